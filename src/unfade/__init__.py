@@ -1,0 +1,51 @@
+"""Restores old photographs: finds the damage, mends it, and leaves the rest alone.
+
+>>> from unfade import Restorer
+>>> restored = Restorer.from_pretrained("compact").restore("print.jpg")  # doctest: +SKIP
+>>> restored.save("restored.jpg")  # doctest: +SKIP
+
+Importing this package is quick: torch and the imaging libraries are loaded when they are needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from unfade._version import __version__
+
+if TYPE_CHECKING:
+    from unfade.api import Restorer, restore
+    from unfade.errors import UnfadeError
+    from unfade.types import Restored, RestoreOptions
+
+__all__ = [
+    "RestoreOptions",
+    "Restored",
+    "Restorer",
+    "UnfadeError",
+    "__version__",
+    "restore",
+]
+
+_HOMES = {
+    "RestoreOptions": "unfade.types",
+    "Restored": "unfade.types",
+    "Restorer": "unfade.api",
+    "UnfadeError": "unfade.errors",
+    "restore": "unfade.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'unfade' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,170 @@
+"""Runs jobs one after the other: past bad files, with a summary, and stops cleanly."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from unfade._version import __version__
+from unfade.cli.jobs import Job
+from unfade.cli.main import EXIT_FAILED, EXIT_STOPPED
+from unfade.cli.progress import Bar
+from unfade.errors import UnfadeError, printable
+from unfade.types import Progress
+
+Status = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the work on one job came to, where it did not fail."""
+
+    status: Literal["done", "skipped"]
+    note: str  # in brackets on the job's line: "2.1 % filled"
+    details: Mapping[str, object] = field(default_factory=dict[str, object])  # for --json
+
+
+Work = Callable[[Job, Progress], Result]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One job, how it ended, and how long it took."""
+
+    job: Job
+    status: Status
+    seconds: float
+    details: Mapping[str, object]
+    error: str | None = None
+
+
+@dataclass
+class Summary:
+    """A batch that has ended, or was stopped."""
+
+    command: str
+    total: int
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    interrupted: bool = False
+
+    def count(self, status: Status) -> int:
+        """How many jobs ended so."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 1 some failed, 130 stopped by Ctrl-C."""
+        if self.interrupted:
+            return EXIT_STOPPED
+        return EXIT_FAILED if self.count("failed") else 0
+
+    def to_json(self) -> str:
+        """The batch for machines: one JSON object on one line, ASCII only."""
+        results = [
+            {
+                "input": str(outcome.job.source),
+                "output": str(outcome.job.output) if outcome.status != "failed" else None,
+                "status": outcome.status,
+                "seconds": round(outcome.seconds, 3),
+                "error": outcome.error,
+                **outcome.details,
+            }
+            for outcome in self.outcomes
+        ]
+        return json.dumps(
+            {
+                "unfade": __version__,
+                "command": self.command,
+                "total": self.total,
+                "done": self.count("done"),
+                "skipped": self.count("skipped"),
+                "failed": self.count("failed"),
+                "interrupted": self.interrupted,
+                "results": results,
+            }
+        )
+
+    def sentence(self) -> str:
+        """The batch for people: "3 done, 1 already done, 1 failed"."""
+        words = {"done": "done", "skipped": "already done", "failed": "failed"}
+        counts = {status: self.count(status) for status in ("done", "skipped", "failed")}
+        text = ", ".join(f"{n} {words[s]}" for s, n in counts.items() if n) or "nothing done"
+        if not self.interrupted:
+            return text + "."
+        left = self.total - len(self.outcomes)
+        return f"Stopped: {text}, {left} left. The same command goes on from there."
+
+
+def run_batch(
+    jobs: Sequence[Job], work: Work, *, command: str, as_json: bool = False, verbose: bool = False
+) -> Summary:
+    """Does the work on each job and reports it.
+
+    What goes wrong with one job, whatever it is, is told in one line on stderr (with the
+    traceback where `verbose`), and the next job follows. Ctrl-C ends the batch: `work` must leave
+    nothing half done then. Lines and summary go to stdout and stderr, or all to stderr with one
+    JSON object on stdout.
+    """
+    summary = Summary(command, len(jobs))
+    with Bar(len(jobs)) as bar:
+        for index, job in enumerate(jobs):
+            started = time.perf_counter()
+            report = bar.reporter(index, job.source.name)
+            try:
+                if job.problem is not None:
+                    raise job.problem
+                result = work(job, report)
+            except KeyboardInterrupt:
+                summary.interrupted = True
+                break
+            except Exception as error:
+                message = explain(error, job.source)
+                seconds = time.perf_counter() - started
+                summary.outcomes.append(Outcome(job, "failed", seconds, {}, message))
+                if verbose:
+                    click.echo(traceback.format_exc().rstrip(), err=True)
+                click.echo(f"Error: {message}", err=True)
+                continue
+            seconds = time.perf_counter() - started
+            summary.outcomes.append(Outcome(job, result.status, seconds, result.details))
+            click.echo(_line(job, result, seconds), err=as_json)
+    if as_json:
+        click.echo(summary.to_json())
+    if summary.interrupted or summary.count("failed") or len(jobs) > 1:
+        click.echo(summary.sentence(), err=True)
+    return summary
+
+
+def _line(job: Job, result: Result, seconds: float) -> str:
+    notes = [result.note] if result.note else []
+    if result.status == "done":
+        notes.append(f"{seconds:.1f} s")
+    arrow = f"{printable(job.source)} -> {printable(job.output)}"
+    return f"{arrow} ({', '.join(notes)})" if notes else arrow
+
+
+def explain(error: Exception, source: Path) -> str:
+    """What went wrong with a photo, in one line that names it and says what to do."""
+    name = printable(source)
+    if isinstance(error, UnfadeError):
+        return str(error) if error.path == source else f"{name}: {error}"
+    reason = " ".join(str(error).split())[:300]
+    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    if _is_out_of_memory(error):
+        return f"{name}: not enough memory ({text}); use a smaller --tile or a smaller photo"
+    return f"{name}: an unexpected error ({text}); run it again with --verbose to see where"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the processor or on the device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("can't allocate memory", "not enough memory", "out of memory", "Unable to allocate")
+    return any(word.lower() in str(error).lower() for word in words)

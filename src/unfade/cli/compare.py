@@ -1,0 +1,67 @@
+"""The picture that shows a restoration: before, mask and after, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.imaging import Photo
+from unfade.imaging.atomic import atomic_file
+
+PANEL_PX = 1600  # the longer side of a panel, at most
+_GAP_PX = 8
+_BLOCK_PIXELS = 4_000_000  # read at once
+
+
+def write_compare(path: Path, before: Photo, mask: NDArray[np.uint8] | None, after: Photo) -> None:
+    """Writes the panels, scaled to at most PANEL_PX, as an 8-bit RGB PNG.
+
+    Args:
+        path: of the picture.
+        before: the input.
+        mask: (H, W) 0..255; None leaves its panel out.
+        after: the result.
+
+    Raises:
+        OutputError: the picture cannot be written.
+    """
+    height, width = _panel_size(after.height, after.width)
+    panels = [_panel(before, height, width)]
+    if mask is not None:
+        gray = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+        panels.append(np.repeat(gray[..., None], 3, axis=2))
+    panels.append(_panel(after, height, width))
+    gap = np.full((height, _GAP_PX, 3), 255, np.uint8)
+    row = [part for panel in panels for part in (panel, gap)][:-1]
+    with atomic_file(path) as file:
+        file.write(_png(np.concatenate(row, axis=1)))
+
+
+def _panel_size(height: int, width: int) -> tuple[int, int]:
+    scale = min(1.0, PANEL_PX / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _panel(photo: Photo, height: int, width: int) -> NDArray[np.uint8]:
+    """The photo as 8-bit sRGB (height, width, 3), reduced block by block."""
+    step = max(1, min(photo.height // height, photo.width // width))
+    rows_per_block = max(1, _BLOCK_PIXELS // photo.width // step) * step
+    blocks: list[NDArray[np.float32]] = []
+    for top in range(0, photo.height, rows_per_block):
+        rows = slice(top, min(top + rows_per_block, photo.height))
+        block = photo.srgb(rows, slice(0, photo.width))
+        size = (max(1, photo.width // step), max(1, block.shape[0] // step))
+        blocks.append(cv2.resize(block, size, interpolation=cv2.INTER_AREA).astype(np.float32))
+    small = np.concatenate(blocks, axis=0)
+    small = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.convertScaleAbs(small, alpha=255).astype(np.uint8)
+
+
+def _png(rgb: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
+    if not done:
+        raise ValueError(f"a picture of {rgb.shape} that cannot be a PNG")
+    return data.tobytes()

@@ -1,0 +1,109 @@
+"""`unfade degrade`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+import unfade.manifest as manifests
+from unfade.cli import options as shared
+from unfade.cli.batch import Result, run_batch
+from unfade.cli.jobs import Job, plan
+from unfade.types import MAX_PIXELS, Progress
+
+RECIPES = ("old-photo", "real-sr")
+LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compression+noise")
+
+
+@click.command()
+@shared.inputs
+@shared.out
+@click.option(
+    "--recipe", type=click.Choice(RECIPES), default="old-photo", show_default=True,
+    help="old-photo: fading, grain, cracks, the scanner. real-sr: small and compressed.",
+)  # fmt: skip
+@click.option(
+    "--severity", "level", type=click.Choice(LEVELS), default="moderate", show_default=True,
+    help="How much, for old-photo; a+b draws these two kinds alone.",
+)  # fmt: skip
+@click.option("--scale", type=click.Choice(["2", "4"]), default="4", help="For real-sr.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--masks", is_flag=True, help="Write the exact damage beside it: STEM.mask.png.")
+@click.option("--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One summary for machines on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
+def degrade(
+    inputs: tuple[str, ...],
+    out: str,
+    recipe: str,
+    level: str,
+    scale: str,
+    seed: int,
+    masks: bool,
+    max_pixels: int,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Age photos on purpose.
+
+    What was done to each photo goes into a STEM.json beside it. A photo is aged in the same way
+    whatever else is in the batch: its damage depends on the seed and its place among the inputs.
+
+    \b
+    Examples:
+      unfade degrade clean/ -o aged/ --severity heavy --masks
+      unfade degrade clean.png -o small.png --recipe real-sr --scale 2
+    """
+    jobs = plan(inputs, out)
+    order = {job.source: number for number, job in enumerate(jobs)}
+    work = DegradeWork(order, recipe, level, int(scale), seed, masks, max_pixels)
+    return run_batch(jobs, work, command="degrade", as_json=as_json, verbose=verbose).exit_code
+
+
+@dataclass(frozen=True)
+class DegradeWork:
+    """Ages one photo."""
+
+    order: dict[Path, int]
+    recipe: str
+    level: str
+    scale: int
+    seed: int
+    masks: bool
+    max_pixels: int
+
+    def __call__(self, job: Job, progress: Progress) -> Result:
+        """Does one job. UnfadeError where the photo cannot be read or the result written."""
+        import json
+
+        import numpy as np
+
+        from unfade.degrade import degrade as age
+        from unfade.imaging import read_photo, write_mask, write_photo
+        from unfade.imaging.atomic import atomic_file
+        from unfade.rng import generator
+
+        manifests.make_folder(job.output.parent)
+        photo = read_photo(job.source, max_pixels=self.max_pixels)
+        hq = photo.srgb(slice(0, photo.height), slice(0, photo.width))
+        number = self.order[job.source]
+        rng = generator(self.seed, "degrade", number)
+        aged = age(hq, rng, self.recipe, level=self.level, scale=self.scale)
+        h, w = aged.lq.shape[:2]
+        canvas = photo.blank(gray=False, size=(h, w))
+        canvas.alpha = None
+        canvas.put_srgb(slice(0, h), slice(0, w), aged.lq)
+        write_photo(job.output, canvas)
+        if self.masks:
+            mask = np.rint(aged.mask * 255).astype(np.uint8)
+            write_mask(job.output.with_suffix(".mask.png"), mask)
+        record = {
+            "recipe": self.recipe, "severity": self.level, "scale": self.scale,
+            "seed": self.seed, "number": number, "operations": aged.params,
+        }  # fmt: skip
+        with atomic_file(job.output.with_suffix(".json")) as handle:
+            handle.write((json.dumps(record, indent=2) + "\n").encode())
+        progress("degrade", 1.0)
+        return Result("done", "", {"damaged": round(float(aged.mask.mean()), 6)})

@@ -1,0 +1,226 @@
+"""INPUT... and OUT of the command line as a list of jobs, checked before anything runs."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import unfade.manifest as manifests
+from unfade.errors import InputError, UnfadeError, UsageError
+
+COMPARE_SUFFIX = ".compare.png"
+
+_NOT_WRITTEN = frozenset(
+    {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json"}
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo and the file that its result goes to."""
+
+    source: Path
+    output: Path
+    problem: UnfadeError | None = None  # found while looking for photos; the job fails with it
+
+
+@dataclass(frozen=True)
+class _Found:
+    source: Path
+    relative: Path  # where its result goes below OUT
+    problem: UnfadeError | None = None
+
+
+def plan(
+    inputs: Sequence[str], out: str, *, suffix: str | None = None, protected: Iterable[Path] = ()
+) -> list[Job]:
+    """The jobs for these inputs.
+
+    Args:
+        inputs: files, folders (searched with their sub-folders) and globs. A folder's photos keep
+            their sub-folders below OUT, and where there are several inputs the folder's own name.
+        out: a folder, or for one file the name of the result.
+        suffix: of every result, such as ".png"; None keeps the name of the input.
+        protected: other files that must not be overwritten.
+
+    Returns:
+        Jobs in a fixed order, each photo once.
+
+    Raises:
+        UsageError: nothing was found, two photos would write the same file, or a result would
+            overwrite an input.
+    """
+    folder = Path(out)
+    found = list(_unique(_search(inputs, folder)))
+    if all(item.problem is None and not os.path.lexists(item.source) for item in found):
+        names = ", ".join(map(_show, inputs))
+        raise UsageError(names, "photos, folders or globs that exist", "check the name")
+    one_file = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
+    if _is_file_name(out, suffix):
+        if not one_file:
+            got = f"{_show(out)} as OUT for several photos"
+            raise UsageError(got, "a folder", "name a folder as OUT")
+        jobs = [Job(found[0].source, folder)]
+    else:
+        jobs = [_job(item, folder, suffix) for item in found]
+    sound = [job for job in jobs if job.problem is None]
+    _refuse_clashes(sound)
+    _refuse_overwriting(sound, protected)
+    return jobs
+
+
+def _is_file_name(out: str, suffix: str | None) -> bool:
+    """Whether OUT names the result itself rather than a folder."""
+    from unfade.imaging import SUFFIXES
+
+    path = Path(out)
+    if not out:
+        raise UsageError("an empty OUT", "a folder or a file name", "name one")
+    if out.endswith((os.sep, "/")) or path.is_dir():
+        return False
+    own = path.suffix.lower()
+    wanted = sorted(SUFFIXES) if suffix is None else [suffix]
+    if own in wanted:
+        return True
+    if own in SUFFIXES or own in _NOT_WRITTEN:
+        expected = "one of " + " ".join(wanted)
+        raise UsageError(f"OUT with the suffix {own}", expected, "choose another name")
+    return False
+
+
+def _job(item: _Found, folder: Path, suffix: str | None) -> Job:
+    if item.problem is not None or suffix is None:
+        return Job(item.source, folder / item.relative, item.problem)
+    return Job(item.source, folder / item.relative.with_suffix(suffix))
+
+
+# --- looking for photos ----------------------------------------------------------------------
+
+
+def _search(inputs: Sequence[str], out: Path) -> Iterator[_Found]:
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            prefix = Path(path.resolve().name) if len(inputs) > 1 else Path()
+            found = list(_walk(path, path, prefix, out))
+            if not found:
+                from unfade.imaging import SUFFIXES
+
+                expected = f"photos ({' '.join(sorted(SUFFIXES))})"
+                fix = "name another folder"
+                raise UsageError("a folder without photos", expected, fix, path=path)
+            yield from found
+        elif glob.has_magic(text) and not os.path.lexists(path):
+            yield from _match(text, out)
+        else:
+            yield _Found(path, Path(path.name))
+
+
+def _match(pattern: str, out: Path) -> Iterator[_Found]:
+    """The photos that a glob names, each below the pattern's fixed part."""
+    parts = Path(pattern).parts
+    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:fixed])
+    found = False
+    for hit in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
+        path = Path(hit)
+        if path.is_dir():
+            if not _same(path, out):
+                for item in _walk(path, root, Path(), out):
+                    found = True
+                    yield item
+        elif _is_photo(path) and not _inside(path, out, root):
+            found = True
+            yield _Found(path, path.relative_to(root))
+    if not found:
+        raise UsageError(f"{_show(pattern)}, which matches no photo", "a match", "check the name")
+
+
+def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]:
+    """The photos in a folder and below, in order, but for hidden ones and our own results."""
+    problems: list[OSError] = []
+    for name, folders, files in os.walk(folder, onerror=problems.append):
+        here = Path(name)
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and not _same(here / f, out)
+        )
+        for file in sorted(files):
+            path = here / file
+            if _is_photo(path):
+                yield _Found(path, prefix / path.relative_to(root))
+    for problem in problems:
+        path = Path(problem.filename or folder)
+        reason = (problem.strerror or str(problem)).lower()
+        error = InputError(reason, "a folder that can be read", "check its permissions", path=path)
+        yield _Found(path, prefix / path.relative_to(root), error)
+
+
+def _is_photo(path: Path) -> bool:
+    """Whether a file met on a search is a photo to work on."""
+    from unfade.imaging import SUFFIXES
+
+    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+        return False
+    return not path.name.endswith(COMPARE_SUFFIX) and manifests.find(path) is None
+
+
+def _inside(path: Path, out: Path, root: Path) -> bool:
+    """Whether a match of a glob lies in OUT, where OUT lies below the glob's fixed part."""
+    place, folder = path.resolve(), out.resolve()
+    return folder in place.parents and folder != root.resolve() and root.resolve() in folder.parents
+
+
+def _same(folder: Path, other: Path) -> bool:
+    return folder.resolve() == other.resolve()
+
+
+def _unique(found: Iterable[_Found]) -> Iterator[_Found]:
+    """Each photo once, with the first of its names."""
+    seen: set[str] = set()
+    for item in found:
+        key = os.path.realpath(item.source)
+        if key not in seen:
+            seen.add(key)
+            yield item
+
+
+# --- checks ----------------------------------------------------------------------------------
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    writers: dict[str, Path] = {}
+    for job in jobs:
+        other = writers.setdefault(_identity(job.output), job.source)
+        if other != job.source:
+            raise UsageError(
+                f"{_show(other)} and {_show(job.source)}, which would both write "
+                f"{_show(job.output)}",
+                "a result of its own for each photo",
+                "rename one, or restore them into different folders",
+            )
+
+
+def _refuse_overwriting(jobs: Sequence[Job], protected: Iterable[Path]) -> None:
+    inputs = {_identity(path) for path in (*(job.source for job in jobs), *protected)}
+    for job in jobs:
+        same = job.output.exists() and job.source.exists() and job.output.samefile(job.source)
+        if same or _identity(job.output) in inputs:
+            raise UsageError(
+                f"{_show(job.output)} as a result, which is an input itself",
+                "results apart from the inputs",
+                "name another OUT: unfade never overwrites an input",
+            )
+
+
+def _identity(path: Path) -> str:
+    """A text that two names of one file share, as far as the file system lets that be known."""
+    real = os.path.realpath(path)
+    return real.casefold() if sys.platform in ("win32", "darwin") else real
+
+
+def _show(name: str | Path) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,76 @@
+"""Things that look like damage and are not, drawn on clean photos before they age."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from unfade.degrade.strokes import branching, draw
+from unfade.degrade.types import Image
+
+_FONTS = [
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+]
+_LETTERS = list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,-&'")
+
+
+def _text(image: Image, rng: np.random.Generator) -> Image:
+    h, w = image.shape[:2]
+    colour = rng.choice([0.02, 0.15, 0.85, 0.97]) + rng.normal(0, 0.03, 3)
+    scale = float(rng.uniform(0.35, 1.3))
+    ink = np.zeros((h, w), np.uint8)
+    for line in range(int(rng.integers(1, 4))):
+        words = "".join(rng.choice(_LETTERS, int(rng.integers(4, 18))))
+        at = (int(rng.uniform(-0.1, 0.6) * w), int(rng.uniform(0.1, 0.9) * h + 30 * scale * line))
+        font, thick = _FONTS[rng.integers(4)], int(rng.integers(1, 3))
+        cv2.putText(ink, words, at, font, scale, (255,), thick, cv2.LINE_AA)
+    alpha = ink.astype(np.float32)[..., None] / 255
+    return np.clip(image + alpha * (colour.astype(np.float32) - image), 0, 1)
+
+
+def _twigs(image: Image, rng: np.random.Generator) -> Image:
+    """Dark branches against the picture, thick enough to have a body and a taper."""
+    h, w = image.shape[:2]
+    strokes = []
+    for _ in range(int(rng.integers(1, 4))):
+        start = (rng.uniform(0, w), float(h) if rng.random() < 0.7 else rng.uniform(0, h))
+        angle = -math.pi / 2 + rng.normal(0, 0.6)
+        strokes += branching(rng, start, angle, rng.uniform(60, 200), 7, rng.uniform(2, 7), 0.15, 3)
+    alpha = draw(strokes, h, w)[..., None]
+    return np.asarray(image + alpha * (rng.uniform(0.02, 0.25) - image), np.float32)
+
+
+def _frame(image: Image, rng: np.random.Generator) -> Image:
+    """The white or dark border that many prints have, with its straight, clean edge."""
+    h, w = image.shape[:2]
+    out = image.copy()
+    value = rng.choice([0.97, 0.9, 0.06]) + rng.normal(0, 0.01, 3)
+    b = int(rng.integers(3, 28))
+    sides = rng.random(4) < 0.5
+    for on, region in zip(
+        sides, [np.s_[:b], np.s_[h - b :], np.s_[:, :b], np.s_[:, w - b :]], strict=True
+    ):
+        if on:
+            out[region] = value
+    return np.clip(out, 0, 1)
+
+
+def distract(image: Image, rng: np.random.Generator) -> Image:
+    """Adds text, twigs or a frame to about a quarter of the photos.
+
+    Args:
+        image: (H, W, 3) float32, sRGB [0, 1].
+    """
+    roll = rng.random()
+    if roll < 0.10:
+        return _text(image, rng)
+    if roll < 0.16:
+        return _twigs(image, rng)
+    if roll < 0.24:
+        return _frame(image, rng)
+    return image

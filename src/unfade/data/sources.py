@@ -1,0 +1,76 @@
+"""Clean photos from WebDataset shards or folders, held encoded in memory."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from unfade.degrade.types import Image
+from unfade.errors import InputError
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class CleanPhoto:
+    """An encoded clean photo with its captions, if any."""
+
+    key: str
+    code: bytes
+    captions: tuple[str, ...] = ()
+
+    def decode(self) -> Image:
+        """-> (H, W, 3) float32, sRGB [0, 1].
+
+        Raises:
+            InputError: the bytes are no picture.
+        """
+        decoded = cv2.imdecode(np.frombuffer(self.code, np.uint8), cv2.IMREAD_COLOR)
+        if decoded is None:
+            raise InputError(f"undecodable photo '{self.key}'", "a JPEG or PNG", "remove it")
+        return np.ascontiguousarray(decoded[..., ::-1]).astype(np.float32) / np.float32(255)
+
+
+def _from_shard(path: Path) -> list[CleanPhoto]:
+    pictures: dict[str, bytes] = {}
+    captions: dict[str, tuple[str, ...]] = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            handle = tar.extractfile(member) if member.isfile() else None
+            if handle is None:
+                continue
+            key, suffix = Path(member.name).stem, Path(member.name).suffix.lower()
+            if suffix == ".json":
+                captions[key] = tuple(json.loads(handle.read()).get("captions", ()))
+            elif suffix in _SUFFIXES:
+                pictures[key] = handle.read()
+    return [CleanPhoto(k, code, captions.get(k, ())) for k, code in pictures.items()]
+
+
+def load_photos(folder: Path) -> Sequence[CleanPhoto]:
+    """Reads every shard (*.tar) of a folder or, without shards, its pictures.
+
+    Returns:
+        The photos sorted by key, so that an index means the same photo everywhere.
+
+    Raises:
+        InputError: the folder is missing or holds no photos.
+    """
+    if not folder.is_dir():
+        raise InputError("no such folder", "a folder of photos or .tar shards", "check the path",
+                         path=folder)
+    shards = sorted(folder.glob("*.tar"))
+    photos = [photo for shard in shards for photo in _from_shard(shard)]
+    if not shards:
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        photos = [CleanPhoto(p.relative_to(folder).as_posix(), p.read_bytes()) for p in files]
+    if not photos:
+        raise InputError("no photos", "pictures or WebDataset shards (*.tar)", "add some",
+                         path=folder)
+    return sorted(photos, key=lambda photo: photo.key)

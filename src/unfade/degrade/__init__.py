@@ -1,0 +1,23 @@
+"""Ageing a clean photo on purpose, with its exact damage mask.
+
+Images are (H, W, 3) float32 arrays, sRGB, [0, 1]; masks are (H, W) float32, 1 = damaged.
+Every function is pure: randomness comes in as a `numpy.random.Generator`, parameters are
+recorded in `Degraded.params`.
+"""
+
+from unfade.degrade.old_photo import old_photo
+from unfade.degrade.recipes import MIXTURES, RECIPES, degrade
+from unfade.degrade.second_order import real_sr
+from unfade.degrade.severity import SEVERITIES, Severity
+from unfade.degrade.types import Degraded
+
+__all__ = [
+    "MIXTURES",
+    "RECIPES",
+    "SEVERITIES",
+    "Degraded",
+    "Severity",
+    "degrade",
+    "old_photo",
+    "real_sr",
+]

@@ -1,0 +1,64 @@
+"""Recipes and mixtures by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from unfade.degrade.old_photo import old_photo
+from unfade.degrade.second_order import real_sr
+from unfade.degrade.severity import SEVERITIES, Severity
+from unfade.degrade.types import Degraded, Image
+from unfade.errors import UsageError
+
+RECIPES = ("old-photo", "real-sr")
+
+# Two kinds of damage at a time and nothing else, for tests of robustness.
+MIXTURES = {
+    "noise+blur": Severity("noise+blur", 1.6, 0.08, 98, 0.0, 0.0, 0.0, 1.0),
+    "scratches+fading": Severity("scratches+fading", 0.0, 0.0, 98, 0.9, 2.0, 1.2, 0.0),
+    "compression+noise": Severity("compression+noise", 0.0, 0.07, 20, 0.0, 0.0, 0.0, 1.0),
+}
+
+
+def severity(name: str) -> Severity:
+    """A severity or mixture by name.
+
+    Raises:
+        UsageError: no such name.
+    """
+    known = {**SEVERITIES, **MIXTURES}
+    if name not in known:
+        raise UsageError(f"severity '{name}'", f"one of {', '.join(known)}", "choose one of them")
+    return known[name]
+
+
+def degrade(
+    hq: Image,
+    rng: np.random.Generator,
+    recipe: str = "old-photo",
+    *,
+    level: str = "moderate",
+    scale: int = 4,
+) -> Degraded:
+    """Degrades one photo by a named recipe.
+
+    Args:
+        hq: (H, W, 3) float32, sRGB [0, 1].
+        recipe: one of `RECIPES`.
+        level: for old-photo, a name of `SEVERITIES` or `MIXTURES`.
+        scale: for real-sr, 2 or 4.
+
+    Raises:
+        UsageError: an unknown name or scale.
+    """
+    runs: dict[str, Callable[[], Degraded]] = {
+        "old-photo": lambda: old_photo(hq, rng, severity(level)),
+        "real-sr": lambda: real_sr(hq, rng, scale),
+    }
+    if recipe not in runs:
+        raise UsageError(f"recipe '{recipe}'", f"one of {', '.join(RECIPES)}", "choose one of them")
+    if scale not in (2, 4):
+        raise UsageError(f"scale {scale}", "2 or 4", "pass --scale 2 or --scale 4")
+    return runs[recipe]()

@@ -1,0 +1,35 @@
+"""What a degradation gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.float32]
+Value = float | int | str | list[float]
+Params = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A degraded photo and what is known about it.
+
+    Attributes:
+        lq: (h, w, 3) float32, sRGB [0, 1], the degraded photo.
+        hq: (H, W, 3) float32, sRGB [0, 1], the clean photo; gray where colour was lost.
+        toned: (H, W, 3) float32, the clean photo with the global change of tone of `lq` and
+            nothing else: what is left when all structure is mended.
+        mask: (h, w) float32 in {0, 1}, 1 where structured damage shows.
+        lost: (h, w) float32 in {0, 1}, the part of the mask that is a lost edge or corner.
+        params: every operation in the order it was applied, with its parameters.
+    """
+
+    lq: Image
+    hq: Image
+    toned: Image
+    mask: Mask
+    lost: Mask
+    params: list[Params] = field(default_factory=list[Params])

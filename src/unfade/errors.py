@@ -1,0 +1,43 @@
+"""Errors that say what was got, what was expected, and how to put it right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def printable(path: Path) -> str:
+    """The name of a file as text that any terminal can show, even where it is not UTF-8."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class UnfadeError(Exception):
+    """The root of every error that a user can cause and can mend."""
+
+    def __init__(self, got: str, expected: str, fix: str, *, path: Path | None = None) -> None:
+        super().__init__(got, expected, fix)
+        self.got = got
+        self.expected = expected
+        self.fix = fix
+        self.path = path
+
+    def __str__(self) -> str:
+        name = "" if self.path is None else f"{printable(self.path)}: "
+        return f"{name}got {self.got}, expected {self.expected}; {self.fix}"
+
+
+class InputError(UnfadeError):
+    """A photo or mask that cannot be read."""
+
+
+class OutputError(UnfadeError):
+    """A result that cannot be written."""
+
+
+class UsageError(UnfadeError):
+    """Options that do not make sense."""
+
+
+class WeightsError(UnfadeError):
+    """Weights that are missing, damaged, or not the expected ones."""

@@ -1,0 +1,19 @@
+"""Photos and masks as files: read, seen in sRGB region by region, written without loss."""
+
+from unfade.imaging.formats import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES
+from unfade.imaging.masks import read_mask, write_mask
+from unfade.imaging.photo import Metadata, Photo
+from unfade.imaging.reading import read_photo
+from unfade.imaging.writing import write_photo
+
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Metadata",
+    "Photo",
+    "read_mask",
+    "read_photo",
+    "write_mask",
+    "write_photo",
+]

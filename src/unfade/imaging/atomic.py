@@ -1,0 +1,74 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Generator
+from pathlib import Path
+from typing import BinaryIO
+
+from unfade.errors import OutputError
+
+_BUFFER_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Generator[BinaryIO]:
+    """A file that takes the name `path` when the block ends well, and is gone when it does not."""
+    temporary = path.with_name(f".unfade-{secrets.token_hex(6)}.tmp")
+    try:
+        if path.is_dir():
+            raise OutputError("a folder", "the name of a file", "add a file name", path=path)
+        with _created(temporary) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(OSError):
+            temporary.chmod(path.stat().st_mode & 0o7777)
+        temporary.replace(path)
+    except OSError as error:
+        raise _explain(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _created(path: Path) -> Generator[BinaryIO]:
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)
+    with os.fdopen(descriptor, "w+b", buffering=_BUFFER_BYTES) as file:
+        yield file
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the new name outlast a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _explain(error: OSError, path: Path) -> OutputError:
+    fixes = {
+        errno.ENOSPC: ("a full disk", "room for the result", "free some space or write elsewhere"),
+        errno.EDQUOT: ("a full quota", "room for the result", "free some space or write elsewhere"),
+        errno.EFBIG: ("a file too large here", "room for it", "write to another disk"),
+        errno.ENOENT: ("a folder that does not exist", "an existing folder", "create it first"),
+        errno.ENOTDIR: ("a file in place of its folder", "a folder", "choose another folder"),
+        errno.EACCES: ("no right to write", "a folder that can be written", "choose another one"),
+        errno.EPERM: ("no right to write", "a folder that can be written", "choose another one"),
+        errno.EROFS: ("a read-only disk", "a folder that can be written", "choose another one"),
+        errno.ENAMETOOLONG: ("too long a name", "a shorter one", "rename the photo"),
+    }
+    reason = error.strerror or str(error) or type(error).__name__
+    got, expected, fix = fixes.get(
+        error.errno or 0, (reason, "a file that can be written", "write elsewhere")
+    )
+    return OutputError(got, expected, fix, path=path)

@@ -1,0 +1,83 @@
+"""The parts that the pixel-space networks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ResBlock(nn.Module):
+    """x + conv(act(conv(x))): two 3x3 convolutions, zero change at the start of training.
+
+    Args:
+        width: channels in and out.
+        norm: batch normalisation after each convolution (none for restoration).
+    """
+
+    def __init__(self, width: int, *, norm: bool) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm1 = nn.BatchNorm2d(width) if norm else nn.Identity()
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm2 = nn.BatchNorm2d(width) if norm else nn.Identity()
+        if not norm:
+            nn.init.normal_(self.conv2.weight, std=1e-3)
+            nn.init.zeros_(self.conv2.bias) if self.conv2.bias is not None else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        h = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        return F.relu(x + self.norm2(self.conv2(h)))
+
+
+class UNet(nn.Module):
+    """A U-Net on half-resolution pixels: unshuffle by 2, one level for each width, shuffle back.
+
+    Unshuffling loses nothing and keeps the wide, memory-bound full-resolution layers away.
+
+    Args:
+        in_channels, out_channels: at full resolution.
+        widths: channels at 1/2, 1/4, 1/8, ... of the resolution.
+        blocks: residual blocks at each level, on the way down and on the way up.
+        norm: batch normalisation in the blocks.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, widths: list[int], blocks: list[int], *,
+        norm: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.stride = 2 ** len(widths)
+        self.enter = nn.Conv2d(4 * in_channels, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.up = nn.ModuleList(
+            nn.Conv2d(b, a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.encode = nn.ModuleList(
+            nn.Sequential(*(ResBlock(w, norm=norm) for _ in range(n)))
+            for w, n in zip(widths, blocks, strict=True)
+        )
+        self.fuse = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
+        self.decode = nn.ModuleList(
+            nn.Sequential(*(ResBlock(w, norm=norm) for _ in range(n)))
+            for w, n in zip(widths[:-1], blocks[:-1], strict=True)
+        )
+        self.leave = nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, H, W); H and W are multiples of `stride`."""
+        h = self.enter(F.pixel_unshuffle(x, 2))  # (N, widths[0], H/2, W/2)
+        skips: list[Tensor] = []
+        for i, stage in enumerate(self.encode):
+            h = stage(h)  # (N, widths[i], H/2^(i+1), W/2^(i+1))
+            if i < len(self.down):
+                skips.append(h)
+                h = self.down[i](h)
+        for i in reversed(range(len(self.up))):
+            h = F.interpolate(self.up[i](h), scale_factor=2.0, mode="nearest")
+            h = self.fuse[i](torch.cat([h, skips[i]], 1))  # (N, widths[i], ...)
+            h = self.decode[i](h)
+        return F.pixel_shuffle(self.leave(h), 2)  # (N, out, H, W)

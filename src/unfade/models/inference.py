@@ -1,0 +1,63 @@
+"""Making networks run fast on what is there."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from unfade.models.blocks import ResBlock
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+@lru_cache(maxsize=1)
+def keep_blocks() -> None:
+    """Lets glibc reuse large blocks instead of giving them back after each layer.
+
+    Without it every activation is mapped, zeroed and unmapped anew by the kernel: the wide
+    layers of a U-Net run a third slower. Blocks of 128 MiB and more (whole photos) are still
+    returned at once.
+    """
+    if platform.system() != "Linux":
+        return
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, 128 << 20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+    except (OSError, AttributeError):
+        return  # another C library: slower, not wrong
+
+
+def fold_norms(model: nn.Module) -> nn.Module:
+    """Folds every batch normalisation of an evaluated network into its convolution."""
+    for block in model.modules():
+        if isinstance(block, ResBlock):
+            for conv, norm in (("conv1", "norm1"), ("conv2", "norm2")):
+                bn = getattr(block, norm)
+                if isinstance(bn, nn.BatchNorm2d):
+                    setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), bn))
+                    setattr(block, norm, nn.Identity())
+    return model
+
+
+def _bf16_pays(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device.type == "cpu" and supported is not None and bool(supported())
+
+
+@contextmanager
+def inference(device: torch.device) -> Iterator[None]:
+    """No gradients, and bfloat16 convolutions where the processor has them."""
+    with torch.inference_mode(), torch.autocast(
+        device.type if device.type != "mps" else "cpu", torch.bfloat16, _bf16_pays(device)
+    ):
+        yield

@@ -1,0 +1,132 @@
+"""Tone: a global, recorded correction of levels and cast, estimated from a thumbnail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+THUMBNAIL = 64
+_LUMA = (0.2126, 0.7152, 0.0722)
+_QUANTILES = (0.002, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.998)
+
+
+@dataclass(frozen=True)
+class ToneConfig:
+    """Shape of the estimator.
+
+    Attributes:
+        widths: channels of the strided convolutions on the 64 x 64 thumbnail.
+        hidden: width of the head.
+        gate: below this probability that the photo faded, nothing is changed.
+    """
+
+    widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128])
+    hidden: int = 192
+    gate: float = 0.5
+
+
+@dataclass(frozen=True)
+class Levels:
+    """y = s(((x - low) / (high - low))^gamma), s a saturation about the luma.
+
+    Attributes:
+        low, high, gamma: (N, 3), levels in [0, 1] units and exponents.
+        saturation: (N, 1), 1 keeps the colours, 0 takes them.
+    """
+
+    low: Tensor
+    high: Tensor
+    gamma: Tensor
+    saturation: Tensor
+
+    def apply(self, rgb: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] -> the same, corrected and clipped."""
+        low, high, gamma = (v[:, :, None, None] for v in (self.low, self.high, self.gamma))
+        x = ((rgb - low) / (high - low)).clamp(1e-4, 1.2) ** gamma  # (N, 3, H, W)
+        weights = rgb.new_tensor(_LUMA)[None, :, None, None]
+        gray = (x * weights).sum(1, keepdim=True)  # (N, 1, H, W)
+        return (gray + self.saturation[:, :, None, None] * (x - gray)).clamp(0, 1)
+
+
+def colour_residual(thumbnail: Tensor) -> Tensor:
+    """How much colour is left that a single tint cannot explain.
+
+    A toned monochrome's colour is a smooth function of its luma: a cubic in the luma is
+    fitted to each colour difference, and what remains is colour.
+
+    Args:
+        thumbnail: (N, 3, H, W) in [0, 1].
+
+    Returns:
+        (N,), the 90th percentile of the remaining colour difference, [0, 1] units.
+    """
+    n = len(thumbnail)
+    weights = thumbnail.new_tensor(_LUMA)[None, :, None, None]
+    y = (thumbnail * weights).sum(1).reshape(n, -1)  # (N, P)
+    basis = torch.stack([torch.ones_like(y), y, y * y, y**3], 2)  # (N, P, 4)
+    chroma = (thumbnail[:, [0, 2]] - thumbnail[:, 1:2]).reshape(n, 2, -1).mT  # (N, P, 2)
+    ridge = 1e-4 * torch.eye(4).to(basis)
+    fit = torch.linalg.solve(basis.mT @ basis + ridge, basis.mT @ chroma)  # (N, 4, 2)
+    rest = (chroma - basis @ fit).abs().amax(2)  # (N, P)
+    return rest.quantile(0.9, dim=1)
+
+
+class ToneNet(nn.Module):
+    """Thumbnail -> levels, saturation and the probability that the photo faded at all."""
+
+    def __init__(self, config: ToneConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        for a, b in zip([3, *config.widths[:-1]], config.widths, strict=True):
+            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
+        self.trunk = nn.Sequential(*layers)
+        features = 2 * config.widths[-1] + 4 * len(_QUANTILES)
+        self.head = nn.Sequential(
+            nn.Linear(features, config.hidden), nn.ReLU(inplace=True),
+            nn.Linear(config.hidden, config.hidden), nn.ReLU(inplace=True),
+            nn.Linear(config.hidden, 11),
+        )  # fmt: skip
+        last = self.head[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=1e-3)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, thumbnail: Tensor) -> tuple[Levels, Tensor]:
+        """(N, 3, 64, 64) in [0, 1] -> levels and a logit (N,), > 0 if faded."""
+        h = self.trunk(thumbnail - 0.5)  # (N, C, 4, 4)
+        pixels = thumbnail[:, :, ::2, ::2]
+        flat = torch.cat([pixels, pixels.mean(1, keepdim=True)], 1).flatten(2)  # (N, 4, P)
+        q = flat.quantile(flat.new_tensor(_QUANTILES), dim=2)  # (Q, N, 4)
+        features = [h.mean((2, 3)), h.amax((2, 3)), q.permute(1, 2, 0).flatten(1) - 0.5]
+        out = self.head(torch.cat(features, 1))  # (N, 11)
+        low = 0.25 * torch.tanh(out[:, 0:3]) + 0.1 * F.softplus(2 * out[:, 0:3]) - 0.0693
+        high = 1 - 0.6 * torch.tanh(F.softplus(out[:, 3:6]) - 0.6931)
+        high = torch.maximum(high, low + 0.15)
+        gamma = torch.exp(torch.tanh(out[:, 6:9]))
+        saturation = torch.exp(0.9 * torch.tanh(out[:, 9:10]))
+        return Levels(low, high, gamma, saturation), out[:, 10]
+
+
+MONOCHROME = 0.022
+
+
+def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
+    """The correction for one photo, or None if its tone is left alone.
+
+    A monochrome, toned or not, comes out neutral; a colour photo's saturation never sinks.
+
+    Args:
+        thumbnail: (1, 3, 64, 64) in [0, 1].
+    """
+    levels, faded = net(thumbnail)
+    if float(faded.sigmoid()) < net.config.gate:
+        return None
+    if float(colour_residual(thumbnail)) < MONOCHROME:
+        saturation = torch.zeros_like(levels.saturation)
+    else:
+        saturation = levels.saturation.clamp(min=1.0)
+    return Levels(levels.low, levels.high, levels.gamma, saturation)

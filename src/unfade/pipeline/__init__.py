@@ -1,0 +1,1 @@
+"""A photo's way from its pixels to the mended ones."""

@@ -1,0 +1,161 @@
+"""Mending a photo: detector, first stage and tone, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unfade.imaging import Photo
+from unfade.models.checkpoint import load_model, pick_device
+from unfade.models.inference import fold_norms, inference, keep_blocks
+from unfade.models.presets import find_preset
+from unfade.models.scratch import ScratchDetector
+from unfade.models.stage1 import Stage1Net
+from unfade.models.tone import Levels, ToneNet
+from unfade.pipeline.detect import detect, to_tensor
+from unfade.pipeline.tiling import Span, tiles
+from unfade.pipeline.tone import estimate
+
+MARGIN = 96
+
+Mask = NDArray[np.uint8]
+Progress = Callable[[str, float], None]
+
+
+def _grown(mask: Mask, radius: int) -> Mask:
+    size = 2 * radius + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(cv2.dilate(mask, kernel), np.uint8)
+
+
+def _feather(hole: Mask, radius: int) -> NDArray[np.float32]:
+    """(H, W) in {0, 255} -> weights in [0, 1]: one in the hole, zero `radius` pixels beyond."""
+    soft = cv2.blur(_grown(hole, radius).astype(np.float32), (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(np.maximum(soft, hole) / np.float32(255), np.float32)
+
+
+class Mender:
+    """The networks of a preset, ready to mend photos.
+
+    Attributes:
+        weights: the sha256 of each file of weights.
+        threshold: the detector's default: a pixel of at least this probability is damage.
+    """
+
+    def __init__(
+        self, detector: ScratchDetector, stage1: Stage1Net, tone: ToneNet, device: torch.device,
+        weights: dict[str, str],
+    ) -> None:  # fmt: skip
+        keep_blocks()
+        self.threshold = detector.config.threshold
+        self.weights = weights
+        self._device = device
+        fold_norms(detector)
+        self._detector = detector.to(device, memory_format=torch.channels_last)
+        self._stage1 = stage1.to(device, memory_format=torch.channels_last)
+        self._tone = tone
+
+    @classmethod
+    def from_pretrained(cls, preset: str | Path, *, device: str = "auto") -> Mender:
+        """Loads a preset by name or from a folder.
+
+        Raises:
+            UsageError: no such preset or device.
+            WeightsError: a file is missing, damaged, or not the one the preset names.
+        """
+        found = find_preset(preset)
+        return cls(
+            load_model(found.folder / "scratch.safetensors", ScratchDetector),
+            load_model(found.folder / "stage1.safetensors", Stage1Net),
+            load_model(found.folder / "tone.safetensors", ToneNet),
+            pick_device(device),
+            found.sha256,
+        )
+
+    def detect(self, photo: Photo, *, tile: int, progress: Progress | None = None) -> Mask:
+        """The probability of damage, (H, W) uint8 in 1/255."""
+        return detect(photo, self._detector, self._device, tile=tile, progress=progress)
+
+    def mend(
+        self,
+        photo: Photo,
+        mask: Mask | None,
+        *,
+        only_damage: bool,
+        tone: Literal["auto", "keep"],
+        tile: int,
+        threshold: float | None,
+        progress: Progress | None = None,
+    ) -> Photo:
+        """Mends structure and tone.
+
+        Args:
+            mask: (H, W), probability of damage in 1/255; None fills nothing.
+            only_damage: every pixel outside the feathered mask keeps its value, and so does
+                the tone.
+            tone: "keep" leaves tone and cast as they are.
+            tile: side of a tile in pixels; memory is bounded by it.
+            threshold: instead of the detector's own.
+            progress: called with "mend" and the share done, [0, 1].
+
+        Returns:
+            A photo of the same size, depth and colour space.
+        """
+        limit = self.threshold if threshold is None else threshold
+        levels = None
+        if tone == "auto" and not only_damage:
+            levels = estimate(photo, mask, limit, self._tone)
+        out = photo.blank()
+        radius = max(1, round(min(photo.height, photo.width) / 900))
+        done = 0
+        for rows, cols in tiles(photo.height, photo.width, tile, MARGIN):
+            self._mend_tile(photo, out, mask, rows, cols, radius, limit, levels, only_damage)
+            done += (rows.last - rows.first) * (cols.last - cols.first)
+            if progress is not None:
+                progress("mend", done / (photo.height * photo.width))
+        return out
+
+    def _mend_tile(
+        self, photo: Photo, out: Photo, mask: Mask | None, rows: Span, cols: Span, radius: int,
+        limit: float, levels: Levels | None, only_damage: bool,
+    ) -> None:  # fmt: skip
+        y, x = slice(rows.start, rows.stop), slice(cols.start, cols.stop)
+        kept_y, kept_x = slice(rows.first, rows.last), slice(cols.first, cols.last)
+        inner = (
+            slice(rows.first - rows.start, rows.last - rows.start),
+            slice(cols.first - cols.start, cols.last - cols.start),
+        )
+        hole = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.uint8)
+        if mask is not None:
+            hole = _grown((mask[y, x] >= limit * 255).astype(np.uint8) * 255, radius)
+        weight = _feather(hole, 2 * radius)
+        rgb = photo.srgb(y, x)
+        keep = None
+        if only_damage:
+            keep = weight[inner] <= 0
+            if bool(keep.all()):
+                out.put_srgb(kept_y, kept_x, rgb[inner], keep=keep, source=photo)
+                return
+        mended = self._run(rgb, hole, levels)
+        if only_damage:
+            mended = rgb + weight[..., None] * (mended - rgb)
+        out.put_srgb(kept_y, kept_x, mended[inner], keep=keep, source=photo)
+
+    def _run(
+        self, rgb: NDArray[np.float32], hole: Mask, levels: Levels | None
+    ) -> NDArray[np.float32]:
+        """(H, W, 3) and (H, W) -> (H, W, 3), mended and, with levels, corrected."""
+        h, w = hole.shape
+        erase = hole[..., None].astype(np.float32) / np.float32(255)
+        with inference(self._device):
+            lq, m = to_tensor(rgb, self._device), to_tensor(erase, self._device)
+            x = self._stage1(lq, m)[..., :h, :w].float().clamp(0, 1).cpu()  # (1, 3, H, W)
+        if levels is not None:
+            x = levels.apply(x)
+        return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())

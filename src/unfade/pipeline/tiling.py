@@ -1,0 +1,58 @@
+"""Tiles: what is computed, and which part of it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+STRIDE = 16
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis, in pixels: [start, stop) is computed, [first, last) is kept."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def spans(length: int, tile: int, margin: int) -> list[Span]:
+    """Cuts an axis into tiles whose kept parts meet without gap or overlap.
+
+    Every pixel is kept from exactly one tile, at least `margin` pixels from that tile's edge
+    (the photo's own edge excepted), and tiles start at multiples of the networks' stride: a
+    tiled run sees what an untiled one sees.
+
+    Args:
+        length: pixels along the axis, >= 1.
+        tile: the most pixels computed at once.
+        margin: context on each side, pixels.
+    """
+    if length <= tile:
+        return [Span(0, length, 0, length)]
+    margin = min(margin, (tile - STRIDE) // 2) // STRIDE * STRIDE
+    core = max(STRIDE, (tile - 2 * margin) // STRIDE * STRIDE)
+    count = -(-(length - 2 * margin) // core)
+    core = -(-(length - 2 * margin) // (count * STRIDE)) * STRIDE
+    out: list[Span] = []
+    first = 0
+    while first < length:
+        start = max(0, first - margin)
+        last = start + 2 * margin + core - margin
+        if start == 0:
+            last = margin + core
+        if last + margin >= length:
+            last = length
+        out.append(Span(start, min(length, last + margin), first, last))
+        first = last
+    return out
+
+
+def tiles(height: int, width: int, tile: int, margin: int) -> Iterator[tuple[Span, Span]]:
+    """Rows and columns of every tile, row by row."""
+    columns = spans(width, tile, margin)
+    for rows in spans(height, tile, margin):
+        for cols in columns:
+            yield rows, cols

@@ -1,0 +1,1 @@
+"""Training: one loop, one small class for each task."""

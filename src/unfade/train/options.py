@@ -1,0 +1,66 @@
+"""What a training recipe (TOML) may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from unfade.data.pairs import PairOptions
+from unfade.models.scratch import ScratchConfig
+from unfade.models.stage1 import Stage1Config
+from unfade.models.tone import ToneConfig
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """The loop's settings, the same for every task.
+
+    Attributes:
+        steps: optimizer steps in all; the cosine schedule ends there.
+        batch: samples a step.
+        rate: peak learning rate, reached after `warmup` steps.
+        clip: largest gradient norm.
+        ema: decay of the averaged weights, which are the ones exported.
+        seed: of data order, crops, degradations and initial weights.
+        workers: processes that prepare data.
+        save_every, show_every: steps between checkpoints and between validation sheets.
+    """
+
+    steps: int = 10000
+    batch: int = 8
+    rate: float = 5e-4
+    warmup: int = 200
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    ema: float = 0.998
+    seed: int = 0
+    workers: int = 1
+    save_every: int = 200
+    show_every: int = 1000
+
+
+@dataclass(frozen=True)
+class ScratchRecipe:
+    """`unfade train scratch`."""
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    pairs: PairOptions = field(default_factory=PairOptions)
+    model: ScratchConfig = field(default_factory=ScratchConfig)
+
+
+@dataclass(frozen=True)
+class Stage1Recipe:
+    """`unfade train stage1`."""
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    pairs: PairOptions = field(default_factory=PairOptions)
+    model: Stage1Config = field(default_factory=Stage1Config)
+
+
+@dataclass(frozen=True)
+class ToneRecipe:
+    """`unfade train tone`."""
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    model: ToneConfig = field(default_factory=ToneConfig)
+    clean: float = 0.35
+    moderate: float = 0.8

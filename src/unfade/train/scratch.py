@@ -1,0 +1,80 @@
+"""Training the damage detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unfade.data.pairs import old_photo_pair
+from unfade.data.sources import CleanPhoto
+from unfade.degrade.types import Degraded
+from unfade.models.scratch import ScratchDetector
+from unfade.train.loop import Batch
+from unfade.train.options import ScratchRecipe
+from unfade.train.sheets import write_sheet
+
+_SHOWN = 12
+_HELD_OUT = 1 << 40  # sample numbers no training reaches
+
+
+def _tensors(pair: Degraded) -> Batch:
+    lq = torch.from_numpy(pair.lq).permute(2, 0, 1).contiguous()  # (3, H, W)
+    lost = torch.from_numpy(pair.lost)
+    damage = torch.from_numpy(pair.mask) * (1 - lost)
+    return {"lq": lq, "mask": torch.stack([damage, lost])}  # (2, H, W)
+
+
+def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy plus soft Dice over the batch, for thin, rare damage.
+
+    Args:
+        logits, mask: (N, 2, H, W).
+    """
+    weight = 1 + 1.5 * mask
+    entropy = F.binary_cross_entropy_with_logits(logits, mask, weight)
+    p = logits.sigmoid()
+    overlap = (p * mask).sum((0, 2, 3))  # (2,)
+    dice = 1 - (2 * overlap + 50) / (p.sum((0, 2, 3)) + mask.sum((0, 2, 3)) + 50)
+    return entropy + 0.25 * dice[0] + 0.05 * dice[1]
+
+
+class ScratchTask:
+    """Photos aged by `degrade.old_photo` -> their masks."""
+
+    def __init__(self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto]) -> None:
+        self.recipe, self.photos = recipe, photos
+
+    def build(self) -> nn.Module:
+        """The untrained detector."""
+        return ScratchDetector(self.recipe.model)
+
+    def sample(self, number: int) -> Batch:
+        """lq (3, H, W) and mask (2, H, W): damage, lost border."""
+        seed = self.recipe.loop.seed
+        return _tensors(old_photo_pair(self.photos, seed, number, self.recipe.pairs))
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """`mask_loss` and the batch's F1 at 0.5."""
+        logits = model(batch["lq"])
+        hit = ((logits > 0) & (batch["mask"] > 0)).sum()
+        total = (logits > 0).sum() + batch["mask"].sum()
+        return mask_loss(logits, batch["mask"]), {"f1": float(2 * hit / total.clamp(min=1))}
+
+    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Photo, true mask, found mask."""
+        rows: list[list[Tensor]] = []
+        for i in range(_SHOWN):
+            s = self.sample(_HELD_OUT + i)
+            with torch.no_grad():
+                p = model(s["lq"][None]).sigmoid()[0]
+            row = [s["lq"], s["mask"].amax(0, keepdim=True), p.amax(0, keepdim=True)]
+            if i % 2:
+                rows[-1] += row
+            else:
+                rows.append(row)
+        write_sheet(path, rows)
+        return {}

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from unfade import manifest as manifests
+from unfade.cli.jobs import plan
+from unfade.errors import UsageError
+
+
+@pytest.fixture
+def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photos, sub-folders, and what is none; the current folder is above it."""
+    monkeypatch.chdir(tmp_path)
+    names = ["a.jpg", "b.PNG", "sub/a.tif", "sub/deep/c.webp", ".hidden.jpg", ".git/d.jpg",
+             "notes.txt", "a.compare.png", "sub/a[1].bmp"]  # fmt: skip
+    for name in names:
+        path = tmp_path / "scans" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "scans"
+
+
+def pairs(inputs: list[str], out: str, suffix: str | None = None) -> list[tuple[str, str]]:
+    jobs = plan(inputs, out, suffix=suffix)
+    return [(job.source.as_posix(), job.output.as_posix()) for job in jobs]
+
+
+def own(path: Path) -> None:
+    """Makes a file look like a result of ours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    keys = manifests.Manifest.__annotations__
+    values = {key: {} for key in keys} | {
+        "input": dict.fromkeys(manifests.InputRecord.__annotations__, 0),
+        "output": {"name": path.name, "sha256": "0", "bytes": 1},
+    }
+    manifests.write(manifests.sidecar(path), values)  # type: ignore[arg-type]
+
+
+def test_folder_keeps_its_sub_folders(scans: Path) -> None:
+    assert pairs(["scans"], "out") == [
+        ("scans/a.jpg", "out/a.jpg"),
+        ("scans/b.PNG", "out/b.PNG"),
+        ("scans/sub/a.tif", "out/sub/a.tif"),
+        ("scans/sub/a[1].bmp", "out/sub/a[1].bmp"),
+        ("scans/sub/deep/c.webp", "out/sub/deep/c.webp"),
+    ]
+
+
+def test_folder_keeps_its_name_when_it_is_one_of_several(scans: Path) -> None:
+    assert pairs(["scans/sub", "scans/a.jpg"], "out") == [
+        ("scans/sub/a.tif", "out/sub/a.tif"),
+        ("scans/sub/a[1].bmp", "out/sub/a[1].bmp"),
+        ("scans/sub/deep/c.webp", "out/sub/deep/c.webp"),
+        ("scans/a.jpg", "out/a.jpg"),
+    ]
+
+
+def test_out_below_the_folder_is_not_searched(scans: Path) -> None:
+    own(scans / "out" / "a.jpg")
+    (scans / "out" / "mask.png").write_bytes(b"x")
+    assert not any("scans/out/" in source for source, _ in pairs(["scans"], "scans/out"))
+    assert not any("out/" in source for source, _ in pairs(["scans/**/*"], "scans/out"))
+
+
+def test_our_own_results_are_skipped_wherever_they_are(scans: Path) -> None:
+    own(scans / "earlier" / "a.jpg")
+    assert not any("earlier" in source for source, _ in pairs(["scans"], "out"))
+
+
+def test_our_own_result_is_taken_when_it_is_named(scans: Path) -> None:
+    own(scans / "earlier" / "a.jpg")
+    assert pairs(["scans/earlier/a.jpg"], "out") == [("scans/earlier/a.jpg", "out/a.jpg")]
+
+
+def test_glob_is_expanded_when_the_shell_did_not(scans: Path) -> None:
+    assert pairs(["scans/*.jpg"], "out") == [("scans/a.jpg", "out/a.jpg")]
+    assert pairs(["scans/**/*.tif"], "out") == [("scans/sub/a.tif", "out/sub/a.tif")]
+    assert len(pairs(["scans/*"], "out")) == 5
+
+
+def test_name_with_signs_of_a_glob_is_a_name_when_it_exists(scans: Path) -> None:
+    assert pairs(["scans/sub/a[1].bmp"], "x.bmp") == [("scans/sub/a[1].bmp", "x.bmp")]
+
+
+def test_file_is_written_when_out_is_a_picture(scans: Path) -> None:
+    assert pairs(["scans/a.jpg"], "x.tiff") == [("scans/a.jpg", "x.tiff")]
+    assert pairs(["scans/*.jpg"], "x.tiff") == [("scans/a.jpg", "x.tiff")]
+
+
+@pytest.mark.parametrize("out", ["out", "out.v2", "x.jpg/"])
+def test_out_is_a_folder_when_it_is_no_picture(scans: Path, out: str) -> None:
+    assert pairs(["scans/a.jpg"], out) == [("scans/a.jpg", out.rstrip("/") + "/a.jpg")]
+
+
+def test_out_is_a_folder_when_there_is_one(scans: Path) -> None:
+    Path("x.jpg").mkdir()
+    assert pairs(["scans/a.jpg"], "x.jpg") == [("scans/a.jpg", "x.jpg/a.jpg")]
+
+
+def test_suffix_takes_the_place_of_the_inputs(scans: Path) -> None:
+    assert pairs(["scans/a.jpg"], "out", ".png") == [("scans/a.jpg", "out/a.png")]
+    assert pairs(["scans/a.jpg"], "x.png", ".png") == [("scans/a.jpg", "x.png")]
+    with pytest.raises(UsageError, match=r"\.png"):
+        pairs(["scans/a.jpg"], "x.jpg", ".png")
+
+
+def test_photo_is_done_once_when_it_is_named_twice(scans: Path) -> None:
+    assert len(pairs(["scans/a.jpg", "scans/a.jpg", "scans/*.jpg"], "out")) == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "suffix"),
+    [(["scans/a.jpg", "other/a.jpg"], None), (["scans/a.jpg", "scans/sub/a.tif"], ".png")],
+)
+def test_clash_is_refused(scans: Path, inputs: list[str], suffix: str | None) -> None:
+    Path("other").mkdir()
+    Path("other/a.jpg").write_bytes(b"x")
+    with pytest.raises(UsageError, match="would both write"):
+        plan(inputs, "out", suffix=suffix)
+
+
+@pytest.mark.parametrize("out", ["scans", "./scans/../scans", "scans/a.jpg", "scans/"])
+def test_input_is_never_overwritten(scans: Path, out: str) -> None:
+    with pytest.raises(UsageError, match="never overwrites an input"):
+        plan(["scans/a.jpg"], out)
+
+
+def test_input_is_never_overwritten_through_a_link(scans: Path) -> None:
+    Path("link.jpg").symlink_to(scans / "a.jpg")
+    os.link(scans / "a.jpg", "hard.jpg")
+    for out in ("link.jpg", "hard.jpg"):
+        with pytest.raises(UsageError, match="never overwrites an input"):
+            plan(["scans/a.jpg"], out)
+
+
+def test_mask_of_the_user_is_never_overwritten(scans: Path) -> None:
+    with pytest.raises(UsageError, match="never overwrites an input"):
+        plan(["scans/a.jpg"], "out", protected=[Path("out/a.jpg")])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "words"),
+    [
+        (["none.jpg"], "out", "check the name"),
+        (["none/*.jpg"], "out", "matches no photo"),
+        (["scans/a.jpg", "scans/b.PNG"], "x.jpg", "a folder"),
+        (["scans"], "x.jpg", "a folder"),
+        (["scans/a.jpg"], "x.gif", ".gif"),
+        (["scans/a.jpg"], "x.txt", ".txt"),
+        (["scans/a.jpg"], "", "an empty OUT"),
+        (["scans/.git"], "out", "matches"),
+    ],
+)
+def test_usage_is_wrong_when_nothing_can_be_done(
+    scans: Path, inputs: list[str], out: str, words: str
+) -> None:
+    if words == "matches":
+        (scans / ".git" / "d.jpg").unlink()
+        words = "a folder without photos"
+    with pytest.raises(UsageError) as caught:
+        plan(inputs, out)
+    assert words in str(caught.value)
+
+
+def test_missing_file_is_left_to_its_job_when_others_exist(scans: Path) -> None:
+    assert len(plan(["scans/a.jpg", "none.jpg"], "out")) == 2
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_name_that_is_not_utf8_is_found(scans: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    (scans / name).write_bytes(b"x")
+    assert f"scans/{name}" in [source for source, _ in pairs(["scans"], "out")]
+    assert pairs([f"scans/{name}"], "out") == [(f"scans/{name}", f"out/{name}")]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from unfade.errors import OutputError
+from unfade.imaging.atomic import atomic_file
+
+
+def write(path: Path, data: bytes = b"new") -> None:
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def only(folder: Path, *names: str) -> None:
+    assert sorted(p.name for p in folder.iterdir()) == sorted(names)
+
+
+def test_a_file_appears_whole(tmp_path: Path):
+    write(tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+    only(tmp_path, "a.bin")
+
+
+def test_an_old_file_is_replaced_and_keeps_its_permissions(tmp_path: Path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    write(path)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path):
+    write(tmp_path / "a.bin")
+    (tmp_path / "b.bin").write_bytes(b"")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.bin", "b.bin")}
+    assert len(modes) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
+def test_nothing_is_left_when_writing_is_broken_off(error: type[BaseException], tmp_path: Path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(error), atomic_file(path) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    only(tmp_path, "a.bin")
+
+
+@pytest.mark.parametrize("call", ["fsync", "open", "replace"])
+def test_nothing_is_left_when_the_system_refuses(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path if call == "replace" else os, call, fail)
+    with pytest.raises(OutputError, match=r"full disk.*free some space"):
+        write(tmp_path / "a.bin")
+    monkeypatch.undo()
+    only(tmp_path)
+
+
+def test_the_errors_say_what_to_do(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    for path, message in (
+        (tmp_path / "none" / "a.bin", "does not exist.*create it first"),
+        (tmp_path / "file" / "a.bin", "in place of its folder"),
+        (tmp_path, "a folder.*add a file name"),
+    ):
+        with pytest.raises(OutputError, match=message) as caught:
+            write(path)
+        assert caught.value.path == path
+
+
+def test_a_name_too_long_leaves_nothing(tmp_path: Path):
+    with pytest.raises(OutputError, match="rename the photo"):
+        write(tmp_path / ("x" * 300))
+    only(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes all")
+def test_a_folder_that_cannot_be_written(tmp_path: Path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="no right to write"):
+        write(tmp_path / "a.bin")
+    tmp_path.chmod(0o700)

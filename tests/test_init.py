@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import time
+
+import pytest
+
+import unfade
+
+HEAVY = ("torch", "numpy", "cv2", "PIL", "tifffile", "rich", "safetensors")
+
+
+def heavy_modules_after(code: str) -> set[str]:
+    """The heavy modules that a fresh interpreter has loaded after this code."""
+    check = (
+        f"import sys\n{code}\nsys.stderr.write(' '.join(m for m in {HEAVY} if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_import_loads_nothing_heavy() -> None:
+    assert heavy_modules_after("import unfade") == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["restore", "--help"], ["detect", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert heavy_modules_after(f"from unfade.cli.main import run\nrun({arguments})") == set()
+
+
+def test_help_takes_less_than_half_a_second() -> None:
+    command = [sys.executable, "-m", "unfade.cli.main", "--help"]
+    times: list[float] = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.5
+
+
+def test_public_names_are_all_there() -> None:
+    for name in unfade.__all__:
+        assert getattr(unfade, name) is not None
+    assert set(unfade.__all__) <= set(dir(unfade))
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="restroe"):
+        unfade.restroe  # type: ignore[attr-defined] # noqa: B018
+
+
+def test_version_is_the_one_of_the_package() -> None:
+    assert importlib.metadata.version("unfade") == unfade.__version__
