@@ -41,7 +41,8 @@ class Outcome:
     job: Job
     status: Status
     seconds: float
-    details: Mapping[str, object]
+    note: str = ""
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
     error: str | None = None
 
 
@@ -114,27 +115,14 @@ def run_batch(
     """
     summary = Summary(command, len(jobs))
     with Bar(len(jobs)) as bar:
-        for index, job in enumerate(jobs):
-            started = time.perf_counter()
-            report = bar.reporter(index, job.source.name)
-            try:
-                if job.problem is not None:
-                    raise job.problem
-                result = work(job, report)
-            except KeyboardInterrupt:
-                summary.interrupted = True
-                break
-            except Exception as error:
-                message = explain(error, job.source)
-                seconds = time.perf_counter() - started
-                summary.outcomes.append(Outcome(job, "failed", seconds, {}, message))
-                if verbose:
-                    click.echo(traceback.format_exc().rstrip(), err=True)
-                click.echo(f"Error: {message}", err=True)
-                continue
-            seconds = time.perf_counter() - started
-            summary.outcomes.append(Outcome(job, result.status, seconds, result.details))
-            click.echo(_line(job, result, seconds), err=as_json)
+        try:
+            for index, job in enumerate(jobs):
+                report = bar.reporter(index, job.source.name)
+                outcome = _do(job, work, report, verbose)
+                summary.outcomes.append(outcome)
+                click.echo(_line(outcome), err=as_json or outcome.status == "failed")
+        except KeyboardInterrupt:
+            summary.interrupted = True
     if as_json:
         click.echo(summary.to_json())
     if summary.interrupted or summary.count("failed") or len(jobs) > 1:
@@ -142,11 +130,28 @@ def run_batch(
     return summary
 
 
-def _line(job: Job, result: Result, seconds: float) -> str:
-    notes = [result.note] if result.note else []
-    if result.status == "done":
-        notes.append(f"{seconds:.1f} s")
-    arrow = f"{printable(job.source)} -> {printable(job.output)}"
+def _do(job: Job, work: Work, report: Progress, verbose: bool) -> Outcome:
+    started = time.perf_counter()
+    try:
+        if job.problem is not None:
+            raise job.problem
+        result = work(job, report)
+    except Exception as error:
+        if verbose:
+            click.echo(traceback.format_exc().rstrip(), err=True)
+        seconds = time.perf_counter() - started
+        return Outcome(job, "failed", seconds, error=explain(error, job.source))
+    seconds = time.perf_counter() - started
+    return Outcome(job, result.status, seconds, result.note, result.details)
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return f"Error: {outcome.error}"
+    notes = [outcome.note] if outcome.note else []
+    if outcome.status == "done":
+        notes.append(f"{outcome.seconds:.1f} s")
+    arrow = f"{printable(outcome.job.source)} -> {printable(outcome.job.output)}"
     return f"{arrow} ({', '.join(notes)})" if notes else arrow
 
 

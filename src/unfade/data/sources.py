@@ -63,14 +63,16 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
         InputError: the folder is missing or holds no photos.
     """
     if not folder.is_dir():
-        raise InputError("no such folder", "a folder of photos or .tar shards", "check the path",
-                         path=folder)
+        raise InputError(
+            "no such folder", "a folder of photos or .tar shards", "check the path", path=folder
+        )
     shards = sorted(folder.glob("*.tar"))
     photos = [photo for shard in shards for photo in _from_shard(shard)]
     if not shards:
         files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
         photos = [CleanPhoto(p.relative_to(folder).as_posix(), p.read_bytes()) for p in files]
     if not photos:
-        raise InputError("no photos", "pictures or WebDataset shards (*.tar)", "add some",
-                         path=folder)
+        raise InputError(
+            "no photos", "pictures or WebDataset shards (*.tar)", "add some", path=folder
+        )
     return sorted(photos, key=lambda photo: photo.key)

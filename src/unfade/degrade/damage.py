@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.degrade.strokes import Stroke, branching, draw, field, fractal, wander
-from unfade.degrade.types import Image, Mask
+from unfade.degrade.types import Image, Mask, extent
 
 Rgb = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ def blend(image: Image, colour: Rgb | Image, alpha: Mask) -> Image:
 
 def _broken(rng: np.random.Generator, alpha: Mask, cell: float, share: float) -> Mask:
     """Interrupts a coverage where a random field is low; `share` is about the part kept."""
-    h, w = alpha.shape
+    h, w = extent(alpha)
     gate = field(rng, h, w, cell) * 2.0 + (share - 0.5) * 6
     return np.asarray(alpha * np.clip(gate + 0.5, 0, 1), np.float32)
 
@@ -48,7 +48,7 @@ def scratches(
     image: Image, rng: np.random.Generator, unit: float, count: int, dark: bool
 ) -> tuple[Image, Mask]:
     """Long, nearly straight scratches, each with its own width and strength."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     colour = rng.uniform(0.0, 0.15) * np.ones(3, np.float32) if dark else paper(rng)
     parallel = rng.uniform(0, math.pi) if rng.random() < 0.4 else None
     total = np.zeros((h, w), np.float32)
@@ -73,23 +73,23 @@ def _relief(image: Image, core: Mask, rng: np.random.Generator, unit: float) -> 
     soft = np.asarray(cv2.GaussianBlur(core, (0, 0), reach), np.float32)
     angle = rng.uniform(0, 2 * math.pi)
     shift = np.array([[1, 0, reach * math.cos(angle)], [0, 1, reach * math.sin(angle)]], np.float32)
-    h, w = core.shape
+    h, w = extent(core)
     rim = np.asarray(cv2.warpAffine(soft, shift, (w, h)), np.float32)
     rim = np.clip(rim * 1.6 - core, 0, 1) * np.float32(rng.uniform(0.25, 0.8))
     return image * (1 - rim[..., None]), rim
 
 
-def cracks(
-    image: Image, rng: np.random.Generator, unit: float, count: int
-) -> tuple[Image, Mask]:
+def cracks(image: Image, rng: np.random.Generator, unit: float, count: int) -> tuple[Image, Mask]:
     """Branching cracks: light cores that show paper, dark rims, lost flakes at the joints."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     strokes: list[Stroke] = []
     for _ in range(count):
         if rng.random() < 0.6:
             side = rng.integers(4)
             along = rng.uniform(0, 1)
-            start = [(along * w, 0.0), (along * w, float(h)), (0.0, along * h), (w, along * h)][side]
+            start = [(along * w, 0.0), (along * w, float(h)), (0.0, along * h), (w, along * h)][
+                side
+            ]
             inward = [math.pi / 2, -math.pi / 2, 0.0, math.pi][side]
             angle = inward + rng.normal(0, 0.6)
         else:
@@ -113,11 +113,9 @@ def cracks(
     return np.clip(blend(image, shade, core), 0, 1), np.maximum(core, rim)
 
 
-def wrinkles(
-    image: Image, rng: np.random.Generator, unit: float, count: int
-) -> tuple[Image, Mask]:
+def wrinkles(image: Image, rng: np.random.Generator, unit: float, count: int) -> tuple[Image, Mask]:
     """Creased emulsion: pairs of a light and a dark side, no paper showing."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     strokes: list[Stroke] = []
     for _ in range(count):
         start, angle = (rng.uniform(0, w), rng.uniform(0, h)), rng.uniform(0, 2 * math.pi)
@@ -131,14 +129,16 @@ def wrinkles(
     angle = rng.uniform(0, 2 * math.pi)
     dx, dy = reach * math.cos(angle), reach * math.sin(angle)
     light = np.asarray(cv2.warpAffine(core, np.array([[1, 0, dx], [0, 1, dy]]), (w, h)), np.float32)
-    dark = np.asarray(cv2.warpAffine(core, np.array([[1, 0, -dx], [0, 1, -dy]]), (w, h)), np.float32)
+    dark = np.asarray(
+        cv2.warpAffine(core, np.array([[1, 0, -dx], [0, 1, -dy]]), (w, h)), np.float32
+    )
     change = strength * (light - dark)
     return np.clip(image + change[..., None], 0, 1), np.minimum(light + dark, 1)
 
 
 def fold(image: Image, rng: np.random.Generator, unit: float) -> tuple[Image, Mask]:
     """A crease across the photo: a broken light line in a band of shade."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     angle = rng.choice([0.0, math.pi / 2]) + rng.normal(0, 0.12)
     if rng.random() < 0.3:
         angle = rng.uniform(0, math.pi)
@@ -159,7 +159,7 @@ def dust(
     image: Image, rng: np.random.Generator, unit: float, count: int, dark: bool
 ) -> tuple[Image, Mask]:
     """Specks and short hairs."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     strokes: list[Stroke] = []
     for _ in range(count):
         start, angle = (rng.uniform(0, w), rng.uniform(0, h)), rng.uniform(0, 2 * math.pi)
@@ -177,7 +177,7 @@ def spots(
     image: Image, rng: np.random.Generator, unit: float, count: int, dark: bool
 ) -> tuple[Image, Mask]:
     """Irregular blots where the emulsion is gone or foxed."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     alpha = np.zeros((h, w), np.float32)
     for _ in range(count):
         r = float(np.exp(rng.uniform(np.log(1.2), np.log(9)))) * unit
@@ -192,7 +192,9 @@ def spots(
         cv2.fillPoly(blot, [polygon[:, None]], 255, cv2.LINE_AA, 4)
         alpha = np.maximum(alpha, blot.astype(np.float32) / 255)
     if rng.random() < 0.5:
-        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.4, 1.2) * unit), np.float32)
+        alpha = np.asarray(
+            cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.4, 1.2) * unit), np.float32
+        )
     alpha = alpha * np.float32(rng.uniform(0.6, 1.0))
     colour = np.asarray([0.25, 0.16, 0.08], np.float32) if dark else paper(rng)
     return blend(image, colour, alpha), alpha
@@ -200,7 +202,7 @@ def spots(
 
 def scribble(image: Image, rng: np.random.Generator, unit: float) -> tuple[Image, Mask]:
     """Ink or pencil: a few looping strokes of one pen."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     width = max(0.8, rng.uniform(0.7, 2.2) * unit)
     strokes: list[Stroke] = []
     x, y = rng.uniform(0, w), rng.uniform(0, h)
@@ -232,11 +234,9 @@ def _beyond(rng: np.random.Generator, h: int, w: int, unit: float, corner: bool)
     return np.asarray(rough - inside, np.float32)
 
 
-def torn(
-    image: Image, rng: np.random.Generator, unit: float, corner: bool
-) -> tuple[Image, Mask]:
+def torn(image: Image, rng: np.random.Generator, unit: float, corner: bool) -> tuple[Image, Mask]:
     """A torn edge or corner: a paper rim, and beyond it what the print lies on."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     past = _beyond(rng, h, w, unit, corner)
     gone = np.clip(past + 0.5, 0, 1)
     rim = np.clip(past + rng.uniform(0.5, 5) * unit + 0.5, 0, 1)
@@ -250,7 +250,7 @@ def torn(
 
 def stain(image: Image, rng: np.random.Generator, unit: float) -> Image:
     """A tide-marked stain: a tinted patch with a darker outline. Not part of the mask."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     y, x = np.mgrid[:h, :w].astype(np.float32)
     cx, cy, r = rng.uniform(0, w), rng.uniform(0, h), rng.uniform(15, 80) * unit
     d = r - np.hypot(x - cx, (y - cy) * rng.uniform(0.6, 1.6))
@@ -265,11 +265,13 @@ def stain(image: Image, rng: np.random.Generator, unit: float) -> Image:
 
 def vignette(image: Image, rng: np.random.Generator, amount: float) -> Image:
     """Darkens (or, with a negative amount, fades) the photo towards its corners."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     y, x = np.mgrid[:h, :w].astype(np.float32)
     cx, cy = w * rng.uniform(0.4, 0.6), h * rng.uniform(0.4, 0.6)
     d = ((x - cx) / w) ** 2 + ((y - cy) / h) ** 2
     if amount >= 0:
-        return np.asarray(image * (1 - np.float32(amount) * 1.8 * d)[..., None].clip(0, 1), np.float32)
+        return np.asarray(
+            image * (1 - np.float32(amount) * 1.8 * d)[..., None].clip(0, 1), np.float32
+        )
     lift = np.clip(-np.float32(amount) * 1.6 * d, 0, 1)[..., None]
     return np.asarray(image + lift * (np.float32(0.9) - image), np.float32)

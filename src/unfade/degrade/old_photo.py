@@ -142,7 +142,9 @@ def _visible(before: Image, after: Image, sigma: float) -> NDArray[np.uint8]:
     return (change > threshold).astype(np.uint8)
 
 
-def _wear(p: _Print, rng: np.random.Generator, severity: Severity, unit: float, sigma: float) -> None:
+def _wear(
+    p: _Print, rng: np.random.Generator, severity: Severity, unit: float, sigma: float
+) -> None:
     """Structured damage. The mask keeps what shows: damage fainter than the grain is none."""
     if rng.random() < severity.clean:
         return

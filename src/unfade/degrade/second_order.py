@@ -78,7 +78,9 @@ def real_sr(hq: Image, rng: np.random.Generator, scale: int = 4) -> Degraded:
     sinc = bool(rng.random() < 0.8)
     order = bool(rng.random() < 0.5)
     size = (max(1, h // scale), max(1, w // scale))
-    last = kernels.sinc(int(rng.choice([7, 9, 11, 13, 15])), float(rng.uniform(math.pi / 3, math.pi)))
+    last = kernels.sinc(
+        int(rng.choice([7, 9, 11, 13, 15])), float(rng.uniform(math.pi / 3, math.pi))
+    )
     if order:
         x = ops.jpeg(np.clip(_resized(x, rng, *size), 0, 1), quality)
         x = kernels.apply(x, last) if sinc else x

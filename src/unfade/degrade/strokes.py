@@ -97,9 +97,7 @@ def draw(strokes: list[Stroke], height: int, width: int) -> Mask:
         cuts = np.flatnonzero(np.diff(thick)) + 1
         for a, b in zip([0, *cuts], [*cuts, len(thick)], strict=True):
             run = fixed[a : b + 1]
-            cv2.polylines(
-                canvas, [run[:, None]], False, 255, int(thick[a]), cv2.LINE_AA, _SHIFT
-            )
+            cv2.polylines(canvas, [run[:, None]], False, 255, int(thick[a]), cv2.LINE_AA, _SHIFT)
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32) / np.float32(255)
 

@@ -42,8 +42,10 @@ class Tone:
 
     def params(self) -> Params:
         """What was done, for the record."""
-        return {"op": "tone", **{k: list(v) if isinstance(v, tuple) else v
-                                 for k, v in asdict(self).items()}}
+        return {
+            "op": "tone",
+            **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()},
+        }
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,12 @@ Image = NDArray[np.float32]
 Mask = NDArray[np.float32]
 Value = float | int | str | list[float]
 Params = dict[str, Value]
+
+
+def extent(picture: NDArray[Any]) -> tuple[int, int]:
+    """Height and width of an (H, W) or (H, W, C) array."""
+    height, width = picture.shape[:2]
+    return int(height), int(width)
 
 
 @dataclass(frozen=True)

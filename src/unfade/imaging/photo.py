@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unfade.imaging.exif as exif_block
-from unfade.imaging.transforms import Transform, luma, transform_for
+from unfade.imaging.transforms import Transform, transform_for
 
 Native = NDArray[np.uint8 | np.uint16]
 
@@ -136,11 +136,6 @@ def quantise(values: NDArray[np.float32], dtype: np.dtype[Any]) -> Native:
     """Floats in 0..1 as whole numbers of this depth, rounded half up."""
     top = np.float32(np.iinfo(dtype).max)
     return (values * top + np.float32(0.5)).astype(dtype)
-
-
-def luma_values(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rec. 709 luma (h, w) of sRGB values (h, w, 3)."""
-    return luma(rgb)[..., 0]
 
 
 def resize(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -52,11 +52,6 @@ class Sheet:
         return self.channels + self.alpha
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """What the blocks are made of."""
-        return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
-
-    @property
     def metadata(self) -> Metadata:
         """The photo's metadata."""
         return self.photo.metadata

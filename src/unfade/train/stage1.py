@@ -25,9 +25,7 @@ _SHOWN = 10
 _HELD_OUT = 1 << 40
 
 
-def imperfect(
-    mask: NDArray[np.float32], rng: np.random.Generator
-) -> NDArray[np.float32]:
+def imperfect(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """A mask as a detector gives it: grown, with misses, with parts that are no damage.
 
     Args:

@@ -37,9 +37,7 @@ def save_state(
     os.replace(part, path)
 
 
-def load_state(
-    path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.AdamW
-) -> int:
+def load_state(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.AdamW) -> int:
     """Restores a checkpoint into fresh objects and returns the number of steps done."""
     with safe_open(path, "pt") as handle:
         step = int(handle.metadata()["step"])

@@ -1,0 +1,141 @@
+"""Detection and mending on held-out photos, aged with a fixed seed, against baselines.
+
+    python benchmarks/old_photo.py --data PHOTOS [--count 100] [--seed 0] [--json FILE]
+
+Every figure comes from one run on the same inputs. The photos are aged by the old-photo recipe
+(moderate) and rounded to 8 bits; the target is the photo itself, in colour. PSNR and SSIM: RGB,
+data range 1, no border cropped, mean over photos. F1 is pooled over all pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from unfade.degrade import degrade
+from unfade.eval import metrics
+from unfade.eval.classical import classical
+from unfade.imaging import Metadata, Photo, read_photo
+from unfade.pipeline.restore import Mender
+from unfade.rng import generator
+
+METHODS = ("input", "classical", "unfade", "unfade, true mask")
+FIGURES = ("psnr", "ssim", "psnr aligned", "ssim aligned")
+
+
+def picked(folder: Path, count: int) -> list[Path]:
+    """`count` photos spread evenly over the sorted names."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".png"))
+    places = np.unique(np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int))
+    return [files[i] for i in places]
+
+
+def whole(photo: Photo) -> np.ndarray:
+    """(H, W, 3) float32."""
+    return photo.srgb(slice(0, photo.height), slice(0, photo.width))
+
+
+def as_photo(rgb: np.ndarray) -> Photo:
+    """A photo in memory from (H, W, 3) floats, rounded to 8 bits."""
+    native = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    return Photo(native, None, Metadata(exif=None, icc=None, xmp=None, dpi=None, format="PNG"))
+
+
+def figures(image: np.ndarray, target: np.ndarray) -> list[float]:
+    """The four figures of one image."""
+    fit = metrics.aligned(image, target)
+    return [
+        metrics.psnr(image, target), metrics.ssim(image, target),
+        metrics.psnr(fit, target), metrics.ssim(fit, target),
+    ]  # fmt: skip
+
+
+@click.command(help=__doc__)
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--preset", default="compact")
+@click.option("--count", default=100)
+@click.option("--seed", default=0)
+@click.option("--tile", default=1024)
+@click.option("--severity", default="moderate")
+@click.option("--thresholds", is_flag=True, help="Also F1 and false alarms at other thresholds.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures too.")
+def main(
+    data: Path, preset: str, count: int, seed: int, tile: int, severity: str, thresholds: bool,
+    out: Path | None,
+) -> None:  # fmt: skip
+    mender = Mender.from_pretrained(preset)
+    rows: dict[str, list[list[float]]] = {m: [] for m in METHODS}
+    limits = np.arange(0.3, 0.96, 0.05) if thresholds else np.array([mender.threshold])
+    strict, loose = np.zeros((len(limits), 4), np.int64), np.zeros((len(limits), 4), np.int64)
+    alarms: list[list[float]] = []
+    clean: list[float] = []
+    files = picked(data, count)
+    for number, path in enumerate(files):
+        hq = whole(read_photo(path))
+        pair = degrade(hq, generator(seed, "bench", number), level=severity)
+        photo = as_photo(pair.lq)
+        lq = whole(photo)
+        soft = mender.detect(photo, tile=tile)
+        untouched = as_photo(hq)
+        calm = mender.detect(untouched, tile=tile)
+        for i, limit in enumerate(limits):
+            strict[i] += metrics.f1(soft >= limit * 255, pair.mask > 0)
+            loose[i] += metrics.f1(soft >= limit * 255, pair.mask > 0, 1)
+        alarms.append([float((calm >= limit * 255).mean()) for limit in limits])
+        true = np.rint(pair.mask * 255).astype(np.uint8)
+
+        def mend(p: Photo, mask: np.ndarray) -> np.ndarray:
+            done = mender.mend(
+                p, mask, only_damage=False, tone="auto", tile=tile, threshold=None
+            )
+            return whole(done)
+
+        hole = (soft >= mender.threshold * 255).astype(np.uint8)
+        old_school = classical(photo.native, hole).astype(np.float32) / 255
+        results = (lq, old_school, mend(photo, soft), mend(photo, true))
+        for method, image in zip(METHODS, results, strict=True):
+            rows[method].append(figures(image, hq))
+        clean.append(metrics.psnr(mend(untouched, calm), hq))
+        click.echo(f"\r{number + 1}/{len(files)} {path.name:30s}", err=True, nl=False)
+    click.echo("", err=True)
+    table = {m: np.array(v) for m, v in rows.items()}
+    report(table, limits, strict, loose, np.array(alarms), np.array(clean), mender.threshold)
+    if out:
+        means = {m: dict(zip(FIGURES, v.mean(0).round(4).tolist(), strict=True))
+                 for m, v in table.items()}
+        out.write_text(json.dumps({"photos": [p.name for p in files], "mean": means}, indent=2))
+
+
+def report(
+    table: dict[str, np.ndarray], limits: np.ndarray, strict: np.ndarray, loose: np.ndarray,
+    alarms: np.ndarray, clean: np.ndarray, default: float,
+) -> None:  # fmt: skip
+    """Prints the tables."""
+    click.echo("| threshold | precision | recall | F1 | F1 (1 px) | flagged on undamaged | worst |")
+    click.echo("| --- | --- | --- | --- | --- | --- | --- |")
+    for i, limit in enumerate(limits):
+        p, r, f = metrics.pooled_f1(strict[i])
+        _, _, g = metrics.pooled_f1(loose[i])
+        flag = 100 * alarms[:, i]
+        click.echo(f"| {limit:.2f} | {p:.3f} | {r:.3f} | {f:.3f} | {g:.3f} "
+                   f"| {flag.mean():.2f} % | {flag.max():.1f} % |")
+    click.echo(f"(default threshold {default})\n")
+    click.echo("| method | " + " | ".join(FIGURES) + " |")
+    click.echo("| --- " * 5 + "|")
+    for method, values in table.items():
+        m = values.mean(0)
+        click.echo(f"| {method} | {m[0]:.2f} | {m[1]:.4f} | {m[2]:.2f} | {m[3]:.4f} |")
+    gain = table["unfade"][:, 2] - table["input"][:, 2]
+    click.echo(f"\naligned PSNR over the input: mean {gain.mean():+.2f} dB, worst {gain.min():+.2f}")
+    click.echo(f"photos more than 0.5 dB below their input: {(gain < -0.5).sum()} of {len(gain)}")
+    click.echo(f"clean photos to themselves: mean {np.minimum(clean, 80).mean():.2f} dB, "
+               f"worst {clean.min():.2f} dB, below 38 dB: {(clean < 38).sum()}")
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    main()

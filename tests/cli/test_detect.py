@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade.cli.main import run
+
+MakePhoto = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+def detect(*arguments: str | Path) -> int:
+    return run(["detect", "--device", "cpu", *map(str, arguments)])
+
+
+def read(path: Path) -> np.ndarray:
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert mask is not None
+    return mask
+
+
+def test_mask_is_an_8_bit_gray_png_named_after_the_stem(
+    make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    make_photo("in/a.jpg")
+    make_photo("in/sub/b.tif")
+    assert detect(tmp_path / "in", "-o", tmp_path / "out") == 0
+    for name in ("a.png", "sub/b.png"):
+        mask = read(tmp_path / "out" / name)
+        assert mask.shape == (64, 80)
+        assert mask.dtype == np.uint8
+        assert set(np.unique(mask)) <= {0, 255}
+
+
+def test_soft_mask_holds_probabilities(make_photo: MakePhoto, tmp_path: Path) -> None:
+    path = make_photo("a.jpg", height=128, width=128)
+    assert detect(path, "-o", tmp_path / "soft.png", "--soft") == 0
+    assert detect(path, "-o", tmp_path / "hard.png", "--threshold", "0.3") == 0
+    soft, hard = read(tmp_path / "soft.png"), read(tmp_path / "hard.png")
+    assert np.array_equal(hard == 255, soft >= np.ceil(0.3 * 255))
+
+
+def test_mask_that_is_there_is_left_alone(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    path = make_photo("a.jpg")
+    (tmp_path / "a.png").write_bytes(b"precious")
+    assert detect(path, "-o", tmp_path) == 0
+    assert (tmp_path / "a.png").read_bytes() == b"precious"
+    assert "--overwrite makes it again" in capfd.readouterr().out
+    assert detect(path, "-o", tmp_path, "--overwrite") == 0
+    assert read(tmp_path / "a.png").shape == (64, 80)
+
+
+def test_exit_code_is_one_when_a_photo_is_bad(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    good, bad = make_photo("a.jpg"), tmp_path / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8\xff")
+    assert detect(bad, good, "-o", tmp_path / "out", "--json") == 1
+    data = json.loads(capfd.readouterr().out)
+    assert [r["status"] for r in data["results"]] == ["failed", "done"]
+    assert (tmp_path / "out" / "a.png").exists()
+
+
+@pytest.mark.parametrize("out", ["mask.jpg", "mask.txt"])
+def test_exit_code_is_two_when_the_mask_is_no_png(
+    make_photo: MakePhoto, tmp_path: Path, out: str
+) -> None:
+    assert detect(make_photo("a.jpg"), "-o", tmp_path / out) == 2
+
+
+def test_exit_code_is_two_when_stems_clash(make_photo: MakePhoto, tmp_path: Path) -> None:
+    paths = [make_photo("a.jpg"), make_photo("a.tif")]
+    assert detect(*paths, "-o", tmp_path / "out") == 2

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from unfade.cli.main import run
+from unfade.models import presets
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped weights."""
+    copy = tmp_path / "mine"
+    shutil.copytree(presets.weights_folder() / "compact", copy)
+    return copy
+
+
+def states(capfd: Capture) -> dict[str, str]:
+    data = json.loads(capfd.readouterr().out)
+    return {file["name"]: file["state"] for file in data["presets"][0]["files"]}
+
+
+def test_shipped_weights_are_complete(capfd: Capture) -> None:
+    assert run(["models"]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("compact: ok")
+    assert "sd21: reserved for the diffusion model" in out
+
+
+def test_shipped_weights_are_small_enough() -> None:
+    files = (presets.weights_folder() / "compact").iterdir()
+    assert sum(file.stat().st_size for file in files) <= 45_000_000
+
+
+def test_json_names_every_file(capfd: Capture) -> None:
+    assert run(["models", "--json"]) == 0
+    assert states(capfd) == dict.fromkeys(presets.FILES, "ok")
+
+
+def test_wrong_missing_and_unlisted_files_are_told(folder: Path, capfd: Capture) -> None:
+    first, second, third = presets.FILES[:3]
+    (folder / first).write_bytes(b"x")
+    (folder / second).unlink()
+    manifest = json.loads((folder / presets.MANIFEST).read_text())
+    del manifest["sha256"][third]
+    (folder / presets.MANIFEST).write_text(json.dumps(manifest))
+    assert run(["models", "--preset", str(folder), "--json"]) == 1
+    assert states(capfd) == {first: "wrong", second: "missing", third: "unlisted"}
+
+
+def test_wrong_weights_are_refused_before_anything_is_restored(
+    folder: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    (folder / presets.FILES[0]).write_bytes(b"x")
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"x")
+    assert run(["restore", str(photo), "-o", str(tmp_path / "out"), "--preset", str(folder)]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert presets.FILES[0] in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_seal_makes_a_folder_a_preset(folder: Path, capfd: Capture) -> None:
+    (folder / presets.MANIFEST).unlink()
+    assert run(["models", "--preset", str(folder)]) == 1
+    assert "--seal" in capfd.readouterr().out
+    assert run(["models", "--seal", str(folder)]) == 0
+    assert (folder / presets.MANIFEST).exists()
+
+
+def test_folder_is_refused_when_there_is_none(tmp_path: Path) -> None:
+    assert run(["models", "--seal", str(tmp_path / "none")]) == 2
+    assert run(["models", "--preset", str(tmp_path / "none")]) == 1

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade import manifest as manifests
+from unfade.cli.main import run
+from unfade.imaging import read_photo
+
+MakePhoto = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+RESERVED = (
+    ["--base", "x"], ["--controlnet", "x"], ["--prompt", "x"], ["--negative-prompt", "x"],
+    ["--guidance", "1"], ["--self-condition", "1"], ["--scale", "2"], ["--fidelity", "0.5"],
+    ["--strength", "0.5"], ["--steps", "1"], ["--variants", "2"], ["--report"],
+    ["--task", "super-resolution"], ["--task", "colorize"], ["--preset", "sd21"],
+)  # fmt: skip
+
+
+def restore(*arguments: str | Path) -> int:
+    return run(["restore", "--device", "cpu", *map(str, arguments)])
+
+
+def pixels(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return picture
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_folder_is_restored_past_a_bad_file(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    make_photo("in/a.jpg")
+    make_photo("in/sub/b.png")
+    (tmp_path / "in" / "bad.jpg").write_text("hello")
+    assert restore(tmp_path / "in", "-o", tmp_path / "out") == 1
+    assert names(tmp_path / "out") == ["a.jpg", "a.json", "sub/b.json", "sub/b.png"]
+    out, err = capfd.readouterr()
+    assert f"{tmp_path / 'out' / 'a.jpg'} (" in out
+    assert "bad.jpg: got a text file" in err
+    assert "2 done, 1 failed." in err
+    assert "Traceback" not in err
+
+
+def test_single_file_is_written_under_the_name_given(make_photo: MakePhoto, tmp_path: Path) -> None:
+    assert restore(make_photo("a.png"), "-o", tmp_path / "b.tif") == 0
+    assert read_photo(tmp_path / "b.tif").native.shape == (64, 80, 3)
+
+
+def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (40, 50, 3), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    assert restore(tmp_path / "a.png", "-o", tmp_path / "out") == 0
+    assert read_photo(tmp_path / "out" / "a.png").bit_depth == 16
+
+
+@pytest.mark.parametrize("arguments", RESERVED, ids=" ".join)
+def test_reserved_options_say_so(arguments: list[str], capfd: Capture) -> None:
+    assert restore("a.jpg", "-o", "out", *arguments) == 2
+    err = capfd.readouterr().err
+    assert "reserved for the diffusion model, which is not part of this version" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--tile", "1"], ["--mask", "none.png"], ["--mask", "none", "--only-damage"],
+     ["--threshold", "2"], ["--seed", "-1"], ["--tone", "warm"], ["--max-pixels", "0"],
+     ["--device", "nonsense"], ["--preset", "nonsense"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_exit_code_is_two_when_an_option_is_wrong(
+    make_photo: MakePhoto, tmp_path: Path, arguments: list[str], capfd: Capture
+) -> None:
+    path = make_photo("a.png")
+    assert run(["restore", str(path), "-o", str(tmp_path / "out"), *arguments]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Error: " in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_exit_code_is_two_when_two_photos_would_write_one_file(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    paths = [make_photo("x/a.png"), make_photo("y/a.png")]
+    assert restore(*paths, "-o", tmp_path / "out") == 2
+    assert "would both write" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_stem_may_be_shared_by_two_formats(make_photo: MakePhoto, tmp_path: Path) -> None:
+    make_photo("in/a.png")
+    make_photo("in/a.jpg")
+    for _ in range(2):
+        assert restore(tmp_path / "in", "-o", tmp_path / "out", "--compare") == 0
+        assert names(tmp_path / "out") == [
+            "a.compare.png", "a.jpg", "a.json", "a.png", "a.png.compare.png", "a.png.json",
+        ]  # fmt: skip
+
+
+def test_glob_is_expanded(make_photo: MakePhoto, tmp_path: Path) -> None:
+    make_photo("in/a.png")
+    make_photo("in/sub/b.png")
+    make_photo("in/c.jpg")
+    assert restore(tmp_path / "in" / "**" / "*.png", "-o", tmp_path / "out") == 0
+    assert names(tmp_path / "out") == ["a.json", "a.png", "sub/b.json", "sub/b.png"]
+
+
+def test_finished_photo_is_not_done_again(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    path, out = make_photo("a.png"), tmp_path / "out"
+    assert restore(path, "-o", out) == 0
+    stamp = (out / "a.png").stat().st_mtime_ns
+    assert restore(path, "-o", out) == 0
+    assert (out / "a.png").stat().st_mtime_ns == stamp
+    assert "(already done)" in capfd.readouterr().out
+    assert restore(path, "-o", out, "--overwrite") == 0
+    assert (out / "a.png").stat().st_mtime_ns > stamp
+
+
+@pytest.mark.parametrize("change", ["option", "input", "mask", "compare", "gone"])
+def test_photo_is_done_again_when_something_changed(
+    make_photo: MakePhoto, tmp_path: Path, change: str, capfd: Capture
+) -> None:
+    path, out, mask = make_photo("a.png"), tmp_path / "out", make_photo("mask.png", seed=1)
+    assert restore(path, "-o", out, "--mask", mask) == 0
+    extra: list[str] = []
+    if change == "option":
+        extra = ["--tone", "keep"]
+    elif change == "input":
+        make_photo("a.png", seed=2)
+    elif change == "mask":
+        make_photo("mask.png", seed=2)
+    elif change == "compare":
+        extra = ["--compare"]
+    else:
+        (out / "a.png").unlink()
+    capfd.readouterr()
+    assert restore(path, "-o", out, "--mask", mask, *extra) == 0
+    assert "already done" not in capfd.readouterr().out
+    assert (out / "a.png").exists()
+
+
+@pytest.mark.parametrize("case", ["stranger", "edited"])
+def test_file_that_is_not_ours_is_only_replaced_when_asked(
+    make_photo: MakePhoto, tmp_path: Path, case: str, capfd: Capture
+) -> None:
+    path, out = make_photo("a.png"), tmp_path / "out"
+    out.mkdir()
+    if case == "edited":
+        assert restore(path, "-o", out) == 0
+    (out / "a.png").write_bytes(b"precious")
+    assert restore(path, "-o", out, "--tone", "keep") == 1
+    assert (out / "a.png").read_bytes() == b"precious"
+    assert "--overwrite" in capfd.readouterr().err
+    assert restore(path, "-o", out, "--tone", "keep", "--overwrite") == 0
+    assert read_photo(out / "a.png").height == 64
+
+
+def test_input_is_not_overwritten(make_photo: MakePhoto, capfd: Capture) -> None:
+    path = make_photo("a.png")
+    before = path.read_bytes()
+    assert restore(path, "-o", path.parent, "--overwrite") == 2
+    assert path.read_bytes() == before
+    assert "never overwrites an input" in capfd.readouterr().err
+
+
+def test_failure_is_told_when_the_output_cannot_be_written(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    path = make_photo("a.png")
+    (tmp_path / "file").write_text("")
+    assert restore(path, "-o", tmp_path / "file" / "out") == 1
+    assert "a file where a folder should be" in capfd.readouterr().err
+
+
+def test_limit_on_pixels_is_kept(make_photo: MakePhoto, tmp_path: Path, capfd: Capture) -> None:
+    paths = [make_photo("a.png"), make_photo("b.png", height=8, width=8)]
+    assert restore(*paths, "-o", tmp_path / "out", "--max-pixels", "100") == 1
+    assert names(tmp_path / "out") == ["b.json", "b.png"]
+    assert "a.png: " in capfd.readouterr().err
+
+
+def test_compare_shows_before_mask_and_after(make_photo: MakePhoto, tmp_path: Path) -> None:
+    assert restore(make_photo("a.png"), "-o", tmp_path / "out", "--compare") == 0
+    picture = pixels(tmp_path / "out" / "a.compare.png")
+    assert picture.shape == (64, 3 * 80 + 2 * 8, 3)
+    assert np.array_equal(picture[:, :80], pixels(tmp_path / "a.png"))
+
+
+def test_json_sums_up_on_stdout(make_photo: MakePhoto, tmp_path: Path, capfd: Capture) -> None:
+    good = make_photo("a.png")
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"")
+    assert restore(good, bad, "-o", tmp_path / "out", "--json") == 1
+    out, err = capfd.readouterr()
+    data = json.loads(out)
+    assert (data["done"], data["failed"], data["total"]) == (1, 1, 2)
+    first, second = data["results"]
+    assert Path(first["output"]).exists()
+    assert Path(first["manifest"]).exists()
+    assert 0 <= first["damaged"] <= 1
+    assert "0 bytes" in second["error"]
+    assert "a.png -> " in err
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_name_that_is_not_utf8_is_kept(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    path = make_photo(b"caf\xe9.jpg")
+    for _ in range(2):
+        assert restore(path, "-o", tmp_path / "out") == 0
+    assert {os.fsencode(p.name) for p in (tmp_path / "out").iterdir()} == {
+        b"caf\xe9.jpg",
+        b"caf\xe9.json",
+    }
+    assert "caf\\xe9.jpg -> " in capfd.readouterr().out
+
+
+def test_command_in_the_manifest_makes_the_photo_again(
+    make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path, out = make_photo("my print.png"), tmp_path / "out" / "b.png"
+    assert restore(path, "-o", out, "--tone", "keep", "--threshold", "0.7") == 0
+    manifest = manifests.read(out.with_suffix(".json"))
+    first = pixels(out)
+    assert manifest["command"] is not None
+    words = shlex.split(manifest["command"])
+    assert run(["restore", "--overwrite", *words[2:]]) == 0
+    again = manifests.read(out.with_suffix(".json"))
+    assert again["options"] == manifest["options"]
+    assert np.array_equal(first, pixels(out))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send there")
+def test_ctrl_c_leaves_nothing_half_done_and_the_same_command_goes_on(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    count = 6
+    for i in range(count):
+        make_photo(f"in/{i}.png", height=400, width=400, seed=i)
+    out = tmp_path / "out"
+    arguments = ["restore", str(tmp_path / "in"), "-o", str(out), "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unfade.cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # the first photo is done
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Stopped: " in err
+    assert "goes on from there" in err
+    assert "Traceback" not in err
+    done = sorted(p.name for p in out.iterdir() if p.suffix == ".png")
+    assert 1 <= len(done) < count
+    assert names(out) == sorted(n for d in done for n in (d, d.replace(".png", ".json")))
+    for name in done:
+        assert read_photo(out / name).height == 400
+
+    assert run([*arguments, "--json"]) == 0
+    data = json.loads(capfd.readouterr().out)
+    assert data["skipped"] == len(done)
+    assert data["done"] == count - len(done)

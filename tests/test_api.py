@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import unfade
+from unfade import manifest as manifests
+from unfade.api import Restorer
+from unfade.errors import InputError, OutputError, UsageError, WeightsError
+from unfade.imaging import read_mask, read_photo, write_mask
+from unfade.types import RestoreOptions
+
+MakePhoto = Callable[..., Path]
+
+
+def half_mask(path: Path, height: int = 64, width: int = 80) -> Path:
+    """A mask that marks a block in the middle."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5] = 255
+    write_mask(path, mask)
+    return path
+
+
+def test_restored_photo_has_the_size_and_depth_of_the_input(
+    restorer: Restorer, make_photo: MakePhoto
+) -> None:
+    out = restorer.restore(make_photo("a.png"))
+    assert out.image.native.shape == (64, 80, 3)
+    assert out.image.bit_depth == 8
+    assert out.mask is not None
+    assert out.mask.shape == (64, 80)
+    assert out.mask.dtype == np.uint8
+    assert out.alignment is None
+
+
+def test_manifest_says_what_was_done(restorer: Restorer, make_photo: MakePhoto) -> None:
+    path = make_photo("a.png")
+    manifest = restorer.restore(path, tile=256, seed=7).manifest
+    assert manifest["unfade"] == unfade.__version__
+    assert manifest["options"]["tile"] == 256
+    assert manifest["options"]["seed"] == 7
+    assert manifest["options"]["preset"] == "compact"
+    assert manifest["weights"] == restorer.weights
+    assert all(len(digest) == 64 for digest in manifest["weights"].values())
+    assert manifest["input"] == {
+        "name": "a.png",
+        "sha256": manifests.sha256_file(path),
+        "bytes": path.stat().st_size,
+        "width": 80,
+        "height": 64,
+    }
+    assert {"read", "detect", "mend"} <= set(manifest["seconds"])
+    assert manifest["output"] is None
+
+
+def test_every_kind_of_source_gives_the_same_photo(
+    restorer: Restorer, make_photo: MakePhoto
+) -> None:
+    path = make_photo("a.png")
+    with Image.open(path) as image:
+        image.load()
+    sources = [path, str(path), image, np.asarray(image), read_photo(path)]
+    results = [restorer.restore(source).image.native for source in sources]
+    assert all(np.array_equal(result, results[0]) for result in results)
+
+
+def test_photo_from_memory_is_told_by_its_pixels(restorer: Restorer) -> None:
+    array = np.full((16, 16, 3), 128, np.uint8)
+    first, second = (restorer.restore(a).manifest["input"] for a in (array, array + 1))
+    assert first["name"] is None
+    assert first["sha256"] != second["sha256"]
+
+
+def test_nothing_is_filled_when_the_mask_is_none(restorer: Restorer, make_photo: MakePhoto) -> None:
+    out = restorer.restore(make_photo("a.png"), mask="none")
+    assert out.mask is None
+    assert out.manifest["damaged"] is None
+
+
+def test_only_the_masked_part_changes_when_only_damage_is_mended(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path = make_photo("a.png")
+    mask = half_mask(tmp_path / "mask.png")
+    out = restorer.restore(path, mask=mask, only_damage=True)
+    before, after = read_photo(path).native, out.image.native
+    changed = (before != after).any(axis=2)
+    far = cv2.dilate(read_mask(mask, size=None), np.ones((21, 21))) == 0
+    assert not changed[far].any()
+    assert out.manifest["damaged"] == pytest.approx(100 / (64 * 80), abs=1e-6)
+    assert out.manifest["options"]["mask_sha256"] == manifests.sha256_file(mask)
+
+
+def test_mask_of_other_proportions_is_refused(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    mask = half_mask(tmp_path / "mask.png", 40, 80)
+    with pytest.raises(InputError, match=r"mask\.png"):
+        restorer.restore(make_photo("a.png"), mask=str(mask))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"prompt": "a dress"}, {"negative_prompt": ""}, {"guidance": 1.0}, {"self_condition": 0.5},
+     {"scale": 2}, {"fidelity": 0.5}, {"strength": 0.5}, {"steps": 1}, {"variants": 2},
+     {"task": "colorize"}, {"task": "super-resolution"}],
+)  # fmt: skip
+def test_reserved_options_say_so(restorer: Restorer, values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="reserved for the diffusion model"):
+        restorer.restore("none.jpg", **values)
+
+
+@pytest.mark.parametrize(
+    "values", [{"preset": "sd21"}, {"base": "some/model"}, {"controlnet": "a folder"}]
+)
+def test_reserved_presets_say_so(values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="reserved for the diffusion model"):
+        Restorer.from_pretrained(**values)
+
+
+def test_preset_is_refused_when_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        Restorer.from_pretrained("nonsense")
+    with pytest.raises(WeightsError):
+        Restorer.from_pretrained(tmp_path)
+
+
+def test_device_is_refused_when_there_is_none() -> None:
+    with pytest.raises(UsageError):
+        Restorer.from_pretrained("compact", device="nonsense")
+
+
+def test_two_runs_give_the_same_photo(restorer: Restorer, make_photo: MakePhoto) -> None:
+    path = make_photo("a.png")
+    first, second = (restorer.restore(path).image.native for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_progress_only_grows_and_ends_at_one(restorer: Restorer, make_photo: MakePhoto) -> None:
+    seen: list[float] = []
+    restorer.restore(make_photo("a.png"), progress=lambda stage, share: seen.append(share))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_detect_gives_yes_and_no_or_probabilities(
+    restorer: Restorer, make_photo: MakePhoto
+) -> None:
+    path = make_photo("a.png")
+    hard, soft = restorer.detect(path), restorer.detect(path, soft=True)
+    assert hard.shape == soft.shape == (64, 80)
+    assert set(np.unique(hard)) <= {0, 255}
+    strict = restorer.detect(path, threshold=0.99)
+    assert (strict <= hard).all()
+    level = int(np.ceil(0.99 * 255))
+    assert np.array_equal(strict == 255, soft >= level)
+
+
+def test_save_writes_photo_and_manifest(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path, out = make_photo("a.png"), tmp_path / "new" / "b.tif"
+    manifest = restorer.restore(path).save(out)
+    assert sorted(p.name for p in out.parent.iterdir()) == ["b.json", "b.tif"]
+    assert manifests.read(out.with_suffix(".json")) == manifest
+    assert manifest["output"] == {
+        "name": "b.tif",
+        "sha256": manifests.sha256_file(out),
+        "bytes": out.stat().st_size,
+    }
+    assert manifest["command"] is not None
+    assert manifest["command"].endswith(f"-- {path}")
+    xmp = read_photo(out).metadata.xmp
+    assert xmp is not None
+    assert b"DigitalSourceType" in xmp
+    assert manifest["input"]["sha256"].encode() in xmp
+
+
+def test_save_leaves_nothing_when_it_cannot_write(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    restored = restorer.restore(make_photo("a.png"))
+    folder = tmp_path / "out"
+    (folder / "b.json").mkdir(parents=True)
+    (folder / "b.png.json").write_text("mine")
+    for name in ("b.png", "b.nonsense"):
+        with pytest.raises(OutputError):
+            restored.save(folder / name)
+    assert sorted(p.name for p in folder.iterdir()) == ["b.json", "b.png.json"]
+
+
+def test_function_restores_a_file(make_photo: MakePhoto, tmp_path: Path) -> None:
+    path, out = make_photo("a.png"), tmp_path / "b.png"
+    restored = unfade.restore(path, out, device="cpu")
+    assert np.array_equal(read_photo(out).native, restored.image.native)
+    assert json.loads(out.with_suffix(".json").read_text())["output"]["name"] == "b.png"
+    with pytest.raises(UsageError, match="the photo itself"):
+        unfade.restore(path, path, device="cpu")
+
+
+def test_run_takes_the_preset_of_the_restorer(restorer: Restorer, make_photo: MakePhoto) -> None:
+    options = RestoreOptions(preset="elsewhere", device="cuda")
+    record = restorer.run(make_photo("a.png"), options).manifest["options"]
+    assert record["preset"] == "compact"
+    assert record["device"] == "cpu"
