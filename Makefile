@@ -24,8 +24,8 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
 
 # The shell reads PHOTO and OUT from the environment: names with spaces or quotes are safe.
-restore: export UNFADE_PHOTO = $(PHOTO)
-restore: export UNFADE_OUT = $(OUT)
+restore: export UNFADE_PHOTO = $(value PHOTO)
+restore: export UNFADE_OUT = $(value OUT)
 restore: $(VENV)/.stamp-base
 	@$(BIN)/unfade restore -o "$$UNFADE_OUT" -- "$$UNFADE_PHOTO"
 

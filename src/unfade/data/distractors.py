@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from unfade.degrade.strokes import branching, draw
-from unfade.degrade.types import Image
+from unfade.degrade.strokes import Stroke, branching, draw
+from unfade.degrade.types import Image, extent
 
 _FONTS = [
     cv2.FONT_HERSHEY_SIMPLEX,
@@ -20,7 +20,7 @@ _LETTERS = list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 
 
 
 def _text(image: Image, rng: np.random.Generator) -> Image:
-    h, w = image.shape[:2]
+    h, w = extent(image)
     colour = rng.choice([0.02, 0.15, 0.85, 0.97]) + rng.normal(0, 0.03, 3)
     scale = float(rng.uniform(0.35, 1.3))
     ink = np.zeros((h, w), np.uint8)
@@ -35,8 +35,8 @@ def _text(image: Image, rng: np.random.Generator) -> Image:
 
 def _twigs(image: Image, rng: np.random.Generator) -> Image:
     """Dark branches against the picture, thick enough to have a body and a taper."""
-    h, w = image.shape[:2]
-    strokes = []
+    h, w = extent(image)
+    strokes: list[Stroke] = []
     for _ in range(int(rng.integers(1, 4))):
         start = (rng.uniform(0, w), float(h) if rng.random() < 0.7 else rng.uniform(0, h))
         angle = -math.pi / 2 + rng.normal(0, 0.6)
@@ -47,13 +47,15 @@ def _twigs(image: Image, rng: np.random.Generator) -> Image:
 
 def _frame(image: Image, rng: np.random.Generator) -> Image:
     """The white or dark border that many prints have, with its straight, clean edge."""
-    h, w = image.shape[:2]
+    h, w = extent(image)
     out = image.copy()
     value = rng.choice([0.97, 0.9, 0.06]) + rng.normal(0, 0.01, 3)
     b = int(rng.integers(3, 28))
     sides = rng.random(4) < 0.5
     for on, region in zip(
-        sides, [np.s_[:b], np.s_[h - b :], np.s_[:, :b], np.s_[:, w - b :]], strict=True
+        sides,
+        [np.s_[:b], np.s_[max(0, h - b) :], np.s_[:, :b], np.s_[:, max(0, w - b) :]],
+        strict=True,
     ):
         if on:
             out[region] = value

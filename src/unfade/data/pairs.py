@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from unfade.data.distractors import distract
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.old_photo import old_photo
 from unfade.degrade.severity import HEAVY, LIGHT, MODERATE
-from unfade.degrade.types import Degraded, Image
+from unfade.degrade.types import Degraded, Image, extent
 from unfade.rng import generator
 
 
@@ -23,7 +24,7 @@ class PairOptions:
     Attributes:
         size: side of the square crop in pixels, a multiple of 16.
         light, heavy: shares of the two severities; the rest is moderate.
-        clean: share of pairs with no degradation but, for half of them, a change of tone.
+        clean: share of pairs with no degradation at all.
         distractors: draw text, twigs and frames that are no damage.
     """
 
@@ -50,12 +51,13 @@ def crop(image: Image, rng: np.random.Generator, size: int) -> Image:
     Returns:
         (size, size, 3) float32.
     """
-    h, w = image.shape[:2]
+    h, w = extent(image)
     factor = max(float(rng.uniform(0.6, 1.25)), (size + 1) / min(h, w))
     mode = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    scaled = cv2.resize(image, None, fx=factor, fy=factor, interpolation=mode)
-    y = int(rng.integers(0, scaled.shape[0] - size + 1))
-    x = int(rng.integers(0, scaled.shape[1] - size + 1))
+    scaled = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=mode))
+    height, width = extent(scaled)
+    y = int(rng.integers(0, height - size + 1))
+    x = int(rng.integers(0, width - size + 1))
     out = scaled[y : y + size, x : x + size]
     if rng.random() < 0.5:
         out = out[:, ::-1]
@@ -73,9 +75,9 @@ def old_photo_pair(
         hq = distract(hq, rng)
     roll = rng.random()
     if roll < options.clean:
-        empty = np.zeros(hq.shape[:2], np.float32)
+        empty = np.zeros((options.size, options.size), np.float32)
         return Degraded(hq, hq, hq, empty, empty)
-    unit = float(np.exp(rng.uniform(np.log(0.6), np.log(3.0))))
+    unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0))))
     share = (roll - options.clean) / (1 - options.clean)
     severity = MODERATE
     if share < options.light:

@@ -6,7 +6,7 @@ import json
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -31,25 +31,38 @@ class CleanPhoto:
         Raises:
             InputError: the bytes are no picture.
         """
-        decoded = cv2.imdecode(np.frombuffer(self.code, np.uint8), cv2.IMREAD_COLOR)
+        code = np.frombuffer(self.code, np.uint8)
+        decoded = cv2.imdecode(code, cv2.IMREAD_COLOR) if code.size else None
         if decoded is None:
             raise InputError(f"undecodable photo '{self.key}'", "a JPEG or PNG", "remove it")
-        return np.ascontiguousarray(decoded[..., ::-1]).astype(np.float32) / np.float32(255)
+        rgb = np.ascontiguousarray(decoded[..., ::-1]).astype(np.float32)
+        return rgb / np.float32(255)
 
 
 def _from_shard(path: Path) -> list[CleanPhoto]:
+    try:
+        with tarfile.open(path) as tar:
+            return _members(tar)
+    except (tarfile.TarError, OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"a damaged shard ({error})", "a tar of photos with their .json", "fetch it again",
+            path=path,
+        ) from error  # fmt: skip
+
+
+def _members(tar: tarfile.TarFile) -> list[CleanPhoto]:
     pictures: dict[str, bytes] = {}
     captions: dict[str, tuple[str, ...]] = {}
-    with tarfile.open(path) as tar:
-        for member in tar:
-            handle = tar.extractfile(member) if member.isfile() else None
-            if handle is None:
-                continue
-            key, suffix = Path(member.name).stem, Path(member.name).suffix.lower()
-            if suffix == ".json":
-                captions[key] = tuple(json.loads(handle.read()).get("captions", ()))
-            elif suffix in _SUFFIXES:
-                pictures[key] = handle.read()
+    for member in tar:
+        handle = tar.extractfile(member) if member.isfile() else None
+        if handle is None:
+            continue
+        name = PurePosixPath(member.name)
+        key, suffix = name.with_suffix("").as_posix(), name.suffix.lower()
+        if suffix == ".json":
+            captions[key] = tuple(json.loads(handle.read()).get("captions", ()))
+        elif suffix in _SUFFIXES:
+            pictures[key] = handle.read()
     return [CleanPhoto(k, code, captions.get(k, ())) for k, code in pictures.items()]
 
 
@@ -60,7 +73,7 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
         The photos sorted by key, so that an index means the same photo everywhere.
 
     Raises:
-        InputError: the folder is missing or holds no photos.
+        InputError: the folder is missing or holds no photos, or a shard cannot be read.
     """
     if not folder.is_dir():
         raise InputError(
@@ -69,7 +82,8 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
     shards = sorted(folder.glob("*.tar"))
     photos = [photo for shard in shards for photo in _from_shard(shard)]
     if not shards:
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        found = folder.rglob("*")
+        files = sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
         photos = [CleanPhoto(p.relative_to(folder).as_posix(), p.read_bytes()) for p in files]
     if not photos:
         raise InputError(

@@ -64,7 +64,7 @@ def scratches(
         if rng.random() < 0.5:
             alpha = _broken(rng, alpha, 12 * unit, rng.uniform(0.4, 0.9))
         total = np.maximum(total, alpha)
-    return blend(image, colour, total), total
+    return blend(image, colour, total), np.asarray(total, np.float32)
 
 
 def _relief(image: Image, core: Mask, rng: np.random.Generator, unit: float) -> tuple[Image, Mask]:
@@ -76,7 +76,7 @@ def _relief(image: Image, core: Mask, rng: np.random.Generator, unit: float) -> 
     h, w = extent(core)
     rim = np.asarray(cv2.warpAffine(soft, shift, (w, h)), np.float32)
     rim = np.clip(rim * 1.6 - core, 0, 1) * np.float32(rng.uniform(0.25, 0.8))
-    return image * (1 - rim[..., None]), rim
+    return np.asarray(image * (1 - rim[..., None]), np.float32), np.asarray(rim, np.float32)
 
 
 def cracks(image: Image, rng: np.random.Generator, unit: float, count: int) -> tuple[Image, Mask]:
@@ -87,9 +87,8 @@ def cracks(image: Image, rng: np.random.Generator, unit: float, count: int) -> t
         if rng.random() < 0.6:
             side = rng.integers(4)
             along = rng.uniform(0, 1)
-            start = [(along * w, 0.0), (along * w, float(h)), (0.0, along * h), (w, along * h)][
-                side
-            ]
+            edges = [(along * w, 0.0), (along * w, float(h)), (0.0, along * h), (w, along * h)]
+            start = edges[side]
             inward = [math.pi / 2, -math.pi / 2, 0.0, math.pi][side]
             angle = inward + rng.normal(0, 0.6)
         else:
@@ -110,7 +109,14 @@ def cracks(image: Image, rng: np.random.Generator, unit: float, count: int) -> t
     if rng.random() < 0.75:
         image, rim = _relief(image, core, rng, unit)
     shade = paper(rng) * (1 + 0.06 * fractal(rng, h, w, 8 * unit)[..., None])
-    return np.clip(blend(image, shade, core), 0, 1), np.maximum(core, rim)
+    out = np.clip(blend(image, np.asarray(shade, np.float32), core), 0, 1)
+    return out, np.maximum(core, rim)
+
+
+def _shifted(plane: Mask, dx: float, dy: float) -> Mask:
+    h, w = extent(plane)
+    moved = cv2.warpAffine(plane, np.array([[1, 0, dx], [0, 1, dy]]), (w, h))
+    return np.asarray(moved, np.float32)
 
 
 def wrinkles(image: Image, rng: np.random.Generator, unit: float, count: int) -> tuple[Image, Mask]:
@@ -128,12 +134,9 @@ def wrinkles(image: Image, rng: np.random.Generator, unit: float, count: int) ->
     reach = max(0.7, 0.8 * unit)
     angle = rng.uniform(0, 2 * math.pi)
     dx, dy = reach * math.cos(angle), reach * math.sin(angle)
-    light = np.asarray(cv2.warpAffine(core, np.array([[1, 0, dx], [0, 1, dy]]), (w, h)), np.float32)
-    dark = np.asarray(
-        cv2.warpAffine(core, np.array([[1, 0, -dx], [0, 1, -dy]]), (w, h)), np.float32
-    )
-    change = strength * (light - dark)
-    return np.clip(image + change[..., None], 0, 1), np.minimum(light + dark, 1)
+    light, dark = _shifted(core, dx, dy), _shifted(core, -dx, -dy)
+    out = np.clip(image + (strength * (light - dark))[..., None], 0, 1)
+    return np.asarray(out, np.float32), np.minimum(light + dark, np.float32(1))
 
 
 def fold(image: Image, rng: np.random.Generator, unit: float) -> tuple[Image, Mask]:
@@ -152,7 +155,8 @@ def fold(image: Image, rng: np.random.Generator, unit: float) -> tuple[Image, Ma
     line = line * np.float32(rng.uniform(0.5, 1.0))
     band = np.asarray(cv2.GaussianBlur(line, (0, 0), rng.uniform(3, 9) * unit), np.float32)
     shade = 1 - np.float32(rng.uniform(0, 0.9)) * np.clip(band, 0, 0.4)
-    return blend(image * shade[..., None], paper(rng), line), line
+    shaded = np.asarray(image * shade[..., None], np.float32)
+    return blend(shaded, paper(rng), line), np.asarray(line, np.float32)
 
 
 def dust(
@@ -180,21 +184,21 @@ def spots(
     h, w = extent(image)
     alpha = np.zeros((h, w), np.float32)
     for _ in range(count):
-        r = float(np.exp(rng.uniform(np.log(1.2), np.log(9)))) * unit
+        r = float(np.exp(rng.uniform(math.log(1.2), math.log(9)))) * unit
         cx, cy = rng.uniform(0, w), rng.uniform(0, h)
         ax = r * rng.uniform(0.6, 1.6)
         n = max(8, int(r * 3))
         theta = np.linspace(0, 2 * math.pi, n, endpoint=False)
-        ripple = 1 + 0.28 * np.convolve(rng.standard_normal(n + 2), [0.5, 0.7, 0.5], "valid")
+        rough: NDArray[np.float64] = rng.standard_normal(n + 2)
+        ripple = 1 + 0.28 * (0.5 * rough[:-2] + 0.7 * rough[1:-1] + 0.5 * rough[2:])
         x, y = cx + ax * ripple * np.cos(theta), cy + r * ripple * np.sin(theta)
         blot = np.zeros((h, w), np.uint8)
         polygon = np.rint(np.stack([x, y], 1) * 16).astype(np.int32)
         cv2.fillPoly(blot, [polygon[:, None]], 255, cv2.LINE_AA, 4)
         alpha = np.maximum(alpha, blot.astype(np.float32) / 255)
     if rng.random() < 0.5:
-        alpha = np.asarray(
-            cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.4, 1.2) * unit), np.float32
-        )
+        soft = rng.uniform(0.4, 1.2) * unit
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), soft), np.float32)
     alpha = alpha * np.float32(rng.uniform(0.6, 1.0))
     colour = np.asarray([0.25, 0.16, 0.08], np.float32) if dark else paper(rng)
     return blend(image, colour, alpha), alpha
@@ -270,8 +274,7 @@ def vignette(image: Image, rng: np.random.Generator, amount: float) -> Image:
     cx, cy = w * rng.uniform(0.4, 0.6), h * rng.uniform(0.4, 0.6)
     d = ((x - cx) / w) ** 2 + ((y - cy) / h) ** 2
     if amount >= 0:
-        return np.asarray(
-            image * (1 - np.float32(amount) * 1.8 * d)[..., None].clip(0, 1), np.float32
-        )
+        shade = (1 - np.float32(amount) * 1.8 * d)[..., None].clip(0, 1)
+        return np.asarray(image * shade, np.float32)
     lift = np.clip(-np.float32(amount) * 1.6 * d, 0, 1)[..., None]
     return np.asarray(image + lift * (np.float32(0.9) - image), np.float32)

@@ -61,7 +61,9 @@ def _sinc(size: int, cutoff_mrad: int) -> Kernel:
     z = w * np.where(r == 0, 1.0, r)
     j1 = np.cos(tau - z[..., None] * np.sin(tau)).mean(-1)
     k = np.where(r == 0, w * w / (4 * math.pi), w * j1 / (2 * math.pi * np.where(r == 0, 1, r)))
-    return _normalised(k)
+    kernel = _normalised(k)
+    kernel.flags.writeable = False  # it is shared by all callers
+    return kernel
 
 
 def sinc(size: int, cutoff: float) -> Kernel:
@@ -70,7 +72,7 @@ def sinc(size: int, cutoff: float) -> Kernel:
     Args:
         cutoff: angular frequency in radians per pixel, (0, pi].
     """
-    return _sinc(size, round(1000 * cutoff))
+    return _sinc(size, max(1, round(1000 * cutoff)))
 
 
 def apply(image: NDArray[np.float32], kernel: Kernel) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unfade.degrade import damage as dm
 from unfade.degrade import kernels, ops, tone
 from unfade.degrade.severity import MODERATE, Severity
-from unfade.degrade.types import Degraded, Image, Mask, Params, Value
+from unfade.degrade.types import Degraded, Image, Mask, Params, Value, extent
 
 # Kinds of structured damage and how often each is drawn. Dark damage stays rare: a detector
 # that sees much of it flags lips, brows and spectacle frames.
@@ -61,17 +61,30 @@ def draw_tone(rng: np.random.Generator, amount: float) -> tone.Tone:
     return tone.Tone()
 
 
+def _changed_tone(rng: np.random.Generator, severity: Severity) -> tone.Tone:
+    change = draw_tone(rng, severity.fade)
+    while severity.only and severity.fade > 0 and change == tone.Tone():
+        change = draw_tone(rng, severity.fade)
+    return change if severity.fade > 0 else tone.Tone()
+
+
+def _happens(rng: np.random.Generator, chance: float, limit: float, severity: Severity) -> bool:
+    """Whether a kind of degradation with this limit is drawn."""
+    roll = rng.random()
+    return limit > 0 and (severity.only or roll < chance)
+
+
 def _lens(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) -> None:
-    if rng.random() < 0.65 and severity.blur > 0:
+    if _happens(rng, 0.65, severity.blur, severity):
         sx = rng.uniform(0.25, 1.0) * severity.blur * unit
         sy = sx * (1.0 if rng.random() < 0.6 else rng.uniform(0.5, 1.5))
         theta = rng.uniform(0, math.pi)
         if max(sx, sy) > 0.25:
-            size = min(kernels.size_for(max(sx, sy)), 41)
+            size = min(kernels.size_for(max(sx, sy)), max(41, 2 * round(6.5 * unit) + 1))
             p.image = kernels.apply(p.image, kernels.gaussian(size, sx, sy, theta))
             p.note("blur", sigma_x=sx, sigma_y=sy, theta=theta)
-    if rng.random() < 0.25 and severity.blur > 0:
-        h, w = p.image.shape[:2]
+    if rng.random() < 0.25 and severity.blur > 0 and not severity.only:
+        h, w = extent(p.image)
         factor = rng.uniform(1 / (1 + 0.8 * severity.blur), 1.0)
         down, up = rng.choice(["area", "bilinear", "bicubic"], 2)
         small = ops.resize(p.image, max(1, round(h * factor)), max(1, round(w * factor)), down)
@@ -81,7 +94,8 @@ def _lens(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) 
 
 def _grain(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) -> float:
     """Adds one kind of noise or none; returns its standard deviation."""
-    if rng.random() < 0.2 or severity.noise <= 0:
+    skipped = rng.random() < 0.2 and not severity.only
+    if skipped or severity.noise <= 0:
         return 0.0
     kind = rng.choice(["gaussian", "poisson", "grain"], p=[0.3, 0.2, 0.5])
     sigma = float(severity.noise * rng.uniform(0.1, 1.0))
@@ -149,7 +163,7 @@ def _wear(
     if rng.random() < severity.clean:
         return
     names = list(_KINDS)
-    h, w = p.image.shape[:2]
+    h, w = extent(p.image)
     amount = severity.amount * min(1.5, max(0.3, h * w / (256 * unit) ** 2))
     count = 1 + min(int(rng.poisson(max(severity.damage - 1, 0.05))), 5)
     for kind in rng.choice(names, count, p=np.array(list(_KINDS.values())) / sum(_KINDS.values())):
@@ -166,21 +180,21 @@ def _wear(
 
 
 def _dirt(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) -> None:
-    if rng.random() < 0.12 * severity.fade:
+    if rng.random() < 0.12 * severity.fade and not severity.only:
         p.image = dm.stain(p.image, rng, unit)
         p.note("stain")
 
 
 def _scanner(p: _Print, rng: np.random.Generator, severity: Severity) -> None:
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and not severity.only:
         sigma = float(rng.uniform(0.3, 0.7))
         p.image = kernels.apply(p.image, kernels.gaussian(5, sigma, sigma))
         p.note("scan_blur", sigma=sigma)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and not severity.only:
         sigma = float(rng.uniform(0.0, 0.25) * severity.noise)
         p.image = ops.gaussian_noise(p.image, sigma, False, rng)
         p.note("scan_noise", sigma=sigma)
-    if rng.random() < 0.7:
+    if _happens(rng, 0.7, 98 - severity.jpeg, severity):
         quality = int(rng.integers(severity.jpeg, 98))
         p.image = ops.jpeg(p.image, quality, subsample=bool(rng.random() < 0.6))
         p.note("jpeg", quality=quality)
@@ -206,29 +220,29 @@ def old_photo(
         The pair, all of its parts the size of `hq`. `hq` comes back gray where the recipe
         took all colour: mending does not invent it.
     """
-    h, w = hq.shape[:2]
-    unit = min(h, w) / 256 if unit is None else unit
+    h, w = extent(hq)
+    scale = min(h, w) / 256 if unit is None else unit
     empty = np.zeros((h, w), np.float32)
     p = _Print(hq, empty, empty)
-    change = draw_tone(rng, severity.fade)
+    change = _changed_tone(rng, severity)
     target = hq
     if change.saturation == 0:
         target = np.repeat(ops.luma(hq)[..., None], 3, 2)
     toned = change.apply(hq)
-    _lens(p, rng, severity, unit)
-    if rng.random() < 0.02:
-        pitch, angle = float(rng.uniform(2.2, 5) * max(unit, 1)), float(rng.uniform(0.2, 1.4))
+    _lens(p, rng, severity, scale)
+    if rng.random() < 0.02 and not severity.only:
+        pitch, angle = float(rng.uniform(2.2, 5) * max(scale, 1)), float(rng.uniform(0.2, 1.4))
         p.image = ops.halftone(p.image, pitch, angle, float(rng.uniform(0.2, 0.6)))
         p.note("halftone", pitch=pitch, angle=angle)
-    sigma = _grain(p, rng, severity, unit)
+    sigma = _grain(p, rng, severity, scale)
     p.image = change.apply(p.image)
     p.params.append(change.params())
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and not severity.only:
         amount, state = float(rng.uniform(-0.35, 0.6) * severity.fade), rng.integers(1 << 31)
         p.image = dm.vignette(p.image, np.random.default_rng(state), amount)
         toned = dm.vignette(toned, np.random.default_rng(state), amount)
         p.note("vignette", amount=amount)
-    _dirt(p, rng, severity, unit)
-    _wear(p, rng, severity, unit, sigma)
+    _dirt(p, rng, severity, scale)
+    _wear(p, rng, severity, scale, sigma)
     _scanner(p, rng, severity)
     return Degraded(np.clip(p.image, 0, 1), target, toned, p.mask, p.lost, p.params)

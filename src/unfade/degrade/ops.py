@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.degrade.types import Image
+from unfade.degrade.types import Image, extent
 
 _INTERPOLATION = {
     "area": cv2.INTER_AREA,
@@ -34,7 +34,7 @@ def gaussian_noise(image: Image, sigma: float, gray: bool, rng: np.random.Genera
     """Additive white Gaussian noise; sigma in [0, 1] units, one draw for all channels if gray."""
     shape = (*image.shape[:2], 1 if gray else image.shape[2])
     noise = rng.standard_normal(shape, dtype=np.float32)
-    return np.clip(image + np.float32(sigma) * noise, 0, 1)
+    return np.clip(image + np.float32(sigma) * noise, 0, 1).astype(np.float32, copy=False)
 
 
 def poisson_noise(image: Image, scale: float, gray: bool, rng: np.random.Generator) -> Image:
@@ -51,14 +51,16 @@ def film_grain(image: Image, sigma: float, size: float, rng: np.random.Generator
         sigma: standard deviation in [0, 1] units at mid-gray.
         size: correlation length of the grain in pixels.
     """
-    h, w = image.shape[:2]
+    h, w = extent(image)
     noise = rng.standard_normal((h, w), dtype=np.float32)
     if size > 0.3:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), size), np.float32)
-        noise /= noise.std() + 1e-6
+        if noise.size > 1:  # one pixel has no deviation
+            noise /= noise.std() + 1e-6
     y = luma(image)
     weight = 0.35 + 2.6 * y * (1 - y)
-    return np.clip(image + (np.float32(sigma) * weight * noise)[..., None], 0, 1)
+    grain = (np.float32(sigma) * weight * noise)[..., None]
+    return np.clip(image + grain, 0, 1).astype(np.float32, copy=False)
 
 
 def jpeg(image: Image, quality: int, subsample: bool = True) -> Image:
@@ -76,7 +78,7 @@ def halftone(image: Image, pitch: float, angle: float, amount: float) -> Image:
     Args:
         amount: 0 leaves the photo as it is, 1 shows full dots.
     """
-    h, w = image.shape[:2]
+    h, w = extent(image)
     y, x = np.mgrid[:h, :w].astype(np.float32)
     c, s = math.cos(angle), math.sin(angle)
     k = 2 * math.pi / pitch

@@ -16,9 +16,9 @@ RECIPES = ("old-photo", "real-sr")
 
 # Two kinds of damage at a time and nothing else, for tests of robustness.
 MIXTURES = {
-    "noise+blur": Severity("noise+blur", 1.6, 0.08, 98, 0.0, 0.0, 0.0, 1.0),
-    "scratches+fading": Severity("scratches+fading", 0.0, 0.0, 98, 0.9, 2.0, 1.2, 0.0),
-    "compression+noise": Severity("compression+noise", 0.0, 0.07, 20, 0.0, 0.0, 0.0, 1.0),
+    "noise+blur": Severity("noise+blur", 1.6, 0.08, 98, 0.0, 0.0, 0.0, 1.0, True),
+    "scratches+fading": Severity("scratches+fading", 0.0, 0.0, 98, 0.9, 2.0, 1.2, 0.0, True),
+    "compression+noise": Severity("compression+noise", 0.0, 0.07, 20, 0.0, 0.0, 0.0, 1.0, True),
 }
 
 

@@ -12,11 +12,13 @@ class Severity:
     Attributes:
         blur: largest Gaussian sigma, in pixels of a photo with a short side of 256.
         noise: largest standard deviation of noise or grain, [0, 1] units.
-        jpeg: lowest JPEG quality.
+        jpeg: lowest JPEG quality; from 98 on there is no JPEG.
         fade: largest amount of tone change, [0, 1].
         damage: mean number of kinds of structured damage.
         amount: factor on the count of each kind.
         clean: chance that a photo gets no structured damage.
+        only: draw what has a limit above zero, and always that; nothing else (no resampling,
+            halftone, stain, vignette or scanner).
     """
 
     name: str
@@ -27,6 +29,7 @@ class Severity:
     damage: float
     amount: float
     clean: float
+    only: bool = False
 
 
 LIGHT = Severity("light", 0.5, 0.02, 75, 0.4, 1.0, 0.5, 0.4)

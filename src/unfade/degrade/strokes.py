@@ -108,6 +108,7 @@ def field(rng: np.random.Generator, height: int, width: int, cell: float) -> Mas
     Returns:
         (height, width) float32, about zero mean and unit deviation.
     """
+    cell = max(cell, 1.0)  # finer than a pixel shows no more, and costs memory
     gh, gw = max(2, round(height / cell) + 2), max(2, round(width / cell) + 2)
     grid = rng.standard_normal((gh, gw), dtype=np.float32)
     return np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,7 +13,9 @@ from unfade.degrade.types import Image, Params
 
 @dataclass(frozen=True)
 class Tone:
-    """A global change of tone: y = floor + gain * M x^gamma, channel by channel.
+    """A global change of tone: y = floor + (ceiling - floor) (S x)^gamma, channel by channel.
+
+    S moves a colour towards its luma; it acts first.
 
     Attributes:
         gamma: three exponents, the dyes' uneven ageing of the mid-tones.
@@ -33,7 +35,7 @@ class Tone:
         if self.saturation != 1.0:
             gray = luma(x)[..., None]
             x = gray + np.float32(self.saturation) * (x - gray)
-        out = np.empty_like(x)
+        out = np.empty(x.shape, np.float32)
         for c in range(3):  # cv2.pow is several times faster than numpy's float power
             lo, hi = self.floor[c], self.ceiling[c]
             curve = cv2.pow(np.ascontiguousarray(np.maximum(x[..., c], 1e-4)), self.gamma[c])
@@ -44,7 +46,10 @@ class Tone:
         """What was done, for the record."""
         return {
             "op": "tone",
-            **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()},
+            "gamma": list(self.gamma),
+            "floor": list(self.floor),
+            "ceiling": list(self.ceiling),
+            "saturation": self.saturation,
         }
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from unfade.config import from_dict
 from unfade.errors import UsageError, WeightsError
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
+from unfade.models.tensors import read_tensors, write_tensors
 from unfade.models.tone import ToneConfig, ToneNet
 
 N = TypeVar("N", ScratchDetector, Stage1Net, ToneNet)
@@ -30,13 +29,14 @@ _CONFIGS: dict[type[nn.Module], type[AnyConfig]] = {
 
 
 def save_model(path: Path, model: Network) -> None:
-    """Writes fp16 weights and, in the metadata, the configuration that rebuilds the network."""
-    tensors = {
-        k: (v.half() if v.is_floating_point() else v).contiguous()
-        for k, v in model.state_dict().items()
-    }
-    metadata = {"format": "pt", "kind": type(model).__name__, "config": json.dumps(asdict(model.config))}
-    save_file(tensors, path, metadata)
+    """Writes fp16 weights and, in the metadata, the configuration that rebuilds the network.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    config = json.dumps(asdict(model.config))
+    write_tensors(path, tensors, {"format": "pt", "kind": type(model).__name__, "config": config})
 
 
 def load_model(path: Path, cls: type[N]) -> N:
@@ -45,15 +45,8 @@ def load_model(path: Path, cls: type[N]) -> N:
     Raises:
         WeightsError: the file is missing, damaged, or holds another network.
     """
-    try:
-        with safe_open(path, "pt") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"unreadable weights ({error})", "a safetensors file written by unfade",
-            "install the package again or train it anew", path=path,
-        ) from error  # fmt: skip
+    tensors, metadata = read_tensors(path)
+    full = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     if metadata.get("kind") != cls.__name__:
         raise WeightsError(
             f"weights of {metadata.get('kind', 'another program')}", f"weights of {cls.__name__}",
@@ -62,8 +55,8 @@ def load_model(path: Path, cls: type[N]) -> N:
     try:
         config = from_dict(json.loads(metadata["config"]), _CONFIGS[cls], path=path)
         model = cls(config)  # pyright: ignore[reportArgumentType]
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    except (KeyError, ValueError, RuntimeError, UsageError) as error:
+        model.load_state_dict(full)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, UsageError) as error:
         raise WeightsError(
             f"weights that do not fit ({str(error).splitlines()[0]})",
             f"a {cls.__name__} of this version", "use weights of this version of unfade", path=path,
@@ -85,5 +78,6 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device '{name}'", "a device of this machine", "use --device cpu") from error
+        fix = "use --device cpu"
+        raise UsageError(f"device '{name}'", "a device of this machine", fix) from error
     return device

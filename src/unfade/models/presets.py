@@ -31,7 +31,7 @@ def weights_folder() -> Path:
 def write_manifest(folder: Path) -> None:
     """Records the hashes of the weights in a folder, which makes it a preset."""
     hashes = {name: sha256_file(folder / name) for name in FILES if (folder / name).exists()}
-    (folder / MANIFEST).write_text(json.dumps({"sha256": hashes}, indent=2) + "\n")
+    (folder / MANIFEST).write_text(json.dumps({"sha256": hashes}, indent=2) + "\n", "utf-8")
 
 
 def find_preset(preset: str | Path) -> Preset:
@@ -42,6 +42,9 @@ def find_preset(preset: str | Path) -> Preset:
         WeightsError: a file is missing or is not the one that the preset was made of.
     """
     folder = weights_folder() / str(preset) if str(preset) in PRESETS else Path(preset)
+    if str(preset) in PRESETS and not folder.is_dir():
+        fix = "install the package again, or pass a folder of weights"
+        raise WeightsError("a missing folder", "the weights of this preset", fix, path=folder)
     if not folder.is_dir():
         raise UsageError(
             f"preset '{preset}'", f"one of {', '.join(PRESETS)} or a folder of weights",
@@ -49,11 +52,12 @@ def find_preset(preset: str | Path) -> Preset:
         )  # fmt: skip
     manifest = folder / MANIFEST
     try:
-        hashes: dict[str, str] = json.loads(manifest.read_text())["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        listed: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+        hashes = {str(name): str(digest) for name, digest in listed.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             "no readable list of hashes", f"a {MANIFEST} beside the weights",
-            "install the package again, or seal a folder of your own with `unfade models --seal FOLDER`",
+            "install the package again; a folder of your own: `unfade models --seal FOLDER`",
             path=manifest,
         ) from error  # fmt: skip
     for name in FILES:

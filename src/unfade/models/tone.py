@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,8 @@ def colour_residual(thumbnail: Tensor) -> Tensor:
     basis = torch.stack([torch.ones_like(y), y, y * y, y**3], 2)  # (N, P, 4)
     chroma = (thumbnail[:, [0, 2]] - thumbnail[:, 1:2]).reshape(n, 2, -1).mT  # (N, P, 2)
     ridge = 1e-4 * torch.eye(4).to(basis)
-    fit = torch.linalg.solve(basis.mT @ basis + ridge, basis.mT @ chroma)  # (N, 4, 2)
+    normal, moment = basis.mT @ basis + ridge, basis.mT @ chroma  # (N, 4, 4), (N, 4, 2)
+    fit: Tensor = cast(Any, torch.linalg).solve(normal, moment)
     rest = (chroma - basis @ fit).abs().amax(2)  # (N, P)
     return rest.quantile(0.9, dim=1)
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from unfade.imaging import Photo
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
-from unfade.pipeline.tiling import STRIDE, tiles
+from unfade.models.tensors import from_array
+from unfade.pipeline.tiling import STRIDE, Span, tiles
 
 MARGIN = 64
 _COARSEST = 640  # pixels of short side at which a crack of 2 % is a few pixels wide
@@ -38,7 +39,7 @@ def _pad(x: torch.Tensor) -> torch.Tensor:
 
 def to_tensor(rgb: NDArray[np.float32], device: torch.device) -> torch.Tensor:
     """(H, W, C) -> (1, C, H', W'), padded to the networks' stride."""
-    x = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].to(device)
+    x = from_array(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].to(device)
     return _pad(x).contiguous(memory_format=torch.channels_last)
 
 
@@ -53,14 +54,18 @@ def _probability(
 
 
 def _reduced(photo: Photo, factor: int) -> NDArray[np.uint8]:
-    """The whole photo at 1/factor, (H, W, 3) uint8, read strip by strip."""
-    h, w = max(1, photo.height // factor), max(1, photo.width // factor)
+    """The whole photo at 1/factor, (ceil(H/f), ceil(W/f), 3) uint8, read strip by strip.
+
+    Its pixel (y, x) is the mean of factor x factor pixels; the last row and column are filled up.
+    """
+    h, w = -(-photo.height // factor), -(-photo.width // factor)
     out = np.empty((h, w, 3), np.uint8)
     step = max(1, (1 << 20) // (w * factor * factor))
     for y in range(0, h, step):
         stop = min(h, y + step)
-        rows = slice(y * factor, stop * factor if stop < h else photo.height)
-        strip = photo.srgb(rows, slice(0, photo.width))
+        strip = photo.srgb(slice(y * factor, stop * factor), slice(0, photo.width))
+        below, right = (stop - y) * factor - len(strip), w * factor - photo.width
+        strip = cv2.copyMakeBorder(strip, 0, below, 0, right, cv2.BORDER_REPLICATE)
         small = cv2.resize(strip, (w, stop - y), interpolation=cv2.INTER_AREA)
         out[y:stop] = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
     return out
@@ -98,6 +103,18 @@ def detect(
     return mask
 
 
+def _enlarged(found: Mask, rows: Span, cols: Span, factor: int) -> Mask:
+    """The kept part of a tile, `factor` times as large, with the pixels beyond it in mind."""
+    top, left = max(rows.first - 1, rows.start), max(cols.first - 1, cols.start)
+    part = found[top - rows.start : rows.last + 1 - rows.start,
+                 left - cols.start : cols.last + 1 - cols.start]  # fmt: skip
+    if factor > 1:
+        size = (part.shape[1] * factor, part.shape[0] * factor)
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return part[(rows.first - top) * factor : (rows.last - top) * factor,
+                (cols.first - left) * factor : (cols.last - left) * factor]  # fmt: skip
+
+
 def _search(
     photo: Photo, net: ScratchDetector, device: torch.device, factor: int, tile: int, mask: Mask
 ) -> Iterator[float]:
@@ -110,15 +127,9 @@ def _search(
             rgb = photo.srgb(y, x)
         else:
             rgb = small[y, x].astype(np.float32) / np.float32(255)
-        p = _probability(net, rgb, device)
-        kept = p[rows.first - rows.start : rows.last - rows.start,
-                 cols.first - cols.start : cols.last - cols.start]  # fmt: skip
-        top, left = rows.first * factor, cols.first * factor
-        bottom = photo.height if rows.last == h else rows.last * factor
-        right = photo.width if cols.last == w else cols.last * factor
-        if factor > 1:
-            kept = cv2.resize(kept, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-        found = np.rint(kept * 255).astype(np.uint8)
-        region = mask[top:bottom, left:right]
-        np.maximum(region, found, out=region)
+        found = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)
+        large = _enlarged(found, rows, cols, factor)
+        region = mask[rows.first * factor : rows.last * factor,
+                      cols.first * factor : cols.last * factor]  # fmt: skip
+        np.maximum(region, large[: region.shape[0], : region.shape[1]], out=region)
         yield (rows.last - rows.first) * (cols.last - cols.first) / (h * w)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.models.checkpoint import load_model, pick_device
-from unfade.models.inference import fold_norms, inference, keep_blocks
+from unfade.models.inference import fold_norms, inference, keep_blocks, placed
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
@@ -35,7 +35,7 @@ def _grown(mask: Mask, radius: int) -> Mask:
 
 
 def _feather(hole: Mask, radius: int) -> NDArray[np.float32]:
-    """(H, W) in {0, 255} -> weights in [0, 1]: one in the hole, zero `radius` pixels beyond."""
+    """(H, W) in {0, 255} -> weights in [0, 1]: one in the hole, zero 2 radius pixels beyond."""
     soft = cv2.blur(_grown(hole, radius).astype(np.float32), (2 * radius + 1, 2 * radius + 1))
     return np.asarray(np.maximum(soft, hole) / np.float32(255), np.float32)
 
@@ -46,20 +46,22 @@ class Mender:
     Attributes:
         weights: the sha256 of each file of weights.
         threshold: the detector's default: a pixel of at least this probability is damage.
+        device: where the networks run.
     """
 
     def __init__(
         self, detector: ScratchDetector, stage1: Stage1Net, tone: ToneNet, device: torch.device,
         weights: dict[str, str],
     ) -> None:  # fmt: skip
+        """Takes trained networks in evaluation mode; the detector's norms are folded."""
         keep_blocks()
         self.threshold = detector.config.threshold
         self.weights = weights
-        self._device = device
+        self.device = device
         fold_norms(detector)
-        self._detector = detector.to(device, memory_format=torch.channels_last)
-        self._stage1 = stage1.to(device, memory_format=torch.channels_last)
-        self._tone = tone
+        self._detector = placed(detector, device)
+        self._stage1 = placed(stage1, device)
+        self._tone = tone  # a thumbnail's work: on the processor
 
     @classmethod
     def from_pretrained(cls, preset: str | Path, *, device: str = "auto") -> Mender:
@@ -80,7 +82,7 @@ class Mender:
 
     def detect(self, photo: Photo, *, tile: int, progress: Progress | None = None) -> Mask:
         """The probability of damage, (H, W) uint8 in 1/255."""
-        return detect(photo, self._detector, self._device, tile=tile, progress=progress)
+        return detect(photo, self._detector, self.device, tile=tile, progress=progress)
 
     def mend(
         self,
@@ -112,7 +114,7 @@ class Mender:
         if tone == "auto" and not only_damage:
             levels = estimate(photo, mask, limit, self._tone)
         out = photo.blank()
-        radius = max(1, round(min(photo.height, photo.width) / 900))
+        radius = min(MARGIN // 5, max(1, round(min(photo.height, photo.width) / 900)))
         done = 0
         for rows, cols in tiles(photo.height, photo.width, tile, MARGIN):
             self._mend_tile(photo, out, mask, rows, cols, radius, limit, levels, only_damage)
@@ -144,7 +146,7 @@ class Mender:
                 return
         mended = self._run(rgb, hole, levels)
         if only_damage:
-            mended = rgb + weight[..., None] * (mended - rgb)
+            mended = np.asarray(rgb + weight[..., None] * (mended - rgb), np.float32)
         out.put_srgb(kept_y, kept_x, mended[inner], keep=keep, source=photo)
 
     def _run(
@@ -153,9 +155,10 @@ class Mender:
         """(H, W, 3) and (H, W) -> (H, W, 3), mended and, with levels, corrected."""
         h, w = hole.shape
         erase = hole[..., None].astype(np.float32) / np.float32(255)
-        with inference(self._device):
-            lq, m = to_tensor(rgb, self._device), to_tensor(erase, self._device)
-            x = self._stage1(lq, m)[..., :h, :w].float().clamp(0, 1).cpu()  # (1, 3, H, W)
+        with inference(self.device):
+            lq, m = to_tensor(rgb, self.device), to_tensor(erase, self.device)
+            out: torch.Tensor = self._stage1(lq, m)[..., :h, :w]  # (1, 3, H, W)
+            x = out.float().clamp(0, 1).cpu()
         if levels is not None:
             x = levels.apply(x)
         return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())

@@ -27,12 +27,12 @@ def spans(length: int, tile: int, margin: int) -> list[Span]:
 
     Args:
         length: pixels along the axis, >= 1.
-        tile: the most pixels computed at once.
-        margin: context on each side, pixels.
+        tile: the most pixels computed at once, at least the networks' stride.
+        margin: context on each side, pixels; less where the tile is too small for it.
     """
     if length <= tile:
         return [Span(0, length, 0, length)]
-    margin = min(margin, (tile - STRIDE) // 2) // STRIDE * STRIDE
+    margin = max(0, min(margin, (tile - STRIDE) // 2)) // STRIDE * STRIDE
     core = max(STRIDE, (tile - 2 * margin) // STRIDE * STRIDE)
     count = -(-(length - 2 * margin) // core)
     core = -(-(length - 2 * margin) // (count * STRIDE)) * STRIDE

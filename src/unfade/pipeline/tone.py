@@ -8,11 +8,22 @@ import torch
 from numpy.typing import NDArray
 
 from unfade.imaging import Photo
+from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet, correction
+
+_SOUND = 0.05  # share of undamaged pixels from which a cell counts
+
+
+def _across(strip: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, W, C) or (h, W) -> (64, C) or (64,), the means of 64 columns."""
+    means = cv2.resize(strip, (THUMBNAIL, 1), interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float32)[0]
 
 
 def thumbnail(photo: Photo, mask: NDArray[np.uint8] | None, threshold: float) -> torch.Tensor:
     """The mean of every cell of a 64 x 64 grid over its undamaged pixels.
+
+    A cell that is damaged throughout takes the colour of the sound cells around it.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
@@ -21,19 +32,35 @@ def thumbnail(photo: Photo, mask: NDArray[np.uint8] | None, threshold: float) ->
         (1, 3, 64, 64) in [0, 1].
     """
     out = np.empty((THUMBNAIL, THUMBNAIL, 3), np.float32)
+    share = np.ones((THUMBNAIL, THUMBNAIL), np.float32)
     edges = np.linspace(0, photo.height, THUMBNAIL + 1)
     for i in range(THUMBNAIL):
         top = min(int(edges[i]), photo.height - 1)
         rows = slice(top, max(top + 1, int(edges[i + 1])))
         rgb = photo.srgb(rows, slice(0, photo.width))
-        plain = cv2.resize(rgb, (THUMBNAIL, 1), interpolation=cv2.INTER_AREA)[0]
+        out[i] = _across(rgb)
         if mask is not None:
             sound = (mask[rows] < threshold * 255).astype(np.float32)
-            weight = cv2.resize(sound, (THUMBNAIL, 1), interpolation=cv2.INTER_AREA)[0][:, None]
-            total = cv2.resize(rgb * sound[..., None], (THUMBNAIL, 1), interpolation=cv2.INTER_AREA)
-            plain = np.where(weight > 0.05, total[0] / np.maximum(weight, 0.05), plain)
-        out[i] = plain
-    return torch.from_numpy(np.ascontiguousarray(out.transpose(2, 0, 1)))[None]
+            share[i] = _across(sound)
+            total = _across(rgb * sound[..., None])
+            kept = share[i] > _SOUND
+            out[i, kept] = total[kept] / share[i, kept, None]
+    _fill(out, share > _SOUND)
+    return from_array(np.ascontiguousarray(out.transpose(2, 0, 1)))[None]
+
+
+def _fill(cells: NDArray[np.float32], sound: NDArray[np.bool_]) -> None:
+    """Gives cells (64, 64, 3) that are not sound the mean of the sound ones about them."""
+    if bool(sound.all()) or not bool(sound.any()):
+        return
+    known = sound.astype(np.float32)
+    filled = np.broadcast_to(cells[sound].mean(0), cells.shape).copy()
+    for sigma in (16.0, 8.0, 4.0, 2.0, 1.0):  # the nearest that has enough of them
+        weight = np.asarray(cv2.GaussianBlur(known, (0, 0), sigma), np.float32)
+        total = np.asarray(cv2.GaussianBlur(cells * known[..., None], (0, 0), sigma), np.float32)
+        near = weight > 0.1
+        filled[near] = total[near] / weight[near][:, None]
+    cells[~sound] = filled[~sound]
 
 
 def estimate(

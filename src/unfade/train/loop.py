@@ -49,7 +49,7 @@ class _Numbered(Dataset[Batch]):
         self.task, self.start, self.stop = task, start, stop
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return max(0, self.stop - self.start)
 
     def __getitem__(self, index: int) -> Batch:
         return self.task.sample(self.start + index)
@@ -92,7 +92,7 @@ def train(
         progress: called with the step and the smoothed figures.
     """
     run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(options.seed)
+    torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
     model = task.build().train()
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     optimizer = _optimizer(model, options)
@@ -105,10 +105,10 @@ def train(
             group["lr"] = rate_at(step, options)
         loss, figures = task.loss(model, batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
         norm = nn.utils.clip_grad_norm_(model.parameters(), options.clip)
         if bool(torch.isfinite(norm)):
-            optimizer.step()
+            optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         else:
             log.warning("step %d: the gradient is not finite, skipped", step)
         step += 1

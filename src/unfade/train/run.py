@@ -14,7 +14,7 @@ from unfade.errors import UsageError
 from unfade.models.checkpoint import Network, save_model
 from unfade.models.inference import keep_blocks
 from unfade.train.loop import Task, train
-from unfade.train.options import LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train.options import ScratchRecipe, Stage1Recipe, ToneRecipe
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
 from unfade.train.tone import ToneTask
@@ -23,16 +23,19 @@ log = logging.getLogger(__name__)
 TASKS = ("scratch", "stage1", "tone")
 
 
-def _prepare(name: str, recipe: Path | None, data: Path) -> tuple[Task, LoopOptions]:
+Recipe = ScratchRecipe | Stage1Recipe | ToneRecipe
+
+
+def _prepare(name: str, recipe: Path | None, data: Path) -> tuple[Task, Recipe]:
     if name == "scratch":
         scratch = load_toml(recipe, ScratchRecipe) if recipe else ScratchRecipe()
-        return ScratchTask(scratch, load_photos(data)), scratch.loop
+        return ScratchTask(scratch, load_photos(data)), scratch
     if name == "stage1":
         stage1 = load_toml(recipe, Stage1Recipe) if recipe else Stage1Recipe()
-        return Stage1Task(stage1, load_photos(data)), stage1.loop
+        return Stage1Task(stage1, load_photos(data)), stage1
     if name == "tone":
         tone = load_toml(recipe, ToneRecipe) if recipe else ToneRecipe()
-        return ToneTask(tone, load_photos(data)), tone.loop
+        return ToneTask(tone, load_photos(data)), tone
     raise UsageError(f"task '{name}'", f"one of {', '.join(TASKS)}", "choose one of them")
 
 
@@ -61,9 +64,10 @@ def train_task(
     """
     cv2.setNumThreads(1)  # the trainer and its workers share the cores already
     keep_blocks()
-    task, options = _prepare(name, recipe, data)
+    task, settings = _prepare(name, recipe, data)
+    options = settings.loop
     run.mkdir(parents=True, exist_ok=True)
-    save_toml(run / "recipe.toml", task.recipe)
+    save_toml(run / "recipe.toml", settings)
 
     def report(step: int, figures: dict[str, float]) -> None:
         if progress is not None:

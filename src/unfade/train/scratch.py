@@ -13,6 +13,7 @@ from unfade.data.pairs import old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Degraded
 from unfade.models.scratch import ScratchDetector
+from unfade.models.tensors import from_array
 from unfade.train.loop import Batch
 from unfade.train.options import ScratchRecipe
 from unfade.train.sheets import write_sheet
@@ -22,9 +23,9 @@ _HELD_OUT = 1 << 40  # sample numbers no training reaches
 
 
 def _tensors(pair: Degraded) -> Batch:
-    lq = torch.from_numpy(pair.lq).permute(2, 0, 1).contiguous()  # (3, H, W)
-    lost = torch.from_numpy(pair.lost)
-    damage = torch.from_numpy(pair.mask) * (1 - lost)
+    lq = from_array(pair.lq).permute(2, 0, 1).contiguous()  # (3, H, W)
+    lost = from_array(pair.lost)
+    damage = from_array(pair.mask) * (1 - lost)
     return {"lq": lq, "mask": torch.stack([damage, lost])}  # (2, H, W)
 
 
@@ -53,7 +54,7 @@ class ScratchTask:
         return ScratchDetector(self.recipe.model)
 
     def sample(self, number: int) -> Batch:
-        """lq (3, H, W) and mask (2, H, W): damage, lost border."""
+        """The lq (3, H, W) and mask (2, H, W): damage, lost border."""
         seed = self.recipe.loop.seed
         return _tensors(old_photo_pair(self.photos, seed, number, self.recipe.pairs))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from unfade.data.pairs import old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.strokes import field
 from unfade.models.stage1 import Stage1Net
+from unfade.models.tensors import from_array
 from unfade.rng import generator
 from unfade.train.loop import Batch
 from unfade.train.options import Stage1Recipe
@@ -58,7 +60,7 @@ def mending_loss(out: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     error = ((out - target).square() + 1e-6).sqrt()  # (N, 3, H, W)
     pixel = (error * (1 + 2 * mask)).mean()
-    spectrum = torch.fft.rfft2(out - target, norm="ortho")  # (N, 3, H, W/2 + 1)
+    spectrum: Tensor = cast(Any, torch.fft).rfft2(out - target, norm="ortho")  # (N, 3, H, W/2 + 1)
     return pixel + 0.05 * (spectrum.real.abs() + spectrum.imag.abs()).mean()
 
 
@@ -73,14 +75,14 @@ class Stage1Task:
         return Stage1Net(self.recipe.model)
 
     def sample(self, number: int) -> Batch:
-        """lq and hq (3, H, W), mask (1, H, W)."""
+        """The lq and hq (3, H, W), mask (1, H, W)."""
         seed = self.recipe.loop.seed
         pair = old_photo_pair(self.photos, seed, number, self.recipe.pairs)
         mask = imperfect(pair.mask, generator(seed, "imperfect", number))
         return {
-            "lq": torch.from_numpy(pair.lq).permute(2, 0, 1).contiguous(),
-            "hq": torch.from_numpy(pair.toned).permute(2, 0, 1).contiguous(),
-            "mask": torch.from_numpy(mask)[None],
+            "lq": from_array(pair.lq).permute(2, 0, 1).contiguous(),
+            "hq": from_array(pair.toned).permute(2, 0, 1).contiguous(),
+            "mask": from_array(mask)[None],
         }
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:

@@ -17,6 +17,7 @@ from unfade.degrade.damage import vignette
 from unfade.degrade.old_photo import draw_tone
 from unfade.degrade.ops import gaussian_noise, luma
 from unfade.degrade.types import Image
+from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet
 from unfade.rng import generator
 from unfade.train.loop import Batch
@@ -39,7 +40,7 @@ class ToneTask:
         return ToneNet(self.recipe.model)
 
     def sample(self, number: int) -> Batch:
-        """lq and hq (3, 64, 64), mono () and faded () in {0, 1}."""
+        """The lq and hq (3, 64, 64), mono () and faded () in {0, 1}."""
         rng = generator(self.recipe.loop.seed, "tone", number)
         big = self.thumbs[photo_index(self.recipe.loop.seed, number, len(self.thumbs))]
         side = int(rng.integers(THUMBNAIL, 89))
@@ -60,8 +61,8 @@ class ToneTask:
         lq = gaussian_noise(lq, float(rng.uniform(0, 0.008)), False, rng)
         faded = float(np.abs(lq - hq).mean() > _VISIBLE)
         return {
-            "lq": torch.from_numpy(lq).permute(2, 0, 1).contiguous(),
-            "hq": torch.from_numpy(hq).permute(2, 0, 1).contiguous(),
+            "lq": from_array(lq).permute(2, 0, 1).contiguous(),
+            "hq": from_array(hq).permute(2, 0, 1).contiguous(),
             "mono": torch.tensor(float(mono)),
             "faded": torch.tensor(faded),
         }

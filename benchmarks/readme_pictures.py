@@ -1,0 +1,65 @@
+"""Makes the pictures of the README: public-domain photos, aged and restored by unfade itself.
+
+    python benchmarks/readme_pictures.py [--images docs/images]
+
+Photos: scikit-image's astronaut (NASA), rocket (NASA/SpaceX), coffee and chelsea (CC0).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from skimage import data
+
+from unfade.degrade import degrade
+from unfade.imaging import Metadata, Photo, write_photo
+from unfade.pipeline.restore import Mender
+from unfade.rng import generator
+
+# name, seed, severity
+AGED = [
+    ("astronaut", 11, "heavy"),
+    ("chelsea", 5, "moderate"),
+    ("rocket", 3, "heavy"),
+    ("coffee", 8, "moderate"),
+]
+
+
+def photo(rgb: np.ndarray) -> Photo:
+    """(H, W, 3) floats as an 8-bit photo."""
+    native = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    return Photo(native, None, Metadata(exif=None, icc=None, xmp=None, dpi=None, format="JPEG"))
+
+
+def panel(native: np.ndarray, height: int) -> np.ndarray:
+    """Scaled to a height, with a thin white edge."""
+    width = round(native.shape[1] * height / native.shape[0])
+    small = cv2.resize(native, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(small, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+
+@click.command(help=__doc__)
+@click.option("--images", default="docs/images", type=click.Path(path_type=Path))
+def main(images: Path) -> None:
+    images.mkdir(parents=True, exist_ok=True)
+    mender = Mender.from_pretrained("compact")
+    for name, seed, severity in AGED:
+        clean = getattr(data, name)().astype(np.float32) / np.float32(255)
+        aged = photo(degrade(clean, generator(seed, "degrade"), level=severity).lq)
+        mask = mender.detect(aged, tile=1024)
+        done = mender.mend(
+            aged, mask, only_damage=False, tone="auto", tile=1024, threshold=None
+        )
+        found = np.repeat((mask >= mender.threshold * 255).astype(np.uint8)[..., None] * 255, 3, 2)
+        if name == "astronaut":
+            write_photo(images / "example-aged.jpg", aged)
+        row = np.concatenate([panel(p, 420) for p in (aged.native, found, done.native)], 1)
+        write_photo(images / f"{name}.jpg", photo(row.astype(np.float32) / 255))
+        click.echo(f"{name}: {100 * found[..., 0].mean() / 255:.1f} % found")
+
+
+if __name__ == "__main__":
+    main()
