@@ -35,10 +35,14 @@ def _command(name: str, summary: str) -> click.Command:
         help="Folder for checkpoints, log, sheets and the weights.",
     )  # fmt: skip
     @click.option("--recipe", type=click.Path(path_type=Path), help="Settings, as TOML.")
-    def command(data: Path, run: Path, recipe: Path | None) -> None:
+    @click.option(
+        "--start", type=click.Path(path_type=Path),
+        help="Weights that a new training starts from.",
+    )  # fmt: skip
+    def command(data: Path, run: Path, recipe: Path | None, start: Path | None) -> None:
         from unfade.train.run import train_task
 
-        path = train_task(name, data, run, recipe, progress=_reporter())
+        path = train_task(name, data, run, recipe, start=start, progress=_reporter())
         click.echo(str(path))
 
     return command

@@ -46,10 +46,10 @@ def to_tensor(rgb: NDArray[np.float32], device: torch.device) -> torch.Tensor:
 def _probability(
     net: ScratchDetector, rgb: NDArray[np.float32], device: torch.device
 ) -> NDArray[np.float32]:
-    """(H, W, 3) -> (H, W), the larger of the two classes' probabilities."""
+    """(H, W, 3) -> (2, H, W), the probabilities of damage and of a lost border."""
     h, w = rgb.shape[:2]
     with inference(device):
-        p = net(to_tensor(rgb, device)).float().sigmoid().amax(1)[0, :h, :w]  # (H, W)
+        p = net(to_tensor(rgb, device)).float().sigmoid()[0, :, :h, :w]  # (2, H, W)
     return p.cpu().numpy()
 
 
@@ -95,12 +95,35 @@ def detect(
     scales = factors(photo.height, photo.width)
     total = sum(1 / f**2 for f in scales)
     done = 0.0
+    lost = np.zeros((-(-photo.height // scales[-1]), -(-photo.width // scales[-1])), np.uint8)
     for factor in scales:
-        for area in _search(photo, net, device, factor, tile, mask):
+        border = lost if factor == scales[-1] else None
+        for area in _search(photo, net, device, factor, tile, mask, border):
             done += area / factor**2
             if progress is not None:
                 progress("detect", min(1.0, done / total))
+    _add_border(mask, lost)
     return mask
+
+
+def _add_border(mask: Mask, lost: Mask) -> None:
+    """Raises `mask` by what was lost at the photo's edges, found at the coarsest scale.
+
+    A patch that does not reach an edge is no lost border: a collar, a flower, a medal.
+
+    Args:
+        mask: (H, W); lost: (h, w), the same picture at a whole fraction.
+    """
+    count, label = cv2.connectedComponents((lost >= 128).astype(np.uint8))
+    if count == 1:
+        return
+    rim = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
+    kept = np.where(np.isin(label, np.unique(rim[rim > 0])), lost, 0).astype(np.uint8)
+    h, w = mask.shape
+    large = (
+        kept if kept.shape == (h, w) else cv2.resize(kept, (w, h), interpolation=cv2.INTER_LINEAR)
+    )
+    np.maximum(mask, np.asarray(large, np.uint8), out=mask)
 
 
 def _enlarged(found: Mask, rows: Span, cols: Span, factor: int) -> Mask:
@@ -116,9 +139,10 @@ def _enlarged(found: Mask, rows: Span, cols: Span, factor: int) -> Mask:
 
 
 def _search(
-    photo: Photo, net: ScratchDetector, device: torch.device, factor: int, tile: int, mask: Mask
-) -> Iterator[float]:
-    """Searches at 1/factor and raises `mask`; yields the share of the picture that is done."""
+    photo: Photo, net: ScratchDetector, device: torch.device, factor: int, tile: int, mask: Mask,
+    lost: Mask | None,
+) -> Iterator[float]:  # fmt: skip
+    """Searches at 1/factor, raises `mask` and fills `lost`; yields the share that is done."""
     small = None if factor == 1 else _reduced(photo, factor)
     h, w = (photo.height, photo.width) if small is None else small.shape[:2]
     for rows, cols in tiles(h, w, tile, MARGIN):
@@ -127,8 +151,11 @@ def _search(
             rgb = photo.srgb(y, x)
         else:
             rgb = small[y, x].astype(np.float32) / np.float32(255)
-        found = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)
-        large = _enlarged(found, rows, cols, factor)
+        found = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)  # (2, h, w)
+        if lost is not None:
+            kept = lost[rows.first : rows.last, cols.first : cols.last]
+            kept[...] = _enlarged(found[1], rows, cols, 1)
+        large = _enlarged(found[0], rows, cols, factor)
         region = mask[rows.first * factor : rows.last * factor,
                       cols.first * factor : cols.last * factor]  # fmt: skip
         np.maximum(region, large[: region.shape[0], : region.shape[1]], out=region)

@@ -83,17 +83,23 @@ def train(
     options: LoopOptions,
     run: Path,
     *,
+    start: nn.Module | None = None,
+    export: Callable[[nn.Module], None] | None = None,
     progress: Callable[[int, dict[str, float]], None] | None = None,
 ) -> nn.Module:
     """Trains until `options.steps` are done and returns the averaged weights' network.
 
     Args:
         run: the folder of this training: state.safetensors, log.jsonl and sheets.
+        start: a network whose weights a new training starts from.
+        export: called with the averaged network whenever a sheet is drawn, and at the end.
         progress: called with the step and the smoothed figures.
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
     model = task.build().train()
+    if start is not None:
+        model.load_state_dict(start.state_dict())
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     optimizer = _optimizer(model, options)
     state = run / "state.safetensors"
@@ -123,6 +129,8 @@ def train(
                           "steps_per_s": (step - first) / (time.monotonic() - began)})  # fmt: skip
         if step % options.show_every == 0 or step == options.steps:
             _record(run, {"step": step, **task.show(ema, run / f"sheet-{step:06d}.png")})
+            if export is not None:
+                export(ema)
     return ema
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
+from torch import nn
 
 from unfade.config import load_toml, save_toml
 from unfade.data.sources import load_photos
 from unfade.errors import UsageError
-from unfade.models.checkpoint import Network, save_model
+from unfade.models.checkpoint import Network, load_model, save_model
 from unfade.models.inference import keep_blocks
+from unfade.models.scratch import ScratchDetector
+from unfade.models.stage1 import Stage1Net
+from unfade.models.tone import ToneNet
 from unfade.train.loop import Task, train
 from unfade.train.options import ScratchRecipe, Stage1Recipe, ToneRecipe
 from unfade.train.scratch import ScratchTask
@@ -20,6 +25,7 @@ from unfade.train.stage1 import Stage1Task
 from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
+_NETWORKS: dict[str, Any] = {"scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet}
 TASKS = ("scratch", "stage1", "tone")
 
 
@@ -45,6 +51,7 @@ def train_task(
     run: Path,
     recipe: Path | None = None,
     *,
+    start: Path | None = None,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> Path:
     """Trains one network, or goes on with a training that was stopped.
@@ -54,6 +61,7 @@ def train_task(
         data: a folder of photos or WebDataset shards.
         run: where state, log, sheets and at last NAME.safetensors go.
         recipe: a TOML file; without one, the defaults.
+        start: weights (NAME.safetensors) of the same shape that a new training starts from.
         progress: called with the step, the steps in all, and smoothed figures.
 
     Returns:
@@ -73,10 +81,13 @@ def train_task(
         if progress is not None:
             progress(step, options.steps, figures)
 
-    network = train(task, options, run, progress=report)
-    if not isinstance(network, Network):
-        raise TypeError(f"{type(network).__name__} cannot be saved")
     path = run / f"{name}.safetensors"
-    save_model(path, network)
+
+    def export(network: nn.Module) -> None:
+        save_model(path, cast(Network, network))
+
+    first = None if start is None else cast(nn.Module, load_model(start, _NETWORKS[name]))
+    network = train(task, options, run, start=first, export=export, progress=report)
+    export(network)
     log.info("%s: %d parameters", path, sum(p.numel() for p in network.parameters()))
     return path

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from unfade.degrade import MIXTURES, RECIPES, SEVERITIES, degrade
+from unfade.degrade.recipes import severity
+from unfade.degrade.types import Image
+from unfade.errors import UsageError
+from unfade.rng import generator
+
+MakeImage = Callable[..., Image]
+DAMAGE = {"scratches", "cracks", "wrinkles", "fold", "dust", "spots", "torn", "scribble"}
+NOISE = {"gaussian", "poisson", "grain", "grain_size", "scan_noise"}
+ALLOWED = {
+    "noise+blur": NOISE | {"blur", "tone"},
+    "scratches+fading": DAMAGE | {"tone"},
+    "compression+noise": NOISE | {"jpeg", "tone"},
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("level", [*SEVERITIES, *MIXTURES])
+def test_degrade_runs_every_recipe_by_name(picture: MakeImage, recipe: str, level: str) -> None:
+    for number in range(8):
+        d = degrade(picture(), generator(0, "r", number), recipe, level=level, scale=2)
+        assert d.params and d.lq.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_mixtures_hold_their_kinds_and_nothing_else(picture: MakeImage, name: str) -> None:
+    identity = {
+        "op": "tone",
+        "gamma": [1] * 3,
+        "floor": [0] * 3,
+        "ceiling": [1] * 3,
+        "saturation": 1,
+    }
+    ops = set[str]()
+    for number in range(60):
+        d = degrade(picture(), generator(0, "mix", number), level=name)
+        assert {str(n["op"]) for n in d.params} <= ALLOWED[name]
+        tones = [n for n in d.params if n["op"] == "tone"]
+        assert all((n == identity) == ("fading" not in name) for n in tones)
+        assert d.mask.any() or "scratches" not in name or number > 0
+        ops |= {str(n["op"]) for n in d.params}
+    assert ops >= ALLOWED[name] - {"scan_noise", *DAMAGE}
+
+
+def test_severity_finds_names_and_refuses_others() -> None:
+    assert severity("light") is SEVERITIES["light"]
+    with pytest.raises(UsageError, match=r"'awful'.*moderate.*noise"):
+        severity("awful")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "level", "scale", "words"),
+    [
+        ("new-photo", "light", 4, "old-photo, real-sr"),
+        ("old-photo", "awful", 4, "light, moderate"),
+        ("real-sr", "light", 3, "2 or 4"),
+    ],
+)
+def test_degrade_refuses_unknown_names(
+    picture: MakeImage, recipe: str, level: str, scale: int, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        degrade(picture(), generator(0, "r"), recipe, level=level, scale=scale)
+
+
+def test_severities_get_worse(picture: MakeImage) -> None:
+    errors: list[float] = []
+    for name in ("light", "moderate", "heavy"):
+        pairs = [degrade(picture(), generator(0, "s", i), level=name) for i in range(25)]
+        errors.append(float(np.mean([np.square(d.lq - d.hq).mean() for d in pairs])))
+    assert errors == sorted(errors)
