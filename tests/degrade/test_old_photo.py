@@ -57,7 +57,7 @@ def test_old_photo_has_no_mask_when_it_is_not_damaged(picture: MakeImage) -> Non
     for number in range(10):
         d = old_photo(picture(), generator(0, "clean", number), whole)
         assert not d.mask.any() and not d.lost.any()
-        assert not {n["op"] for n in d.params} & {"scratches", "cracks", "torn", "dust"}
+        assert not {str(n["op"]) for n in d.params} & {"scratches", "cracks", "torn", "dust"}
 
 
 def test_old_photo_always_has_damage_when_it_is_heavy(picture: MakeImage) -> None:
@@ -72,7 +72,7 @@ def test_old_photo_differs_from_its_tone_in_the_mask_above_all(picture: MakeImag
     outside: list[float] = []
     for number in range(12):
         d = old_photo(picture(128, 128), generator(0, "m", number), quiet)
-        notes = {n["op"] for n in d.params}
+        notes = {str(n["op"]) for n in d.params}
         if not d.mask.any() or notes & {"halftone", "stain", "fold"}:
             continue
         change = np.abs(d.lq - d.toned).max(2)

@@ -18,7 +18,7 @@ def test_wander_starts_where_it_should_and_keeps_its_step() -> None:
 def test_wander_is_straight_when_it_does_not_wiggle() -> None:
     points = strokes.wander(np.random.default_rng(0), (0.0, 0.0), math.pi / 2, 50.0, 5.0, 0.0)
     np.testing.assert_allclose(points[:, 0], 0, atol=1e-9)
-    np.testing.assert_allclose(points[-1], [0, 50])
+    np.testing.assert_allclose(points[-1], [0, 50], atol=1e-9)
 
 
 def test_branching_gets_thinner_with_every_generation() -> None:

@@ -53,7 +53,8 @@ def test_kinds_of_tone_are_pure_and_recorded(picture: MakeImage, name: str) -> N
         assert out.min() >= 0 and out.max() <= 1 and out.dtype == np.float32
         note = json.loads(json.dumps(change.params()))
         assert note == {"op": "tone", **{k: note[k] for k in FIELDS}}
-        assert tone.Tone(*(tuple(note[k]) for k in FIELDS[:3]), note["saturation"]) == change
+        gamma, floor, ceiling = (tuple(note[k]) for k in FIELDS[:3])
+        assert tone.Tone(gamma, floor, ceiling, note["saturation"]) == change
     np.testing.assert_array_equal(image, kept)
 
 

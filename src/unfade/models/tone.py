@@ -21,12 +21,14 @@ class ToneConfig:
     Attributes:
         widths: channels of the strided convolutions on the 64 x 64 thumbnail.
         hidden: width of the head.
-        gate: below this probability that the photo faded, nothing is changed.
+        gate: up to this probability that the photo faded, nothing is changed.
+        full: from this probability on, the whole correction is applied.
     """
 
     widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128])
     hidden: int = 192
-    gate: float = 0.5
+    gate: float = 0.65
+    full: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def colour_residual(thumbnail: Tensor) -> Tensor:
     """
     n = len(thumbnail)
     weights = thumbnail.new_tensor(_LUMA)[None, :, None, None]
+    thumbnail = thumbnail.double()  # a flat photo makes the fit all but singular
     y = (thumbnail * weights).sum(1).reshape(n, -1)  # (N, P)
     basis = torch.stack([torch.ones_like(y), y, y * y, y**3], 2)  # (N, P, 4)
     chroma = (thumbnail[:, [0, 2]] - thumbnail[:, 1:2]).reshape(n, 2, -1).mT  # (N, P, 2)
@@ -73,7 +76,7 @@ def colour_residual(thumbnail: Tensor) -> Tensor:
     normal, moment = basis.mT @ basis + ridge, basis.mT @ chroma  # (N, 4, 4), (N, 4, 2)
     fit: Tensor = cast(Any, torch.linalg).solve(normal, moment)
     rest = (chroma - basis @ fit).abs().amax(2)  # (N, P)
-    return rest.quantile(0.9, dim=1)
+    return rest.quantile(0.9, dim=1).float()
 
 
 class ToneNet(nn.Module):
@@ -113,22 +116,25 @@ class ToneNet(nn.Module):
         return Levels(low, high, gamma, saturation), out[:, 10]
 
 
-MONOCHROME = 0.022
+MONOCHROME = 0.013  # colour that a single tint cannot explain, from which a photo has colours
 
 
 def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
     """The correction for one photo, or None if its tone is left alone.
 
-    A monochrome, toned or not, comes out neutral; a colour photo's saturation never sinks.
+    The surer the estimator is that the photo faded, the more of the correction is applied. A
+    monochrome, toned or not, comes out neutral; a colour photo's saturation never sinks.
 
     Args:
         thumbnail: (1, 3, 64, 64) in [0, 1].
     """
     levels, faded = net(thumbnail)
-    if float(faded.sigmoid()) < net.config.gate:
+    gate, full = net.config.gate, net.config.full
+    share = min(1.0, (float(faded.sigmoid()) - gate) / (full - gate))
+    if share <= 0:
         return None
+    saturation = levels.saturation.clamp(min=1.0) ** share
     if float(colour_residual(thumbnail)) < MONOCHROME:
-        saturation = torch.zeros_like(levels.saturation)
-    else:
-        saturation = levels.saturation.clamp(min=1.0)
-    return Levels(levels.low, levels.high, levels.gamma, saturation)
+        saturation = torch.zeros_like(saturation)
+    high = 1 + share * (levels.high - 1)
+    return Levels(share * levels.low, high, levels.gamma**share, saturation)

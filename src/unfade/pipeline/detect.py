@@ -102,28 +102,27 @@ def detect(
             done += area / factor**2
             if progress is not None:
                 progress("detect", min(1.0, done / total))
-    _add_border(mask, lost)
+    _add_border(mask, lost, scales[-1])
     return mask
 
 
-def _add_border(mask: Mask, lost: Mask) -> None:
+def _add_border(mask: Mask, lost: Mask, factor: int) -> None:
     """Raises `mask` by what was lost at the photo's edges, found at the coarsest scale.
 
     A patch that does not reach an edge is no lost border: a collar, a flower, a medal.
 
     Args:
-        mask: (H, W); lost: (h, w), the same picture at a whole fraction.
+        mask: (H, W); lost: (h, w), the same picture at 1/factor.
     """
     count, label = cv2.connectedComponents((lost >= 128).astype(np.uint8))
     if count == 1:
         return
     rim = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
     kept = np.where(np.isin(label, np.unique(rim[rim > 0])), lost, 0).astype(np.uint8)
-    h, w = mask.shape
-    large = (
-        kept if kept.shape == (h, w) else cv2.resize(kept, (w, h), interpolation=cv2.INTER_LINEAR)
-    )
-    np.maximum(mask, np.asarray(large, np.uint8), out=mask)
+    if factor > 1:
+        size = (kept.shape[1] * factor, kept.shape[0] * factor)
+        kept = np.asarray(cv2.resize(kept, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    np.maximum(mask, kept[: mask.shape[0], : mask.shape[1]], out=mask)
 
 
 def _enlarged(found: Mask, rows: Span, cols: Span, factor: int) -> Mask:

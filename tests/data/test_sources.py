@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unfade.data.sources import CleanPhoto, load_photos
+from unfade.errors import InputError
+
+Encode = Callable[..., bytes]
+MakeShard = Callable[..., Path]
+
+
+def test_load_photos_reads_shards_with_their_captions(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    make_shard("b.tar", {"two.png": encode(2), "one.jpg": encode(1, suffix=".jpg")})
+    make_shard(
+        "a.tar",
+        {
+            "three.json": {"captions": ["a cat", "an animal"]},
+            "three.png": encode(3),
+            "notes.txt": b"hello",
+            "deep/one.png": encode(4),
+        },
+    )
+    (tmp_path / "outside.png").write_bytes(encode(9))
+    found = load_photos(tmp_path)
+    assert [p.key for p in found] == ["deep/one", "one", "three", "two"]
+    assert found[2].captions == ("a cat", "an animal") and found[1].captions == ()
+
+
+def test_load_photos_reads_folders_in_one_order(encode: Encode, tmp_path: Path) -> None:
+    for name in ("z.png", "a.JPG", "sub/m.webp", "sub/deep/k.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encode(suffix=Path(name).suffix.lower()))
+    (tmp_path / "read.me").write_text("no photo")
+    (tmp_path / "folder.png").mkdir()
+    found = load_photos(tmp_path)
+    assert [p.key for p in found] == ["a.JPG", "sub/deep/k.tif", "sub/m.webp", "z.png"]
+    for photo in found:
+        rgb = photo.decode()
+        assert rgb.shape == (60, 70, 3) and rgb.dtype == np.float32
+        assert rgb.min() >= 0 and rgb.max() <= 1
+
+
+def test_decode_gives_red_first(encode: Encode) -> None:
+    import cv2
+
+    blue = np.zeros((4, 4, 3), np.uint8)
+    blue[..., 0] = 255  # OpenCV's order
+    code = cv2.imencode(".png", blue)[1].tobytes()
+    np.testing.assert_array_equal(CleanPhoto("b", code).decode()[0, 0], [0, 0, 1])
+
+
+@pytest.mark.parametrize("code", [b"", b"no picture at all", b"\xff\xd8\xff"])
+def test_decode_refuses_what_is_no_picture(code: bytes) -> None:
+    with pytest.raises(InputError, match="'broken'"):
+        CleanPhoto("broken", code).decode()
+
+
+def test_load_photos_refuses_a_missing_or_empty_folder(
+    make_shard: MakeShard, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        load_photos(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no photos"):
+        load_photos(tmp_path)
+    make_shard("empty.tar", {"a.json": {"captions": []}})
+    with pytest.raises(InputError, match="no photos"):
+        load_photos(tmp_path)
+
+
+def test_load_photos_names_the_damaged_shard(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    make_shard("fine.tar", {"a.png": encode()})
+    path = make_shard("short.tar", {"b.png": encode(1, 300, 300)})
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"short\.tar: got a damaged shard"):
+        load_photos(tmp_path)
+    path.write_bytes(b"no tar" * 400)
+    with pytest.raises(InputError, match=r"short\.tar"):
+        load_photos(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"{", b"[1]"])
+def test_load_photos_refuses_captions_that_are_no_json(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path, text: bytes
+) -> None:
+    make_shard("a.tar", {"a.png": encode(), "a.json": text})
+    with pytest.raises(InputError, match=r"a\.tar"):
+        load_photos(tmp_path)

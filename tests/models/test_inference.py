@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from unfade.models.blocks import ResBlock
+from unfade.models.inference import fold_norms, inference, keep_blocks, placed
+
+Tiny = Callable[[str], nn.Module]
+
+
+def test_fold_norms_keeps_the_output(tiny: Tiny) -> None:
+    model = tiny("scratch").train()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(6):  # statistics and scales that are not the initial ones
+        optimizer.zero_grad()
+        model(torch.rand(2, 3, 32, 32) * 2).square().mean().backward()
+        optimizer.step()
+    model.eval()
+    x = torch.rand(1, 3, 48, 32)
+    with torch.no_grad():
+        before = model(x)
+        fold_norms(model)
+        after = model(x)
+        assert torch.equal(fold_norms(model)(x), after)  # nothing left to fold
+    torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-5)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+    assert any(isinstance(m, ResBlock) for m in model.modules())
+
+
+def test_inference_takes_no_gradients_and_is_close_to_full_precision(tiny: Tiny) -> None:
+    model = tiny("stage1")
+    x, m = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    with torch.no_grad():
+        exact = model(x, m)
+    with inference(torch.device("cpu")):
+        out = model(x, m)
+    assert not out.requires_grad
+    torch.testing.assert_close(out.float(), exact, rtol=0, atol=4e-3)
+
+
+def test_placed_keeps_the_network(tiny: Tiny) -> None:
+    model = tiny("stage1")
+    x, m = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    with torch.no_grad():
+        before = model(x, m)
+        moved = placed(model, torch.device("cpu"))
+        torch.testing.assert_close(moved(x, m), before)
+
+
+def test_keep_blocks_can_be_called_anywhere() -> None:
+    keep_blocks()
+    keep_blocks()

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unfade.models.stage1 import Stage1Config, Stage1Net, push_pull
+
+
+def test_stage1_net_has_at_most_four_million_parameters() -> None:
+    model = Stage1Net(Stage1Config())
+    assert sum(p.numel() for p in model.parameters()) <= 4_000_000
+    assert model.stride == 16
+
+
+def tiny() -> Stage1Net:
+    torch.manual_seed(0)
+    return Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1])).eval()
+
+
+def test_stage1_net_changes_little_when_untrained() -> None:
+    x = torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        out = tiny()(x, torch.zeros(1, 1, 32, 48))
+    assert out.shape == x.shape and (out - x).abs().max() < 0.1
+
+
+def test_stage1_net_never_sees_what_is_masked() -> None:
+    x, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 10:20, 5:9] = 1
+    other = torch.where(mask > 0, torch.rand(1, 3, 32, 32), x)
+    with torch.no_grad():
+        assert torch.equal(tiny()(x, mask), tiny()(other, mask))
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 80), (1, 1), (1, 37), (17, 5)])
+def test_push_pull_keeps_sound_pixels_and_hides_the_others(size: tuple[int, int]) -> None:
+    torch.manual_seed(1)
+    x = torch.rand(2, 3, *size)
+    mask = (torch.rand(2, 1, *size) > 0.5).float()
+    out = push_pull(x, mask)
+    sound = (mask == 0).expand_as(x)
+    assert out.shape == x.shape and torch.isfinite(out).all()
+    torch.testing.assert_close(out[sound], x[sound])
+    assert torch.equal(push_pull(torch.where(sound, x, torch.rand_like(x)), mask), out)
+    assert out.min() >= -1e-5 and out.max() <= 1 + 1e-5
+
+
+def test_push_pull_continues_a_flat_picture() -> None:
+    x = torch.full((1, 3, 48, 64), 0.3)
+    mask = torch.zeros(1, 1, 48, 64)
+    mask[..., 5:40, 10:60] = 1
+    torch.testing.assert_close(push_pull(x, mask), x, rtol=0, atol=1e-5)
+
+
+def test_push_pull_is_gray_when_nothing_is_sound() -> None:
+    out = push_pull(torch.rand(1, 3, 16, 16), torch.ones(1, 1, 16, 16))
+    torch.testing.assert_close(out, torch.full_like(out, 0.5))
+
+
+def test_push_pull_does_not_move_a_slope() -> None:
+    ramp = torch.linspace(0, 1, 128).expand(1, 3, 144, 128).contiguous()
+    mask = torch.zeros(1, 1, 144, 128)
+    mask[..., 60:84, 20:24] = 1
+    mask[..., 100:103, :] = 1
+    assert (push_pull(ramp, mask) - ramp).abs().max() < 0.04
+
+
+@pytest.mark.parametrize("start", [16, 48, 80])
+def test_push_pull_fills_a_crack_alike_in_a_tile(start: int) -> None:
+    torch.manual_seed(2)
+    x = torch.rand(1, 3, 208, 208)
+    mask = torch.zeros(1, 1, 208, 208)
+    mask[..., 100:106, :] = 1  # a crack across the photo
+    mask[..., 60:150, 120:128] = 1
+    whole = push_pull(x, mask)
+    part = push_pull(x[..., start:, start:], mask[..., start:, start:])
+    difference = (whole[..., start:, start:] - part).abs()[..., 16:, 16:]
+    assert difference.max() < 2e-3

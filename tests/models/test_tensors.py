@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unfade.errors import OutputError, WeightsError
+from unfade.models import tensors
+
+
+def test_from_array_shares_memory() -> None:
+    array = np.zeros(3, np.float32)
+    tensor = tensors.from_array(array)
+    array[1] = 5
+    assert tensor.tolist() == [0, 5, 0]
+
+
+def test_tensors_come_back_as_they_were_written(tmp_path: Path) -> None:
+    given = {"a": torch.rand(4, 3).T, "b": torch.arange(3), "c": torch.tensor(2.0)}
+    tensors.write_tensors(tmp_path / "t", given, {"step": "7"})
+    found, metadata = tensors.read_tensors(tmp_path / "t")
+    assert metadata == {"step": "7"} and sorted(found) == ["a", "b", "c"]
+    assert all(torch.equal(found[k], given[k]) for k in given)
+
+
+def test_write_tensors_leaves_the_old_file_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t"
+    tensors.write_tensors(path, {"a": torch.zeros(2)}, {})
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tensors.os, "fsync", full)
+    with pytest.raises(OutputError, match="no space left"):
+        tensors.write_tensors(path, {"a": torch.ones(2)}, {})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_read_tensors_refuses_what_is_no_safetensors_file(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("hello")
+    with pytest.raises(WeightsError, match="unreadable"):
+        tensors.read_tensors(tmp_path / "t")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from unfade.imaging import Photo
+from unfade.models.scratch import ScratchConfig, ScratchDetector
+from unfade.pipeline import detect as module
+from unfade.pipeline.detect import detect, factors
+from unfade.pipeline.restore import Mender
+
+MakePhoto = Callable[..., Photo]
+CPU = torch.device("cpu")
+
+
+class Bright(ScratchDetector):
+    """Takes what is bright for damage, and what is dark for a lost border."""
+
+    def __init__(self) -> None:
+        super().__init__(ScratchConfig([8] * 4, [1] * 4))
+
+    def forward(self, lq: torch.Tensor) -> torch.Tensor:
+        mean = lq.mean(1, keepdim=True)
+        return torch.cat([60 * (mean - 0.75), 60 * (0.12 - mean)], 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((1, 1), [1]), ((1279, 4000), [1]), ((1280, 1280), [1, 2]), ((4000, 6000), [1, 2, 4]),
+     ((10_000, 10_000), [1, 2, 4, 8]), ((1, 50_000), [1])],
+)  # fmt: skip
+def test_factors_halve_large_photos(size: tuple[int, int], expected: list[int]) -> None:
+    assert factors(*size) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (37, 53), (64, 80), (129, 131)])
+@pytest.mark.parametrize("gray", [False, True])
+def test_detect_gives_a_mask_of_the_photos_size(
+    mender: Mender, make_photo: MakePhoto, size: tuple[int, int], gray: bool
+) -> None:
+    mask = mender.detect(make_photo(*size, gray=gray), tile=64)
+    assert mask.shape == size and mask.dtype == np.uint8
+
+
+def test_detect_finds_the_same_in_8_and_16_bit(mender: Mender, make_photo: MakePhoto) -> None:
+    eight = make_photo(64, 80)
+    sixteen = Photo(eight.native.astype(np.uint16) * 257, None, eight.metadata)
+    a, b = mender.detect(eight, tile=256), mender.detect(sixteen, tile=256)
+    assert int(np.abs(a.astype(int) - b).max()) <= 2
+
+
+@pytest.mark.parametrize("size", [(330, 470), (257, 400)])
+def test_detect_leaves_no_seam(
+    mender: Mender, make_photo: MakePhoto, size: tuple[int, int]
+) -> None:
+    photo = make_photo(*size)
+    whole, parts = mender.detect(photo, tile=1024), mender.detect(photo, tile=224)
+    difference = np.abs(whole.astype(int) - parts)
+    assert whole.std() > 5  # there is something to differ in
+    assert np.quantile(difference, 0.999) <= 1
+
+
+@pytest.mark.parametrize("size", [(161, 211), (160, 208), (163, 333)])
+def test_detect_leaves_no_seam_at_coarse_scales(
+    make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(module, "_COARSEST", 40)
+    assert factors(*size) == [1, 2, 4]
+    photo = make_photo(*size)
+    whole = detect(photo, Bright(), CPU, tile=1024)
+    parts = detect(photo, Bright(), CPU, tile=32)
+    assert whole.any()
+    assert int(np.abs(whole.astype(int) - parts).max()) <= 1
+
+
+@pytest.mark.parametrize("size", [(163, 333), (160, 320), (167, 321)])
+def test_detect_finds_wide_damage_where_it_is(
+    make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(module, "_COARSEST", 40)
+
+    class Coarse(Bright):  # blind at full size, like a detector before a wide crack
+        def forward(self, lq: torch.Tensor) -> torch.Tensor:
+            out = super().forward(lq)
+            return out - 1000 if lq.shape[-1] > size[1] // 4 + 16 else out
+
+    photo = make_photo(*size)
+    photo.native[:] = 100
+    photo.native[-28:-16, -40:-24] = 255
+    found = detect(photo, Coarse(), CPU, tile=2048) >= 128
+    y, x = np.nonzero(found)
+    assert abs(y.mean() - (size[0] - 22.5)) < 1.5 and abs(x.mean() - (size[1] - 32.5)) < 1.5
+
+
+@pytest.mark.parametrize("size", [(64, 80), (161, 213)])
+def test_detect_counts_a_lost_border_only_at_the_edge(
+    make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(module, "_COARSEST", 40)
+    photo = make_photo(*size)
+    photo.native[:] = 120
+    photo.native[:12, :16] = 0  # a torn corner
+    photo.native[30:46, 30:46] = 0  # a dark button
+    mask = detect(photo, Bright(), CPU, tile=64)
+    assert mask[2:8, 2:10].min() > 200
+    assert mask[32:44, 32:44].max() < 60
+
+
+def test_detect_reports_growing_progress(mender: Mender, make_photo: MakePhoto) -> None:
+    shares: list[tuple[str, float]] = []
+    mender.detect(make_photo(200, 90), tile=96, progress=lambda *a: shares.append(a))
+    values = [share for _, share in shares]
+    assert {name for name, _ in shares} == {"detect"}
+    assert values == sorted(values) and values[-1] == pytest.approx(1) and len(values) > 2
+
+
+def test_reduced_photo_holds_the_means(make_photo: MakePhoto) -> None:
+    photo = make_photo(64, 96)
+    small = module._reduced(photo, 4)  # pyright: ignore[reportPrivateUsage]
+    expected = photo.native.reshape(16, 4, 24, 4, 3).mean((1, 3))
+    assert small.shape == (16, 24, 3)
+    assert np.abs(small - expected).max() <= 1
+    assert module._reduced(make_photo(65, 97), 4).shape == (17, 25, 3)  # pyright: ignore

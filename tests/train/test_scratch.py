@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from unfade.train.scratch import mask_loss
+
+MakeTask = Callable[..., Any]
+
+
+def masks() -> torch.Tensor:
+    torch.manual_seed(0)
+    return (torch.rand(2, 2, 32, 32) > 0.9).float()
+
+
+def test_mask_loss_is_least_when_the_mask_is_found() -> None:
+    mask = masks()
+    right = mask_loss(20 * (2 * mask - 1), mask)
+    unsure = mask_loss(torch.zeros_like(mask), mask)
+    wrong = mask_loss(-20 * (2 * mask - 1), mask)
+    assert 0 <= right < 0.01 < unsure < wrong
+
+
+def test_mask_loss_is_small_when_nothing_is_there_to_find() -> None:
+    empty = torch.zeros(2, 2, 32, 32)
+    assert mask_loss(empty - 20, empty) < 1e-3
+
+
+def test_mask_loss_weighs_a_miss_above_a_false_alarm() -> None:
+    mask = torch.zeros(1, 2, 16, 16)
+    mask[:, 0, :8] = 1
+    missed, false = torch.full_like(mask, -4.0), torch.full_like(mask, 4.0)
+    false[:, 1] = missed[:, 1]
+    assert mask_loss(missed, mask) > mask_loss(false, mask)
+
+
+def test_mask_loss_pushes_every_logit_the_right_way() -> None:
+    mask = masks()
+    logits = torch.zeros_like(mask, requires_grad=True)
+    mask_loss(logits, mask).backward()
+    assert logits.grad is not None
+    assert (logits.grad[mask > 0] < 0).all() and (logits.grad[mask == 0] > 0).all()
+
+
+def test_sample_holds_a_photo_and_two_masks_that_do_not_overlap(make_task: MakeTask) -> None:
+    task = make_task("scratch")
+    for number in range(20):
+        sample = task.sample(number)
+        assert sample["lq"].shape == (3, 32, 32) and sample["mask"].shape == (2, 32, 32)
+        assert sample["lq"].dtype == sample["mask"].dtype == torch.float32
+        assert set(sample["mask"].unique().tolist()) <= {0.0, 1.0}
+        assert sample["mask"].sum(0).max() <= 1
+        assert torch.equal(sample["lq"], task.sample(number)["lq"])
+
+
+def test_loss_reports_the_f1_score(make_task: MakeTask) -> None:
+    task = make_task("scratch")
+    mask = masks()
+    batch = {"lq": torch.rand(2, 3, 32, 32), "mask": mask}
+
+    class Oracle(torch.nn.Module):
+        def forward(self, lq: torch.Tensor) -> torch.Tensor:
+            return 8 * (2 * mask - 1)
+
+    assert task.loss(Oracle(), batch)[1]["f1"] == 1.0

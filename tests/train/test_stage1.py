@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unfade.train.stage1 import imperfect, mending_loss
+
+MakeTask = Callable[..., Any]
+
+
+def test_mending_loss_is_least_when_the_photo_is_mended() -> None:
+    torch.manual_seed(0)
+    target, mask = torch.rand(2, 3, 16, 16), (torch.rand(2, 1, 16, 16) > 0.8).float()
+    same = mending_loss(target, target, mask)
+    near = mending_loss(target + 0.05 * torch.randn_like(target), target, mask)
+    far = mending_loss(target + 0.2 * torch.randn_like(target), target, mask)
+    assert same < 2e-3 < near < far
+
+
+def test_mending_loss_weighs_the_mask_three_times() -> None:
+    target, mask = torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
+    mask[..., :8] = 1
+    inside, outside = 0.2 * mask.expand_as(target), 0.2 * (1 - mask).expand_as(target)
+    spectrum = mending_loss(outside, target, 0 * mask) - (outside.square() + 1e-6).sqrt().mean()
+    a = mending_loss(inside, target, mask) - spectrum
+    b = mending_loss(outside, target, mask) - spectrum
+    assert a / b == pytest.approx(3, rel=0.02)
+
+
+def test_mending_loss_is_symmetric_in_sign_and_order() -> None:
+    torch.manual_seed(0)
+    a, b, mask = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    torch.testing.assert_close(mending_loss(a, b, mask), mending_loss(b, a, mask))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (16, 16), (1, 1), (1, 40)])
+def test_imperfect_masks_are_binary_and_pure(size: tuple[int, int]) -> None:
+    mask = (np.random.default_rng(0).random(size) > 0.9).astype(np.float32)
+    kept = mask.copy()
+    for seed in range(40):
+        out = imperfect(mask, np.random.default_rng(seed))
+        assert out.shape == size and out.dtype == np.float32
+        assert set(np.unique(out)) <= {0.0, 1.0}
+        np.testing.assert_array_equal(out, imperfect(mask, np.random.default_rng(seed)))
+    np.testing.assert_array_equal(mask, kept)
+
+
+def test_imperfect_masks_mostly_hold_the_true_one() -> None:
+    mask = np.zeros((64, 64), np.float32)
+    mask[20:24, 5:60] = 1
+    found = [imperfect(mask, np.random.default_rng(seed)) for seed in range(200)]
+    recall = np.array([(out * mask).sum() / mask.sum() for out in found])
+    assert 0.8 < recall.mean() < 0.99
+    assert 0.02 < (recall == 0).mean() < 0.16
+    assert (recall == 1).mean() > 0.4
+
+
+def test_sample_keeps_the_tone_in_its_target(make_task: MakeTask) -> None:
+    task = make_task("stage1")
+    for number in range(10):
+        sample = task.sample(number)
+        assert sample["lq"].shape == sample["hq"].shape == (3, 32, 32)
+        assert sample["mask"].shape == (1, 32, 32)
+        means = (sample["lq"] - sample["hq"]).mean((1, 2)).abs()
+        if sample["mask"].mean() < 0.02:
+            assert means.max() < 0.12
+
+
+def test_loss_reports_the_gain_over_the_input(make_task: MakeTask) -> None:
+    task = make_task("stage1")
+    batch = {k: v[None] for k, v in task.sample(1).items()}
+
+    class Idle(torch.nn.Module):
+        def forward(self, lq: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return lq
+
+    assert task.loss(Idle(), batch)[1]["gain_db"] == pytest.approx(0, abs=1e-4)
