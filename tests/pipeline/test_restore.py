@@ -133,7 +133,8 @@ def test_mend_corrects_the_tone_only_when_it_may(mender: Mender, make_photo: Mak
     keep, auto = mend(mender, photo, None), mend(mender, photo, None, tone="auto")
     shift = np.abs(keep.native.astype(float).mean() - auto.native.astype(float).mean())
     assert shift > 3
-    assert np.abs(keep.native.astype(float).mean() - photo.native.astype(float).mean()) < shift
+    again = mend(mender, photo, None, tone="auto", only_damage=True)
+    np.testing.assert_array_equal(again.native, photo.native)
 
 
 def test_mend_reports_growing_progress(mender: Mender, make_photo: MakePhoto) -> None:
@@ -160,3 +161,14 @@ def test_from_pretrained_loads_a_sealed_folder(make_photo: MakePhoto, tmp_path: 
         Mender.from_pretrained(tmp_path, device="cpu")
     with pytest.raises(UsageError, match="nowhere"):
         Mender.from_pretrained("nowhere")
+
+
+def test_only_damage_keeps_inks_that_srgb_cannot_hold(
+    mender: Mender, make_photo: MakePhoto, make_mask: MakeMask
+) -> None:
+    inks = np.random.default_rng(0).integers(0, 256, (130, 170, 4), dtype=np.uint8)
+    photo, mask = Photo(inks, None, make_photo().metadata), make_mask(130, 170)
+    out = mend(mender, photo, mask, only_damage=True, tile=128)
+    changed = (out.native != photo.native).any(2)
+    assert changed[mask > 0].mean() > 0.9
+    assert not (changed & ~reach(mask, 5)).any()

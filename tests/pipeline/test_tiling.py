@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ MARGINS = st.integers(0, 200)
 def test_kept_spans_part_the_axis(length: int, tile: int, margin: int) -> None:
     found = spans(length, tile, margin)
     assert found[0].first == 0 and found[-1].last == length
-    assert all(a.last == b.first for a, b in zip(found[:-1], found[1:], strict=True))
+    assert all(a.last == b.first for a, b in pairwise(found))
     assert all(s.first < s.last for s in found)
 
 

@@ -16,7 +16,7 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
 from unfade.pipeline.tiling import STRIDE, Span, tiles
 
-MARGIN = 64
+MARGIN = 96
 _COARSEST = 640  # pixels of short side at which a crack of 2 % is a few pixels wide
 
 Mask = NDArray[np.uint8]
