@@ -1,6 +1,6 @@
 """Draws aged photos and real old ones side by side, to tell apart by eye.
 
-    python benchmarks/ageing_sheet.py --clean PHOTOS --real OLD_PHOTOS -o sheet.png
+python benchmarks/ageing_sheet.py --clean PHOTOS --real OLD_PHOTOS -o sheet.png
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def main(
             cells.append(np.repeat(pair.mask[..., None], 3, 2))
     if real is not None:
         cells += [square(p, side) for p in sorted(real.iterdir()) if p.suffix != ".json"]
-        order = generator(seed, "shuffle").permutation(len(cells)) if not masks else range(len(cells))
+        order = (
+            generator(seed, "shuffle").permutation(len(cells)) if not masks else range(len(cells))
+        )
         cells = [cells[i] for i in order]
     columns = 6
     cells += [np.ones((side, side, 3), np.float32)] * (-len(cells) % columns)

@@ -1,6 +1,6 @@
 """Crops of 256 px aged in a second, on all cores.
 
-    python benchmarks/degrade_speed.py [--crops 400]
+python benchmarks/degrade_speed.py [--crops 400]
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ def age(numbers: range, recipe: str) -> int:
 @click.option("--crops", default=400)
 def main(crops: int) -> None:
     workers = os.cpu_count() or 1
-    parts = [range(i * crops // (4 * workers), (i + 1) * crops // (4 * workers))
-             for i in range(4 * workers)]
+    parts = [
+        range(i * crops // (4 * workers), (i + 1) * crops // (4 * workers))
+        for i in range(4 * workers)
+    ]
     with ProcessPoolExecutor(workers) as pool:
         list(pool.map(age, [range(2)] * workers, ["old-photo"] * workers))
         for recipe in ("old-photo", "real-sr"):

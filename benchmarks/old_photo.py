@@ -89,13 +89,11 @@ def main(
         true = np.rint(pair.mask * 255).astype(np.uint8)
 
         def mend(p: Photo, mask: np.ndarray) -> np.ndarray:
-            done = mender.mend(
-                p, mask, only_damage=False, tone="auto", tile=tile, threshold=None
-            )
+            done = mender.mend(p, mask, only_damage=False, tone="auto", tile=tile, threshold=None)
             return whole(done)
 
         hole = (soft >= mender.threshold * 255).astype(np.uint8)
-        old_school = classical(photo.native, hole).astype(np.float32) / 255
+        old_school = classical(photo.native.astype(np.uint8), hole).astype(np.float32) / 255
         results = (lq, old_school, mend(photo, soft), mend(photo, true))
         for method, image in zip(METHODS, results, strict=True):
             rows[method].append(figures(image, hq))
@@ -105,8 +103,10 @@ def main(
     table = {m: np.array(v) for m, v in rows.items()}
     report(table, limits, strict, loose, np.array(alarms), np.array(clean), mender.threshold)
     if out:
-        means = {m: dict(zip(FIGURES, v.mean(0).round(4).tolist(), strict=True))
-                 for m, v in table.items()}
+        means = {
+            m: dict(zip(FIGURES, v.mean(0).round(4).tolist(), strict=True))
+            for m, v in table.items()
+        }
         out.write_text(json.dumps({"photos": [p.name for p in files], "mean": means}, indent=2))
 
 
@@ -121,8 +121,10 @@ def report(
         p, r, f = metrics.pooled_f1(strict[i])
         _, _, g = metrics.pooled_f1(loose[i])
         flag = 100 * alarms[:, i]
-        click.echo(f"| {limit:.2f} | {p:.3f} | {r:.3f} | {f:.3f} | {g:.3f} "
-                   f"| {flag.mean():.2f} % | {flag.max():.1f} % |")
+        click.echo(
+            f"| {limit:.2f} | {p:.3f} | {r:.3f} | {f:.3f} | {g:.3f} "
+            f"| {flag.mean():.2f} % | {flag.max():.1f} % |"
+        )
     click.echo(f"(default threshold {default})\n")
     click.echo("| method | " + " | ".join(FIGURES) + " |")
     click.echo("| --- " * 5 + "|")
@@ -130,10 +132,14 @@ def report(
         m = values.mean(0)
         click.echo(f"| {method} | {m[0]:.2f} | {m[1]:.4f} | {m[2]:.2f} | {m[3]:.4f} |")
     gain = table["unfade"][:, 2] - table["input"][:, 2]
-    click.echo(f"\naligned PSNR over the input: mean {gain.mean():+.2f} dB, worst {gain.min():+.2f}")
+    click.echo(
+        f"\naligned PSNR over the input: mean {gain.mean():+.2f} dB, worst {gain.min():+.2f}"
+    )
     click.echo(f"photos more than 0.5 dB below their input: {(gain < -0.5).sum()} of {len(gain)}")
-    click.echo(f"clean photos to themselves: mean {np.minimum(clean, 80).mean():.2f} dB, "
-               f"worst {clean.min():.2f} dB, below 38 dB: {(clean < 38).sum()}")
+    click.echo(
+        f"clean photos to themselves: mean {np.minimum(clean, 80).mean():.2f} dB, "
+        f"worst {clean.min():.2f} dB, below 38 dB: {(clean < 38).sum()}"
+    )
 
 
 if __name__ == "__main__":

@@ -50,9 +50,7 @@ def main(images: Path) -> None:
         clean = getattr(data, name)().astype(np.float32) / np.float32(255)
         aged = photo(degrade(clean, generator(seed, "degrade"), level=severity).lq)
         mask = mender.detect(aged, tile=1024)
-        done = mender.mend(
-            aged, mask, only_damage=False, tone="auto", tile=1024, threshold=None
-        )
+        done = mender.mend(aged, mask, only_damage=False, tone="auto", tile=1024, threshold=None)
         found = np.repeat((mask >= mender.threshold * 255).astype(np.uint8)[..., None] * 255, 3, 2)
         if name == "astronaut":
             write_photo(images / "example-aged.jpg", aged)

@@ -1,6 +1,6 @@
 """Peak resident memory and time of `unfade restore` on a large TIFF, and the seams of tiles.
 
-    python benchmarks/restore_memory.py [--megapixels 100] [--depth 8]
+python benchmarks/restore_memory.py [--megapixels 100] [--depth 8]
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ def seams() -> None:
         done = mender.mend(photo, mask, only_damage=False, tone="auto", tile=tile, threshold=None)
         results.append(done.native.astype(np.float32) / 65535)
     gap = np.abs(results[0] - results[1]).max(2) * 255
-    click.echo(f"tiled against untiled, in 1/255: 99.9th percentile {np.percentile(gap, 99.9):.3f}, "
-               f"largest {gap.max():.3f}")
+    click.echo(
+        f"tiled against untiled, in 1/255: 99.9th percentile {np.percentile(gap, 99.9):.3f}, "
+        f"largest {gap.max():.3f}"
+    )
 
 
 def large(megapixels: float, depth: int) -> None:

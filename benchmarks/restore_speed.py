@@ -24,10 +24,7 @@ from unfade.imaging import Metadata, Photo
 from unfade.pipeline.restore import Mender
 from unfade.rng import generator
 
-START = (
-    "from unfade.pipeline.restore import Mender; "
-    "Mender.from_pretrained('compact')"
-)
+START = "from unfade.pipeline.restore import Mender; Mender.from_pretrained('compact')"
 
 
 @click.command(help=__doc__)
@@ -53,8 +50,9 @@ def main(side: int, repeats: int, tile: int) -> None:
             for name, value in zip(seconds, (b - a, c - b, c - a, d - c), strict=True):
                 seconds[name].append(value / (side * side / 1e6))
     for name, values in seconds.items():
-        click.echo(f"{name}: {statistics.median(values):.2f} s/MP "
-                   f"({min(values):.2f} to {max(values):.2f})")
+        click.echo(
+            f"{name}: {statistics.median(values):.2f} s/MP ({min(values):.2f} to {max(values):.2f})"
+        )
     ratios = [b / c for b, c in zip(seconds["both"], seconds["classical"], strict=True)]
     click.echo(f"ours / classical: {statistics.median(ratios):.2f}")
     starts: list[float] = []

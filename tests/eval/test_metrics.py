@@ -37,7 +37,7 @@ def test_metric_falls_when_noise_grows(metric, photo: np.ndarray) -> None:
 
 
 def test_aligned_undoes_an_affine_change_of_each_channel(photo: np.ndarray) -> None:
-    changed = photo * np.float32([0.5, 0.7, 0.3]) + np.float32([0.1, 0.0, 0.4])
+    changed = photo * np.array([0.5, 0.7, 0.3], np.float32) + np.array([0.1, 0.0, 0.4], np.float32)
     assert metrics.psnr(metrics.aligned(changed, photo), photo) > 90
 
 

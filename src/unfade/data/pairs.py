@@ -11,7 +11,7 @@ import numpy as np
 
 from unfade.data.distractors import distract
 from unfade.data.sources import CleanPhoto
-from unfade.degrade.old_photo import old_photo
+from unfade.degrade.old_photo import draw_tone, old_photo
 from unfade.degrade.severity import HEAVY, LIGHT, MODERATE
 from unfade.degrade.types import Degraded, Image, extent
 from unfade.rng import generator
@@ -24,7 +24,7 @@ class PairOptions:
     Attributes:
         size: side of the square crop in pixels, a multiple of 16.
         light, heavy: shares of the two severities; the rest is moderate.
-        clean: share of pairs with no degradation at all.
+        clean: share of pairs with nothing to mend, half of them with a change of tone.
         distractors: draw text, twigs and frames that are no damage.
     """
 
@@ -76,7 +76,8 @@ def old_photo_pair(
     roll = rng.random()
     if roll < options.clean:
         empty = np.zeros((options.size, options.size), np.float32)
-        return Degraded(hq, hq, hq, empty, empty)
+        toned = draw_tone(rng, MODERATE.fade).apply(hq) if rng.random() < 0.5 else hq
+        return Degraded(toned, hq, toned, empty, empty)
     unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0))))
     share = (roll - options.clean) / (1 - options.clean)
     severity = MODERATE

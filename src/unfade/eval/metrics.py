@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
+Plane = NDArray[np.float64]
 
 
 def psnr(image: Image, target: Image) -> float:
     """Peak signal-to-noise ratio over all channels, dB; infinite for equal images."""
-    mse = float(np.mean((image.astype(np.float64) - target) ** 2))
+    mse = float(np.mean(np.square(image.astype(np.float64) - target)))
     return float("inf") if mse == 0 else -10 * float(np.log10(mse))
 
 
@@ -41,10 +42,12 @@ def aligned(image: Image, target: Image) -> Image:
     """
     out = np.empty_like(image)
     for c in range(image.shape[2]):
-        x, y = image[..., c].astype(np.float64), target[..., c].astype(np.float64)
+        x: Plane = image[..., c].astype(np.float64)
+        y: Plane = target[..., c].astype(np.float64)
         spread = float(x.var())
         gain = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 1e-12 else 0.0
-        out[..., c] = np.clip(gain * (x - x.mean()) + y.mean(), 0, 1)
+        fit: Plane = np.clip(gain * (x - float(x.mean())) + float(y.mean()), 0.0, 1.0)
+        out[..., c] = fit
     return out
 
 
