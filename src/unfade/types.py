@@ -56,7 +56,7 @@ class RestoreOptions:
     mask: Literal["auto", "none"] | Path = "auto"
     only_damage: bool = False
     tone: Tone = "auto"
-    tile: int = 768
+    tile: int = 1024
     threshold: float | None = None
     seed: int = 0
     max_pixels: int = MAX_PIXELS

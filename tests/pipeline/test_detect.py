@@ -9,7 +9,7 @@ import torch
 from unfade.imaging import Photo
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.pipeline import detect as module
-from unfade.pipeline.detect import detect, factors
+from unfade.pipeline.detect import _add_border, detect, factors
 from unfade.pipeline.restore import Mender
 
 MakePhoto = Callable[..., Photo]
@@ -125,3 +125,22 @@ def test_reduced_photo_holds_the_means(make_photo: MakePhoto) -> None:
     assert small.shape == (16, 24, 3)
     assert np.abs(small - expected).max() <= 1
     assert module._reduced(make_photo(65, 97), 4).shape == (17, 25, 3)  # pyright: ignore
+
+
+def _border(shape: tuple[int, int], rows: slice, cols: slice) -> np.ndarray:
+    lost = np.zeros(shape, np.uint8)
+    lost[rows, cols] = 200
+    return lost
+
+
+def test_lost_border_is_taken_when_it_reaches_the_edge() -> None:
+    mask = np.zeros((100, 80), np.uint8)
+    _add_border(mask, _border((50, 40), slice(0, 6), slice(0, 10)), 2)
+    assert (mask[:10, :18] > 100).all() and not mask[20:].any()
+
+
+def test_lost_border_is_ignored_when_it_lies_inside_or_frames_the_photo() -> None:
+    mask = np.zeros((50, 40), np.uint8)
+    _add_border(mask, _border((50, 40), slice(20, 26), slice(10, 20)), 1)
+    _add_border(mask, _border((50, 40), slice(0, 8), slice(0, 40)), 1)
+    assert not mask.any()

@@ -34,7 +34,7 @@ def work_options(command: F) -> F:
         click.option(
             "--tile",
             type=click.IntRange(min=MIN_TILE),
-            default=768,
+            default=1024,
             show_default=True,
             metavar="PX",
             help="Side of a tile. Less memory with smaller ones, the same result.",

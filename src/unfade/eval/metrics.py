@@ -44,9 +44,11 @@ def aligned(image: Image, target: Image) -> Image:
     for c in range(image.shape[2]):
         x: Plane = image[..., c].astype(np.float64)
         y: Plane = target[..., c].astype(np.float64)
-        spread = float(x.var())
-        gain = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 1e-12 else 0.0
-        fit: Plane = np.clip(gain * (x - float(x.mean())) + float(y.mean()), 0.0, 1.0)
+        x_mean, y_mean = float(x.mean()), float(y.mean())
+        spread = float(np.square(x - x_mean).mean())
+        shared = float(np.multiply(x - x_mean, y - y_mean).mean())
+        gain = shared / spread if spread > 1e-12 else 0.0
+        fit: Plane = np.clip(gain * (x - x_mean) + y_mean, 0.0, 1.0)
         out[..., c] = fit
     return out
 

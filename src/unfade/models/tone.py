@@ -116,7 +116,7 @@ class ToneNet(nn.Module):
         return Levels(low, high, gamma, saturation), out[:, 10]
 
 
-MONOCHROME = 0.013  # colour that a single tint cannot explain, from which a photo has colours
+MONOCHROME = 0.02  # colour that a single tint cannot explain, from which a photo has colours
 
 
 def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:

@@ -17,6 +17,7 @@ from unfade.models.tensors import from_array
 from unfade.pipeline.tiling import STRIDE, Span, tiles
 
 MARGIN = 96
+_LARGEST_LOSS = 0.1  # share of the photo
 _COARSEST = 640  # pixels of short side at which a crack of 2 % is a few pixels wide
 
 Mask = NDArray[np.uint8]
@@ -109,7 +110,8 @@ def detect(
 def _add_border(mask: Mask, lost: Mask, factor: int) -> None:
     """Raises `mask` by what was lost at the photo's edges, found at the coarsest scale.
 
-    A patch that does not reach an edge is no lost border: a collar, a flower, a medal.
+    A patch that does not reach an edge is no lost border: a collar, a flower, a medal. Where
+    the edges lost more than a tenth of the photo, they are a frame or a vignette, and are kept.
 
     Args:
         mask: (H, W); lost: (h, w), the same picture at 1/factor.
@@ -118,7 +120,10 @@ def _add_border(mask: Mask, lost: Mask, factor: int) -> None:
     if count == 1:
         return
     rim = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
-    kept = np.where(np.isin(label, np.unique(rim[rim > 0])), lost, 0).astype(np.uint8)
+    torn = np.isin(label, np.unique(rim[rim > 0]))
+    if float(torn.mean()) > _LARGEST_LOSS:
+        return
+    kept = np.where(torn, lost, 0).astype(np.uint8)
     if factor > 1:
         size = (kept.shape[1] * factor, kept.shape[0] * factor)
         kept = np.asarray(cv2.resize(kept, size, interpolation=cv2.INTER_LINEAR), np.uint8)
