@@ -19,6 +19,7 @@ class ResBlock(nn.Module):
 
     def __init__(self, width: int, *, norm: bool) -> None:
         super().__init__()
+        self.rectify = norm  # without norms, rectified sums die early in training
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.norm1 = nn.BatchNorm2d(width) if norm else nn.Identity()
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
@@ -30,7 +31,8 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         h = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        return F.relu(x + self.norm2(self.conv2(h)))
+        out = x + self.norm2(self.conv2(h))
+        return F.relu(out) if self.rectify else out
 
 
 class UNet(nn.Module):
