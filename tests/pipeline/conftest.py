@@ -60,11 +60,11 @@ def mender() -> Mender:
         shake(net)
     detector.net.leave.weight.data *= 0.5
     stage1.net.leave.weight.data *= 0.05
-    tone = ToneNet(ToneConfig([8] * 4, 16)).eval()
+    tone = ToneNet(ToneConfig([8] * 4, 16, gate=0.0, full=0.05)).eval()
     last = tone.head[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
-        last.bias[:3] = 0.2
+        last.bias[:3] = 0.6
         last.bias[3:6] = 0.3
         last.bias[10] = 9.0
     for net in (detector, stage1, tone):
