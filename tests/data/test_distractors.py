@@ -20,10 +20,10 @@ def test_distract_is_pure_and_in_range(size: tuple[int, int]) -> None:
     assert changed < 30
 
 
-def test_distract_changes_about_a_quarter() -> None:
+def test_distract_changes_over_a_quarter() -> None:
     image = np.full((96, 96, 3), 0.5, np.float32)
     changed = [
         not np.array_equal(distract(image, np.random.default_rng(seed)), image)
         for seed in range(300)
     ]
-    assert 0.12 < np.mean(changed) < 0.32
+    assert 0.2 < np.mean(changed) < 0.36

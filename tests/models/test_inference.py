@@ -2,11 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import nn
 
 from unfade.models.blocks import ResBlock
-from unfade.models.inference import fold_norms, inference, keep_blocks, placed
+from unfade.models.inference import (
+    Precision,
+    fold_norms,
+    inference,
+    keep_blocks,
+    mixed,
+    placed,
+)
 
 Tiny = Callable[[str], nn.Module]
 
@@ -39,6 +47,14 @@ def test_inference_takes_no_gradients_and_is_close_to_full_precision(tiny: Tiny)
         out = model(x, m)
     assert not out.requires_grad
     torch.testing.assert_close(out.float(), exact, rtol=0, atol=4e-3)
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_mixed_runs_convolutions_in_the_precision_asked_for(
+    precision: Precision, kind: torch.dtype
+) -> None:
+    with torch.no_grad(), mixed(torch.device("cpu"), precision):
+        assert nn.Conv2d(3, 4, 3)(torch.rand(1, 3, 8, 8)).dtype == kind
 
 
 def test_placed_keeps_the_network(tiny: Tiny) -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from unfade.models.stage1 import Stage1Config, Stage1Net, push_pull
+from unfade.models.stage1 import Stage1Config, Stage1Net, detail_bands, push_pull
 
 
 def test_stage1_net_has_at_most_four_million_parameters() -> None:
@@ -14,14 +15,39 @@ def test_stage1_net_has_at_most_four_million_parameters() -> None:
 
 def tiny() -> Stage1Net:
     torch.manual_seed(0)
-    return Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1])).eval()
+    net = Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1])).eval()
+    nn.init.normal_(net.net.leave.weight, std=0.1)
+    return net
 
 
-def test_stage1_net_changes_little_when_untrained() -> None:
-    x = torch.rand(1, 3, 32, 48)
+def test_stage1_net_only_fills_when_untrained() -> None:
+    x, mask = torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48)
+    mask[..., 4:9, 20:30] = 1
     with torch.no_grad():
-        out = tiny()(x, torch.zeros(1, 1, 32, 48))
-    assert out.shape == x.shape and (out - x).abs().max() < 0.1
+        out = Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1]))(x, mask)
+    assert torch.equal(out, push_pull(x, mask))
+
+
+def test_stage1_net_changes_the_photo_when_its_gains_do() -> None:
+    x, mask = torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48)
+    net = tiny()
+    assert net.net.leave.bias is not None
+    nn.init.zeros_(net.net.leave.weight)
+    net.net.leave.bias.data[4 * 3 :] = -1.0  # every band is taken away
+    with torch.no_grad():
+        rest = x - torch.stack(detail_bands(x)).sum(0)
+        torch.testing.assert_close(net(x, mask), rest)
+
+
+def test_detail_bands_of_a_flat_picture_are_empty() -> None:
+    for band in detail_bands(torch.full((1, 3, 17, 5), 0.3)):
+        torch.testing.assert_close(band, torch.zeros(1, 3, 17, 5))
+
+
+def test_detail_bands_are_coarser_one_by_one() -> None:
+    x = torch.rand(1, 3, 64, 64)
+    steps = [float((b[..., 1:] - b[..., :-1]).std() / b.std()) for b in detail_bands(x)]
+    assert steps == sorted(steps, reverse=True)
 
 
 def test_stage1_net_never_sees_what_is_masked() -> None:

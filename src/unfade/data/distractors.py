@@ -62,8 +62,21 @@ def _frame(image: Image, rng: np.random.Generator) -> Image:
     return np.clip(out, 0, 1)
 
 
+def _oval(image: Image, rng: np.random.Generator) -> Image:
+    """The mat or the vignette of a studio portrait: an ellipse, with a hard or a soft edge."""
+    h, w = extent(image)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    cx, cy = rng.uniform(0.2, 0.8) * w, rng.uniform(0.2, 0.8) * h
+    rx, ry = rng.uniform(0.45, 1.1) * w, rng.uniform(0.45, 1.1) * h
+    soft = rng.choice([0.004, 0.03, 0.12])
+    past = np.hypot((x - cx) / rx, (y - cy) / ry) - 1
+    alpha = (1 / (1 + np.exp(-np.clip(past / soft, -30, 30))))[..., None].astype(np.float32)
+    value = rng.choice([0.97, 0.85, 0.3, 0.04]) + rng.normal(0, 0.01, 3).astype(np.float32)
+    return np.clip(image + alpha * (value.astype(np.float32) - image), 0, 1)
+
+
 def distract(image: Image, rng: np.random.Generator) -> Image:
-    """Adds text, twigs or a frame to about a quarter of the photos.
+    """Adds text, twigs, a frame or an oval mat to over a quarter of the photos.
 
     Args:
         image: (H, W, 3) float32, sRGB [0, 1].
@@ -75,4 +88,6 @@ def distract(image: Image, rng: np.random.Generator) -> Image:
         return _twigs(image, rng)
     if roll < 0.24:
         return _frame(image, rng)
+    if roll < 0.28:
+        return _oval(image, rng)
     return image

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class ResBlock(nn.Module):
-    """x + conv(act(conv(x))): two 3x3 convolutions, zero change at the start of training.
+    """x + conv(act(conv(x))): two 3x3 convolutions.
 
     Args:
         width: channels in and out.
@@ -24,9 +24,6 @@ class ResBlock(nn.Module):
         self.norm1 = nn.BatchNorm2d(width) if norm else nn.Identity()
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.norm2 = nn.BatchNorm2d(width) if norm else nn.Identity()
-        if not norm:
-            nn.init.normal_(self.conv2.weight, std=1e-3)
-            nn.init.zeros_(self.conv2.bias) if self.conv2.bias is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""

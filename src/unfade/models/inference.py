@@ -7,7 +7,7 @@ import platform
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from unfade.models.blocks import ResBlock
 
 M = TypeVar("M", bound=nn.Module)
+Precision = Literal["auto", "bf16", "fp32"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -61,10 +62,15 @@ def _bf16_pays(device: torch.device) -> bool:
     return device.type == "cpu" and supported is not None and bool(supported())
 
 
+def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast:
+    """bfloat16 convolutions and products, or none; "auto": where the processor has them."""
+    kind = "cpu" if device.type == "mps" else device.type
+    fast = _bf16_pays(device) if precision == "auto" else precision == "bf16"
+    return torch.autocast(kind, torch.bfloat16, fast)
+
+
 @contextmanager
 def inference(device: torch.device) -> Generator[None]:
     """No gradients, and bfloat16 convolutions where the processor has them."""
-    kind = "cpu" if device.type == "mps" else device.type
-    fast = torch.autocast(kind, torch.bfloat16, _bf16_pays(device))
-    with torch.inference_mode(), fast:
+    with torch.inference_mode(), mixed(device):
         yield

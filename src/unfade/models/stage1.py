@@ -10,6 +10,9 @@ from torch.nn import functional as F
 
 from unfade.models.blocks import UNet
 
+BANDS = 3
+LUMA = (0.299, 0.587, 0.114)
+
 
 @dataclass(frozen=True)
 class Stage1Config:
@@ -52,16 +55,49 @@ def push_pull(lq: Tensor, mask: Tensor) -> Tensor:
     return fill
 
 
+def detail_bands(rgb: Tensor) -> list[Tensor]:
+    """The finest scales of a picture: its starlet transform without the coarse rest.
+
+    The undecimated wavelet of Starck et al., The Undecimated Wavelet Decomposition and its
+    Reconstruction (2007), with the B3 spline at distances of 1, 2 and 4 pixels.
+
+    Args:
+        rgb: (N, 3, H, W).
+
+    Returns:
+        `BANDS` pictures (N, 3, H, W), from fine to coarse, each of mean about 0.
+    """
+    taps = rgb.new_tensor([1, 4, 6, 4, 1]) / 16
+    across, down = (
+        taps.view(1, 1, 1, 5).repeat(3, 1, 1, 1),
+        taps.view(1, 1, 5, 1).repeat(3, 1, 1, 1),
+    )
+    bands: list[Tensor] = []
+    for k in range(BANDS):
+        d = 2**k
+        smooth = F.pad(rgb, (2 * d,) * 4, mode="replicate")  # (N, 3, H + 4d, W + 4d)
+        smooth = F.conv2d(smooth, across, dilation=d, groups=3)  # (N, 3, H + 4d, W)
+        smooth = F.conv2d(smooth, down, dilation=d, groups=3)  # (N, 3, H, W)
+        bands.append(rgb - smooth)
+        rgb = smooth
+    return bands
+
+
 class Stage1Net(nn.Module):
-    """Fills what the mask erased and takes blur, grain and compression off the rest."""
+    """Fills what the mask erased and takes blur, grain and compression off the rest.
+
+    For every pixel the network gives a residual and, for the luma and the chroma of each detail
+    band, a gain: negative takes grain away, positive takes blur away. Blur and grain call for
+    opposite residuals, so that a plain residual learns next to nothing from a mixture of both.
+    """
 
     def __init__(self, config: Stage1Config) -> None:
         super().__init__()
         self.config = config
-        self.net = UNet(4, 3, config.widths, config.blocks, norm=False)
+        self.net = UNet(4, 3 + 2 * BANDS, config.widths, config.blocks, norm=False)
         self.stride = self.net.stride
-        leave = self.net.leave
-        nn.init.normal_(leave.weight, std=1e-3)
+        for parameter in self.net.leave.parameters():  # untrained, it only fills the mask
+            nn.init.zeros_(parameter)
 
     def forward(self, lq: Tensor, mask: Tensor) -> Tensor:
         """Mends a photo.
@@ -71,8 +107,16 @@ class Stage1Net(nn.Module):
             mask: (N, 1, H, W) in [0, 1], 1 = damaged.
 
         Returns:
-            (N, 3, H, W), about [0, 1], the whole picture as the network sees it.
+            (N, 3, H, W) float32, about [0, 1], the whole picture as the network sees it.
         """
         erased = push_pull(lq, mask)  # (N, 3, H, W)
-        x = torch.cat([erased - 0.5, mask], 1)  # (N, 4, H, W)
-        return erased + self.net(x)
+        change = self.net(torch.cat([erased - 0.5, mask], 1)).float()  # (N, 3 + 2 BANDS, H, W)
+        out = erased + change[:, :3]
+        weights = erased.new_tensor(LUMA)[None, :, None, None]
+        with torch.autocast(erased.device.type, enabled=False):
+            bands = detail_bands(erased)
+        for k, band in enumerate(bands):
+            luma = (band * weights).sum(1, keepdim=True)  # (N, 1, H, W)
+            gains = change[:, 3 + 2 * k : 5 + 2 * k]  # (N, 2, H, W)
+            out = out + gains[:, :1] * luma + gains[:, 1:] * (band - luma)
+        return out

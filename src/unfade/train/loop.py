@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from unfade.models.inference import mixed, placed
 from unfade.train.options import LoopOptions
 from unfade.train.state import load_state, save_state, update_ema
 
@@ -97,7 +98,8 @@ def train(
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
-    model = task.build().train()
+    device = torch.device("cpu")
+    model = placed(task.build().train(), device)
     if start is not None:
         model.load_state_dict(start.state_dict())
     ema = copy.deepcopy(model).eval().requires_grad_(False)
@@ -109,7 +111,8 @@ def train(
     for batch in _batches(task, step, options):
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, options)
-        loss, figures = task.loss(model, batch)
+        with mixed(device, options.precision):
+            loss, figures = task.loss(model, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         norm = nn.utils.clip_grad_norm_(model.parameters(), options.clip)

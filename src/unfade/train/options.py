@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from unfade.data.pairs import PairOptions
+from unfade.models.inference import Precision
 from unfade.models.scratch import ScratchConfig
 from unfade.models.stage1 import Stage1Config
 from unfade.models.tone import ToneConfig
@@ -23,6 +24,7 @@ class LoopOptions:
         seed: of data order, crops, degradations and initial weights.
         workers: processes that prepare data.
         save_every, show_every: steps between checkpoints and between validation sheets.
+        precision: of convolutions and products; "auto" is bf16 where the processor has it.
     """
 
     steps: int = 10000
@@ -36,6 +38,7 @@ class LoopOptions:
     workers: int = 1
     save_every: int = 200
     show_every: int = 1000
+    precision: Precision = "auto"
 
 
 @dataclass(frozen=True)

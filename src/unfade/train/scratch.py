@@ -61,7 +61,7 @@ class ScratchTask:
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """`mask_loss` and the batch's F1 at 0.5."""
-        logits = model(batch["lq"])
+        logits = model(batch["lq"]).float()
         hit = ((logits > 0) & (batch["mask"] > 0)).sum()
         total = (logits > 0).sum() + batch["mask"].sum()
         return mask_loss(logits, batch["mask"]), {"f1": float(2 * hit / total.clamp(min=1))}

@@ -69,7 +69,8 @@ class ToneTask:
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Root mean square error of each photo, plus the cross-entropy of the gate."""
-        levels, logit = model(batch["lq"])
+        with torch.autocast("cpu", enabled=False):  # levels need more than eight bits
+            levels, logit = model(batch["lq"])
         out = _colour(levels, batch["mono"]).apply(batch["lq"])  # (N, 3, 64, 64)
         mse = (out - batch["hq"]).square().mean((1, 2, 3))  # (N,)
         before = (batch["lq"] - batch["hq"]).square().mean((1, 2, 3))
