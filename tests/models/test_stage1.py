@@ -3,8 +3,18 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from unfade.models.stage1 import Stage1Config, Stage1Net, detail_bands, push_pull
+from unfade.models.stage1 import (
+    BANDS,
+    CELL,
+    Stage1Config,
+    Stage1Net,
+    detail_bands,
+    push_pull,
+    split,
+    statistics,
+)
 
 
 def test_stage1_net_has_at_most_four_million_parameters() -> None:
@@ -37,6 +47,24 @@ def test_stage1_net_changes_the_photo_when_its_gains_do() -> None:
     with torch.no_grad():
         rest = x - torch.stack(detail_bands(x)).sum(0)
         torch.testing.assert_close(net(x, mask), rest)
+
+
+def test_statistics_tell_grain_from_blur_and_ignore_damage() -> None:
+    torch.manual_seed(0)
+    grain = 0.5 + 0.05 * torch.randn(1, 3, 96, 96)
+    blur = F.avg_pool2d(grain, 9, 1, 4, count_include_pad=False)
+    none = torch.zeros(1, 1, 96, 96)
+
+    def strength(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return statistics(split(detail_bands(x)), mask)
+
+    a, b = strength(grain, none), strength(blur, none)
+    assert a.shape == (1, 6 * BANDS, 96 // CELL, 96 // CELL)
+    assert (a[:, 0] - b[:, 0]).min() > 1  # the finest band's luma
+    mask = none.clone()
+    mask[..., 20:24, :] = 1
+    damaged = torch.where(mask > 0, 1.0, grain)
+    torch.testing.assert_close(strength(push_pull(damaged, mask), mask), a, rtol=0, atol=0.5)
 
 
 def test_detail_bands_of_a_flat_picture_are_empty() -> None:

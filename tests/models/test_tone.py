@@ -76,9 +76,9 @@ def test_colour_residual_tells_a_tint_from_colours() -> None:
     sepia = torch.stack([0.1 + 0.9 * r**0.85, 0.04 + 0.9 * g, 0.02 + 0.65 * b**1.2], 1)
     noisy = (sepia + 0.004 * torch.randn_like(sepia)).clamp(0, 1)
     assert colour_residual(gray).max() < 1e-3
-    assert colour_residual(sepia).max() < 0.5 * MONOCHROME
-    assert colour_residual(noisy).max() < MONOCHROME
-    assert colour_residual(colour).min() > 3 * MONOCHROME
+    assert colour_residual(sepia).max() < 0.5 * MONOCHROME[0]
+    assert colour_residual(noisy).max() < MONOCHROME[0]
+    assert colour_residual(colour).min() > 2 * MONOCHROME[1]
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -13,6 +14,10 @@ from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.models.tone import ToneConfig, ToneNet
 from unfade.pipeline.restore import Mender
+
+if TYPE_CHECKING:
+    from unfade.models.folder import Base
+    from unfade.pipeline.diffusion import RestorationPipeline
 
 
 @pytest.fixture
@@ -46,7 +51,8 @@ def shake(net: torch.nn.Module) -> None:
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+            if module.affine:
+                torch.nn.init.uniform_(module.weight, 0.5, 1.0)
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)  # pyright: ignore
 
 
@@ -59,7 +65,14 @@ def mender() -> Mender:
     for net in (detector, stage1):
         shake(net)
     detector.net.leave.weight.data *= 0.5
-    stage1.net.leave.weight.data *= 0.05
+    for last in (stage1.net.leave, stage1.head[-1]):
+        assert isinstance(last, torch.nn.Conv2d)
+        answers: list[torch.Tensor] = []
+        hook = last.register_forward_hook(lambda _m, _x, answer: answers.append(answer))
+        with torch.no_grad():
+            stage1(torch.rand(1, 3, 64, 64), torch.zeros(1, 1, 64, 64))
+        hook.remove()
+        last.weight.data *= 0.1 / answers[0].std()
     tone = ToneNet(ToneConfig([8] * 4, 16, gate=0.0, full=0.05)).eval()
     last = tone.head[-1]
     assert isinstance(last, torch.nn.Linear)
@@ -81,5 +94,56 @@ def make_mask() -> Callable[..., NDArray[np.uint8]]:
         mask[height // 2, :] = 255
         mask[: height // 8, : width // 8] = 255
         return mask
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_compact() -> Base:
+    """Random weights of the compact preset's architecture: 4 times smaller latents."""
+    from unfade.models import compact
+    from unfade.models.folder import Base
+    from unfade.models.vocabulary import build_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(["a", "red", "blue", "dress"], length=8)
+    unet = compact.UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)
+    base = Base(
+        compact.build_vae(compact.VaeConfig([4, 8, 8], latent_channels=4, groups=4)),
+        compact.build_unet(unet),
+        compact.build_text_encoder(compact.TextConfig(8, 1, 2, 8), len(tokenizer)),
+        tokenizer,
+        compact.build_scheduler(),
+    )
+    base.vae.register_to_config(scaling_factor=0.8)
+    return base
+
+
+@pytest.fixture
+def make_pipeline(tiny_compact: Base) -> Callable[..., RestorationPipeline]:
+    """A tiny restorer, in fp32, whose ControlNet and CFW act as if they had been trained."""
+    import copy
+
+    from unfade.models.cfw import build_cfw
+    from unfade.models.compact import build_controlnet
+    from unfade.pipeline.diffusion import RestorationPipeline
+
+    def make(
+        base: Base | None = None, *, space: Any = "pixel", mask: bool = True, trained: bool = True,
+        widths: tuple[int, ...] = (4, 8, 8),
+    ) -> RestorationPipeline:  # fmt: skip
+        base = copy.deepcopy(base or tiny_compact)
+        torch.manual_seed(2)
+        controlnet = build_controlnet(base.unet, space=space, mask=mask, widths=widths)
+        cfw = build_cfw(base.vae, [4] * (len(cast(Any, base.vae).config.block_out_channels) - 1))
+        for model in (controlnet, cfw):
+            for parameter in model.parameters():
+                if trained and not parameter.any():
+                    torch.nn.init.normal_(parameter, std=0.3)
+        for model in (base.vae, base.unet, base.text_encoder, controlnet, cfw):
+            model.eval().requires_grad_(False)
+        pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
+        pipeline.precision = "fp32"
+        return pipeline
 
     return make

@@ -11,15 +11,23 @@ from torch.nn import functional as F
 from unfade.models.blocks import UNet
 
 BANDS = 3
+CELL = 16
 LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Stage1Config:
-    """Shape of the network; `widths` are channels at 1/2, 1/4, ... of the resolution."""
+    """Shape of the network.
+
+    Attributes:
+        widths: channels of the U-Net at 1/2, 1/4, ... of the resolution.
+        blocks: its residual blocks at each level.
+        hidden: width of the head.
+    """
 
     widths: list[int] = field(default_factory=lambda: [32, 64, 112, 160])
     blocks: list[int] = field(default_factory=lambda: [2, 2, 2, 3])
+    hidden: int = 64
 
 
 def _halved(x: Tensor) -> Tensor:
@@ -83,40 +91,91 @@ def detail_bands(rgb: Tensor) -> list[Tensor]:
     return bands
 
 
+def split(bands: list[Tensor]) -> list[Tensor]:
+    """Each band's luma (N, 1, H, W) and chroma (N, 3, H, W), one after the other."""
+    weights = bands[0].new_tensor(LUMA)[None, :, None, None]
+    lumas = [(band * weights).sum(1, keepdim=True) for band in bands]
+    return [part for band, luma in zip(bands, lumas, strict=True) for part in (luma, band - luma)]
+
+
+def statistics(parts: list[Tensor], mask: Tensor) -> Tensor:
+    """What tells grain from blur: how strong each part is around a cell of `CELL` pixels.
+
+    Args:
+        parts: lumas and chromas of the detail bands; mask: (N, 1, H, W), 1 = damaged.
+
+    Returns:
+        (N, 6 `BANDS`, H / CELL, W / CELL): for every part the logarithms of the mean, the
+        geometric mean and the mean square over 3 x 3 cells, each about in [-2, 5].
+    """
+    sound = 1.01 - mask  # a cell that is damaged throughout counts as it was filled
+    share = F.avg_pool2d(sound, CELL)  # (N, 1, h, w)
+
+    def mean(x: Tensor) -> Tensor:
+        cells = F.avg_pool2d(x * sound, CELL) / share  # (N, 1, h, w)
+        return F.avg_pool2d(F.pad(cells, (1, 1, 1, 1), mode="replicate"), 3, 1)
+
+    out: list[Tensor] = []
+    for part in parts:
+        size = part.abs().mean(1, keepdim=True)  # (N, 1, H, W)
+        out.append((mean(size) + 1e-4).log() + 5)
+        out.append(mean((size + 1e-3).log()) + 5)
+        out.append(0.5 * (mean(part.square().mean(1, keepdim=True)) + 1e-6).log() + 5)
+    return torch.cat(out, 1)
+
+
 class Stage1Net(nn.Module):
     """Fills what the mask erased and takes blur, grain and compression off the rest.
 
-    For every pixel the network gives a residual and, for the luma and the chroma of each detail
-    band, a gain: negative takes grain away, positive takes blur away. Blur and grain call for
-    opposite residuals, so that a plain residual learns next to nothing from a mixture of both.
+    Every detail band has a gain for its luma and one for its chroma: negative takes grain away,
+    positive takes blur away. A small head gives gains from the bands' strengths around a cell,
+    and a U-Net corrects them for every pixel and adds a residual. Blur and grain call for
+    opposite residuals: from a mixture of both, a residual alone learns next to nothing.
     """
 
     def __init__(self, config: Stage1Config) -> None:
         super().__init__()
         self.config = config
-        self.net = UNet(4, 3 + 2 * BANDS, config.widths, config.blocks, norm=False)
-        self.stride = self.net.stride
-        for parameter in self.net.leave.parameters():  # untrained, it only fills the mask
-            nn.init.zeros_(parameter)
+        self.net = UNet(4 + 4 * BANDS, 3 + 2 * BANDS, config.widths, config.blocks, norm=False)
+        self.stride = max(self.net.stride, CELL)
+        self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
+        self.head = nn.Sequential(
+            nn.Conv2d(6 * BANDS, config.hidden, 1), nn.ReLU(inplace=True),
+            nn.Conv2d(config.hidden, config.hidden, 1), nn.ReLU(inplace=True),
+            nn.Conv2d(config.hidden, 2 * BANDS, 1),
+        )  # fmt: skip
+        for layer in (self.net.leave, self.head[-1]):  # untrained, it only fills the mask
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
-    def forward(self, lq: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, lq: Tensor, mask: Tensor, *, local: bool = True) -> Tensor:
         """Mends a photo.
 
         Args:
             lq: (N, 3, H, W), sRGB [0, 1]; what stands under the mask is never seen.
             mask: (N, 1, H, W) in [0, 1], 1 = damaged.
+            local: run the U-Net too, not the head alone.
 
         Returns:
             (N, 3, H, W) float32, about [0, 1], the whole picture as the network sees it.
         """
         erased = push_pull(lq, mask)  # (N, 3, H, W)
-        change = self.net(torch.cat([erased - 0.5, mask], 1)).float()  # (N, 3 + 2 BANDS, H, W)
-        out = erased + change[:, :3]
-        weights = erased.new_tensor(LUMA)[None, :, None, None]
+        size = erased.shape[-2:]
         with torch.autocast(erased.device.type, enabled=False):
             bands = detail_bands(erased)
-        for k, band in enumerate(bands):
-            luma = (band * weights).sum(1, keepdim=True)  # (N, 1, H, W)
-            gains = change[:, 3 + 2 * k : 5 + 2 * k]  # (N, 2, H, W)
-            out = out + gains[:, :1] * luma + gains[:, 1:] * (band - luma)
+            parts = split(bands)
+            strength = self.norm(statistics(parts, mask))  # (N, 6 BANDS, H / CELL, W / CELL)
+            gains = _enlarged(self.head(strength), size)  # (N, 2 BANDS, H, W)
+        out = erased
+        if local:
+            fine = [(20 * band).tanh() for band in bands]
+            x = torch.cat([erased - 0.5, mask, *fine, _enlarged(strength[:, 1::6], size)], 1)
+            change = self.net(x).float()  # (N, 3 + 2 BANDS, H, W)
+            out, gains = out + change[:, :3], gains + change[:, 3:]
+        for part, gain in zip(parts, gains.split(1, 1), strict=True):
+            out = out + gain * part
         return out
+
+
+def _enlarged(cells: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(cells, size=size, mode="bilinear", align_corners=False)

@@ -116,7 +116,9 @@ class ToneNet(nn.Module):
         return Levels(low, high, gamma, saturation), out[:, 10]
 
 
-MONOCHROME = 0.02  # colour that a single tint cannot explain, from which a photo has colours
+# Colour that a single tint cannot explain: up to the first a photo is a monochrome, from the
+# second on it has colours.
+MONOCHROME = (0.016, 0.024)
 
 
 def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
@@ -134,7 +136,8 @@ def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
     if share <= 0:
         return None
     saturation = levels.saturation.clamp(min=1.0) ** share
-    if float(colour_residual(thumbnail)) < MONOCHROME:
-        saturation = torch.zeros_like(saturation)
+    least, most = MONOCHROME
+    coloured = (float(colour_residual(thumbnail)) - least) / (most - least)
+    saturation = saturation * min(1.0, max(0.0, coloured))
     high = 1 + share * (levels.high - 1)
     return Levels(share * levels.low, high, levels.gamma**share, saturation)

@@ -52,11 +52,17 @@ class ScratchRecipe:
 
 @dataclass(frozen=True)
 class Stage1Recipe:
-    """`unfade train stage1`."""
+    """`unfade train stage1`.
+
+    Attributes:
+        local: train the U-Net and the head; without it the head alone, which is quick in large
+            batches and a start for both.
+    """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: PairOptions = field(default_factory=PairOptions)
     model: Stage1Config = field(default_factory=Stage1Config)
+    local: bool = True
 
 
 @dataclass(frozen=True)
