@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from unfade.imaging import Metadata, Photo
+from unfade.models.blocks import UNet
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.models.tone import ToneConfig, ToneNet
@@ -56,6 +57,16 @@ def shake(net: torch.nn.Module) -> None:
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)  # pyright: ignore
 
 
+def _spread(net: Stage1Net, layer: torch.nn.Conv2d) -> float:
+    """The standard deviation of what a layer answers to noise."""
+    answers: list[float] = []
+    hook = layer.register_forward_hook(lambda _m, _x, answer: answers.append(float(answer.std())))
+    with torch.no_grad():
+        net(torch.rand(1, 3, 64, 64), torch.zeros(1, 1, 64, 64))
+    hook.remove()
+    return answers[0]
+
+
 @pytest.fixture(scope="session")
 def mender() -> Mender:
     """Tiny random networks whose detector marks some of a photo and whose tone always acts."""
@@ -65,14 +76,10 @@ def mender() -> Mender:
     for net in (detector, stage1):
         shake(net)
     detector.net.leave.weight.data *= 0.5
-    for last in (stage1.net.leave, stage1.head[-1]):
+    for part in (stage1.net, stage1.head):
+        last = part.leave if isinstance(part, UNet) else part[-1]
         assert isinstance(last, torch.nn.Conv2d)
-        answers: list[torch.Tensor] = []
-        hook = last.register_forward_hook(lambda _m, _x, answer: answers.append(answer))
-        with torch.no_grad():
-            stage1(torch.rand(1, 3, 64, 64), torch.zeros(1, 1, 64, 64))
-        hook.remove()
-        last.weight.data *= 0.1 / answers[0].std()
+        last.weight.data *= 0.1 / _spread(stage1, last)
     tone = ToneNet(ToneConfig([8] * 4, 16, gate=0.0, full=0.05)).eval()
     last = tone.head[-1]
     assert isinstance(last, torch.nn.Linear)
@@ -109,7 +116,7 @@ def tiny_compact() -> Base:
     tokenizer = build_tokenizer(["a", "red", "blue", "dress"], length=8)
     unet = compact.UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)
     base = Base(
-        compact.build_vae(compact.VaeConfig([4, 8, 8], latent_channels=4, groups=4)),
+        compact.build_vae(compact.VaeConfig(1, [4, 8, 8], latent_channels=4, groups=4)),
         compact.build_unet(unet),
         compact.build_text_encoder(compact.TextConfig(8, 1, 2, 8), len(tokenizer)),
         tokenizer,

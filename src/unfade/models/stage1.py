@@ -172,8 +172,8 @@ class Stage1Net(nn.Module):
             x = torch.cat([erased - 0.5, mask, *fine, _enlarged(strength[:, 1::6], size)], 1)
             change = self.net(x).float()  # (N, 3 + 2 BANDS, H, W)
             out, gains = out + change[:, :3], gains + change[:, 3:]
-        for part, gain in zip(parts, gains.split(1, 1), strict=True):
-            out = out + gain * part
+        for k, part in enumerate(parts):
+            out = out + gains[:, k : k + 1] * part
         return out
 
 

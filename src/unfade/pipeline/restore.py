@@ -23,17 +23,20 @@ from unfade.pipeline.tiling import Span, tiles
 from unfade.pipeline.tone import estimate
 
 MARGIN = 96
-_SURE = 0.8  # of the way from the threshold to one, from where a pixel is erased whole
+_LEAST = 0.25  # of a pixel is erased where the detector just reaches its threshold
 
 Hole = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 Progress = Callable[[str, float], None]
 
 
-def _grown(hole: Hole, radius: int) -> Hole:
+def _disc(radius: int) -> NDArray[np.uint8]:
     size = 2 * radius + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return np.asarray(cv2.dilate(hole, kernel), np.float32)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
+
+
+def _grown(hole: Hole, radius: int) -> Hole:
+    return np.asarray(cv2.dilate(hole, _disc(radius)), np.float32)
 
 
 def _feather(hole: Hole, radius: int) -> Hole:
@@ -43,19 +46,21 @@ def _feather(hole: Hole, radius: int) -> Hole:
     return np.asarray(np.maximum(soft, erased), np.float32)
 
 
-def _erased(mask: Mask, limit: float) -> Hole:
-    """How much of every pixel is erased: nothing below the limit, all of what is nearly sure.
+def _erased(mask: Mask, limit: float, radius: int) -> Hole:
+    """How much of every pixel is erased: nothing below the limit, all of what is sure.
 
     The mean of fill and photo, weighted by the probability of damage, has the least expected
-    square error; so a doubtful find costs little.
+    square error; so a doubtful find costs little. But a patch goes whole: half a blot is a blot.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
+        radius: from which a find is a patch, in pixels.
     """
     p = mask.astype(np.float32) / np.float32(255)
-    sure = limit + _SURE * (1 - limit)
-    rise = np.clip((p - limit) / max(sure - limit, 1e-6), 0.25, 1)
-    return np.where(p >= limit, rise, 0).astype(np.float32)
+    found = (p >= limit).astype(np.float32)
+    share = np.clip((p - limit) / max(1 - limit, 1e-6), _LEAST, 1) * found
+    patches = cv2.morphologyEx(found, cv2.MORPH_OPEN, _disc(radius))
+    return np.maximum(share, patches).astype(np.float32)
 
 
 class Mender:
@@ -132,7 +137,7 @@ class Mender:
         if tone == "auto" and not only_damage:
             levels = estimate(photo, mask, limit, self._tone)
         out = photo.blank()
-        radius = min(MARGIN // 5, max(1, round(min(photo.height, photo.width) / 900)))
+        radius = min(MARGIN // 12, max(1, round(min(photo.height, photo.width) / 900)))
         done = 0
         for rows, cols in tiles(photo.height, photo.width, tile, MARGIN):
             self._mend_tile(photo, out, mask, rows, cols, radius, limit, levels, only_damage)
@@ -153,7 +158,7 @@ class Mender:
         )
         hole = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
         if mask is not None:
-            hole = _grown(_erased(mask[y, x], limit), radius)
+            hole = _grown(_erased(mask[y, x], limit, 3 * radius), radius)
         weight = _feather(hole, 2 * radius)
         rgb = photo.srgb(y, x)
         keep = None
