@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
 from unfade.api import Restorer
+
+if TYPE_CHECKING:
+    from unfade.models.folder import Base
 
 MakePhoto = Callable[..., Path]
 
@@ -36,3 +41,52 @@ def make_photo(tmp_path: Path) -> MakePhoto:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_sd(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Random weights of Stable Diffusion 2.1's architecture, a thousand times smaller."""
+    import torch
+
+    from unfade.models import sd21
+    from unfade.models.folder import Base, load_tokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_clip_tokenizer(folder)
+    small: dict[str, Any] = {"norm_num_groups": 4}
+    text: dict[str, Any] = {
+        "vocab_size": 516, "hidden_size": 16, "intermediate_size": 32, "projection_dim": 8,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 10,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    base = Base(
+        sd21.build_vae(sd21.VAE | small | {"block_out_channels": (4, 4, 8, 8)}),
+        sd21.build_unet(
+            sd21.UNET | small | {"block_out_channels": (8, 8, 16, 16), "cross_attention_dim": 16,
+                                 "attention_head_dim": (1, 1, 2, 2)}
+        ),
+        sd21.build_text_encoder(sd21.TEXT_ENCODER | text),
+        load_tokenizer(folder),
+        sd21.build_scheduler(),
+    )  # fmt: skip
+    for model in (base.vae, base.unet, base.text_encoder):
+        model.eval().requires_grad_(False)
+    return base
+
+
+def write_clip_tokenizer(folder: Path) -> None:
+    """The files of CLIP's tokenizer, as Stable Diffusion's folders hold them, with one word."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [256 + i for i in range(256 - len(printable))]
+    letters = [chr(code) for code in [*printable, *others]]
+    merges = ["r e", "re d</w>"]
+    words = [*letters, *(c + "</w>" for c in letters), "re", "red</w>"]
+    words += ["<|startoftext|>", "<|endoftext|>"]
+    config = {
+        "tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": "!",
+        "bos_token": words[-2], "eos_token": words[-1], "unk_token": words[-1],
+    }  # fmt: skip
+    ids = {word: i for i, word in enumerate(words)}
+    (folder / "vocab.json").write_text(json.dumps(ids), "utf-8")
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), "utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")

@@ -1,0 +1,1 @@
+"""The equations of latent diffusion, the same for training and restoring."""

@@ -1,0 +1,37 @@
+"""The way from a noised latent to a clean one, for restoring and for previews in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from unfade.diffusion.schedule import Schedule, ddim_step, predict_z0, to_eps
+
+#: (zt, t, the last z0_hat or None at the first step) -> eps or v, all (N, C, h, w); t is (N,).
+Model = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+def sample(schedule: Schedule, zt: Tensor, times: Sequence[int], model: Model) -> Tensor:
+    """DDIM with eta 0: Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
+
+    Stock samplers stop at the noise of timestep 0; here the clean estimate itself comes back,
+    so that one step is exactly one-step prediction.
+
+    Args:
+        zt: (N, C, h, w), the latent at the first timestep.
+        times: falling timesteps; without one, zt comes back.
+        model: predicts.
+
+    Returns:
+        z0, (N, C, h, w), in zt's precision.
+    """
+    z0_hat: Tensor | None = None
+    for i, now in enumerate(times):
+        t = torch.full((len(zt),), now, device=zt.device)
+        eps = to_eps(schedule, model(zt, t, z0_hat).to(zt.dtype), zt, t)
+        z0_hat = predict_z0(schedule, zt, eps, t)
+        if i + 1 < len(times):
+            zt = ddim_step(schedule, zt, eps, t, torch.full_like(t, times[i + 1]))
+    return zt if z0_hat is None else z0_hat

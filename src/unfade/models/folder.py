@@ -1,0 +1,224 @@
+"""A preset's diffusion weights on disk: a folder in diffusers' layout, fp16 safetensors.
+
+    vae/  unet/  text_encoder/  tokenizer/  scheduler/          the frozen base
+    controlnet/  cfw/                                           what was trained on it
+
+Nothing but safetensors is read, and every tensor must be there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.utils import logging as diffusers_logging
+from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from unfade.errors import OutputError, WeightsError
+from unfade.models.cfw import Cfw
+from unfade.models.patches import downscale_of
+from unfade.models.tensors import write_tensors
+
+Part = AutoencoderKL | UNet2DConditionModel | ControlNetModel | Cfw | CLIPTextModel
+P = TypeVar("P", AutoencoderKL, UNet2DConditionModel, ControlNetModel, Cfw, CLIPTextModel)
+
+BASE_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A frozen text-to-image latent diffusion model, in evaluation mode."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: PreTrainedTokenizerBase
+    scheduler: DDIMScheduler
+
+    @property
+    def downscale(self) -> int:
+        """How many pixels a cell of the latent is wide."""
+        return downscale_of(self.vae)
+
+    @property
+    def stride(self) -> int:
+        """Photos are padded to a multiple of so many pixels: the UNet halves the latent too."""
+        return self.downscale * 2 ** (len(cast(Any, self.unet).config.block_out_channels) - 1)
+
+
+def load_base(folder: Path, *, dtype: torch.dtype = torch.float32) -> Base:
+    """The base model in a folder.
+
+    Raises:
+        WeightsError: a part is missing, damaged or incomplete.
+    """
+    missing = [name for name in BASE_PARTS if not (folder / name).is_dir()]
+    if missing:
+        raise WeightsError(
+            f"no {', '.join(f'{name}/' for name in missing)}",
+            f"a folder in diffusers' layout: {', '.join(f'{name}/' for name in BASE_PARTS)}",
+            "fetch what is missing, or name another folder", path=folder,
+        )  # fmt: skip
+    return Base(
+        load_part(folder / "vae", AutoencoderKL, dtype=dtype),
+        load_part(folder / "unet", UNet2DConditionModel, dtype=dtype),
+        load_part(folder / "text_encoder", CLIPTextModel, dtype=dtype),
+        load_tokenizer(folder / "tokenizer"),
+        load_scheduler(folder / "scheduler"),
+    )
+
+
+def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32) -> P:
+    """One network of a preset, ready for inference.
+
+    Args:
+        folder: holds config.json and the weights, `*.safetensors` or `*.fp16.safetensors`.
+
+    Raises:
+        WeightsError: the weights are missing, damaged, incomplete or of another network.
+    """
+    found = sorted(folder.glob("*.safetensors"))
+    if not found or not (folder / "config.json").is_file():
+        raise _missing(folder)
+    options: dict[str, object] = {"dtype": dtype}
+    if cls is not CLIPTextModel:
+        options["low_cpu_mem_usage"] = find_spec("accelerate") is not None
+    if all(".fp16." in path.name for path in found):
+        options["variant"] = "fp16"
+    try:
+        with _quiet():
+            model, info = cast(Any, cls).from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, output_loading_info=True,
+                **options,
+            )  # fmt: skip
+    except Exception as error:  # the libraries raise whatever their readers raise
+        raise WeightsError(
+            f"unreadable weights ({_first_line(error)})", f"a {cls.__name__} in diffusers' layout",
+            "fetch them again", path=folder,
+        ) from error  # fmt: skip
+    absent = [*info["missing_keys"], *info["mismatched_keys"]]
+    if absent:
+        raise WeightsError(
+            f"weights without {absent[0]} and {len(absent) - 1} others",
+            f"every tensor of a {cls.__name__}", "fetch them again", path=folder,
+        )  # fmt: skip
+    return model.eval().requires_grad_(False)
+
+
+def save_part(folder: Path, model: Part) -> None:
+    """Writes a network in diffusers' layout, in fp16; each file appears whole or not at all.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    text = isinstance(model, CLIPTextModel)
+    name = "model.safetensors" if text else "diffusion_pytorch_model.safetensors"
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(model, CLIPTextModel):
+            cast(Any, model.config).save_pretrained(folder)
+        else:
+            cast(Any, model).save_config(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    write_tensors(folder / name, tensors, {"format": "pt"})
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder.
+
+    Raises:
+        WeightsError: it is missing or damaged.
+    """
+    if not (folder / "tokenizer_config.json").is_file():
+        raise _missing(folder)
+    try:
+        return cast(Any, AutoTokenizer).from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # as in load_part
+        raise WeightsError(
+            f"an unreadable tokenizer ({_first_line(error)})", "CLIP's or unfade's own",
+            "fetch it again", path=folder,
+        ) from error  # fmt: skip
+
+
+def load_scheduler(folder: Path) -> DDIMScheduler:
+    """DDIM with the noise schedule of a folder, whichever sampler it was made for.
+
+    Raises:
+        WeightsError: it is missing or damaged.
+    """
+    path = folder / "scheduler_config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+        if "beta_schedule" not in config:
+            raise ValueError("no beta_schedule")
+        return cast(Any, DDIMScheduler).from_config(config, clip_sample=False)
+    except OSError as error:
+        raise _missing(folder) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"an unreadable configuration ({_first_line(error)})", "a scheduler of diffusers",
+            "fetch it again", path=path,
+        ) from error  # fmt: skip
+
+
+def save_base(folder: Path, base: Base) -> None:
+    """Writes the five parts of a base model. OutputError where that fails."""
+    for name, model in (
+        ("vae", base.vae),
+        ("unet", base.unet),
+        ("text_encoder", base.text_encoder),
+    ):
+        save_part(folder / name, model)
+    try:
+        cast(Any, base.tokenizer).save_pretrained(folder / "tokenizer")
+        cast(Any, base.scheduler).save_pretrained(folder / "scheduler")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _missing(folder: Path) -> WeightsError:
+    return WeightsError(
+        "no weights here", "config.json and *.safetensors, as diffusers writes them",
+        "fetch them, or check the path", path=folder,
+    )  # fmt: skip
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(
+        reason, "a folder that can be written", "free some space or write elsewhere", path=folder
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """No progress bars and advice from the libraries: what matters is raised."""
+    ours, theirs = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(ours)
+        transformers_logging.set_verbosity(theirs)
+        if bars:
+            transformers_logging.enable_progress_bar()

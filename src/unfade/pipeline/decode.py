@@ -1,0 +1,84 @@
+"""From a restored latent to pixels, band by band."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from unfade.models.cfw import decode_fused, encoder_features
+from unfade.pipeline.colour import adain_fix, wavelet_fix, with_luminance
+from unfade.pipeline.denoise import Networks, Plan, Tick
+from unfade.pipeline.overlap import Tile, weight
+from unfade.pipeline.picture import Picture, read_padded
+from unfade.pipeline.settings import DiffusionSettings
+
+Band = tuple[int, Tensor]  # the first row, and (N, 3, h, W) in [0, 1]
+
+
+def decode_bands(
+    networks: Networks, z0: Tensor, picture: Picture, plan: Plan, settings: DiffusionSettings,
+    tick: Tick,
+) -> Iterator[Band]:  # fmt: skip
+    """Decodes a latent; what is held as pixels at any time is one row of tiles.
+
+    Args:
+        z0: (N, C, h, w), scaled.
+        picture: what z0 restores: it lends the CFW its features, and its colours.
+        tick: called with the share that is done.
+
+    Yields:
+        Bands from top to bottom that make up the whole photo, on the processor.
+    """
+    grid = plan.pixels
+    width = grid.cols[-1].stop
+    band = torch.zeros(z0.shape[0], 3, 0, width)
+    for i, row in enumerate(grid.rows):
+        top = row.start
+        missing = row.stop - row.start - band.shape[2]
+        band = torch.cat([band, band.new_zeros(*band.shape[:2], missing, width)], 2)
+        for j in range(0, len(grid.cols), networks.at_once):
+            tiles = [(row, col) for col in grid.cols[j : j + networks.at_once]]
+            values = _decode(networks, z0, picture, tiles, settings).float().cpu()
+            for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
+                band[..., tile[1].slice] += weight(tile) * value
+        ready = (grid.rows[i + 1].start if i + 1 < len(grid.rows) else row.stop) - top
+        done = band[:, :, : min(ready, picture.height - top), : picture.width]
+        yield top, _finished(done.clamp(0, 1), picture, top, settings)
+        band = band[:, :, ready:].clone()
+        tick((i + 1) / len(grid.rows))
+
+
+def _decode(
+    networks: Networks, z0: Tensor, picture: Picture, tiles: list[Tile],
+    settings: DiffusionSettings,
+) -> Tensor:  # fmt: skip
+    """Some tiles of pixels, (their number * N, 3, h, w), about [0, 1]."""
+    scale = networks.base.downscale
+    regions = [(tile[0].slice, tile[1].slice) for tile in tiles]
+    cuts = [
+        (..., slice(y.start // scale, y.stop // scale), slice(x.start // scale, x.stop // scale))
+        for y, x in regions
+    ]
+    z = torch.cat([z0[cut] for cut in cuts]).to(networks.dtype)
+    images = torch.cat([read_padded(picture, *region)[0] for region in regions])
+    images = images.to(networks.device)
+    with networks.inference():
+        features: list[Tensor] = []
+        if networks.cfw is not None and settings.fidelity > 0:
+            features = encoder_features(networks.base.vae, images.to(networks.dtype))
+        out = decode_fused(networks.base.vae, networks.cfw, z, features, settings.fidelity)
+    with torch.inference_mode():
+        if settings.colour_fix == "wavelet":
+            out = wavelet_fix(out.float(), images)
+        elif settings.colour_fix == "adain":
+            out = adain_fix(out.float(), images)
+    return out
+
+
+def _finished(band: Tensor, picture: Picture, top: int, settings: DiffusionSettings) -> Tensor:
+    if not settings.keep_luminance:
+        return band
+    rows = slice(top, top + band.shape[2])
+    return with_luminance(band, picture.read(rows, slice(0, picture.width)))

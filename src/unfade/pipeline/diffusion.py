@@ -1,0 +1,166 @@
+"""The diffusion model as a pipeline: photos in, restored photos out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor
+from transformers import CLIPTextModel, PreTrainedTokenizerBase
+
+from unfade.diffusion.condition import ConditionKind
+from unfade.diffusion.schedule import Schedule
+from unfade.errors import UsageError
+from unfade.models.cfw import Cfw
+from unfade.models.folder import Base
+from unfade.models.inference import Precision
+from unfade.models.tensors import from_array
+from unfade.pipeline.decode import Band, decode_bands
+from unfade.pipeline.denoise import Networks, Plan, Tick, denoise
+from unfade.pipeline.picture import Picture, TensorPicture
+from unfade.pipeline.settings import DiffusionSettings
+from unfade.rng import generator
+
+
+@dataclass(frozen=True)
+class RestorationOutput:
+    """Restored photos, (N * variants, 3, H, W) in [0, 1]: the variants of a photo in a row."""
+
+    images: Tensor
+
+
+class RestorationPipeline(DiffusionPipeline):
+    """A frozen latent diffusion model, steered by a ControlNet that sees the photo to restore.
+
+    Args:
+        vae, unet, text_encoder, tokenizer, scheduler: the base model.
+        controlnet: in pixel or latent space, with or without the mask channel.
+        cfw: controllable feature wrapping, for `fidelity`.
+
+    Attributes:
+        precision: of convolutions and products, for weights in fp32: "auto" is bf16 where the
+            processor has it.
+    """
+
+    precision: Precision = "auto"
+
+    _optional_components = ["cfw"]  # noqa: RUF012 - diffusers' name and type
+
+    def __init__(
+        self, vae: AutoencoderKL, unet: UNet2DConditionModel, text_encoder: CLIPTextModel,
+        tokenizer: PreTrainedTokenizerBase, scheduler: DDIMScheduler,
+        controlnet: ControlNetModel, cfw: Cfw | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        cast(Any, self).register_modules(
+            vae=vae, unet=unet, text_encoder=text_encoder, tokenizer=tokenizer,
+            scheduler=scheduler, controlnet=controlnet, cfw=cfw,
+        )  # fmt: skip
+
+    @classmethod
+    def from_base(
+        cls, base: Base, controlnet: ControlNetModel, cfw: Cfw | None = None
+    ) -> RestorationPipeline:
+        """From networks that are loaded already."""
+        return cls(
+            base.vae, base.unet, base.text_encoder, base.tokenizer, base.scheduler, controlnet, cfw
+        )
+
+    @property
+    def networks(self) -> Networks:
+        """The networks as they are now.
+
+        Raises:
+            UsageError: the base model predicts neither noise nor v.
+            WeightsError: the ControlNet is for another condition.
+        """
+        own = cast(Any, self)
+        base = Base(own.vae, own.unet, own.text_encoder, own.tokenizer, own.scheduler)
+        kind = ConditionKind.of(own.controlnet)
+        schedule = Schedule.from_scheduler(own.scheduler)
+        return Networks(base, own.controlnet, own.cfw, kind, schedule, self.precision)
+
+    def __call__(
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        *,
+        settings: DiffusionSettings | None = None,
+        variants: int = 1,
+    ) -> RestorationOutput:
+        """Restores a batch of photos of one size.
+
+        A photo comes out the same in any batch: its noise depends on the seed and the variant.
+
+        Args:
+            image: (N, 3, H, W) in [0, 1], of any size.
+            mask: (N, 1, H, W) in [0, 1], 1 = damaged.
+            variants: results for each photo, from different noise.
+
+        Raises:
+            InputError: shapes that make no sense.
+            UsageError: settings that this model cannot obey.
+        """
+        if variants < 1:
+            raise UsageError(f"{variants} variants", "1 or more", "try 1")
+        picture = TensorPicture(image, mask)
+        settings = settings or DiffusionSettings()
+        found: list[Tensor] = []
+        for variant in range(variants):
+            bands = [band for _, band in self.bands(picture, settings, variant=variant)]
+            found.append(torch.cat(bands, 2))  # (N, 3, H, W)
+        return RestorationOutput(torch.stack(found, 1).flatten(0, 1))
+
+    def bands(
+        self,
+        picture: Picture,
+        settings: DiffusionSettings,
+        *,
+        variant: int = 0,
+        tick: Tick | None = None,
+    ) -> Iterator[Band]:
+        """Restores photos; the pixels of the result come in bands, from top to bottom.
+
+        Memory is bounded by the tile but for the latent (in `compact` a third of an 8-bit photo).
+
+        Args:
+            variant: which noise, from 0.
+            tick: called with the share that is done, 0..1.
+
+        Yields:
+            The first row of a band, and the band, (N, 3, h, W) in [0, 1], on the processor.
+
+        Raises:
+            UsageError: settings that this model cannot obey.
+        """
+        networks = self.networks
+        if settings.fidelity > 0 and networks.cfw is None:
+            got = f"fidelity {settings.fidelity} without a CFW"
+            raise UsageError(got, "a model with one", "train it (`unfade train cfw`), or use 0")
+        report: Tick = tick or _ignore
+        plan = Plan.of(picture, networks.base, settings)
+        noise = _noise(networks, picture, plan, settings.seed, variant)
+        z0 = denoise(networks, picture, plan, settings, noise, lambda share: report(0.7 * share))
+        yield from decode_bands(
+            networks, z0, picture, plan, settings, lambda share: report(0.7 + 0.3 * share)
+        )
+
+
+def _noise(networks: Networks, picture: Picture, plan: Plan, seed: int, variant: int) -> Tensor:
+    """(N, C, h, w): each photo's own generator, on the processor, whatever the batch."""
+    channels = int(cast(Any, networks.base.unet).config.in_channels)
+    shape = (channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
+    noise = generator(seed, "restore", variant).standard_normal(shape, np.float32)
+    return from_array(noise).expand(picture.count, *shape)
+
+
+def _ignore(share: float) -> None:
+    """No one is told."""

@@ -1,0 +1,109 @@
+"""Overlapping tiles, blended with weights that sum to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One tile along one axis: [start, stop), and how much it counts at each place, (size,)."""
+
+    start: int
+    stop: int
+    weights: Tensor
+
+    @property
+    def slice(self) -> slice:
+        """Its places."""
+        return slice(self.start, self.stop)
+
+
+Tile = tuple[Piece, Piece]  # rows, columns
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every tile of a plane. All are of one size, so they can be computed together."""
+
+    rows: list[Piece]
+    cols: list[Piece]
+
+    def tiles(self, at_once: int) -> Iterator[list[Tile]]:
+        """The tiles, row by row, `at_once` at a time."""
+        found = [(row, col) for row in self.rows for col in self.cols]
+        for i in range(0, len(found), at_once):
+            yield found[i : i + at_once]
+
+
+def pieces(length: int, tile: int, overlap: int, multiple: int) -> list[Piece]:
+    """Cuts an axis into equal pieces that overlap; their weights sum to one everywhere.
+
+    A weight rises linearly over the overlap: no edge of a tile can be seen.
+
+    Args:
+        length: places along the axis, a multiple of `multiple`.
+        tile: the most places in a piece. Pieces are as small as their number allows.
+        overlap: the least that neighbours share; at most half a tile.
+        multiple: pieces start at multiples of it and are as long; networks ask for that.
+    """
+    tile = max(multiple, tile // multiple * multiple)
+    if length <= tile:
+        return [Piece(0, length, torch.ones(length))]
+    overlap = min(overlap, tile // 2) // multiple * multiple
+    count = -(-(length - overlap) // (tile - overlap))
+    size = -(-(length + (count - 1) * overlap) // (count * multiple)) * multiple
+    room = (length - size) // multiple
+    starts = [room * i // (count - 1) * multiple for i in range(count)]
+    ramps = [_ramp(starts, i, size) for i in range(count)]
+    total = torch.zeros(length)
+    for start, ramp in zip(starts, ramps, strict=True):
+        total[start : start + size] += ramp
+    return [
+        Piece(start, start + size, ramp / total[start : start + size])
+        for start, ramp in zip(starts, ramps, strict=True)
+    ]
+
+
+def _ramp(starts: Sequence[int], i: int, size: int) -> Tensor:
+    """(size,), rising and falling where piece i meets its neighbours."""
+    places = torch.arange(size) + 0.5
+    ramp = torch.ones(size)
+    if i > 0:
+        shared = max(1, starts[i - 1] + size - starts[i])
+        ramp = torch.minimum(ramp, places / shared)
+    if i + 1 < len(starts):
+        shared = max(1, starts[i] + size - starts[i + 1])
+        ramp = torch.minimum(ramp, (size - places) / shared)
+    return ramp
+
+
+def weight(tile: Tile) -> Tensor:
+    """(h, w), how much a tile counts at each place."""
+    return tile[0].weights[:, None] * tile[1].weights
+
+
+def blend(grid: Grid, at_once: int, compute: Callable[[list[Tile]], Tensor]) -> Tensor:
+    """A plane from its tiles.
+
+    Args:
+        at_once: tiles in one call of `compute`.
+        compute: tiles -> (their number * N, C, h, w), tile by tile.
+
+    Returns:
+        (N, C, H, W), float32.
+    """
+    out: Tensor | None = None
+    height, width = grid.rows[-1].stop, grid.cols[-1].stop
+    for tiles in grid.tiles(at_once):
+        values = compute(tiles).float()
+        for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
+            if out is None:
+                out = value.new_zeros((*value.shape[:2], height, width))
+            out[..., tile[0].slice, tile[1].slice] += weight(tile).to(value.device) * value
+    assert out is not None, "a grid has a tile"
+    return out

@@ -1,0 +1,68 @@
+"""How the diffusion model restores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from unfade.errors import UsageError
+
+ColourFix = Literal["none", "wavelet", "adain"]
+
+
+@dataclass(frozen=True)
+class DiffusionSettings:
+    """Settings of one restoration. UsageError where a value makes no sense.
+
+    Attributes:
+        steps: of DDIM; 1 is one-step prediction.
+        strength: 0..1, the noise to start from; 1 is pure noise, less keeps some of the photo.
+        prompt: what is in the photo, "" for nothing.
+        negative_prompt: what is not.
+        guidance: how much the prompt counts; 1 is the model's own measure. It costs a second
+            pass, and only where the two prompts differ.
+        self_condition: 0..1, the share of the condition that the running estimate takes over
+            from the second step on (IIDE at sampling time).
+        fidelity: 0..1, 1 = most faithful; the weight of controllable feature wrapping.
+        colour_fix: take the broad colours of the input, where they can be trusted.
+        keep_luminance: take nothing but chroma from the model.
+        seed: of the noise, >= 0.
+        tile: side of a tile in pixels; memory grows with it.
+        overlap: pixels that neighbouring tiles share at least.
+    """
+
+    steps: int = 20
+    strength: float = 1.0
+    prompt: str = ""
+    negative_prompt: str = ""
+    guidance: float = 4.0
+    self_condition: float = 0.0
+    fidelity: float = 0.0
+    colour_fix: ColourFix = "none"
+    keep_luminance: bool = False
+    seed: int = 0
+    tile: int = 512
+    overlap: int = 64
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UsageError(f"{self.steps} steps", "1 or more", "try 20")
+        for name in ("strength", "self_condition", "fidelity"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise UsageError(f"{name} {value}", "0 to 1", "try 0.5")
+        if not 0 <= self.guidance <= 100:
+            raise UsageError(f"guidance {self.guidance}", "0 to 100", "try 4")
+        if self.seed < 0:
+            raise UsageError(f"seed {self.seed}", "a whole number from 0", "change it")
+        if self.tile < 64 or not 0 <= self.overlap <= self.tile // 2:
+            got = f"tile {self.tile} and overlap {self.overlap}"
+            raise UsageError(got, "64 or more, and at most half of that", "try 512 and 64")
+        if self.colour_fix != "none" and self.keep_luminance:
+            got = f"colour_fix {self.colour_fix!r} with keep_luminance"
+            raise UsageError(got, "one of the two", "leave the colour fix out")
+
+    @property
+    def guided(self) -> bool:
+        """Whether a second pass is needed."""
+        return self.prompt != self.negative_prompt and self.guidance != 1

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from unfade.errors import WeightsError
+from unfade.models.compact import build_controlnet
+from unfade.models.folder import Base, save_base, save_part
+from unfade.models.sd21 import SD21_ID, SD21_REVISION
+from unfade.models.sources import find_base, find_controlnet
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub, and no network."""
+    cache = tmp_path / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    return cache
+
+
+def snapshot(cache: Path, name: str, revision: str) -> Path:
+    """Where the cache of the hub keeps a repository."""
+    return cache / f"models--{name.replace('/', '--')}" / "snapshots" / revision
+
+
+def test_find_base_reads_a_folder(tiny_sd: Base, tmp_path: Path) -> None:
+    save_base(tmp_path / "sd21", tiny_sd)
+    assert find_base(tmp_path / "sd21").stride == tiny_sd.stride
+
+
+def test_find_base_reads_the_hub_at_the_pinned_revision(tiny_sd: Base, hub: Path) -> None:
+    save_base(snapshot(hub, SD21_ID, SD21_REVISION), tiny_sd)
+    assert find_base().stride == tiny_sd.stride
+    other = "0" * 40
+    with pytest.raises(WeightsError, match="no weights at"):
+        find_base(f"{SD21_ID}@{other}")
+    save_base(snapshot(hub, "a/b", other), tiny_sd)
+    assert find_base(f"a/b@{other}").downscale == 8
+
+
+def test_find_base_says_what_to_fetch_and_where_to_put_it(hub: Path) -> None:
+    with pytest.raises(WeightsError) as raised:
+        find_base()
+    text = str(raised.value)
+    assert f"hf download {SD21_ID} --revision {SD21_REVISION} --local-dir sd21" in text
+    assert "--base sd21" in text and "\n" not in text
+
+
+def test_find_base_asks_for_a_revision(hub: Path) -> None:
+    with pytest.raises(WeightsError, match="name the commit"):
+        find_base("someone/model")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "/no/such/folder", "a/b/c", "model.ckpt", ""])
+def test_find_base_refuses_what_is_no_source(hub: Path, name: str) -> None:
+    with pytest.raises(WeightsError):
+        find_base(name or "some file")
+
+
+def test_find_base_refuses_a_pickled_checkpoint(hub: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"a \.safetensors file"):
+        find_base(path)
+
+
+def test_find_controlnet_reads_its_own_folder_a_presets_and_the_hub(
+    tiny_sd: Base, tmp_path: Path, hub: Path
+) -> None:
+    net = build_controlnet(tiny_sd.unet, mask=True)
+    save_part(tmp_path / "preset" / "controlnet", net)
+    save_part(snapshot(hub, "a/b", "1" * 40), net)
+    sources = (tmp_path / "preset", tmp_path / "preset" / "controlnet", f"a/b@{'1' * 40}")
+    for source in sources:
+        loaded = find_controlnet(source)
+        weights = loaded.state_dict()["conv_in.weight"]
+        assert torch.equal(weights, net.state_dict()["conv_in.weight"].half().float())
+    with pytest.raises(WeightsError, match="--controlnet"):
+        find_controlnet("nowhere")

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from unfade.models.folder import Base, load_tokenizer
+from unfade.models.vocabulary import build_tokenizer, learn_words, unknown_words
+
+CAPTIONS = ["A red dress, green grass.", "a RED car", "the café's red door"]
+
+
+def test_learn_words_counts_without_case_accents_and_marks() -> None:
+    assert learn_words(CAPTIONS, least=2) == ["red", "a"]
+    assert learn_words(CAPTIONS, least=1) == [
+        "red", "a", "cafe", "car", "door", "dress", "grass", "green", "s", "the",
+    ]  # fmt: skip
+    assert learn_words([]) == []
+
+
+def test_tokenizer_frames_cuts_and_pads() -> None:
+    tokenizer = build_tokenizer(learn_words(CAPTIONS, least=1), length=6)
+    long = tokenizer("Red, red: CAFÉ zebra red", padding="max_length", truncation=True)
+    assert long.input_ids == [2, 4, 4, 6, 1, 3]
+    assert tokenizer("", padding="max_length").input_ids == [2, 3, 0, 0, 0, 0]
+    assert len(tokenizer) == 14
+
+
+def test_tokenizer_comes_back_from_its_folder(tmp_path: Path) -> None:
+    tokenizer = build_tokenizer(learn_words(CAPTIONS, least=1), length=6)
+    tokenizer.save_pretrained(tmp_path)
+    again = load_tokenizer(tmp_path)
+    text = "Red, red: CAFÉ zebra"
+    assert again(text).input_ids == tokenizer(text).input_ids and len(again) == len(tokenizer)
+
+
+def test_unknown_words_are_named_once_and_in_order() -> None:
+    tokenizer = build_tokenizer(["red", "cafe"], length=6)
+    assert unknown_words(tokenizer, "Blimp, red CAFÉ zebra blimp") == ["blimp", "zebra"]
+    assert unknown_words(tokenizer, "red") == [] and unknown_words(tokenizer, "") == []
+
+
+def test_a_tokenizer_of_word_pieces_knows_every_word(tiny_sd: Base) -> None:
+    assert unknown_words(tiny_sd.tokenizer, "a red zebra, é 漢字") == []

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from unfade.diffusion.condition import decode
+from unfade.pipeline.decode import decode_bands
+from unfade.pipeline.denoise import Plan
+from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.overlap import weight
+from unfade.pipeline.picture import TensorPicture
+from unfade.pipeline.settings import DiffusionSettings
+
+Make = Callable[..., RestorationPipeline]
+
+
+def run(pipeline: RestorationPipeline, z0: torch.Tensor, size: tuple[int, int], tile: int) -> list[
+    tuple[int, torch.Tensor]
+]:  # fmt: skip
+    networks, picture = pipeline.networks, TensorPicture(torch.rand(len(z0), 3, *size))
+    settings = DiffusionSettings(tile=tile, overlap=16)
+    plan = Plan.of(picture, networks.base, settings)
+    return list(decode_bands(networks, z0, picture, plan, settings, lambda share: None))
+
+
+def test_decode_bands_is_the_plain_decoder_when_one_tile_is_enough(make_pipeline: Make) -> None:
+    pipeline, z0 = make_pipeline(), torch.randn(2, 4, 16, 12)
+    bands = run(pipeline, z0, (61, 47), 512)
+    expected = decode(pipeline.networks.base.vae, z0).clamp(0, 1)[..., :61, :47]
+    assert [top for top, _ in bands] == [0]
+    torch.testing.assert_close(bands[0][1], expected)
+
+
+def test_decode_bands_blends_each_tiles_own_pixels(make_pipeline: Make) -> None:
+    pipeline, size = make_pipeline(), (200, 137)
+    vae = pipeline.networks.base.vae
+    z0 = torch.randn(1, 4, 50, 36)
+    settings = DiffusionSettings(tile=64, overlap=16)
+    plan = Plan.of(TensorPicture(torch.rand(1, 3, *size)), pipeline.networks.base, settings)
+    expected = torch.zeros(1, 3, 200, 144)
+    for tiles in plan.pixels.tiles(1):
+        y, x = tiles[0][0].slice, tiles[0][1].slice
+        cut = slice(y.start // 4, y.stop // 4), slice(x.start // 4, x.stop // 4)
+        expected[..., y, x] += weight(tiles[0]) * decode(vae, z0[..., cut[0], cut[1]])
+    bands = run(pipeline, z0, size, 64)
+    assert len(bands) > 2 and [top for top, _ in bands] == sorted(top for top, _ in bands)
+    found = torch.cat([band for _, band in bands], 2)
+    torch.testing.assert_close(found, expected.clamp(0, 1)[..., :200, :137])
+
+
+@pytest.mark.parametrize("height", [1, 63, 64, 65, 129])
+def test_decode_bands_gives_every_row_once(make_pipeline: Make, height: int) -> None:
+    pipeline = make_pipeline()
+    rows = -(-height // 8) * 2
+    bands = run(pipeline, torch.randn(1, 4, rows, 8), (height, 30), 64)
+    tops = [top for top, _ in bands]
+    ends = [top + band.shape[2] for top, band in bands]
+    assert tops == [0, *ends[:-1]] and ends[-1] == height

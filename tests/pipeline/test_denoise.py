@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from unfade.diffusion.condition import encode
+from unfade.pipeline.denoise import Plan, denoise, embed_prompts, encode_tiles, in_pixels
+from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.overlap import weight
+from unfade.pipeline.picture import TensorPicture
+from unfade.pipeline.settings import DiffusionSettings
+
+Make = Callable[..., RestorationPipeline]
+TILED = DiffusionSettings(steps=2, tile=64, overlap=16)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (100, 137), (64, 64), (65, 300)])
+def test_plan_has_the_same_tiles_in_pixels_and_in_cells(
+    make_pipeline: Make, size: tuple[int, int]
+) -> None:
+    base = make_pipeline().networks.base
+    plan = Plan.of(TensorPicture(torch.rand(1, 3, *size)), base, TILED)
+    pixels = [tile for tiles in plan.pixels.tiles(1) for tile in tiles]
+    cells = [tile for tiles in plan.cells.tiles(1) for tile in tiles]
+    assert len(pixels) == len(cells)
+    for ours, theirs in zip(pixels, cells, strict=True):
+        assert in_pixels(theirs, base.downscale) == (ours[0].slice, ours[1].slice)
+        assert all(piece.stop - piece.start <= 64 for piece in ours)
+    stops = plan.pixels.rows[-1].stop, plan.pixels.cols[-1].stop
+    for length, stop in zip(size, stops, strict=True):
+        assert 0 <= stop - length < base.stride and stop % base.stride == 0
+
+
+def test_encode_tiles_of_one_tile_is_the_encoder(make_pipeline: Make) -> None:
+    networks, image = make_pipeline().networks, torch.rand(2, 3, 48, 64)
+    picture = TensorPicture(image)
+    shares: list[float] = []
+    plan = Plan.of(picture, networks.base, DiffusionSettings())
+    out = encode_tiles(networks, picture, plan, shares.append)
+    assert torch.equal(out, encode(networks.base.vae, image)) and shares == [1.0]
+
+
+def test_encode_tiles_blends_each_tiles_own_latent(make_pipeline: Make) -> None:
+    networks, image = make_pipeline().networks, torch.rand(1, 3, 64, 112)
+    picture = TensorPicture(image)
+    plan = Plan.of(picture, networks.base, TILED)
+    expected = torch.zeros(1, 4, 16, 28)
+    for tiles in plan.cells.tiles(1):
+        y, x = in_pixels(tiles[0], 4)
+        z = encode(networks.base.vae, image[..., y, x])
+        expected[..., tiles[0][0].slice, tiles[0][1].slice] += weight(tiles[0]) * z
+    out = encode_tiles(networks, picture, plan, lambda share: None)
+    torch.testing.assert_close(out, expected)
+
+
+def test_embed_prompts_embeds_the_negative_one_only_when_it_is_needed(make_pipeline: Make) -> None:
+    networks = make_pipeline().networks
+    text, negative = embed_prompts(networks, DiffusionSettings())
+    assert text.shape == (1, 8, 8) and negative is None
+    text, negative = embed_prompts(networks, DiffusionSettings(prompt="red"))
+    assert negative is not None and not torch.equal(text, negative)
+
+
+def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(
+    make_pipeline: Make,
+) -> None:
+    pipeline = make_pipeline()
+    networks, picture = pipeline.networks, TensorPicture(torch.rand(1, 3, 32, 32))
+    calls: list[int] = []
+    networks.base.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
+    for strength in (1.0, 0.5):
+        settings = DiffusionSettings(steps=1, strength=strength)
+        plan = Plan.of(picture, networks.base, settings)
+        out = denoise(
+            networks, picture, plan, settings, torch.randn(1, 4, 8, 8), lambda share: None
+        )
+        assert out.shape == (1, 4, 8, 8) and len(calls) == int(strength < 1)
