@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unfade.data.sources import CleanPhoto, load_photos
+from unfade.data.sources import CleanPhoto, fingerprint, hold_out, load_photos
 from unfade.errors import InputError
 
 Encode = Callable[..., bytes]
@@ -93,3 +93,28 @@ def test_load_photos_refuses_captions_that_are_no_json(
     make_shard("a.tar", {"a.png": encode(), "a.json": text})
     with pytest.raises(InputError, match=r"a\.tar"):
         load_photos(tmp_path)
+
+
+def test_hold_out_parts_photos_evenly() -> None:
+    photos = [CleanPhoto(f"{i:03}", b"") for i in range(100)]
+    train, checked = hold_out(photos, 4)
+    assert [p.key for p in checked] == ["012", "037", "062", "087"]
+    assert sorted([*train, *checked], key=lambda p: p.key) == photos
+    assert len(hold_out(photos)[1]) == 10  # a tenth at most
+
+
+def test_hold_out_keeps_all_when_photos_are_few() -> None:
+    photos = [CleanPhoto(str(i), b"") for i in range(9)]
+    assert hold_out(photos) == (photos, photos)
+
+
+def test_fingerprint_changes_with_pixels_and_captions_alone() -> None:
+    photos = [CleanPhoto("a", b"12", ("x",)), CleanPhoto("b", b"3")]
+    assert fingerprint(photos) == fingerprint(list(photos))
+    others = (
+        [photos[1], photos[0]],
+        [CleanPhoto("a", b"1", ("x",)), CleanPhoto("b", b"23")],
+        [CleanPhoto("a", b"12", ("y",)), photos[1]],
+        [CleanPhoto("c", b"12", ("x",)), photos[1]],
+    )
+    assert len({fingerprint(p) for p in (photos, *others)}) == 5

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
 from unfade.data.pairs import PairOptions
+from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
+from unfade.data.windows import ViewOptions
+from unfade.models.compact import TextConfig, UnetConfig
 from unfade.models.scratch import ScratchConfig
 from unfade.models.stage1 import Stage1Config
 from unfade.models.tone import ToneConfig
@@ -18,10 +22,17 @@ from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
 from unfade.train.tone import ToneTask
 
+if TYPE_CHECKING:
+    from unfade.models.folder import Base
+
 LOOP = LoopOptions(
     steps=6, batch=2, rate=2e-3, warmup=2, workers=0, save_every=100, show_every=100
 )  # fmt: skip
 PAIRS = PairOptions(size=32)
+PAIRED = RestorationOptions(first_stage=False)
+VIEWS = ViewOptions(sides=[32, 40], size=16)
+UNET = UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)
+TEXT = TextConfig(width=8, layers=1, heads=2, length=8)
 
 
 @pytest.fixture(scope="session")
@@ -32,16 +43,95 @@ def photos() -> list[CleanPhoto]:
         rng = np.random.default_rng(i)
         coarse = rng.integers(20, 230, (4, 5, 3), dtype=np.uint8)
         image = cv2.resize(coarse, (50, 40), interpolation=cv2.INTER_CUBIC)
-        out.append(CleanPhoto(str(i), cv2.imencode(".png", image)[1].tobytes()))
+        code = cv2.imencode(".png", image)[1].tobytes()
+        out.append(CleanPhoto(str(i), code, ("a red ball on grass", "a dog")[: i % 3]))
     return out
 
 
+@pytest.fixture(scope="session")
+def base(photos: list[CleanPhoto]) -> Base:
+    """A tiny random base model: latents of 4 channels, a quarter of the photo's size."""
+    import torch
+
+    from unfade.models import compact
+    from unfade.models.folder import Base
+    from unfade.train.prompts import learn_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = learn_tokenizer(photos, length=8, least=1)
+    found = Base(
+        compact.build_vae(compact.VaeConfig(1, [4, 8, 8], latent_channels=4, groups=4)),
+        compact.build_unet(UNET),
+        compact.build_text_encoder(TEXT, len(tokenizer)),
+        tokenizer,
+        compact.build_scheduler(),
+    )
+    for network in (found.vae, found.unet, found.text_encoder):
+        network.eval().requires_grad_(False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Latents that all tests share."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def make_task(photos: list[CleanPhoto]) -> Callable[..., Any]:
+def make_controlnet(base: Base) -> Callable[..., Any]:
+    """A ControlNet of the tiny base model, its zero convolutions untrained or not."""
+    import torch
+
+    from unfade.models.compact import build_controlnet
+
+    def make(space: Any = "pixel", *, mask: bool = True, trained: bool = True) -> Any:
+        torch.manual_seed(1)
+        net = build_controlnet(base.unet, space=space, mask=mask, widths=(4, 8, 8))
+        for parameter in net.parameters():
+            if trained and not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.3)
+        return net
+
+    return make
+
+
+@pytest.fixture
+def make_diffusion_task(
+    photos: list[CleanPhoto], base: Base, cache: Path, make_controlnet: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A task of the diffusion model by name; arguments replace fields of its recipe."""
+    from unfade.models import compact
+    from unfade.train.cfw import CfwRecipe, CfwTask
+    from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
+    from unfade.train.prior import PriorRecipe, PriorTask
+    from unfade.train.vae import VaeRecipe, VaeTask
+
+    def make(name: str, **changes: Any) -> Any:
+        if name == "vae":
+            config = compact.VaeConfig(1, [4, 8, 8], latent_channels=4, groups=4)
+            return VaeTask(replace(VaeRecipe(LOOP, config, 32), **changes), photos)
+        if name == "prior":
+            prior = replace(PriorRecipe(LOOP, VIEWS, UNET, TEXT, least=1), **changes)
+            return PriorTask(prior, photos, base.vae, cache)
+        if name == "controlnet":
+            recipe = ControlnetRecipe(LOOP, VIEWS, PAIRED, widths=[4, 8, 8])
+            return ControlnetTask(replace(recipe, **changes), photos, base, cache)
+        cfw = replace(CfwRecipe(LOOP, VIEWS, PAIRED, hidden=[8, 8], steps=2), **changes)
+        return CfwTask(cfw, photos, base, make_controlnet(), cache)
+
+    return make
+
+
+@pytest.fixture
+def make_task(
+    photos: list[CleanPhoto], make_diffusion_task: Callable[..., Any]
+) -> Callable[..., Any]:
     """A task with a tiny network by name; further arguments change the loop's options."""
 
     def make(name: str, **loop: Any) -> Any:
         options = replace(LOOP, **loop)
+        if name in ("vae", "prior", "controlnet", "cfw"):
+            return make_diffusion_task(name, loop=options)
         if name == "scratch":
             config = ScratchConfig([8] * 4, [1] * 4)
             return ScratchTask(ScratchRecipe(options, PAIRS, config), photos)

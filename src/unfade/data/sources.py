@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Sequence
@@ -90,3 +91,27 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
             "no photos", "pictures or WebDataset shards (*.tar)", "add some", path=folder
         )
     return sorted(photos, key=lambda photo: photo.key)
+
+
+def hold_out(
+    photos: Sequence[CleanPhoto], count: int = 48
+) -> tuple[Sequence[CleanPhoto], Sequence[CleanPhoto]]:
+    """Parts photos into those to train on and some, spread evenly, to check on.
+
+    At most a tenth is held out; where that is none, both parts are all photos.
+    """
+    count = min(count, len(photos) // 10)
+    if count == 0:
+        return photos, photos
+    places = {(2 * i + 1) * len(photos) // (2 * count) for i in range(count)}
+    kept = [photo for i, photo in enumerate(photos) if i not in places]
+    return kept, [photos[i] for i in sorted(places)]
+
+
+def fingerprint(photos: Sequence[CleanPhoto]) -> str:
+    """The SHA-256 of photos and captions, in their order."""
+    digest = hashlib.sha256()
+    for photo in photos:
+        digest.update(json.dumps([photo.key, len(photo.code), *photo.captions]).encode())
+        digest.update(photo.code)
+    return digest.hexdigest()

@@ -56,9 +56,9 @@ def _erased(mask: Mask, limit: float, radius: int) -> Hole:
         mask: (H, W), probability of damage in 1/255.
         radius: from which a find is a patch, in pixels.
     """
-    p = mask.astype(np.float32) / np.float32(255)
-    found = (p >= limit).astype(np.float32)
-    share = np.clip((p - limit) / max(1 - limit, 1e-6), _LEAST, 1) * found
+    p, least = mask.astype(np.float32) / np.float32(255), np.float32(limit)
+    found = (mask >= limit * 255).astype(np.float32)
+    share = np.clip((p - least) / np.maximum(1 - least, np.float32(1e-6)), _LEAST, 1) * found
     patches = cv2.morphologyEx(found, cv2.MORPH_OPEN, _disc(radius))
     return np.maximum(share, patches).astype(np.float32)
 

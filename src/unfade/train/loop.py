@@ -3,80 +3,78 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from unfade.models.inference import mixed, placed
+from unfade.rng import generator
+from unfade.train.feed import batches
+from unfade.train.journal import Journal
+from unfade.train.launch import accelerator
+from unfade.train.optim import build_optimizer, rate_at
 from unfade.train.options import LoopOptions
 from unfade.train.state import load_state, save_state, update_ema
+from unfade.train.task import Batch, Task
 
+__all__ = ["Batch", "Task", "rate_at", "train"]
 log = logging.getLogger(__name__)
-Batch = dict[str, Tensor]
 
 
-class Task(Protocol):
-    """What a kind of training adds to the loop."""
+class _Objective(nn.Module):
+    """A network with its loss: one forward pass, as parallel training wants it."""
 
-    def build(self) -> nn.Module:
-        """The untrained network."""
-        ...
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
 
-    def sample(self, number: int) -> Batch:
-        """Sample `number` of the run, without a batch dimension."""
-        ...
-
-    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a batch and figures for the log."""
-        ...
-
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Writes a sheet of validation pictures; returns validation figures."""
-        ...
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        return self.task.loss(self.model, batch)
 
 
-class _Numbered(Dataset[Batch]):
-    """Samples `start`, `start` + 1, ... of a task."""
-
-    def __init__(self, task: Task, start: int, stop: int) -> None:
-        self.task, self.start, self.stop = task, start, stop
-
-    def __len__(self) -> int:
-        return max(0, self.stop - self.start)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.task.sample(self.start + index)
+def _forgetful(model: nn.Module) -> None:
+    """Turns gradient checkpointing on in every network of diffusers or transformers."""
+    for part in model.modules():
+        for name in ("enable_gradient_checkpointing", "gradient_checkpointing_enable"):
+            if hasattr(part, name):
+                getattr(part, name)()
 
 
-def rate_at(step: int, options: LoopOptions) -> float:
-    """Linear warm-up, then half a cosine down to 1 % of the peak at the last step."""
-    if step < options.warmup:
-        return options.rate * (step + 1) / options.warmup
-    done = (step - options.warmup) / max(1, options.steps - options.warmup)
-    return options.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+def _seed(options: LoopOptions, step: int) -> None:
+    """Whatever a network draws itself depends on the seed and the step alone."""
+    seed = int(generator(options.seed, "network", step).integers(1 << 62))
+    torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _batches(task: Task, step: int, options: LoopOptions) -> Iterator[Batch]:
-    numbers = _Numbered(task, step * options.batch, options.steps * options.batch)
-    return iter(DataLoader(numbers, options.batch, num_workers=options.workers))
-
-
-def _optimizer(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": options.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99))
+def _step(
+    group: Any, objective: nn.Module, optimizer: torch.optim.AdamW, feed: Iterator[Batch],
+    options: LoopOptions,
+) -> dict[str, float]:  # fmt: skip
+    """One step of the optimizer; returns its figures, means over micro-batches and processes."""
+    optimizer.zero_grad(set_to_none=True)
+    rows: list[dict[str, float]] = []
+    for micro in range(1, options.accumulate + 1):
+        batch = {k: v.to(group.device) for k, v in next(feed).items()}
+        apart = micro < options.accumulate
+        with group.no_sync(objective) if apart else nullcontext():
+            with mixed(group.device, options.precision):
+                loss, figures = objective(batch)
+            group.backward(loss / options.accumulate)
+        rows.append({"loss": float(loss.detach()), **figures})
+    norm = cast(Tensor, group.clip_grad_norm_(objective.parameters(), options.clip))
+    if bool(torch.isfinite(norm)):
+        optimizer.step()  # pyright: ignore[reportUnknownMemberType]
+    else:
+        log.warning("the gradient is not finite: a step is skipped")
+    means = torch.tensor([[row[k] for k in rows[0]] for row in rows], device=group.device).mean(0)
+    means = cast(Tensor, group.reduce(means, "mean"))
+    return {key: float(mean) for key, mean in zip(rows[0], means, strict=True)}
 
 
 def train(
@@ -85,58 +83,61 @@ def train(
     run: Path,
     *,
     start: nn.Module | None = None,
-    export: Callable[[nn.Module], None] | None = None,
+    export: Callable[[nn.Module], object] | None = None,
     progress: Callable[[int, dict[str, float]], None] | None = None,
 ) -> nn.Module:
     """Trains until `options.steps` are done and returns the averaged weights' network.
 
+    All randomness is a function of the seed and of the step or the sample: a training that was
+    stopped ends as an unbroken one does, and several processes see what one would see alone.
+
     Args:
-        run: the folder of this training: state.safetensors, log.jsonl and sheets.
+        run: the folder of this training: state.safetensors, log.jsonl, tensorboard/ and sheets.
         start: a network whose weights a new training starts from.
         export: called with the averaged network whenever a sheet is drawn, and at the end.
         progress: called with the step and the smoothed figures.
+
+    Raises:
+        UsageError: accelerate is missing, or the batch does not part evenly.
+        WeightsError: the state in `run` is damaged, or another network's.
     """
     run.mkdir(parents=True, exist_ok=True)
+    group = accelerator()
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
-    device = torch.device("cpu")
-    model = placed(task.build().train(), device)
+    model = placed(task.build().train(), group.device)
     if start is not None:
         model.load_state_dict(start.state_dict())
+    if options.checkpointing:
+        _forgetful(model)
     ema = copy.deepcopy(model).eval().requires_grad_(False)
-    optimizer = _optimizer(model, options)
+    optimizer = build_optimizer(model, options)
     state = run / "state.safetensors"
     step = load_state(state, model, ema, optimizer) if state.exists() else 0
+    objective = cast(nn.Module, group.prepare_model(_Objective(task, model)))
+    feed = batches(task, step, options, group.process_index, group.num_processes)
+    journal = Journal(run, step) if group.is_main_process else None
     mean: dict[str, float] = {}
     began, first = time.monotonic(), step
-    for batch in _batches(task, step, options):
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, options)
-        with mixed(device, options.precision):
-            loss, figures = task.loss(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
-        norm = nn.utils.clip_grad_norm_(model.parameters(), options.clip)
-        if bool(torch.isfinite(norm)):
-            optimizer.step()  # pyright: ignore[reportUnknownMemberType]
-        else:
-            log.warning("step %d: the gradient is not finite, skipped", step)
+    while step < options.steps:
+        for part in optimizer.param_groups:
+            part["lr"] = rate_at(step, options)
+        _seed(options, step)
+        figures = _step(group, objective, optimizer, feed, options)
         step += 1
         update_ema(ema, model, options.ema, step)
-        figures = {"loss": float(loss.detach()), **figures}
         mean = {k: v if k not in mean else 0.98 * mean[k] + 0.02 * v for k, v in figures.items()}
         if progress is not None:
             progress(step, mean)
-        if step % options.save_every == 0 or step == options.steps:
+        if journal is not None and (step % options.save_every == 0 or step == options.steps):
             save_state(state, step, model, ema, optimizer)
-            _record(run, {"step": step, "rate": rate_at(step, options), **mean,
-                          "steps_per_s": (step - first) / (time.monotonic() - began)})  # fmt: skip
+            speed = (step - first) / (time.monotonic() - began)
+            journal.row(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
         if step % options.show_every == 0 or step == options.steps:
-            _record(run, {"step": step, **task.show(ema, run / f"sheet-{step:06d}.png")})
-            if export is not None:
-                export(ema)
+            if journal is not None:
+                sheet = run / f"sheet-{step:06d}.png"
+                journal.row(step, task.show(ema, sheet))
+                journal.sheet(step, sheet)
+                if export is not None:
+                    export(ema)
+            group.wait_for_everyone()
     return ema
-
-
-def _record(run: Path, row: dict[str, float]) -> None:
-    with (run / "log.jsonl").open("a") as handle:
-        handle.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")

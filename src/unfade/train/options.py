@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from unfade.data.pairs import PairOptions
 from unfade.models.inference import Precision
@@ -17,8 +18,11 @@ class LoopOptions:
 
     Attributes:
         steps: optimizer steps in all; the cosine schedule ends there.
-        batch: samples a step.
+        batch: samples a step, of all processes and micro-batches together.
+        accumulate: micro-batches that a process parts its share of a step into; less memory.
+        checkpointing: networks that can forget activations and compute them again; less memory.
         rate: peak learning rate, reached after `warmup` steps.
+        schedule: "cosine" falls to 1 % of the peak, "constant" stays there.
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the ones exported.
         seed: of data order, crops, degradations and initial weights.
@@ -29,7 +33,10 @@ class LoopOptions:
 
     steps: int = 10000
     batch: int = 8
+    accumulate: int = 1
+    checkpointing: bool = False
     rate: float = 5e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup: int = 200
     weight_decay: float = 1e-4
     clip: float = 1.0

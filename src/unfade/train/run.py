@@ -3,46 +3,60 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import cv2
 from torch import nn
 
-from unfade.config import load_toml, save_toml
-from unfade.data.sources import load_photos
+from unfade.config import save_toml, to_dict
+from unfade.data.sources import CleanPhoto, load_photos
 from unfade.errors import UsageError
 from unfade.models.checkpoint import Network, load_model, save_model
 from unfade.models.inference import keep_blocks
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
-from unfade.train.loop import Task, train
-from unfade.train.options import ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train import record
+from unfade.train.inputs import Inputs, Progress
+from unfade.train.launch import accelerator
+from unfade.train.loop import train
+from unfade.train.options import LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
+from unfade.train.task import Exporter, Task
 from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
 _NETWORKS: dict[str, Any] = {"scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet}
-TASKS = ("scratch", "stage1", "tone")
+TASKS = ("scratch", "stage1", "tone", "vae", "prior", "controlnet", "cfw")
 
 
-Recipe = ScratchRecipe | Stage1Recipe | ToneRecipe
-
-
-def _prepare(name: str, recipe: Path | None, data: Path) -> tuple[Task, Recipe]:
+def _prepare(
+    name: str, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
+    progress: Callable[[int], None],
+) -> tuple[Task, Any]:  # fmt: skip
+    """The task of this name and its recipe; the diffusion libraries are only loaded for theirs."""
     if name == "scratch":
-        scratch = load_toml(recipe, ScratchRecipe) if recipe else ScratchRecipe()
-        return ScratchTask(scratch, load_photos(data)), scratch
+        scratch = inputs.read(ScratchRecipe)
+        return ScratchTask(scratch, photos), scratch
     if name == "stage1":
-        stage1 = load_toml(recipe, Stage1Recipe) if recipe else Stage1Recipe()
-        return Stage1Task(stage1, load_photos(data)), stage1
+        stage1 = inputs.read(Stage1Recipe)
+        return Stage1Task(stage1, photos), stage1
     if name == "tone":
-        tone = load_toml(recipe, ToneRecipe) if recipe else ToneRecipe()
-        return ToneTask(tone, load_photos(data)), tone
-    raise UsageError(f"task '{name}'", f"one of {', '.join(TASKS)}", "choose one of them")
+        tone = inputs.read(ToneRecipe)
+        return ToneTask(tone, photos), tone
+    from unfade.train import diffusion_tasks
+
+    return diffusion_tasks.prepare(name, inputs, photos, cache, progress)
+
+
+def _start(name: str, task: Task, path: Path | None) -> nn.Module | None:
+    """The network that a new training starts from."""
+    if path is None:
+        return None
+    return task.load(path) if isinstance(task, Exporter) else load_model(path, _NETWORKS[name])
 
 
 def train_task(
@@ -52,42 +66,62 @@ def train_task(
     recipe: Path | None = None,
     *,
     start: Path | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    base: str | None = None,
+    controlnet: str | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Trains one network, or goes on with a training that was stopped.
 
     Args:
-        name: scratch, stage1 or tone.
+        name: one of TASKS.
         data: a folder of photos or WebDataset shards.
-        run: where state, log, sheets and at last NAME.safetensors go.
-        recipe: a TOML file; without one, the defaults.
-        start: weights (NAME.safetensors) of the same shape that a new training starts from.
-        progress: called with the step, the steps in all, and smoothed figures.
+        run: where state, log, sheets, manifest and the trained weights go.
+        recipe, start, base, controlnet, cache: see `Inputs`; the cache is `run`/cache by default.
+        progress: called with what is done, what there is in all, and smoothed figures; first for
+            the photos whose latents are made, then for the steps.
 
     Returns:
-        The file of fp16 weights.
+        The file or folder of fp16 weights.
 
     Raises:
-        UsageError, InputError: a wrong name, recipe or folder.
+        UsageError, InputError, WeightsError: a wrong name, recipe, folder or base.
     """
     cv2.setNumThreads(1)  # the trainer and its workers share the cores already
     keep_blocks()
-    task, settings = _prepare(name, recipe, data)
-    options = settings.loop
+    if name not in TASKS:
+        raise UsageError(f"task '{name}'", f"one of {', '.join(TASKS)}", "choose one of them")
+    photos = load_photos(data)
+    group = accelerator()
+
+    def report(done: int, total: int, figures: dict[str, float]) -> None:
+        if progress is not None and group.is_main_process:
+            progress(done, total, figures)
+
+    inputs = Inputs(recipe, start, base, controlnet, cache)
+    with group.main_process_first():  # latents are made once
+        task, settings = _prepare(
+            name, inputs, photos, cache or run / "cache", lambda n: report(n, len(photos), {})
+        )
+    options: LoopOptions = settings.loop
     run.mkdir(parents=True, exist_ok=True)
-    save_toml(run / "recipe.toml", settings)
-
-    def report(step: int, figures: dict[str, float]) -> None:
-        if progress is not None:
-            progress(step, options.steps, figures)
-
-    path = run / f"{name}.safetensors"
+    if group.is_main_process:
+        save_toml(run / "recipe.toml", settings)
+        record.begin(run, name, to_dict(settings), photos, inputs, group)
+    path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
 
     def export(network: nn.Module) -> None:
-        save_model(path, cast(Network, network))
+        if isinstance(task, Exporter):
+            task.export(network, path)
+        else:
+            save_model(path, cast(Network, network))
 
-    first = None if start is None else cast(nn.Module, load_model(start, _NETWORKS[name]))
-    network = train(task, options, run, start=first, export=export, progress=report)
-    export(network)
-    log.info("%s: %d parameters", path, sum(p.numel() for p in network.parameters()))
+    network = train(
+        task, options, run, start=_start(name, task, start), export=export,
+        progress=lambda step, figures: report(step, options.steps, figures),
+    )  # fmt: skip
+    if group.is_main_process:
+        export(network)
+        record.finish(run, path)
+        log.info("%s: %d parameters", path, sum(p.numel() for p in network.parameters()))
     return path

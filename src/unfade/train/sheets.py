@@ -17,3 +17,19 @@ def write_sheet(path: Path, rows: list[list[Tensor]]) -> None:
     ]
     sheet = np.rint(np.clip(np.concatenate(lines, 0), 0, 1) * 255).astype(np.uint8)
     cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
+
+
+def write_triples(path: Path, lq: Tensor, out: Tensor, hq: Tensor) -> None:
+    """Writes degraded, restored and clean pictures side by side, two a line.
+
+    Args:
+        lq, out, hq: (N, 3, H, W) in [0, 1].
+    """
+    row = [p for pictures in zip(lq.cpu(), out.cpu(), hq.cpu(), strict=True) for p in pictures]
+    write_sheet(path, [row[i : i + 6] for i in range(0, len(row) - 5, 6)])
+
+
+def mean_psnr(out: Tensor, hq: Tensor) -> float:
+    """Mean over pictures of the peak signal-to-noise ratio, dB; (N, 3, H, W) in [0, 1]."""
+    mse = (out.float() - hq).square().mean((1, 2, 3)) + 1e-6
+    return float(-10 * mse.log10().mean())

@@ -62,6 +62,8 @@ def load_state(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.op
         ) from error  # fmt: skip
     for i, parameter in enumerate(_parameters(optimizer)):
         state = part(f"adam.{i}.")
-        if state:
-            optimizer.state[parameter] = state
+        if state:  # Adam counts its steps on the processor
+            optimizer.state[parameter] = {
+                k: v if k == "step" else v.to(parameter.device) for k, v in state.items()
+            }
     return step

@@ -1,0 +1,111 @@
+"""Clean crop -> what a restorer is given of it, for the tasks of the diffusion model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from unfade.degrade.old_photo import old_photo
+from unfade.degrade.ops import luma
+from unfade.degrade.second_order import real_sr
+from unfade.degrade.severity import HEAVY, LIGHT, MODERATE
+from unfade.degrade.types import Image, Mask, extent
+from unfade.errors import UsageError
+
+_SEVERITIES = (LIGHT, MODERATE, HEAVY)
+
+
+@dataclass(frozen=True)
+class RestorationOptions:
+    """How often each task is drawn, and how hard it is.
+
+    One model learns all three, so a pair's target is always the clean photo in its colours. Tone
+    is left alone: another stage mends it before the diffusion sees the photo.
+
+    Attributes:
+        old_photo, colorize, super_resolution: shares of the pairs; they add up to 1.
+        severities: chances of light, moderate and heavy damage.
+        clean: share of the old photos with nothing to mend.
+        aged: share of the photos to colourise that are old photos as well.
+        halved: share of the super-resolution pairs at x2; the rest is x4.
+        prompts: share of the samples with a caption, where the task has any; the rest has the
+            null text.
+        first_stage: show what the first stage makes of an aged photo, as restoring does.
+    """
+
+    old_photo: float = 0.4
+    colorize: float = 0.3
+    super_resolution: float = 0.3
+    severities: tuple[float, float, float] = (0.25, 0.5, 0.25)
+    clean: float = 0.1
+    aged: float = 0.5
+    halved: float = 0.3
+    prompts: float = 0.5
+    first_stage: bool = True
+
+    def check(self) -> None:
+        """UsageError where shares do not add up to 1."""
+        for name, total in (
+            ("old_photo + colorize + super_resolution",
+             self.old_photo + self.colorize + self.super_resolution),
+            ("severities", sum(self.severities)),
+        ):  # fmt: skip
+            if not math.isclose(total, 1, abs_tol=1e-6):
+                raise UsageError(f"{name} = {total:g}", "1", "change the shares in the recipe")
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """What is asked of the model for one sample.
+
+    Attributes:
+        lq: (H, W, 3) float32, sRGB [0, 1], of the size of the clean crop.
+        mask: (H, W) float32 in {0, 1}, 1 = damaged.
+        aged: whether the first stage mends it before the diffusion sees it.
+        prompted: whether it may come with a caption; super-resolution never does.
+    """
+
+    lq: Image
+    mask: Mask
+    aged: bool
+    prompted: bool
+
+
+def _aged(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> tuple[Image, Mask]:
+    severity = _SEVERITIES[int(rng.choice(3, p=np.array(options.severities)))]
+    unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0))))
+    pair = old_photo(hq, rng, replace(severity, fade=0.0), unit=unit)
+    return pair.lq, pair.mask
+
+
+def _small(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> Image:
+    """Made small by the second-order recipe and large again by bicubic interpolation."""
+    height, width = extent(hq)
+    small = real_sr(hq, rng, 2 if rng.random() < options.halved else 4).lq
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(np.asarray(large, np.float32), 0, 1)
+
+
+def draw_task(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> TaskInput:
+    """Degrades one clean crop.
+
+    Args:
+        hq: (H, W, 3) float32, sRGB [0, 1], both sides at least 4 pixels.
+    """
+    empty = np.zeros(extent(hq), np.float32)
+    roll = rng.random()
+    if roll < options.super_resolution:
+        return TaskInput(_small(hq, rng, options), empty, aged=False, prompted=False)
+    if roll < options.super_resolution + options.colorize:
+        gray = np.repeat(luma(hq)[..., None], 3, 2)
+        if rng.random() >= options.aged:
+            return TaskInput(gray, empty, aged=False, prompted=True)
+        lq, mask = _aged(gray, rng, options)
+        return TaskInput(np.repeat(luma(lq)[..., None], 3, 2), mask, aged=True, prompted=True)
+    if rng.random() < options.clean:
+        return TaskInput(hq, empty, aged=True, prompted=True)
+    lq, mask = _aged(hq, rng, options)
+    return TaskInput(lq, mask, aged=True, prompted=True)

@@ -1,0 +1,103 @@
+"""Parts of photos that lie on the grid of the latent, so that latents can be made once.
+
+A photo is seen in a few fixed views, smaller or mirrored. A view's latent is cached whole; what a
+training sees is a window of it, and the pixels below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from unfade.data.pairs import photo_index
+from unfade.data.sources import CleanPhoto
+from unfade.degrade.types import Image, extent
+from unfade.errors import UsageError
+from unfade.rng import generator
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """In which views photos are cached, and how large a window is seen.
+
+    Attributes:
+        sides: short sides of the views, pixels. A photo is never made larger than it is, but
+            for the smallest of these.
+        mirrored: see each view in a mirror too.
+        size: side of the square window in pixels; at most the smallest of `sides`.
+    """
+
+    sides: list[int] = field(default_factory=lambda: [144, 208, 320])
+    mirrored: bool = True
+    size: int = 128
+
+    @property
+    def views(self) -> int:
+        """How many views of a photo there are."""
+        return len(self.sides) * (2 if self.mirrored else 1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square of a view; all numbers count cells of the latent, but for photo and view."""
+
+    photo: int
+    view: int
+    y: int
+    x: int
+    cells: int
+
+    def slices(self, cell: int = 1) -> tuple[slice, slice]:
+        """Its rows and columns, in units of which a cell has so many."""
+        y, x, side = cell * self.y, cell * self.x, cell * self.cells
+        return slice(y, y + side), slice(x, x + side)
+
+
+def check_views(options: ViewOptions, cell: int) -> None:
+    """UsageError where windows fit no view, or lie beside the grid of cells so many pixels wide."""
+    if options.size % cell or not options.sides or options.size > min(options.sides):
+        raise UsageError(
+            f"windows of {options.size} in views of {options.sides} pixels",
+            f"a multiple of {cell}, at most the smallest side", "change size or sides",
+        )  # fmt: skip
+
+
+def _scaled(options: ViewOptions, view: int, height: int, width: int) -> tuple[int, int]:
+    side = options.sides[view % len(options.sides)]
+    short = min(height, width)
+    side = side if side <= short else max(short, min(options.sides))
+    return round(side / short * height), round(side / short * width)
+
+
+def make_view(image: Image, options: ViewOptions, view: int, cell: int) -> Image:
+    """A view of a photo (H, W, 3), cut to whole cells at its lower and right edges."""
+    height, width = _scaled(options, view, *extent(image))
+    if (height, width) != extent(image):
+        mode = cv2.INTER_AREA if height < extent(image)[0] else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=mode), np.float32)
+    if view >= len(options.sides):
+        image = image[:, ::-1]
+    image = image[: height // cell * cell, : width // cell * cell]
+    return np.clip(np.ascontiguousarray(image), 0, 1)
+
+
+def draw_window(
+    photos: Sequence[CleanPhoto], shapes: Sequence[Sequence[tuple[int, int]]], seed: int,
+    number: int, cells: int,
+) -> Window:  # fmt: skip
+    """The window of sample `number`; larger views are drawn more often, as they hold more.
+
+    Args:
+        shapes: height and width in cells of each view of each photo.
+        cells: side of the window.
+    """
+    rng = generator(seed, "window", number)
+    photo = photo_index(seed, number, len(photos))
+    area = np.sqrt([h * w for h, w in shapes[photo]])
+    view = int(rng.choice(len(area), p=area / area.sum()))
+    height, width = shapes[photo][view]
+    y, x = (int(rng.integers(0, n - cells + 1)) for n in (height, width))
+    return Window(photo, view, y, x, cells)

@@ -1,0 +1,127 @@
+"""Training controllable feature wrapping (CFW) on what the diffusion model really makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from torch import Tensor, nn
+
+from unfade.data.restoration import RestorationOptions
+from unfade.data.sources import CleanPhoto
+from unfade.data.windows import ViewOptions
+from unfade.diffusion.condition import ConditionKind
+from unfade.diffusion.schedule import Schedule
+from unfade.models.cfw import Cfw, build_cfw, decode_fused, encoder_features
+from unfade.models.folder import Base, load_part, save_part
+from unfade.models.tensors import from_array
+from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
+from unfade.train.losses import spectral_l1
+from unfade.train.options import LoopOptions
+from unfade.train.restorations import Restorations
+from unfade.train.sampling import sample_z0
+from unfade.train.sheets import mean_psnr, write_triples
+from unfade.train.task import Batch
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class CfwRecipe:
+    """`unfade train cfw`.
+
+    Attributes:
+        hidden: widths of the CFW from coarse to fine (`models.cfw.build_cfw`).
+        steps: of the diffusion that makes the latents to decode.
+        spectrum: weight of the L1 between Fourier coefficients.
+    """
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
+    pairs: RestorationOptions = field(default_factory=RestorationOptions)
+    hidden: list[int] = field(default_factory=lambda: [64])
+    steps: int = 4
+    spectrum: float = 0.05
+
+
+class CfwTask:
+    """Restored latents and the photos they restore -> clean photos, at fidelity 1.
+
+    The latents are sampled from pure noise by the trained ControlNet, as restoring does: a CFW
+    trained on latents of clean photos would trust them too much. Only the CFW learns
+    (StableSR, arXiv 2305.07015, 3.3).
+
+    Args:
+        base, controlnet: the frozen diffusion model.
+        cache: where latents are kept.
+        progress: called with the number of photos whose latents are there.
+    """
+
+    def __init__(
+        self, recipe: CfwRecipe, photos: Sequence[CleanPhoto], base: Base,
+        controlnet: ControlNetModel, cache: Path,
+        *, progress: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.recipe, self.base, self.controlnet = recipe, base, controlnet
+        self.kind = ConditionKind.of(controlnet)
+        self.schedule = Schedule.from_scheduler(base.scheduler)
+        self.pairs = Restorations(
+            base, photos, cache, recipe.views, recipe.pairs, recipe.loop.seed, progress=progress
+        )
+
+    def build(self) -> nn.Module:
+        """An untrained CFW: it changes nothing yet."""
+        return build_cfw(self.base.vae, self.recipe.hidden)
+
+    def sample(self, number: int) -> Batch:
+        """A sample of `Restorations` with the noise (C, h, w) that its restoration starts from."""
+        sample = self.pairs.sample(number)
+        rng = generator(self.recipe.loop.seed, "noise", number)
+        noise = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
+        return sample | {"noise": noise}
+
+    def restored(self, model: nn.Module, batch: Batch, fidelity: float) -> Tensor:
+        """(N, 3, H, W), about [0, 1]: degraded photos, restored and decoded with the CFW."""
+        device = batch["z0"].device
+        base, controlnet = self.pairs.place(device), cast(nn.Module, self.controlnet).to(device)
+        picture = self.pairs.mended(batch)  # (N, 3, H, W)
+        condition = self.pairs.condition(self.kind, picture, batch["mask"])
+        made = sample_z0(
+            self.schedule, base.unet, cast(ControlNetModel, controlnet), batch["noise"],
+            self.pairs.text(batch), condition, steps=self.recipe.steps,
+        )  # fmt: skip
+        with torch.no_grad():
+            features = encoder_features(base.vae, picture)
+        return decode_fused(base.vae, cast(Cfw, model), made, features, fidelity).float()
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Charbonnier and spectral error at fidelity 1; PSNR of the batch, dB."""
+        out = self.restored(model, batch, 1.0)
+        loss = ((out - batch["hq"]).square() + 1e-6).sqrt().mean()
+        loss = loss + self.recipe.spectrum * spectral_l1(out, batch["hq"])
+        return loss, {"psnr": mean_psnr(out.detach(), batch["hq"])}
+
+    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Held-out photos: degraded, restored at fidelity 1, clean; PSNR there and at 0, dB."""
+        device = next(model.parameters()).device
+        samples = [self.sample(HELD_OUT + i) for i in range(_SHOWN)]
+        batch = {k: torch.stack([s[k] for s in samples]).to(device) for k in samples[0]}
+        with torch.no_grad():
+            plain, out = (self.restored(model, batch, w).clamp(0, 1) for w in (0.0, 1.0))
+        write_triples(path, batch["lq"], out, batch["hq"])
+        hq = batch["hq"]
+        return {"shown_psnr": mean_psnr(out, hq), "shown_psnr_without": mean_psnr(plain, hq)}
+
+    def export(self, model: nn.Module, folder: Path) -> None:
+        """Writes the CFW in diffusers' layout, in fp16."""
+        save_part(folder, cast(Cfw, model))
+
+    def load(self, path: Path) -> nn.Module:
+        """A CFW in diffusers' layout, to start from."""
+        return load_part(path, Cfw)

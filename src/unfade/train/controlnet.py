@@ -1,0 +1,145 @@
+"""Training a ControlNet on a frozen base model, with IIDE's swap of the condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unfade.data.restoration import RestorationOptions
+from unfade.data.sources import CleanPhoto
+from unfade.data.windows import ViewOptions
+from unfade.diffusion.condition import ConditionKind, decode
+from unfade.diffusion.predict import predict
+from unfade.diffusion.schedule import Schedule, q_sample, target
+from unfade.errors import UsageError
+from unfade.models.compact import CONDITION_WIDTHS, Space, build_controlnet
+from unfade.models.folder import Base, load_part, save_part
+from unfade.models.tensors import from_array
+from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
+from unfade.train.iide import Noised, swap_conditions
+from unfade.train.options import LoopOptions
+from unfade.train.restorations import Restorations
+from unfade.train.sampling import sample_z0
+from unfade.train.sheets import mean_psnr, write_triples
+from unfade.train.task import Batch
+
+_SHOWN = 12
+_MEASURED = 48  # held-out windows that the loss is taken on
+_STEPS = 8  # of a preview
+
+
+@dataclass(frozen=True)
+class ControlnetRecipe:
+    """`unfade train controlnet`.
+
+    Attributes:
+        space: what the ControlNet sees, "pixel": the photo, or "latent": its latent.
+        mask: whether it sees the scratch mask too.
+        widths: of the condition's embedding in pixel space (`models.compact.build_controlnet`).
+        p_iide: probability that a sample keeps its photo as the condition; otherwise its own
+            estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
+    """
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
+    pairs: RestorationOptions = field(default_factory=RestorationOptions)
+    space: Space = "pixel"
+    mask: bool = True
+    widths: list[int] = field(default_factory=lambda: list(CONDITION_WIDTHS))
+    p_iide: float = 0.5
+
+
+class ControlnetTask:
+    """Noised latents and degraded photos -> the noise; nothing but the ControlNet learns.
+
+    Args:
+        base: the frozen base model.
+        cache: where latents are kept.
+        progress: called with the number of photos whose latents are there.
+
+    Raises:
+        UsageError: p_iide is no probability.
+    """
+
+    def __init__(
+        self, recipe: ControlnetRecipe, photos: Sequence[CleanPhoto], base: Base, cache: Path,
+        *, progress: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        if not 0 <= recipe.p_iide <= 1:
+            raise UsageError(f"p_iide = {recipe.p_iide}", "0 to 1", "try 0.5")
+        self.recipe = recipe
+        self.base = base
+        self.schedule = Schedule.from_scheduler(base.scheduler)
+        self.kind = ConditionKind(recipe.space, recipe.mask)
+        self.pairs = Restorations(
+            base, photos, cache, recipe.views, recipe.pairs, recipe.loop.seed, progress=progress
+        )  # fmt: skip
+        if recipe.loop.checkpointing:
+            cast(Any, base.unet).enable_gradient_checkpointing()
+
+    def build(self) -> nn.Module:
+        """A ControlNet that starts as the UNet's encoder and changes nothing yet."""
+        recipe = self.recipe
+        return build_controlnet(
+            self.base.unet, space=recipe.space, mask=recipe.mask, widths=recipe.widths
+        )
+
+    def sample(self, number: int) -> Batch:
+        """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps."""
+        seed = self.recipe.loop.seed
+        sample = self.pairs.sample(number)
+        rng = generator(seed, "noise", number)
+        sample["noise"] = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
+        sample["t"] = torch.tensor(int(rng.integers(self.schedule.steps)))
+        swap = generator(seed, "swap", number).random() >= self.recipe.p_iide
+        return sample | {"swap": torch.tensor(swap)}
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Eq. 2 with IIDE's conditions; the share of samples that swapped."""
+        base, controlnet = self.pairs.place(batch["z0"].device), cast(ControlNetModel, model)
+        z0, noise, t = batch["z0"], batch["noise"], batch["t"]
+        zt = q_sample(self.schedule, z0, noise, t)
+        condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        noised = Noised(zt, t, self.pairs.text(batch), condition)
+        condition = swap_conditions(
+            base, self.schedule, controlnet, self.kind, noised, batch["swap"]
+        )
+        output = predict(base.unet, controlnet, zt, t, noised.text, condition).float()
+        loss = F.mse_loss(output, target(self.schedule, z0, noise, t))
+        return loss, {"swapped": float(batch["swap"].float().mean())}
+
+    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Held-out photos: degraded, restored, clean; the loss on these, and PSNR, dB."""
+        controlnet = cast(ControlNetModel, model)
+        samples = [self.sample(HELD_OUT + i) for i in range(_MEASURED)]
+        device = controlnet.device
+        whole = {k: torch.stack([s[k] for s in samples]).to(device) for k in samples[0]}
+        with torch.no_grad():
+            loss = self.loss(model, whole | {"swap": torch.zeros_like(whole["swap"])})[0]
+        batch = {k: v[:_SHOWN] for k, v in whole.items()}
+        condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        made = sample_z0(
+            self.schedule, self.base.unet, controlnet, batch["noise"], self.pairs.text(batch),
+            condition, steps=_STEPS,
+        )  # fmt: skip
+        with torch.no_grad():
+            out = decode(self.base.vae, made).float().clamp(0, 1)  # (N, 3, H, W)
+        write_triples(path, batch["lq"], out, batch["hq"])
+        return {"shown_loss": float(loss), "shown_psnr": mean_psnr(out, batch["hq"])}
+
+    def export(self, model: nn.Module, folder: Path) -> None:
+        """Writes the ControlNet in diffusers' layout, in fp16."""
+        save_part(folder, cast(ControlNetModel, model))
+
+    def load(self, path: Path) -> nn.Module:
+        """A ControlNet in diffusers' layout, to start from."""
+        return load_part(path, ControlNetModel)

@@ -1,0 +1,57 @@
+"""What a training starts from, besides photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from unfade.config import load_toml
+from unfade.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    R = TypeVar("R", bound=DataclassInstance)
+else:
+    R = TypeVar("R")
+
+Progress = Callable[[int, int, dict[str, float]], None]  # done, in all, figures
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Paths that the command line takes.
+
+    Attributes:
+        recipe: a TOML file; without one, the defaults.
+        start: weights of the same shape that a new training starts from.
+        base: the frozen networks: for a prior the folder that holds vae/, for a ControlNet and a
+            CFW a base model (`models.sources.find_base`).
+        controlnet: for a CFW (`models.sources.find_controlnet`).
+        cache: folder for latents, which several trainings may share.
+    """
+
+    recipe: Path | None = None
+    start: Path | None = None
+    base: str | None = None
+    controlnet: str | None = None
+    cache: Path | None = None
+
+    def read(self, cls: type[R]) -> R:
+        """The recipe. UsageError where it says what the task does not know."""
+        return load_toml(self.recipe, cls) if self.recipe else cls()
+
+    def needed_base(self) -> str:
+        """`base`. UsageError where it is not given."""
+        if self.base is None:
+            raise UsageError("no base", "frozen networks to train on", "pass --base PATH")
+        return self.base
+
+    def needed_controlnet(self) -> str:
+        """`controlnet`. UsageError where it is not given."""
+        if self.controlnet is None:
+            fix = "pass --controlnet PATH"
+            raise UsageError("no ControlNet", "the one whose output the CFW decodes", fix)
+        return self.controlnet

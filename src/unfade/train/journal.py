@@ -1,0 +1,58 @@
+"""What a training says on its way: log.jsonl and, with tensorboard installed, its curves."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """Rows of figures and sheets of pictures, in the folder of a run.
+
+    Args:
+        run: log.jsonl is added to, curves and pictures go to tensorboard/ below.
+        step: where this start begins; what an earlier start logged beyond it was never saved.
+    """
+
+    def __init__(self, run: Path, step: int) -> None:
+        self.path = run / "log.jsonl"
+        self.board: Any = None
+        if importlib.util.find_spec("tensorboard") is None:
+            log.info("no curves for TensorBoard: pip install 'unfade[train]'")
+            return
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        writer = cast(Any, SummaryWriter)
+        self.board = writer(str(run / "tensorboard"), purge_step=step if step else None)
+
+    def row(self, step: int, figures: dict[str, float]) -> None:
+        """Logs figures of a step."""
+        with self.path.open("a") as handle:
+            row = {"step": step, **{k: round(v, 6) for k, v in figures.items()}}
+            handle.write(json.dumps(row) + "\n")
+        if self.board is not None:
+            for name, value in figures.items():
+                self.board.add_scalar(name, value, step)
+            self.board.flush()
+
+    def sheet(self, step: int, path: Path) -> None:
+        """Shows a sheet of pictures that was written as a file."""
+        if self.board is None or not path.exists():
+            return
+        read = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if read is not None:
+            image = np.ascontiguousarray(read[..., ::-1])
+            self.board.add_image("sheet", image, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Ends the curves."""
+        if self.board is not None:
+            self.board.close()

@@ -1,0 +1,147 @@
+"""Training the prior: a text-conditioned latent UNet and its text encoder, together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPTextModel
+
+from unfade.data.captions import describe
+from unfade.data.sources import CleanPhoto, hold_out
+from unfade.data.windows import ViewOptions
+from unfade.diffusion.condition import decode
+from unfade.diffusion.predict import predict
+from unfade.diffusion.schedule import Schedule, q_sample, target
+from unfade.models.compact import (
+    TextConfig,
+    UnetConfig,
+    build_scheduler,
+    build_text_encoder,
+    build_unet,
+)
+from unfade.models.folder import Base, load_base, save_base
+from unfade.models.tensors import from_array
+from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
+from unfade.train.latents import LatentStore
+from unfade.train.options import LoopOptions
+from unfade.train.prompts import encode_tokens, learn_tokenizer, tokenize
+from unfade.train.sampling import sample_z0
+from unfade.train.sheets import write_sheet
+from unfade.train.task import Batch
+
+_SHOWN = 8
+_MEASURED = 48  # held-out windows that the loss is taken on
+_STEPS = 20  # of a preview
+
+
+@dataclass(frozen=True)
+class PriorRecipe:
+    """`unfade train prior`.
+
+    Attributes:
+        null: share of the samples with the null text, for guidance and for photos without prompt.
+        least: a word of the captions that occurs less often gets no token.
+    """
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
+    unet: UnetConfig = field(default_factory=UnetConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    null: float = 0.15
+    least: int = 3
+
+
+class PriorTask:
+    """Cached latents of windows and what they show -> the noise that was added (Eq. 2).
+
+    Args:
+        vae: the trained autoencoder.
+        cache: where latents are kept.
+        progress: called with the number of photos whose latents are there.
+    """
+
+    def __init__(
+        self, recipe: PriorRecipe, photos: Sequence[CleanPhoto], vae: AutoencoderKL, cache: Path,
+        *, progress: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.recipe = recipe
+        self.vae = vae
+        train, held_out = hold_out(photos)
+        self.store = LatentStore(cache, vae, train, recipe.views, progress=progress)
+        self.held_out = LatentStore(cache, vae, held_out, recipe.views)
+        self.tokenizer = learn_tokenizer(train, length=recipe.text.length, least=recipe.least)
+        self.scheduler = build_scheduler()
+        self.schedule = Schedule.from_scheduler(self.scheduler)
+
+    def build(self) -> nn.Module:
+        """The untrained UNet and text encoder."""
+        text = build_text_encoder(self.recipe.text, len(self.tokenizer))
+        return nn.ModuleDict({"unet": build_unet(self.recipe.unet), "text_encoder": text})
+
+    def sample(self, number: int) -> Batch:
+        """The z0 and noise (C, h, w), t () and tokens (L,)."""
+        seed = self.recipe.loop.seed
+        store = self.held_out if number >= HELD_OUT else self.store
+        window = store.window(seed, number % HELD_OUT)
+        rng = generator(seed, "prior", number)
+        z0 = store.latent(window)
+        noise = from_array(rng.standard_normal(z0.shape, np.float32))
+        t = torch.tensor(int(rng.integers(self.schedule.steps)))
+        prompt = ""
+        if rng.random() >= self.recipe.null:
+            captions = store.photos[window.photo].captions
+            prompt = describe(captions, store.colours(window), rng)
+        tokens = tokenize(self.tokenizer, prompt, self.recipe.text.length)
+        return {"z0": z0, "noise": noise, "t": t, "tokens": tokens}
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Eq. 2, the mean square error of the predicted noise."""
+        unet, text_encoder = _parts(model)
+        z0, noise, t = batch["z0"], batch["noise"], batch["t"]
+        zt = q_sample(self.schedule, z0, noise, t)
+        text = encode_tokens(text_encoder, batch["tokens"])
+        output = predict(unet, None, zt, t, text, None).float()
+        return F.mse_loss(output, target(self.schedule, z0, noise, t)), {}
+
+    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Held-out windows above what the model makes of their captions; the loss on these."""
+        unet, text_encoder = _parts(model)
+        samples = [self.sample(HELD_OUT + i) for i in range(_MEASURED)]
+        batch = {k: torch.stack([s[k] for s in samples]).to(unet.device) for k in samples[0]}
+        vae = cast(AutoencoderKL, cast(Any, self.vae).to(unet.device))
+        with torch.no_grad():
+            loss = float(self.loss(model, batch)[0])
+            z0, noise = batch["z0"][:_SHOWN], batch["noise"][:_SHOWN]
+            text = encode_tokens(text_encoder, batch["tokens"][:_SHOWN])
+            made = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
+            rows = [decode(vae, z).float().clamp(0, 1).cpu() for z in (z0, made)]
+        write_sheet(path, [list(row) for row in rows])
+        return {"shown_loss": loss}
+
+    def export(self, model: nn.Module, folder: Path) -> None:
+        """Writes a complete base model: autoencoder, UNet, text encoder, tokenizer, scheduler."""
+        unet, text_encoder = _parts(model)
+        save_base(folder, Base(self.vae, unet, text_encoder, self.tokenizer, self.scheduler))
+
+    def load(self, path: Path) -> nn.Module:
+        """UNet and text encoder of a base model, to start from."""
+        base = load_base(path)
+        return nn.ModuleDict({"unet": base.unet, "text_encoder": base.text_encoder})
+
+
+def _parts(model: nn.Module) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    both = cast(nn.ModuleDict, model)
+    return (
+        cast(UNet2DConditionModel, both["unet"]),
+        cast(CLIPTextModel, both["text_encoder"]),
+    )

@@ -1,0 +1,103 @@
+"""Samples of the restoring tasks: a window's latent, the same window degraded, and a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from unfade.data.captions import describe
+from unfade.data.restoration import RestorationOptions, draw_task
+from unfade.data.sources import CleanPhoto, hold_out
+from unfade.data.windows import ViewOptions
+from unfade.diffusion.condition import ConditionKind, encode, make_condition
+from unfade.models.checkpoint import load_model
+from unfade.models.folder import Base
+from unfade.models.presets import find_preset
+from unfade.models.stage1 import Stage1Net
+from unfade.models.tensors import from_array
+from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
+from unfade.train.latents import LatentStore
+from unfade.train.prompts import encode_tokens, tokenize
+from unfade.train.stage1 import imperfect
+from unfade.train.task import Batch
+
+
+class Restorations:
+    """Samples by number, the same for a given (seed, number).
+
+    Args:
+        base: its autoencoder makes the latents, its tokenizer the tokens.
+        cache: where latents are kept.
+        progress: called with the number of photos whose latents are there.
+
+    Raises:
+        UsageError: shares that do not add up, or windows that do not fit the views.
+    """
+
+    def __init__(
+        self, base: Base, photos: Sequence[CleanPhoto], cache: Path, views: ViewOptions,
+        options: RestorationOptions, seed: int,
+        *, progress: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        options.check()
+        self.base, self.options, self.seed = base, options, seed
+        train, held_out = hold_out(photos)
+        self.store = LatentStore(cache, base.vae, train, views, progress=progress)
+        self.held_out = LatentStore(cache, base.vae, held_out, views)
+        self.length = int(cast(Any, base.text_encoder).config.max_position_embeddings)
+        self.first_stage: Stage1Net | None = None
+        if options.first_stage:
+            weights = find_preset("compact").folder / "stage1.safetensors"
+            self.first_stage = load_model(weights, Stage1Net)
+
+    def sample(self, number: int) -> Batch:
+        """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and tokens (L,)."""
+        store = self.held_out if number >= HELD_OUT else self.store
+        window = store.window(self.seed, number % HELD_OUT)
+        rng = generator(self.seed, "restoration", number)
+        hq = store.pixels(window)
+        given = draw_task(hq, rng, self.options)
+        prompt = ""
+        if given.prompted and rng.random() < self.options.prompts:
+            prompt = describe(store.photos[window.photo].captions, store.colours(window), rng)
+        return {
+            "z0": store.latent(window),
+            "hq": from_array(hq).permute(2, 0, 1).contiguous(),
+            "lq": from_array(given.lq).permute(2, 0, 1).contiguous(),
+            "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
+            "aged": torch.tensor(given.aged),
+            "tokens": tokenize(self.base.tokenizer, prompt, self.length),
+        }
+
+    def mended(self, batch: Batch) -> Tensor:
+        """The degraded photos (N, 3, H, W), aged ones as the first stage leaves them."""
+        lq, index = batch["lq"], batch["aged"].nonzero()[:, 0]
+        if self.first_stage is None or len(index) == 0:
+            return lq
+        first = self.first_stage.to(lq.device)
+        with torch.no_grad():
+            out = first(lq[index], batch["mask"][index]).float().clamp(0, 1)
+        return lq.index_copy(0, index, out.to(lq.dtype))
+
+    def condition(self, kind: ConditionKind, picture: Tensor, mask: Tensor) -> Tensor:
+        """What a ControlNet of this kind sees of photos (N, 3, H, W), mask (N, 1, H, W)."""
+        if kind.space == "latent":
+            with torch.no_grad():
+                picture = encode(self.base.vae, picture).float()  # (N, C, h, w)
+        return make_condition(kind, picture, mask)
+
+    def text(self, batch: Batch) -> Tensor:
+        """The embedded prompts of a batch, (N, L, D)."""
+        with torch.no_grad():
+            return encode_tokens(self.base.text_encoder, batch["tokens"])
+
+    def place(self, device: torch.device) -> Base:
+        """The frozen networks on a device; costs nothing where they are there."""
+        for network in (self.base.vae, self.base.unet, self.base.text_encoder):
+            cast(nn.Module, network).to(device)
+        return self.base

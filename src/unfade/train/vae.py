@@ -1,0 +1,129 @@
+"""Training the autoencoder of the diffusion model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+
+from unfade.data.pairs import crop, photo_index
+from unfade.data.sources import CleanPhoto, hold_out
+from unfade.diffusion.condition import decode, encode
+from unfade.models.compact import VaeConfig, build_vae
+from unfade.models.folder import load_part, save_part
+from unfade.models.patches import fold, unfold
+from unfade.models.tensors import from_array
+from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
+from unfade.train.losses import kl_divergence, spectral_l1
+from unfade.train.options import LoopOptions
+from unfade.train.sheets import write_sheet
+from unfade.train.task import Batch
+from unfade.train.vae_start import is_linear, silence_residuals, start_linear
+
+_SHOWN = 12
+_FITTED = HELD_OUT // 2  # samples that the linear start is fitted to: whole crops, trained photos
+_CROPS = 256
+_MEASURED = 48  # held-out crops that the latents' spread is taken from
+
+
+@dataclass(frozen=True)
+class VaeRecipe:
+    """`unfade train vae`.
+
+    Attributes:
+        size: side of the square crop in pixels, a multiple of the autoencoder's factor.
+        mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
+            and of the mean divergence of a latent value from a normal one.
+    """
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    model: VaeConfig = field(default_factory=VaeConfig)
+    size: int = 128
+    mse: float = 1.0
+    spectrum: float = 0.05
+    kl: float = 1e-4
+
+
+def latents_std(vae: AutoencoderKL, hq: Tensor) -> float:
+    """The standard deviation of all latent values of photos (N, 3, H, W) in [0, 1]."""
+    with torch.no_grad():
+        posterior = cast(Any, vae.encode(fold(vae, hq))).latent_dist
+    mean, std = posterior.mean.float(), posterior.std.float()  # (N, C, H/8, W/8)
+    return math.sqrt(float(mean.var() + std.square().mean()))
+
+
+class VaeTask:
+    """Random crops of clean photos -> themselves, through the latent."""
+
+    def __init__(self, recipe: VaeRecipe, photos: Sequence[CleanPhoto]) -> None:
+        self.recipe = recipe
+        self.photos, self.held_out = hold_out(photos)
+
+    def build(self) -> nn.Module:
+        """The untrained autoencoder; one that folds photos starts as the best linear one."""
+        vae = build_vae(self.recipe.model)
+        silence_residuals(vae)
+        if is_linear(vae):
+            crops = [self.sample(_FITTED + i)["hq"] for i in range(_CROPS)]
+            start_linear(vae, torch.stack(crops))
+        return vae
+
+    def sample(self, number: int) -> Batch:
+        """The hq (3, S, S) and the posterior's noise (C, S/8, S/8)."""
+        recipe, loop = self.recipe, self.recipe.loop
+        rng = generator(loop.seed, "vae", number)
+        shown = number >= HELD_OUT
+        photos = self.held_out if shown else self.photos
+        place = number - HELD_OUT if shown else photo_index(loop.seed, number, len(photos))
+        hq = crop(photos[place % len(photos)].decode(), rng, recipe.size)
+        side = recipe.size // (recipe.model.patch * 2 ** (len(recipe.model.widths) - 1))
+        noise = rng.standard_normal((recipe.model.latent_channels, side, side), np.float32)
+        return {"hq": from_array(hq).permute(2, 0, 1).contiguous(), "noise": from_array(noise)}
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Charbonnier, squared and spectral error, and the divergence; PSNR of the batch, dB."""
+        vae, hq, recipe = cast(Any, model), batch["hq"], self.recipe
+        posterior = vae.encode(fold(vae, hq)).latent_dist
+        mean, std = posterior.mean.float(), posterior.std.float()  # (N, C, h, w)
+        out = unfold(vae, vae.decode(mean + std * batch["noise"]).sample.float())
+        square = (out - hq).square()  # (N, 3, H, W)
+        kl = kl_divergence(mean, std)
+        loss = (square + 1e-6).sqrt().mean() + recipe.mse * square.mean()
+        loss = loss + recipe.spectrum * spectral_l1(out, hq) + recipe.kl * kl
+        psnr = -10 * (square.detach().mean((1, 2, 3)) + 1e-6).log10().mean()
+        return loss, {"psnr": float(psnr), "kl": float(kl.detach())}
+
+    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Crops of held-out photos beside their reconstructions; PSNR on these, dB."""
+        vae = cast(AutoencoderKL, model)
+        pictures: list[Tensor] = []
+        psnr = 0.0
+        for i in range(_SHOWN):
+            hq = self.sample(HELD_OUT + i)["hq"]
+            with torch.no_grad():
+                out = decode(vae, encode(vae, hq[None].to(vae.device)))[0]
+            out = out.float().clamp(0, 1).cpu()  # (3, S, S)
+            psnr -= 10 * math.log10(float((out - hq).square().mean()) + 1e-6) / _SHOWN
+            pictures += [hq, out]
+        write_sheet(path, [pictures[i : i + 8] for i in range(0, len(pictures), 8)])
+        return {"shown_psnr": psnr}
+
+    def export(self, model: nn.Module, folder: Path) -> None:
+        """Writes the autoencoder in diffusers' layout, in fp16, with the scale of its latents."""
+        vae = cast(AutoencoderKL, model)
+        hq = torch.stack([self.sample(HELD_OUT + i)["hq"] for i in range(_MEASURED)])
+        scale = 1 / latents_std(vae, hq.to(vae.device))
+        cast(Any, vae).register_to_config(scaling_factor=scale)
+        save_part(folder, vae)
+
+    def load(self, path: Path) -> nn.Module:
+        """The autoencoder of a diffusers folder, to start from."""
+        return load_part(path, AutoencoderKL)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unfade.data.sources import CleanPhoto
+from unfade.data.windows import ViewOptions, Window, check_views, draw_window, make_view
+from unfade.errors import UsageError
+
+VIEWS = ViewOptions(sides=[32, 48], size=16)
+
+
+def test_views_have_the_sides_asked_for_on_whole_cells() -> None:
+    image = np.random.default_rng(0).random((60, 90, 3), dtype=np.float32)
+    shapes = [make_view(image, VIEWS, v, 8).shape[:2] for v in range(VIEWS.views)]
+    assert shapes == [(32, 48), (48, 72)] * 2
+    assert make_view(image.transpose(1, 0, 2).copy(), VIEWS, 0, 8).shape == (48, 32, 3)
+
+
+def test_views_enlarge_a_photo_up_to_the_smallest_side_alone() -> None:
+    small, medium = np.zeros((20, 30, 3), np.float32), np.zeros((40, 60, 3), np.float32)
+    assert [make_view(small, VIEWS, v, 8).shape[:2] for v in (0, 1)] == [(32, 48)] * 2
+    assert [make_view(medium, VIEWS, v, 8).shape[:2] for v in (0, 1)] == [(32, 48), (40, 56)]
+
+
+def test_views_are_mirrored_in_their_second_half() -> None:
+    image = np.random.default_rng(0).random((48, 48, 3), dtype=np.float32)
+    np.testing.assert_array_equal(make_view(image, VIEWS, 3, 8), image[:, ::-1])
+    assert replace(VIEWS, mirrored=False).views == 2
+
+
+def test_windows_reach_every_view_and_place_and_depend_on_the_number_alone() -> None:
+    photos = [CleanPhoto(str(i), b"") for i in range(3)]
+    shapes = [[(4, 6), (6, 9)] * 2] * 3
+    windows = [draw_window(photos, shapes, 0, n, 2) for n in range(600)]
+    assert windows == [draw_window(photos, shapes, 0, n, 2) for n in range(600)]
+    assert windows != [draw_window(photos, shapes, 1, n, 2) for n in range(600)]
+    assert sorted(w.photo for w in windows[:3]) == [0, 1, 2]
+    for w in windows:
+        height, width = shapes[w.photo][w.view]
+        assert 0 <= w.y <= height - 2 and 0 <= w.x <= width - 2
+    views = Counter(w.view for w in windows)
+    assert views[1] > views[0] > 60  # larger views hold more
+    assert {(w.y, w.x) for w in windows if w.view == 0} == {
+        (y, x) for y in range(3) for x in range(5)
+    }
+
+
+def test_window_lies_on_the_pixels_below_its_cells() -> None:
+    window = Window(photo=0, view=0, y=3, x=7, cells=2)
+    assert window.slices(8) == (slice(24, 40), slice(56, 72))
+    assert window.slices() == (slice(3, 5), slice(7, 9))
+
+
+@pytest.mark.parametrize(("sides", "size"), [([32], 40), ([32], 20), ([], 16)])
+def test_check_views_refuses_windows_that_fit_no_view(sides: list[int], size: int) -> None:
+    with pytest.raises(UsageError, match="windows of"):
+        check_views(ViewOptions(sides=sides, size=size), 8)
+    check_views(VIEWS, 8)

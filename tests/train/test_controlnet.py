@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+from unfade.diffusion.predict import predict
+from unfade.diffusion.schedule import q_sample
+from unfade.errors import UsageError
+from unfade.models.folder import Base
+from unfade.train.controlnet import ControlnetTask
+from unfade.train.loop import train
+
+MakeTask = Callable[..., Any]
+
+
+def batch_of(task: Any, count: int = 4) -> dict[str, torch.Tensor]:
+    samples = [task.sample(n) for n in range(count)]
+    return {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
+
+
+class Plain(ControlnetTask):
+    """Eq. 2 and nothing else."""
+
+    def loss(self, model: Any, batch: Any) -> Any:
+        zt = q_sample(self.schedule, batch["z0"], batch["noise"], batch["t"])
+        condition = torch.cat([batch["lq"], batch["mask"]], 1)
+        out = predict(self.base.unet, model, zt, batch["t"], self.pairs.text(batch), condition)
+        return F.mse_loss(out.float(), batch["noise"]), {}
+
+
+def test_training_is_plain_bit_for_bit_when_every_sample_keeps_its_photo(
+    make_diffusion_task: MakeTask, tmp_path: Path
+) -> None:
+    task = make_diffusion_task("controlnet", p_iide=1.0)
+    train(task, task.recipe.loop, tmp_path / "iide")
+    task.__class__ = Plain
+    train(task, task.recipe.loop, tmp_path / "plain")
+    one, other = (load_file(tmp_path / n / "state.safetensors") for n in ("iide", "plain"))
+    assert all(torch.equal(one[k], other[k]) for k in one | other)
+
+
+def test_training_differs_when_samples_swap(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
+    states: list[dict[str, torch.Tensor]] = []
+    for p_iide in (1.0, 0.0):
+        task = make_diffusion_task("controlnet", p_iide=p_iide)
+        train(task, task.recipe.loop, tmp_path / str(p_iide))
+        states.append(load_file(tmp_path / str(p_iide) / "state.safetensors"))
+    assert any(not torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+@pytest.mark.parametrize("space", ["pixel", "latent"])
+def test_gradients_reach_the_controlnet_and_nothing_else(
+    make_diffusion_task: MakeTask, base: Base, make_controlnet: MakeTask, space: str
+) -> None:
+    task = make_diffusion_task("controlnet", space=space, p_iide=0.5)
+    controlnet = make_controlnet(space)
+    batch = batch_of(task)
+    assert batch["swap"].any() and not batch["swap"].all()
+    task.loss(controlnet, batch)[0].backward()
+    for name, parameter in controlnet.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name
+    for frozen in (base.vae, base.unet, base.text_encoder):
+        assert all(p.grad is None and not p.requires_grad for p in frozen.parameters())
+
+
+def test_an_untrained_controlnet_has_the_loss_of_the_base_model(
+    make_diffusion_task: MakeTask, base: Base
+) -> None:
+    task = make_diffusion_task("controlnet")
+    batch = batch_of(task)
+    zt = q_sample(task.schedule, batch["z0"], batch["noise"], batch["t"])
+    alone = predict(base.unet, None, zt, batch["t"], task.pairs.text(batch), None)
+    loss = task.loss(task.build(), batch)[0]
+    assert torch.equal(loss, F.mse_loss(alone, batch["noise"]))
+
+
+def test_samples_differ_in_nothing_but_the_swap_when_p_iide_does(
+    make_diffusion_task: MakeTask,
+) -> None:
+    always, never = (make_diffusion_task("controlnet", p_iide=p) for p in (1.0, 0.0))
+    for number in range(5):
+        one, other = always.sample(number), never.sample(number)
+        assert not one.pop("swap") and other.pop("swap")
+        assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_checkpointing_changes_no_gradient(
+    make_diffusion_task: MakeTask, make_controlnet: MakeTask, base: Base
+) -> None:
+    grads: list[torch.Tensor] = []
+    for checkpointing in (False, True):
+        task = make_diffusion_task("controlnet")
+        task = ControlnetTask(
+            replace(task.recipe, loop=replace(task.recipe.loop, checkpointing=checkpointing)),
+            task.pairs.store.photos, base, task.pairs.store.folder.parent,
+        )  # fmt: skip
+        controlnet = make_controlnet()
+        if checkpointing:
+            assert base.unet.is_gradient_checkpointing
+            controlnet.enable_gradient_checkpointing()
+        task.loss(controlnet, batch_of(task))[0].backward()
+        grads.append(torch.cat([p.grad.flatten() for p in controlnet.parameters()]))
+    base.unet.disable_gradient_checkpointing()
+    torch.testing.assert_close(*grads)
+
+
+def test_show_and_export_give_pictures_and_weights_that_load(
+    make_diffusion_task: MakeTask, make_controlnet: MakeTask, tmp_path: Path
+) -> None:
+    task, controlnet = make_diffusion_task("controlnet"), make_controlnet()
+    figures = task.show(controlnet, tmp_path / "sheet.png")
+    assert set(figures) == {"shown_loss", "shown_psnr"} and figures["shown_loss"] > 0
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    task.export(controlnet, tmp_path / "controlnet")
+    loaded: nn.Module = task.load(tmp_path / "controlnet")
+    assert isinstance(loaded, ControlNetModel)
+    for a, b in zip(controlnet.parameters(), loaded.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)  # fp16 on disk
+
+
+def test_task_refuses_a_p_iide_that_is_no_probability(make_diffusion_task: MakeTask) -> None:
+    with pytest.raises(UsageError, match="p_iide"):
+        make_diffusion_task("controlnet", p_iide=1.5)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unfade.errors import UsageError
+from unfade.train.feed import batches, numbers
+from unfade.train.options import LoopOptions
+
+
+class Counting:
+    """A task whose samples are their numbers."""
+
+    def build(self) -> Any:
+        raise NotImplementedError
+
+    def sample(self, number: int) -> dict[str, torch.Tensor]:
+        return {"number": torch.tensor(number)}
+
+    def loss(self, model: Any, batch: Any) -> Any:
+        raise NotImplementedError
+
+    def show(self, model: Any, path: Path) -> Any:
+        raise NotImplementedError
+
+
+@given(
+    micro=st.integers(1, 4), accumulate=st.integers(1, 3), processes=st.integers(1, 3),
+    step=st.integers(0, 5),
+)  # fmt: skip
+def test_processes_and_micro_batches_see_together_what_one_batch_sees(
+    micro: int, accumulate: int, processes: int, step: int
+) -> None:
+    batch = micro * accumulate * processes
+    options = LoopOptions(steps=5, batch=batch, accumulate=accumulate)
+    parts = [list(numbers(step, options, rank, processes)) for rank in range(processes)]
+    for i in range(5 - step):
+        mine = [part[i * accumulate : (i + 1) * accumulate] for part in parts]
+        seen = sorted(n for process in mine for one in process for n in one)
+        assert seen == list(range((step + i) * batch, (step + i + 1) * batch))
+    assert all(len(part) == (5 - step) * accumulate for part in parts)
+
+
+def test_numbers_refuse_a_batch_that_does_not_part_evenly() -> None:
+    for batch, accumulate, processes in ((8, 3, 1), (8, 1, 3), (2, 2, 2)):
+        options = LoopOptions(batch=batch, accumulate=accumulate)
+        with pytest.raises(UsageError, match=f"batch of {batch}"):
+            next(numbers(0, options, 0, processes))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_come_in_order(workers: int) -> None:
+    options = LoopOptions(steps=10**9, batch=3, workers=workers)  # endless, and not listed first
+    feed = batches(Counting(), 4, options, 0, 1)
+    seen = [b["number"].tolist() for b in islice(feed, 3)]
+    assert seen == [[12, 13, 14], [15, 16, 17], [18, 19, 20]]

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unfade.config import load_toml
+from unfade.data.windows import check_views
+from unfade.train.cfw import CfwRecipe
+from unfade.train.controlnet import ControlnetRecipe
+from unfade.train.options import ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train.prior import PriorRecipe
+from unfade.train.vae import VaeRecipe
+
+FOLDER = Path(__file__).parents[2] / "recipes" / "compact"
+RECIPES = {
+    "scratch": ScratchRecipe, "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe,
+    "tone": ToneRecipe, "vae": VaeRecipe,
+    "prior": PriorRecipe, "controlnet": ControlnetRecipe, "cfw": CfwRecipe,
+}  # fmt: skip
+
+
+def test_every_recipe_is_known() -> None:
+    assert {path.stem for path in FOLDER.glob("*.toml")} == set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_can_be_read(name: str) -> None:
+    recipe = load_toml(FOLDER / f"{name}.toml", RECIPES[name])
+    assert recipe.loop.steps > 0
+    if hasattr(recipe, "views"):
+        check_views(recipe.views, 8)
+    if hasattr(recipe, "pairs") and hasattr(recipe.pairs, "check"):
+        recipe.pairs.check()

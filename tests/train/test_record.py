@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from unfade.data.sources import CleanPhoto, fingerprint
+from unfade.train import record
+from unfade.train.inputs import Inputs
+from unfade.train.launch import accelerator
+
+
+def test_manifest_tells_what_was_trained_on_what(tmp_path: Path) -> None:
+    photos = [CleanPhoto("a", b"1")]
+    inputs = Inputs(base="somewhere", controlnet=None)
+    record.begin(tmp_path, "vae", {"size": 32}, photos, inputs, accelerator())
+    found = json.loads((tmp_path / "run.json").read_text())
+    assert (found["task"], found["recipe"], found["photos"]) == ("vae", {"size": 32}, 1)
+    assert found["data_sha256"] == fingerprint(photos) and found["base"] == "somewhere"
+    (start,) = found["starts"]
+    assert start["processes"] == 1 and start["versions"]["torch"] and start["created"]
+    assert found["weights"] == {}
+
+
+def test_manifest_keeps_every_start_and_the_hashes_at_the_end(tmp_path: Path) -> None:
+    for _ in range(2):
+        record.begin(tmp_path, "vae", {}, [CleanPhoto("a", b"1")], Inputs(), accelerator())
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "config.json").write_bytes(b"{}")
+    record.finish(tmp_path, tmp_path / "vae")
+    found = json.loads((tmp_path / "run.json").read_text())
+    assert len(found["starts"]) == 2
+    assert found["weights"] == {"vae/config.json": hashlib.sha256(b"{}").hexdigest()}
+    assert found["peak_memory_mib"] > 0
+    (tmp_path / "one.safetensors").write_bytes(b"x")
+    record.finish(tmp_path, tmp_path / "one.safetensors")
+    found = json.loads((tmp_path / "run.json").read_text())
+    assert list(found["weights"]) == ["one.safetensors"]

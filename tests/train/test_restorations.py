@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from unfade.data.restoration import RestorationOptions
+from unfade.data.sources import CleanPhoto
+from unfade.data.windows import ViewOptions
+from unfade.diffusion.condition import ConditionKind, encode
+from unfade.models.folder import Base
+from unfade.models.stage1 import Stage1Config, Stage1Net
+from unfade.train.feed import HELD_OUT
+from unfade.train.restorations import Restorations
+
+VIEWS = ViewOptions(sides=[32, 40], size=16)
+OPTIONS = RestorationOptions(first_stage=False)
+
+
+def pairs(base: Base, photos: list[CleanPhoto], cache: Path, **changes: float) -> Restorations:
+    return Restorations(base, photos, cache, VIEWS, replace(OPTIONS, **changes), 0)
+
+
+def test_sample_degrades_the_window_that_its_latent_encodes(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    found = pairs(base, photos, cache)
+    for number in (*range(6), HELD_OUT + 3):
+        sample = found.sample(number)
+        assert sample["z0"].shape == (4, 4, 4) and sample["tokens"].shape == (8,)
+        assert sample["hq"].shape == sample["lq"].shape == (3, 16, 16)
+        assert sample["mask"].shape == (1, 16, 16)
+        again = found.sample(number)
+        assert all(torch.equal(sample[k], again[k]) for k in sample)
+        window = found.store.window(0, number % HELD_OUT)
+        assert torch.equal(sample["z0"], found.store.latent(window))
+
+
+def test_prompts_come_half_the_time_and_never_for_super_resolution(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    null = base.tokenizer("", padding="max_length", max_length=8, return_tensors="pt").input_ids[0]
+
+    def share(**changes: float) -> float:
+        found = pairs(base, photos, cache, **changes)
+        empty = [torch.equal(found.sample(n)["tokens"], null) for n in range(40)]
+        return 1 - sum(empty) / len(empty)
+
+    assert 0.3 < share(old_photo=0.5, colorize=0.5, super_resolution=0.0) < 0.7
+    assert share(old_photo=0.0, colorize=0.0, super_resolution=1.0) == 0
+
+
+def test_first_stage_mends_aged_photos_alone(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    found = pairs(base, photos, cache)
+    torch.manual_seed(0)
+    net = Stage1Net(Stage1Config([8] * 3, [1] * 3)).eval().requires_grad_(False)
+    for parameter in net.net.leave.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    batch = {
+        "lq": torch.rand(3, 3, 16, 16), "mask": torch.zeros(3, 1, 16, 16),
+        "aged": torch.tensor([True, False, True]),
+    }  # fmt: skip
+    assert found.mended(batch) is batch["lq"]  # there is no first stage
+    found.first_stage = net
+    out = found.mended(batch)
+    assert torch.equal(out[1], batch["lq"][1])
+    torch.testing.assert_close(out[0], net(batch["lq"][:1], batch["mask"][:1])[0].clamp(0, 1))
+    assert (out[2] - batch["lq"][2]).abs().max() > 1e-3
+
+
+def test_condition_is_the_photo_or_its_latent_with_the_mask(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    found = pairs(base, photos, cache)
+    picture, mask = torch.rand(2, 3, 16, 16), torch.ones(2, 1, 16, 16)
+    pixel = found.condition(ConditionKind("pixel", True), picture, mask)
+    assert torch.equal(pixel, torch.cat([picture, mask], 1))
+    latent = found.condition(ConditionKind("latent", False), picture, mask)
+    with torch.no_grad():
+        torch.testing.assert_close(latent, encode(base.vae, picture))
