@@ -3,14 +3,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unfade.data.pairs import PairOptions, crop, old_photo_pair, photo_index
+from unfade.data.pairs import PairOptions, Spot, crop, old_photo_pair, photo_index
 from unfade.data.sources import CleanPhoto
 from unfade.degrade import Degraded
+from unfade.rng import generator
 
 SMALL = PairOptions(size=48)
 FIELDS = ("lq", "hq", "toned", "mask", "lost")
@@ -85,6 +87,92 @@ def test_crop_shows_all_parts_of_a_photo(distinct: Callable[[], np.ndarray]) -> 
         out = crop(distinct(), np.random.default_rng(seed), 48)
         seen[np.unique((out[..., 0] * 9.99).astype(int))] = True
     assert seen.all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    height=st.integers(20, 200), width=st.integers(20, 200), size=st.sampled_from([16, 48, 96]),
+    y=st.floats(0, 0.999), x=st.floats(0, 0.999), seed=st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_crop_holds_its_spot(
+    height: int, width: int, size: int, y: float, x: float, seed: int
+) -> None:
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    shares = np.stack([(rows + 0.5) / height, (columns + 0.5) / width, 0 * rows], 2)
+    out = crop(shares, np.random.default_rng(seed), size, Spot(0, y, x))
+    assert out.shape == (size, size, 3)
+    for axis, share, pixels in ((0, y, height), (1, x, width)):
+        near = 2 / pixels  # a pixel of the photo at 0.6 of its size, and rounding
+        assert out[..., axis].min() - near <= share <= out[..., axis].max() + near
+
+
+def test_crop_shows_its_spot_at_many_places_and_seldom_at_the_edge() -> None:
+    image = np.zeros((200, 200, 3), np.float32)
+    image[98:103, 98:103] = 1
+    places: list[tuple[float, float]] = []
+    for seed in range(60):
+        out = crop(image, np.random.default_rng(seed), 48, Spot(0, 0.5, 0.5))[..., 0]
+        y, x = np.unravel_index(int(out.argmax()), out.shape)
+        places.append((float(y), float(x)))
+    assert np.min(places) > 4 and np.max(places) < 44
+    assert (np.std(places, 0) > 6).all()
+
+
+@pytest.fixture
+def shades() -> list[CleanPhoto]:
+    """Twenty photos of one gray each, 10 / 255 apart."""
+    grays = [np.full((60, 70, 3), 20 + 10 * i, np.uint8) for i in range(20)]
+    return [CleanPhoto(str(i), cv2.imencode(".png", g)[1].tobytes()) for i, g in enumerate(grays)]
+
+
+def shade(pair: Degraded) -> int:
+    """Which of the shades a pair shows."""
+    return round((float(pair.hq.mean()) * 255 - 20) / 10)
+
+
+PLAIN = PairOptions(size=16, distractors=False)
+SPOTS = [Spot(3, 0.5, 0.5), Spot(11, 0.1, 0.9)]
+
+
+def test_hard_pairs_are_drawn_at_their_share(shades: list[CleanPhoto]) -> None:
+    options = replace(PLAIN, hard=0.4)
+    shown = [shade(old_photo_pair(shades, 0, n, options, SPOTS)) for n in range(300)]
+    share = [np.mean(np.array(shown) == place) for place in (3, 11)]
+    assert share == pytest.approx([0.2 + 0.6 / 20] * 2, abs=0.07)
+    assert set(shown) == set(range(20))  # the rest shows all photos
+
+
+@pytest.mark.parametrize("clean", [0.0, 1.0])
+def test_half_of_the_hard_pairs_are_clean(shades: list[CleanPhoto], clean: float) -> None:
+    options = replace(PLAIN, hard=1.0, clean=clean)
+    pairs = [old_photo_pair(shades, 0, n, options, SPOTS) for n in range(200)]
+    assert {shade(pair) for pair in pairs} == {3, 11}
+    untouched = [np.array_equal(pair.lq, pair.toned) for pair in pairs]
+    assert np.mean(untouched) == pytest.approx(0.5, abs=0.1)
+    assert not any(pair.mask.any() for pair, same in zip(pairs, untouched, strict=True) if same)
+    assert any(pair.mask.any() for pair in pairs)
+
+
+def test_hard_pairs_hold_their_spot_and_depend_on_seed_and_number_alone() -> None:
+    image = np.full((90, 120, 3), 100, np.uint8)
+    image[20:25, 80:85] = (0, 0, 255)
+    photos = [CleanPhoto("red", cv2.imencode(".png", image)[1].tobytes())]
+    options = replace(PLAIN, size=32, hard=1.0)
+    spots = [Spot(0, 22.5 / 90, 82.5 / 120)]
+    for number in range(30):
+        pair = old_photo_pair(photos, 5, number, options, spots)
+        assert np.ptp(pair.hq[..., 0]) > 0.1  # red, or its gray
+        assert same(pair, old_photo_pair(photos, 5, number, options, spots))
+
+
+def test_pairs_are_as_ever_when_there_are_no_spots(photos: list[CleanPhoto]) -> None:
+    for number in range(12):
+        pair = old_photo_pair(photos, 7, number, replace(SMALL, hard=0.9))
+        assert same(pair, old_photo_pair(photos, 7, number, SMALL))
+        plain = old_photo_pair(photos, 7, number, replace(SMALL, clean=1.0, distractors=False))
+        photo = photos[photo_index(7, number, len(photos))]
+        hq = crop(photo.decode(), generator(7, "pair", number), 48)  # nothing is drawn before
+        np.testing.assert_array_equal(plain.hq, hq)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
 from unfade.models.compact import TextConfig, UnetConfig
-from unfade.models.scratch import ScratchConfig
+from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config
 from unfade.models.tone import ToneConfig
 from unfade.train.options import LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
@@ -46,6 +46,22 @@ def photos() -> list[CleanPhoto]:
         code = cv2.imencode(".png", image)[1].tobytes()
         out.append(CleanPhoto(str(i), code, ("a red ball on grass", "a dog")[: i % 3]))
     return out
+
+
+@pytest.fixture
+def detector() -> ScratchDetector:
+    """Takes red for damage and blue for a lost border, pixels by two and two.
+
+    The logit of a value v is 60 (v - 0.5) - 10, and -10 below 0.5.
+    """
+    net = ScratchDetector(ScratchConfig([2], [1], threshold=0.6)).eval().requires_grad_(False)
+    for parameter in net.parameters():
+        parameter.zero_()
+    for i, colour in enumerate((0, 2)):
+        net.net.enter.weight[i, 4 * colour : 4 * colour + 4, 1, 1] = 0.25
+        net.net.leave.weight[4 * i : 4 * i + 4, i, 1, 1] = 60
+    net.get_parameter("net.leave.bias").fill_(-10)
+    return net
 
 
 @pytest.fixture(scope="session")

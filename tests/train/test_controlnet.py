@@ -101,7 +101,7 @@ def test_checkpointing_changes_no_gradient(
         task = make_diffusion_task("controlnet")
         task = ControlnetTask(
             replace(task.recipe, loop=replace(task.recipe.loop, checkpointing=checkpointing)),
-            task.pairs.store.photos, base, task.pairs.store.folder.parent,
+            task.pairs.store.photos, base, task.pairs.store.chunks.folder.parent,
         )  # fmt: skip
         controlnet = make_controlnet()
         if checkpointing:

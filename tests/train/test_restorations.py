@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
-from unfade.diffusion.condition import ConditionKind, encode
+from unfade.diffusion.condition import ConditionKind, embed, encode
 from unfade.models.folder import Base
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.train.feed import HELD_OUT
@@ -49,6 +51,54 @@ def test_prompts_come_half_the_time_and_never_for_super_resolution(
 
     assert 0.3 < share(old_photo=0.5, colorize=0.5, super_resolution=0.0) < 0.7
     assert share(old_photo=0.0, colorize=0.0, super_resolution=1.0) == 0
+
+
+def test_prompts_are_cached_when_they_are_captions_alone(
+    base: Base, photos: list[CleanPhoto], tmp_path: Path
+) -> None:
+    found = pairs(base, photos, tmp_path, phrases=False, old_photo=1.0, colorize=0.0,
+                  super_resolution=0.0)  # fmt: skip
+    options = ("", "a red ball on grass", "a dog")
+    with torch.no_grad():
+        texts = embed(base.tokenizer, base.text_encoder, options)
+    drawn: set[int] = set()
+    for number in range(30):
+        sample = found.sample(number)
+        assert "tokens" not in sample and sample["text"].shape == (8, 8)
+        near = (texts - sample["text"]).abs().amax((1, 2))
+        assert near.min() < 0.01
+        which = int(near.argmin())
+        drawn.add(which)
+        captions = photos[found.store.window(0, number).photo].captions
+        assert options[which] in ("", *captions)
+    assert drawn == {0, 1, 2}
+    found.options = replace(found.options, prompts=0.0)
+    assert all(torch.equal(found.sample(n)["text"], texts[0]) for n in range(12))
+    batch = {"text": torch.stack([found.sample(n)["text"] for n in range(2)])}
+    assert found.text(batch) is batch["text"]
+
+
+@pytest.mark.parametrize("phrases", [True, False])
+def test_a_copy_for_another_process_gives_the_same_samples(
+    base: Base, photos: list[CleanPhoto], cache: Path, phrases: bool
+) -> None:
+    found = pairs(base, photos, cache, phrases=phrases)
+    samples = {n: found.sample(n) for n in (0, 1, 2, HELD_OUT, HELD_OUT + 1)}
+    copy = pickle.loads(pickle.dumps(found))
+    for number, sample in samples.items():
+        again = copy.sample(number)
+        assert sample.keys() == again.keys()
+        assert all(torch.equal(sample[k], again[k]) for k in sample)
+
+
+def test_progress_counts_latents_and_then_captions(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    done: list[int] = []
+    for phrases in (True, False):
+        options = replace(OPTIONS, phrases=phrases)
+        Restorations(base, photos, cache, VIEWS, options, 0, progress=done.append)
+    assert done == [6, 6, 6]
 
 
 def test_first_stage_mends_aged_photos_alone(

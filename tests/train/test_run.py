@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from unfade.data.sources import CleanPhoto
 from unfade.errors import InputError, UsageError
@@ -60,6 +63,64 @@ def test_train_task_refuses_wrong_names(data: Path, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text("[loop]\nspeed = 3\n")
     with pytest.raises(UsageError, match="speed"):
         train_task("tone", data, tmp_path / "run", tmp_path / "r.toml")
+
+
+HARD = """
+alarms = 0.7
+[loop]
+steps = 4
+batch = 2
+warmup = 1
+workers = 0
+save_every = 2
+[model]
+widths = [8, 8]
+blocks = [1, 1]
+[pairs]
+size = 32
+hard = {hard}
+"""
+
+
+@pytest.fixture
+def hard(data: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Trains the detector with this share of hard pairs, which need weights to start from."""
+
+    def run(name: str, share: float, **inputs: Any) -> Path:
+        recipe = tmp_path / "scratch.toml"
+        recipe.write_text(HARD.format(hard=share))
+        return train_task("scratch", data, tmp_path / name, recipe, **inputs)
+
+    return run
+
+
+def test_hard_pairs_need_weights_to_start_from(hard: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no weights to start from.*--start.*hard = 0"):
+        hard("run", 0.5)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_on_hard_pairs_ends_the_same_when_it_was_stopped(
+    hard: Callable[..., Path], tmp_path: Path
+) -> None:
+    start = hard("plain", 0.0)
+    seen: list[tuple[int, int]] = []
+    whole = hard("whole", 0.5, start=start, progress=lambda n, of, _: seen.append((n, of)))
+    assert seen == [(1, 3), (2, 3), (3, 3), *((n, 4) for n in range(1, 5))]  # photos, then steps
+
+    def stop(done: int, total: int, figures: dict[str, float]) -> None:
+        if (done, total) == (3, 4):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hard("broken", 0.5, start=start, progress=stop)
+    seen.clear()
+    broken = hard("broken", 0.5, start=start, progress=lambda n, of, _: seen.append((n, of)))
+    assert seen == [(3, 4), (4, 4)]  # alarms are known, and two steps were saved
+    easy = hard("easy", 0.0, start=start)
+    expected, same, other = (load_file(path) for path in (whole, broken, easy))
+    assert all(torch.equal(expected[k], same[k]) for k in expected | same)
+    assert any(not torch.equal(expected[k], other[k]) for k in expected)
 
 
 SMALL = """

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from unfade.data.pairs import old_photo_pair
+from unfade.data.sources import CleanPhoto
+from unfade.models.erase import erased
+from unfade.models.inference import inference
+from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull
-from unfade.train.stage1 import imperfect, mending_loss
+from unfade.train.feed import batches
+from unfade.train.stage1 import Stage1Task, found, imperfect, mending_loss
 
 MakeTask = Callable[..., Any]
 
@@ -92,3 +100,88 @@ def test_loss_reports_the_gain_over_the_fill(make_task: MakeTask) -> None:
 
     figures = task.loss(Idle(), batch)[1]
     assert figures == pytest.approx({"sound_db": 0, "holes_db": 0}, abs=1e-4)
+
+
+def test_found_erases_what_is_sure_whole_and_what_is_doubtful_in_part(
+    detector: ScratchDetector,
+) -> None:
+    lq = torch.full((3, 64, 64), 0.2)
+    lq[0, 10:12, 10:50] = 1  # a sure scratch
+    lq[0, 20:22, 10:50] = 0.69  # p = 0.80, its threshold is 0.6
+    lq[0, 30:32, 10:50] = 0.67  # p = 0.55
+    lq[2, 40:64, 50:64] = 1  # a lost corner
+    mask = found(detector, lq)
+    assert mask.shape == (64, 64) and mask.dtype == np.float32
+    assert (mask[10:12, 10:50] == 1).all() and (mask[40:, 50:] == 1).all()
+    assert mask[20:22, 12:48] == pytest.approx(0.5, abs=0.05)
+    assert not mask[28:34, :48].any() and not mask[:8].any()
+    assert (mask[9, 10:50] == 1).all() and not mask[8].any()  # a pixel wider
+
+
+def test_found_takes_a_border_for_lost_from_one_half(detector: ScratchDetector) -> None:
+    detector.config = replace(detector.config, threshold=0.3)
+    lq = torch.full((3, 32, 32), 0.2)
+    lq[2, :8] = 0.66  # p = 0.40: for damage that would do
+    assert not found(detector, lq).any()
+    lq[2, :8] = 0.69
+    assert (found(detector, lq)[:8] == 1).all()
+
+
+@pytest.fixture
+def make_found(make_task: MakeTask, photos: list[CleanPhoto]) -> Callable[[float], Stage1Task]:
+    """A task that draws this share of its masks from the compact preset's detector."""
+    return lambda share: Stage1Task(replace(make_task("stage1").recipe, found=share), photos)
+
+
+def test_all_masks_are_found_when_their_share_is_all(
+    make_found: Callable[[float], Stage1Task],
+) -> None:
+    task = make_found(1.0)
+    assert task.detector is not None
+    pieces: list[float] = []
+    for number in range(12):
+        sample = task.sample(number)
+        with inference(torch.device("cpu")):
+            p = (task.detector(sample["lq"][None]).float().sigmoid()[0] * 255).round().numpy()
+        seen = np.where(p[1] >= 128, p.max(0), p[0]).astype(np.uint8)
+        mask = sample["mask"][0].numpy()
+        np.testing.assert_array_equal(mask, erased(seen, task.detector.config.threshold, 1))
+        true = old_photo_pair(task.photos, 0, number, task.recipe.pairs).mask
+        np.testing.assert_array_equal(sample["damage"][0].numpy(), np.maximum(mask, true))
+        pieces.append(float(mask.mean()))
+    assert min(pieces) < 0.1 < max(pieces)
+
+
+def test_masks_are_found_at_their_share(make_found: Callable[[float], Stage1Task]) -> None:
+    task, calls = make_found(0.65), list[int]()
+    assert task.detector is not None
+    task.detector.register_forward_hook(lambda *_: calls.append(1))
+    for number in range(100):
+        before = len(calls)
+        mask = task.sample(number)["mask"]
+        assert len(calls) > before or set(mask.unique().tolist()) <= {0.0, 1.0}
+    assert len(calls) == pytest.approx(65, abs=13)
+
+
+def test_pairs_are_the_same_whatever_share_of_their_masks_is_found(
+    make_found: Callable[[float], Stage1Task], make_task: MakeTask
+) -> None:
+    none, all_ = make_found(0.0), make_found(1.0)
+    assert none.detector is None
+    for number in range(5):
+        one, other, plain = (t.sample(number) for t in (none, all_, make_task("stage1")))
+        assert all(torch.equal(one[k], plain[k]) for k in plain)
+        assert all(torch.equal(one[k], other[k]) for k in ("lq", "hq"))
+
+
+def test_found_masks_are_the_same_in_any_process(make_found: Callable[[float], Stage1Task]) -> None:
+    task = make_found(0.5)
+    options = replace(task.recipe.loop, steps=4, batch=2)
+    here, one, two = (
+        list(batches(task, 0, replace(options, workers=n), 0, 1)) for n in (0, 1, 2)
+    )  # fmt: skip
+    again = list(batches(pickle.loads(pickle.dumps(task)), 0, options, 0, 1))
+    for a, b, c, d in zip(here, one, two, again, strict=True):
+        assert all(torch.equal(b[k], c[k]) and torch.equal(a[k], d[k]) for k in a)
+        for key in a:  # a process of several threads may round otherwise
+            torch.testing.assert_close(a[key], b[key], rtol=0, atol=0.02)

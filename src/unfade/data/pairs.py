@@ -16,6 +16,8 @@ from unfade.degrade.severity import HEAVY, LIGHT, MODERATE
 from unfade.degrade.types import Degraded, Image, extent
 from unfade.rng import generator
 
+LARGE = 1.5
+
 
 @dataclass(frozen=True)
 class PairOptions:
@@ -26,6 +28,9 @@ class PairOptions:
         light, heavy: shares of the two severities; the rest is moderate.
         clean: share of pairs with nothing to mend, half of them with a change of tone.
         distractors: draw text, twigs and frames that are no damage.
+        hard: share of pairs that show a place which was taken for damage, half of them clean.
+        large: share of pairs from photos of at least `LARGE` times the crop, which need not be
+            enlarged: what is enlarged is soft, and teaches that fine texture is damage.
     """
 
     size: int = 256
@@ -33,6 +38,17 @@ class PairOptions:
     heavy: float = 0.2
     clean: float = 0.22
     distractors: bool = True
+    hard: float = 0.0
+    large: float = 0.0
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in a photo: its number and, as shares of height and width, where."""
+
+    photo: int
+    y: float
+    x: float
 
 
 def photo_index(seed: int, number: int, count: int) -> int:
@@ -42,11 +58,32 @@ def photo_index(seed: int, number: int, count: int) -> int:
     return int(order[place])
 
 
-def crop(image: Image, rng: np.random.Generator, size: int) -> Image:
+def large_photos(photos: Sequence[CleanPhoto], size: int) -> list[int]:
+    """The numbers of the photos that crops of this size need not enlarge."""
+    return [i for i, photo in enumerate(photos) if photo.short_side() >= LARGE * size]
+
+
+def pick_photo(seed: int, number: int, count: int, large: Sequence[int], share: float) -> int:
+    """Which photo sample `number` shows: a large one at this share, else `photo_index`."""
+    rng = generator(seed, "large", number)
+    if large and rng.random() < share:
+        return large[int(rng.integers(len(large)))]
+    return photo_index(seed, number, count)
+
+
+def _first(rng: np.random.Generator, extra: int, size: int, middle: float | None) -> int:
+    """Where a crop begins, 0..extra: anywhere, or so that it holds a pixel."""
+    if middle is None:
+        return int(rng.integers(0, extra + 1))
+    return int(np.clip(middle - size * rng.uniform(0.2, 0.8), 0, extra))
+
+
+def crop(image: Image, rng: np.random.Generator, size: int, spot: Spot | None = None) -> Image:
     """A random square, flipped at random, of a photo rescaled by 0.6 to 1.25.
 
     Args:
         image: (H, W, 3) float32.
+        spot: what the square holds; None is anything.
 
     Returns:
         (size, size, 3) float32.
@@ -56,8 +93,8 @@ def crop(image: Image, rng: np.random.Generator, size: int) -> Image:
     mode = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     scaled = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=mode))
     height, width = extent(scaled)
-    y = int(rng.integers(0, height - size + 1))
-    x = int(rng.integers(0, width - size + 1))
+    y = _first(rng, height - size, size, spot and spot.y * height)
+    x = _first(rng, width - size, size, spot and spot.x * width)
     out = scaled[y : y + size, x : x + size]
     if rng.random() < 0.5:
         out = out[:, ::-1]
@@ -65,21 +102,26 @@ def crop(image: Image, rng: np.random.Generator, size: int) -> Image:
 
 
 def old_photo_pair(
-    photos: Sequence[CleanPhoto], seed: int, number: int, options: PairOptions
-) -> Degraded:
-    """Sample `number` of the run with this seed."""
+    photos: Sequence[CleanPhoto], seed: int, number: int, options: PairOptions,
+    spots: Sequence[Spot] = (), large: Sequence[int] = (),
+) -> Degraded:  # fmt: skip
+    """Sample `number` of the run with this seed; `spots` and `large` photos are for their share."""
     rng = generator(seed, "pair", number)
-    photo = photos[photo_index(seed, number, len(photos))]
-    hq = crop(photo.decode(), rng, options.size)
+    spot, clean = None, options.clean
+    place = pick_photo(seed, number, len(photos), large, options.large)
+    if spots and rng.random() < options.hard:
+        spot, clean = spots[int(rng.integers(len(spots)))], 0.5
+        place = spot.photo
+    hq = crop(photos[place].decode(), rng, options.size, spot)
     if options.distractors:
         hq = distract(hq, rng)
     roll = rng.random()
-    if roll < options.clean:
+    if roll < clean:
         empty = np.zeros((options.size, options.size), np.float32)
         toned = draw_tone(rng, MODERATE.fade).apply(hq) if rng.random() < 0.5 else hq
         return Degraded(toned, hq, toned, empty, empty)
     unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0))))
-    share = (roll - options.clean) / (1 - options.clean)
+    share = (roll - clean) / (1 - clean)
     severity = MODERATE
     if share < options.light:
         severity = LIGHT

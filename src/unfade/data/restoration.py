@@ -33,6 +33,8 @@ class RestorationOptions:
         halved: share of the super-resolution pairs at x2; the rest is x4.
         prompts: share of the samples with a caption, where the task has any; the rest has the
             null text.
+        phrases: let prompts say where the picture has which colours, besides what captions say.
+            Without that, embedded captions are cached: worth it where the text encoder is large.
         first_stage: show what the first stage makes of an aged photo, as restoring does.
     """
 
@@ -44,6 +46,7 @@ class RestorationOptions:
     aged: float = 0.5
     halved: float = 0.3
     prompts: float = 0.5
+    phrases: bool = True
     first_stage: bool = True
 
     def check(self) -> None:

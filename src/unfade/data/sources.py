@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from unfade.degrade.types import Image
 from unfade.errors import InputError
@@ -38,6 +40,16 @@ class CleanPhoto:
             raise InputError(f"undecodable photo '{self.key}'", "a JPEG or PNG", "remove it")
         rgb = np.ascontiguousarray(decoded[..., ::-1]).astype(np.float32)
         return rgb / np.float32(255)
+
+    def short_side(self) -> int:
+        """In pixels, from the header alone. InputError where the bytes are no picture."""
+        try:
+            with PIL.Image.open(io.BytesIO(self.code)) as picture:
+                return min(picture.size)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"undecodable photo '{self.key}'", "a JPEG or PNG", "remove it"
+            ) from error
 
 
 def _from_shard(path: Path) -> list[CleanPhoto]:

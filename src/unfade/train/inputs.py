@@ -43,6 +43,13 @@ class Inputs:
         """The recipe. UsageError where it says what the task does not know."""
         return load_toml(self.recipe, cls) if self.recipe else cls()
 
+    def needed_start(self) -> Path:
+        """`start`. UsageError where it is not given."""
+        if self.start is None:
+            fix = "pass --start WEIGHTS, or set hard = 0 in the recipe"
+            raise UsageError("no weights to start from", "those that hard pairs are for", fix)
+        return self.start
+
     def needed_base(self) -> str:
         """`base`. UsageError where it is not given."""
         if self.base is None:

@@ -50,11 +50,17 @@ class LoopOptions:
 
 @dataclass(frozen=True)
 class ScratchRecipe:
-    """`unfade train scratch`."""
+    """`unfade train scratch`.
+
+    Attributes:
+        alarms: share of the photos that hard pairs are drawn from: those on which the weights
+            that the training starts from raise the loudest false alarms.
+    """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: PairOptions = field(default_factory=PairOptions)
     model: ScratchConfig = field(default_factory=ScratchConfig)
+    alarms: float = 0.12
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,15 @@ class Stage1Recipe:
     Attributes:
         local: train the U-Net and the head; without it the head alone, which is quick in large
             batches and a start for both.
+        found: share of the masks that are what the compact preset's detector finds, as restoring
+            erases it; the rest are the true ones, made imperfect.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: PairOptions = field(default_factory=PairOptions)
     model: Stage1Config = field(default_factory=Stage1Config)
     local: bool = True
+    found: float = 0.0
 
 
 @dataclass(frozen=True)

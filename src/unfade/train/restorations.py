@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from unfade.data.captions import describe
 from unfade.data.restoration import RestorationOptions, draw_task
 from unfade.data.sources import CleanPhoto, hold_out
-from unfade.data.windows import ViewOptions
+from unfade.data.windows import ViewOptions, Window
 from unfade.diffusion.condition import ConditionKind, encode, make_condition
 from unfade.models.checkpoint import load_model
 from unfade.models.folder import Base
@@ -25,6 +26,7 @@ from unfade.train.latents import LatentStore
 from unfade.train.prompts import encode_tokens, tokenize
 from unfade.train.stage1 import imperfect
 from unfade.train.task import Batch
+from unfade.train.texts import TextStore
 
 
 class Restorations:
@@ -32,8 +34,8 @@ class Restorations:
 
     Args:
         base: its autoencoder makes the latents, its tokenizer the tokens.
-        cache: where latents are kept.
-        progress: called with the number of photos whose latents are there.
+        cache: where latents and embedded captions are kept.
+        progress: called with the number of photos whose latents, then whose captions, are there.
 
     Raises:
         UsageError: shares that do not add up, or windows that do not fit the views.
@@ -49,6 +51,12 @@ class Restorations:
         train, held_out = hold_out(photos)
         self.store = LatentStore(cache, base.vae, train, views, progress=progress)
         self.held_out = LatentStore(cache, base.vae, held_out, views)
+        self.texts: dict[LatentStore, TextStore] = {}
+        if not options.phrases:
+            for store, report in ((self.store, progress), (self.held_out, None)):
+                self.texts[store] = TextStore(
+                    cache, base.tokenizer, base.text_encoder, store.photos, progress=report
+                )
         self.length = int(cast(Any, base.text_encoder).config.max_position_embeddings)
         self.first_stage: Stage1Net | None = None
         if options.first_stage:
@@ -56,23 +64,35 @@ class Restorations:
             self.first_stage = load_model(weights, Stage1Net)
 
     def sample(self, number: int) -> Batch:
-        """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and tokens (L,)."""
+        """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and prompt.
+
+        The prompt is tokens (L,) or, where prompts are cached, text (L, D).
+        """
         store = self.held_out if number >= HELD_OUT else self.store
         window = store.window(self.seed, number % HELD_OUT)
         rng = generator(self.seed, "restoration", number)
         hq = store.pixels(window)
         given = draw_task(hq, rng, self.options)
-        prompt = ""
-        if given.prompted and rng.random() < self.options.prompts:
-            prompt = describe(store.photos[window.photo].captions, store.colours(window), rng)
+        prompted = given.prompted and rng.random() < self.options.prompts
         return {
             "z0": store.latent(window),
             "hq": from_array(hq).permute(2, 0, 1).contiguous(),
             "lq": from_array(given.lq).permute(2, 0, 1).contiguous(),
             "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
             "aged": torch.tensor(given.aged),
-            "tokens": tokenize(self.base.tokenizer, prompt, self.length),
+            **self._prompt(store, window, rng, prompted),
         }
+
+    def _prompt(
+        self, store: LatentStore, window: Window, rng: np.random.Generator, prompted: bool
+    ) -> Batch:
+        if store in self.texts:
+            texts = self.texts[store]
+            return {"text": texts.draw(window.photo, rng) if prompted else texts.null}
+        prompt = ""
+        if prompted:
+            prompt = describe(store.photos[window.photo].captions, store.colours(window), rng)
+        return {"tokens": tokenize(self.base.tokenizer, prompt, self.length)}
 
     def mended(self, batch: Batch) -> Tensor:
         """The degraded photos (N, 3, H, W), aged ones as the first stage leaves them."""
@@ -93,6 +113,8 @@ class Restorations:
 
     def text(self, batch: Batch) -> Tensor:
         """The embedded prompts of a batch, (N, L, D)."""
+        if "text" in batch:
+            return batch["text"]
         with torch.no_grad():
             return encode_tokens(self.base.text_encoder, batch["tokens"])
 

@@ -11,6 +11,7 @@ import cv2
 from torch import nn
 
 from unfade.config import save_toml, to_dict
+from unfade.data.pairs import Spot
 from unfade.data.sources import CleanPhoto, load_photos
 from unfade.errors import UsageError
 from unfade.models.checkpoint import Network, load_model, save_model
@@ -19,6 +20,7 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 from unfade.train import record
+from unfade.train.alarms import loudest
 from unfade.train.inputs import Inputs, Progress
 from unfade.train.launch import accelerator
 from unfade.train.loop import train
@@ -40,7 +42,11 @@ def _prepare(
     """The task of this name and its recipe; the diffusion libraries are only loaded for theirs."""
     if name == "scratch":
         scratch = inputs.read(ScratchRecipe)
-        return ScratchTask(scratch, photos), scratch
+        spots: list[Spot] = []
+        if scratch.pairs.hard > 0:
+            detector = load_model(inputs.needed_start(), ScratchDetector)
+            spots = loudest(detector, photos, scratch.alarms, cache, progress=progress)
+        return ScratchTask(scratch, photos, spots), scratch
     if name == "stage1":
         stage1 = inputs.read(Stage1Recipe)
         return Stage1Task(stage1, photos), stage1

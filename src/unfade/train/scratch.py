@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unfade.data.pairs import old_photo_pair
+from unfade.data.pairs import Spot, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Degraded
 from unfade.models.scratch import ScratchDetector
@@ -45,10 +45,17 @@ def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 class ScratchTask:
-    """Photos aged by `degrade.old_photo` -> their masks."""
+    """Photos aged by `degrade.old_photo` -> their masks.
 
-    def __init__(self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto]) -> None:
-        self.recipe, self.photos = recipe, photos
+    Args:
+        spots: places that were taken for damage, for the hard pairs.
+    """
+
+    def __init__(
+        self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto], spots: Sequence[Spot] = ()
+    ) -> None:
+        self.recipe, self.photos, self.spots = recipe, photos, spots
+        self.large = large_photos(photos, recipe.pairs.size)
 
     def build(self) -> nn.Module:
         """The untrained detector."""
@@ -56,8 +63,9 @@ class ScratchTask:
 
     def sample(self, number: int) -> Batch:
         """The lq (3, H, W) and mask (2, H, W): damage, lost border."""
-        seed = self.recipe.loop.seed
-        return _tensors(old_photo_pair(self.photos, seed, number, self.recipe.pairs))
+        seed, options = self.recipe.loop.seed, self.recipe.pairs
+        pair = old_photo_pair(self.photos, seed, number, options, self.spots, self.large)
+        return _tensors(pair)
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """`mask_loss` and the batch's F1 at 0.5."""

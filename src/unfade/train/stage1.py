@@ -12,9 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unfade.data.pairs import old_photo_pair
+from unfade.data.pairs import large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.strokes import field
+from unfade.models.checkpoint import load_model
+from unfade.models.erase import erased
+from unfade.models.inference import fold_norms, inference
+from unfade.models.presets import find_preset
+from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net, push_pull
 from unfade.models.tensors import from_array
 from unfade.rng import generator
@@ -49,6 +54,19 @@ def imperfect(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     return np.asarray(out, np.float32)
 
 
+def found(detector: ScratchDetector, lq: Tensor) -> NDArray[np.float32]:
+    """A mask as restoring erases it: what the detector finds, the less sure the fainter.
+
+    Args:
+        lq: (3, H, W), H and W multiples of the detector's stride.
+    """
+    with inference(lq.device):
+        p = detector(lq[None]).float().sigmoid()[0]  # (2, H, W)
+    damage, lost = (np.rint(255 * x.numpy()).astype(np.uint8) for x in p)
+    mask = np.maximum(damage, np.where(lost >= 128, lost, np.uint8(0)))
+    return erased(mask, detector.config.threshold, 1)
+
+
 def _errors(out: Tensor, target: Tensor, damage: Tensor) -> tuple[Tensor, Tensor]:
     """Mean square errors of each photo, (N,) and (N,): of its sound pixels, of its damage."""
     square = (out - target).square().mean(1, keepdim=True)  # (N, 1, H, W)
@@ -81,6 +99,12 @@ class Stage1Task:
 
     def __init__(self, recipe: Stage1Recipe, photos: Sequence[CleanPhoto]) -> None:
         self.recipe, self.photos = recipe, photos
+        self.large = large_photos(photos, recipe.pairs.size)
+        self.detector: ScratchDetector | None = None
+        if recipe.found > 0:
+            weights = find_preset("compact").folder / "scratch.safetensors"
+            self.detector = load_model(weights, ScratchDetector)
+            fold_norms(self.detector)
 
     def build(self) -> nn.Module:
         """The untrained network."""
@@ -88,11 +112,16 @@ class Stage1Task:
 
     def sample(self, number: int) -> Batch:
         """The lq and hq (3, H, W); mask, and damage = the mask and what it missed (1, H, W)."""
-        seed = self.recipe.loop.seed
-        pair = old_photo_pair(self.photos, seed, number, self.recipe.pairs)
-        mask = imperfect(pair.mask, generator(seed, "imperfect", number))
+        seed, options = self.recipe.loop.seed, self.recipe.pairs
+        pair = old_photo_pair(self.photos, seed, number, options, large=self.large)
+        rng = generator(seed, "imperfect", number)
+        lq = from_array(pair.lq).permute(2, 0, 1).contiguous()  # (3, S, S)
+        if self.detector is not None and rng.random() < self.recipe.found:
+            mask = found(self.detector, lq)
+        else:
+            mask = imperfect(pair.mask, rng)
         return {
-            "lq": from_array(pair.lq).permute(2, 0, 1).contiguous(),
+            "lq": lq,
             "hq": from_array(pair.toned).permute(2, 0, 1).contiguous(),
             "mask": from_array(mask)[None],
             "damage": from_array(np.maximum(mask, pair.mask))[None],

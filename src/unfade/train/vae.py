@@ -13,7 +13,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from unfade.data.pairs import crop, photo_index
+from unfade.data.pairs import crop, large_photos, pick_photo
 from unfade.data.sources import CleanPhoto, hold_out
 from unfade.diffusion.condition import decode, encode
 from unfade.models.compact import VaeConfig, build_vae
@@ -40,6 +40,7 @@ class VaeRecipe:
 
     Attributes:
         size: side of the square crop in pixels, a multiple of the autoencoder's factor.
+        large: share of crops from photos that need not be enlarged for them.
         mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
             and of the mean divergence of a latent value from a normal one.
     """
@@ -47,6 +48,7 @@ class VaeRecipe:
     loop: LoopOptions = field(default_factory=LoopOptions)
     model: VaeConfig = field(default_factory=VaeConfig)
     size: int = 128
+    large: float = 0.5
     mse: float = 1.0
     spectrum: float = 0.05
     kl: float = 1e-4
@@ -66,6 +68,7 @@ class VaeTask:
     def __init__(self, recipe: VaeRecipe, photos: Sequence[CleanPhoto]) -> None:
         self.recipe = recipe
         self.photos, self.held_out = hold_out(photos)
+        self.large = large_photos(self.photos, recipe.size)
 
     def build(self) -> nn.Module:
         """The untrained autoencoder; one that folds photos starts as the best linear one."""
@@ -82,7 +85,9 @@ class VaeTask:
         rng = generator(loop.seed, "vae", number)
         shown = number >= HELD_OUT
         photos = self.held_out if shown else self.photos
-        place = number - HELD_OUT if shown else photo_index(loop.seed, number, len(photos))
+        place = number - HELD_OUT
+        if not shown:
+            place = pick_photo(loop.seed, number, len(photos), self.large, recipe.large)
         hq = crop(photos[place % len(photos)].decode(), rng, recipe.size)
         side = recipe.size // (recipe.model.patch * 2 ** (len(recipe.model.widths) - 1))
         noise = rng.standard_normal((recipe.model.latent_channels, side, side), np.float32)

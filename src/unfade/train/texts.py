@@ -1,0 +1,56 @@
+"""Embedded captions of photos: made once where prompts are captions and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import CLIPTextModel, PreTrainedTokenizerBase
+
+from unfade.data.sources import CleanPhoto
+from unfade.diffusion.condition import embed
+from unfade.train.chunks import Chunks, weights_digest
+
+
+class TextStore:
+    """Embeddings of the captions of photos, by a frozen text encoder.
+
+    Args:
+        folder: where they are kept, below a name of their own; several trainings may share it.
+        progress: called with the number of photos that are done.
+
+    Attributes:
+        null: (L, D), float32, the embedding of the null text.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase, text_encoder: CLIPTextModel,
+        photos: Sequence[CleanPhoto], *, progress: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.prompts = [photo.captions or ("",) for photo in photos]
+        parts = [weights_digest(text_encoder), tokenizer.get_vocab(), self.prompts]
+        name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+        def embedded(prompts: Sequence[str]) -> Tensor:
+            with torch.no_grad():
+                return embed(tokenizer, text_encoder, prompts).cpu()  # (P, L, D)
+
+        def make(photo: int) -> dict[str, Tensor]:
+            return {"text": embedded(self.prompts[photo]).half()}
+
+        self.null = embedded([""])[0].float()
+        self.chunks = Chunks(folder / f"texts-{name}", len(photos), make, progress=progress)
+
+    def draw(self, photo: int, rng: np.random.Generator) -> Tensor:
+        """(L, D), float32, one of a photo's captions; the null text where it has none."""
+        place = int(rng.integers(len(self.prompts[photo])))
+        return cast(Tensor, self.chunks.part(photo, "text")[place]).float()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unfade.errors import OutputError
+from unfade.train import chunks
+from unfade.train.chunks import Chunks, weights_digest
+
+Make = Callable[[int], dict[str, Tensor]]
+
+
+@pytest.fixture(autouse=True)
+def two_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "_CHUNK", 2)
+
+
+def counting(made: list[int]) -> Make:
+    """Items of two tensors, one of which has the item's number of rows."""
+
+    def make(item: int) -> dict[str, Tensor]:
+        made.append(item)
+        return {"rows": torch.arange(4 * item).reshape(item, 4), "half": torch.full((2,), item / 2)}
+
+    return make
+
+
+def test_parts_are_what_was_made(tmp_path: Path) -> None:
+    made: list[int] = []
+    done: list[int] = []
+    found = Chunks(tmp_path / "c", 5, counting(made), progress=done.append)
+    assert made == [0, 1, 2, 3, 4] and done == [2, 4, 5]
+    assert len(list((tmp_path / "c").iterdir())) == 3
+    for item in (4, 0, 3):
+        expected = counting([])(item)
+        assert torch.equal(found.part(item, "rows")[:, 1:3], expected["rows"][:, 1:3])
+        assert torch.equal(found.part(item, "half")[:], expected["half"])
+
+
+def test_nothing_is_made_twice(tmp_path: Path) -> None:
+    Chunks(tmp_path, 5, counting([]))
+    made: list[int] = []
+    done: list[int] = []
+    again = Chunks(tmp_path, 5, counting(made), progress=done.append)
+    assert made == [] and done == [2, 4, 5]
+    assert again.part(4, "half")[:].tolist() == [2, 2]
+
+
+def test_work_goes_on_at_the_file_in_which_it_was_killed(tmp_path: Path) -> None:
+    def killed(item: int) -> dict[str, Tensor]:
+        if item == 3:
+            raise KeyboardInterrupt
+        return counting([])(item)
+
+    with pytest.raises(KeyboardInterrupt):
+        Chunks(tmp_path, 5, killed)
+    kept = next(tmp_path.iterdir())
+    (tmp_path / "00001.safetensors.part").write_bytes(kept.read_bytes()[:20])  # killed in writing
+    made: list[int] = []
+    found = Chunks(tmp_path, 5, counting(made))
+    assert made == [2, 3, 4]
+    assert found.part(3, "rows")[2].tolist() == [8, 9, 10, 11]
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("left", [0, 5, -1])
+def test_a_file_is_made_anew_when_it_is_cut_short(tmp_path: Path, left: int) -> None:
+    Chunks(tmp_path, 4, counting([]))
+    damaged = tmp_path / "00001.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:left])
+    made: list[int] = []
+    found = Chunks(tmp_path, 4, counting(made))
+    assert made == [2, 3] and found.part(3, "half")[:].tolist() == [1.5, 1.5]
+
+
+def test_a_copy_for_another_process_opens_its_own_files(tmp_path: Path) -> None:
+    found = Chunks(tmp_path, 5, counting([]))
+    found.part(0, "half")  # a handle is open, which no pickle can hold
+    copy = pickle.loads(pickle.dumps(found))
+    assert torch.equal(copy.part(3, "rows")[:], found.part(3, "rows")[:])
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    made: list[int] = []
+    with pytest.raises(OutputError, match="a file where a folder should be"):
+        Chunks(tmp_path / "file" / "c", 1, counting(made))
+    assert made == []
+
+
+def test_weights_digest_changes_with_any_weight_and_with_nothing_else() -> None:
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+
+    one, other = network(), network()
+    assert weights_digest(one) == weights_digest(other.eval().requires_grad_(False))
+    with torch.no_grad():
+        other.get_buffer("1.running_mean")[0] += 1e-3
+    assert weights_digest(one) != weights_digest(other)
+    renamed = nn.ModuleDict({"a": network()})
+    assert weights_digest(renamed) != weights_digest(nn.ModuleDict({"b": network()}))
