@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skimage.data import astronaut
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from unfade.errors import InputError
 from unfade.eval import metrics
 
 
@@ -28,6 +31,44 @@ def test_psnr_equals_scikit_image(photo: np.ndarray) -> None:
 
 def test_psnr_is_infinite_when_images_are_equal(photo: np.ndarray) -> None:
     assert metrics.psnr(photo, photo) == float("inf")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.2))
+def test_psnr_is_that_of_the_noise_added(seed: int, sigma: float) -> None:
+    gray = np.full((64, 64, 3), 0.5, np.float32)
+    noise = sigma * np.sign(np.random.default_rng(seed).random(gray.shape) - 0.5)
+    image = (gray + noise).astype(np.float32)
+    assert metrics.psnr(image, gray) == pytest.approx(-20 * np.log10(sigma), abs=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(11, 11), (40, 57)])
+def test_ssim_equals_scikit_image(photo: np.ndarray, channels: int, size: tuple[int, int]) -> None:
+    target = np.ascontiguousarray(photo[: size[0], : size[1], :channels])
+    image = noisy(target, 0.1)
+    expected = structural_similarity(
+        image.astype(np.float64), target.astype(np.float64), data_range=1.0, channel_axis=2,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    assert metrics.ssim(image, target) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_is_one_and_symmetric(photo: np.ndarray) -> None:
+    image = noisy(photo, 0.1)
+    assert metrics.ssim(photo, photo) == pytest.approx(1)
+    assert metrics.ssim(image, photo) == pytest.approx(metrics.ssim(photo, image))
+
+
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim])
+def test_metric_refuses_another_size(metric, photo: np.ndarray) -> None:
+    with pytest.raises(InputError, match="as its reference has"):
+        metric(photo[:-1], photo)
+
+
+def test_ssim_refuses_what_is_smaller_than_its_window(photo: np.ndarray) -> None:
+    with pytest.raises(InputError, match="at least 11"):
+        metrics.ssim(photo[:10], photo[:10])
 
 
 @pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim])

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "detect": ("unfade.cli.detect:detect", "Find scratches, cracks and spots; write masks."),
     "degrade": ("unfade.cli.degrade:degrade", "Age photos on purpose."),
     "train": ("unfade.cli.train:train", "Train the models."),
+    "evaluate": ("unfade.cli.evaluate:evaluate", "Score restored photos against clean ones."),
     "models": ("unfade.cli.models:models", "Show which weights are installed, and check them."),
 }
 

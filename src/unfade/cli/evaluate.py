@@ -1,0 +1,244 @@
+"""`unfade evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+import unfade.manifest as manifests
+from unfade.cli.batch import explain
+from unfade.cli.jobs import COMPARE_SUFFIX
+from unfade.cli.main import EXIT_FAILED
+from unfade.cli.progress import Bar
+from unfade.errors import InputError, UnfadeError, UsageError, printable
+
+if TYPE_CHECKING:
+    from unfade.eval.evaluation import Evaluation
+    from unfade.eval.folders import Match
+    from unfade.eval.images import Image
+    from unfade.eval.niqe import NiqeModel
+
+_PATH = click.Path(path_type=Path)
+_TABLES = (".csv", ".parquet")
+
+
+@click.command()
+@click.argument("results", metavar="RESULTS...", nargs=-1)
+@click.option("--reference", required=True, type=_PATH, metavar="HQ", help="The clean photos.")
+@click.option(
+    "--lq",
+    type=_PATH,
+    metavar="LQ",
+    help="The damaged inputs, scored as the method 'lq'; smaller ones are enlarged (bicubic).",
+)
+@click.option(
+    "--metrics",
+    default="all",
+    show_default=True,
+    metavar="LIST",
+    help="Some of psnr, ssim, ms-ssim, gmsd, ciede2000, chroma, spectrum, niqe, colourfulness, "
+    "patch-fd and patch-kd, with commas between.",
+)
+@click.option(
+    "--space",
+    type=click.Choice(("rgb", "y")),
+    default="rgb",
+    show_default=True,
+    help="Of PSNR, SSIM and MS-SSIM: all channels, or BT.601 luma (16 to 235).",
+)
+@click.option(
+    "--crop-border",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="PX",
+    help="Pixels cut off each side first.",
+)
+@click.option(
+    "--niqe-model",
+    type=_PATH,
+    metavar="FILE",
+    help="NIQE's clean photos: what --fit-niqe wrote, or published parameters (.npz, .mat).",
+)
+@click.option(
+    "--fit-niqe",
+    type=_PATH,
+    metavar="FILE.npz",
+    help="Learn NIQE's clean photos from HQ, and write them; without RESULTS nothing else.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the bootstrap.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=_PATH,
+    metavar="OUT",
+    help="A folder for rows.csv, rows.parquet and tables.md, or a .csv or .parquet for the rows.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object on stdout.")
+def evaluate(
+    results: tuple[str, ...],
+    reference: Path,
+    lq: Path | None,
+    metrics: str,
+    space: Literal["rgb", "y"],
+    crop_border: int,
+    niqe_model: Path | None,
+    fit_niqe: Path | None,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Score restored photos against clean ones.
+
+    RESULTS is a folder, or NAME=FOLDER; several are compared with each other. A result belongs to
+    the reference of its name, whatever the suffixes. Means are over images. What has no partner,
+    or another size, is reported on stderr; the rest goes on, and the exit code is 1.
+
+    \b
+    Examples:
+      unfade evaluate restored/ --reference clean/ --lq aged/ -o scores/
+      unfade evaluate ours=a/ theirs=b/ --reference clean/ --space y --crop-border 4
+      unfade evaluate --reference clean/ --fit-niqe clean.npz
+    """
+    if not results and fit_niqe is None:
+        raise UsageError("no RESULTS", "a folder of results", "name one")
+    if niqe_model is not None and fit_niqe is not None:
+        raise UsageError("--niqe-model with --fit-niqe", "one of them", "leave the other out")
+    from unfade.eval.evaluation import Evaluation
+    from unfade.eval.folders import match_folders
+    from unfade.eval.images import Protocol
+    from unfade.eval.measures import NAMES, SET_MEASURES, chosen, measures
+
+    names = chosen(NAMES if metrics == "all" else [name.strip() for name in metrics.split(",")])
+    _check_out(out)
+    methods = _methods(results, lq)
+    folders = match_folders(methods, reference, ignored=COMPARE_SUFFIX) if results else None
+    model = _niqe_model(niqe_model, fit_niqe, reference)
+    if folders is None:
+        return 0
+    protocol = Protocol(space, crop_border)
+    sets = tuple(name for name in names if name in SET_MEASURES)
+    evaluation = Evaluation(measures(names, protocol, model), sets, protocol)
+    matches, unmatched = folders
+    evaluation.problems.extend(unmatched)
+    _score(evaluation, matches)
+    _report(evaluation, list(methods), seed, out, as_json)
+    return EXIT_FAILED if evaluation.failures() else 0
+
+
+def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
+    """Name -> folder; a folder's own name where none is given. UsageError where two are equal."""
+    from unfade.eval.evaluation import LQ
+
+    methods: dict[str, Path] = {}
+    for text in results:
+        name, sign, folder = text.partition("=")
+        path = Path(folder) if sign and not Path(text).is_dir() else Path(text)
+        name = name if path != Path(text) else path.resolve().name
+        if not name or name in methods or name == LQ:
+            got = f"the method name {name!r}" + (" twice" if name in methods else "")
+            raise UsageError(got, "a name of its own", f"write NAME={path}")
+        methods[name] = path
+    return methods if lq is None else {**methods, LQ: lq}
+
+
+def _check_out(out: Path | None) -> None:
+    """UsageError, before any work, where OUT cannot be written here."""
+    from unfade.eval.tables import require_parquet
+
+    if out is not None and not out.is_dir() and out.suffix.lower() == ".parquet":
+        require_parquet(out)
+
+
+def _niqe_model(path: Path | None, fit: Path | None, reference: Path) -> NiqeModel | None:
+    """The model at `path`, or one learnt from the references and written to `fit`."""
+    from unfade.eval.niqe import fit_niqe, load_niqe, save_niqe
+
+    if fit is None:
+        return None if path is None else load_niqe(path)
+    model = fit_niqe(_clean_photos(reference))
+    save_niqe(fit, model)
+    return model
+
+
+def _clean_photos(folder: Path) -> Iterator[Image]:
+    """Every photo of a folder; what cannot be read is told, and left out."""
+    from unfade.eval.evaluation import read_rgb
+    from unfade.eval.folders import photos_below
+
+    problems: list[InputError] = []
+    photos = photos_below(folder, COMPARE_SUFFIX, problems)
+    for problem in problems:
+        click.echo(f"Error: {problem}", err=True)
+    with Bar(len(photos)) as bar:
+        for index, (name, path) in enumerate(photos.items()):
+            bar.reporter(index, name)
+            try:
+                yield read_rgb(path)
+            except UnfadeError as error:
+                click.echo(f"Error: {explain(error, path)}", err=True)
+
+
+def _score(evaluation: Evaluation, matches: Sequence[Match]) -> None:
+    """Scores all matches. What goes wrong with one, whatever it is, does not stop the others."""
+    with Bar(len(matches)) as bar:
+        for index, match in enumerate(matches):
+            bar.reporter(index, match.name)
+            try:
+                evaluation.add(match)
+            except Exception as error:
+                got = f"an unexpected error ({type(error).__name__}: {error})"
+                fix = "look at this photo, or leave the metric out"
+                problem = InputError(got, "a score", fix, path=match.reference)
+                evaluation.problems.append(problem)
+
+
+def _report(
+    evaluation: Evaluation, methods: Sequence[str], seed: int, out: Path | None, as_json: bool
+) -> None:
+    """Problems on stderr, the tables on stdout and in OUT."""
+    from unfade.eval.summary import summarise
+    from unfade.eval.tables import json_text, markdown
+
+    distances = evaluation.distances()
+    for problem in evaluation.failures():
+        click.echo(f"Error: {problem}", err=True)
+    summary = summarise(methods, evaluation.rows, list(evaluation.measures), distances, seed=seed)
+    table = markdown(summary, evaluation.measures, evaluation.protocol, seed=seed)
+    if out is not None:
+        _write(evaluation, out, table)
+    if as_json:
+        click.echo(json_text(summary, evaluation, seed=seed))
+    else:
+        click.echo(table, nl=False)
+
+
+def _write(evaluation: Evaluation, out: Path, table: str) -> None:
+    from unfade.eval.tables import csv_text, has_parquet, write_parquet, write_text
+
+    names = list(evaluation.measures)
+    if not out.is_dir() and out.suffix.lower() in _TABLES:
+        manifests.make_folder(out.parent)
+        if out.suffix.lower() == ".csv":
+            write_text(out, csv_text(evaluation.rows, names))
+        else:
+            write_parquet(out, evaluation.rows, names)
+        return
+    manifests.make_folder(out)
+    write_text(out / "rows.csv", csv_text(evaluation.rows, names))
+    write_text(out / "tables.md", table)
+    if has_parquet():
+        write_parquet(out / "rows.parquet", evaluation.rows, names)
+    else:
+        left = printable(out / "rows.parquet")
+        click.echo(f"{left} left out: it needs pyarrow (pip install 'unfade[bench]').", err=True)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio
+
+from unfade.cli.main import run
+from unfade.eval.niqe import load_niqe
+
+MakePhoto = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+QUICK = ("--metrics", "psnr,ssim")
+
+
+def evaluate(*arguments: str | Path) -> int:
+    return run(["evaluate", *map(str, arguments)])
+
+
+def read(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path))
+    assert image is not None
+    return image
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom unfade.cli.main import run\nrun(['evaluate', '--help'])\n"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'cv2', 'PIL', 'rich', 'scipy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.fixture
+def folders(make_photo: MakePhoto, tmp_path: Path) -> dict[str, Path]:
+    """Three clean photos, the same with noise, with more noise, and at half the size."""
+    rng = np.random.default_rng(0)
+    for seed, name in enumerate(["a", "b", "sub/c"]):
+        clean = read(make_photo(f"clean/{name}.png", seed=seed))
+        versions = {
+            "low": clean + rng.normal(0, 5, clean.shape),
+            "high": clean + rng.normal(0, 20, clean.shape),
+            "lq": cv2.resize(clean, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+        }
+        for folder, image in versions.items():
+            path = tmp_path / folder / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), np.clip(image, 0, 255).astype(np.uint8))
+    return {name: tmp_path / name for name in ("clean", "low", "high", "lq")}
+
+
+def test_table_holds_the_mean_over_images(folders: dict[str, Path], capfd: Capture) -> None:
+    assert evaluate(folders["low"], "--reference", folders["clean"], "--metrics", "psnr") == 0
+    out, err = capfd.readouterr()
+    values = [
+        peak_signal_noise_ratio(read(folders["clean"] / n), read(folders["low"] / n))
+        for n in ("a.png", "b.png", "sub/c.png")
+    ]
+    assert f"| low | 3 | {np.mean(values):.2f} [" in out
+    assert "space rgb" in out.lower() and "crop border 0, data range 1" in out
+    assert err == ""
+
+
+def test_methods_and_inputs_are_compared(folders: dict[str, Path], capfd: Capture) -> None:
+    code = evaluate(
+        f"ours={folders['low']}", folders["high"], "--reference", folders["clean"],
+        "--lq", folders["lq"], *QUICK, "--json",
+    )  # fmt: skip
+    content = json.loads(capfd.readouterr().out)
+    assert code == 0
+    assert list(content["methods"]) == ["ours", "high", "lq"]
+    first = content["comparisons"][0]
+    assert (first["first"], first["second"], first["measure"]) == ("ours", "high", "psnr")
+    assert first["difference"]["estimate"]["low"] > 5
+    assert first["difference"]["p"] == 0.25  # three images of one sign: 2 / 2^3
+    assert len(content["rows"]) == 9
+
+
+def test_out_folder_gets_rows_and_tables(
+    folders: dict[str, Path], tmp_path: Path, capfd: Capture
+) -> None:
+    out = tmp_path / "new/scores"
+    assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK, "-o", out) == 0
+    table, err = capfd.readouterr()
+    assert (out / "tables.md").read_text("utf-8") == table
+    rows = list(csv.DictReader((out / "rows.csv").open()))
+    assert [(row["method"], row["image"]) for row in rows] == [
+        ("low", "a"), ("low", "b"), ("low", "sub/c"),
+    ]  # fmt: skip
+    assert 30 < float(rows[0]["psnr"]) < 40
+    assert (out / "rows.parquet").exists() != ("needs pyarrow" in err)
+
+
+def test_out_file_gets_the_rows(folders: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "scores.csv"
+    assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK, "-o", out) == 0
+    assert out.read_text().count("\n") == 4
+
+
+def test_parquet_is_refused_before_any_work_when_pyarrow_is_missing(
+    folders: dict[str, Path], tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unfade.eval.tables.has_parquet", lambda: False)
+    out = tmp_path / "scores.parquet"
+    assert evaluate(folders["low"], "--reference", folders["clean"], "-o", out) == 2
+    stdout, stderr = capfd.readouterr()
+    assert stdout == "" and "unfade[bench]" in stderr
+
+
+def test_missing_and_unfit_files_are_named_and_the_rest_is_scored(
+    folders: dict[str, Path], make_photo: MakePhoto, capfd: Capture
+) -> None:
+    (folders["low"] / "a.png").unlink()
+    make_photo("low/b.png", height=63)
+    make_photo("low/stranger.png")
+    assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK, "--json") == 1
+    out, err = capfd.readouterr()
+    assert [row["image"] for row in json.loads(out)["rows"]] == ["sub/c"]
+    assert "a.png: got no result of low" in err
+    assert "b.png: got 80 x 63 pixels, expected 80 x 64 pixels" in err
+    assert "stranger.png: got no reference" in err
+    assert len(json.loads(out)["failed"]) == 3
+
+
+def test_an_unexpected_error_ends_one_photo_only(
+    folders: dict[str, Path], capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unfade.eval.evaluation import Evaluation
+
+    add = Evaluation.add
+
+    def fails_at_b(self, match) -> None:
+        if match.name == "b":
+            raise MemoryError("too large")
+        add(self, match)
+
+    monkeypatch.setattr(Evaluation, "add", fails_at_b)
+    assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK) == 1
+    out, err = capfd.readouterr()
+    assert "| low | 2 |" in out
+    assert "b.png" in err and "MemoryError: too large" in err
+
+
+def test_comparison_pictures_and_manifests_are_no_results(
+    folders: dict[str, Path], make_photo: MakePhoto
+) -> None:
+    make_photo("low/a.compare.png")
+    (folders["low"] / "a.json").write_text("{}")
+    assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK) == 0
+
+
+def test_niqe_is_fitted_and_used(tmp_path: Path, capfd: Capture) -> None:
+    from skimage.data import brick, grass, gravel
+
+    for folder in ("clean", "results"):
+        (tmp_path / folder).mkdir()
+        for name, texture in (("a", brick), ("b", grass), ("c", gravel)):
+            cv2.imwrite(
+                str(tmp_path / folder / f"{name}.png"), np.repeat(texture()[..., None], 3, 2)
+            )
+    (tmp_path / "clean/broken.png").write_bytes(b"broken")
+    model = tmp_path / "model.npz"
+    assert evaluate("--reference", tmp_path / "clean", "--fit-niqe", model) == 0
+    assert "broken.png" in capfd.readouterr().err
+    assert load_niqe(model).mean.shape == (36,)
+    (tmp_path / "clean/broken.png").unlink()
+    values: list[float] = []
+    for extra in ((), ("--niqe-model", str(model))):
+        arguments = ("--reference", tmp_path / "clean", "--metrics", "niqe", "--json", *extra)
+        assert evaluate(tmp_path / "results", *arguments) == 0
+        content = json.loads(capfd.readouterr().out)
+        values.append(content["methods"]["results"]["means"]["niqe"]["mean"])
+    assert values[1] < values[0]  # its own photos look cleaner to it
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--reference", "clean"),
+        ("low", "--reference", "nowhere"),
+        ("nowhere", "--reference", "clean"),
+        ("low", "low", "--reference", "clean"),
+        ("lq=low", "--reference", "clean"),
+        ("low", "--reference", "clean", "--metrics", "lpips"),
+        ("low", "--reference", "clean", "--metrics", ""),
+        ("low", "--reference", "clean", "--fit-niqe", "a.npz", "--niqe-model", "a.npz"),
+        ("low",),
+    ],
+)
+def test_exit_code_is_two_when_the_usage_is_wrong(
+    folders: dict[str, Path], capfd: Capture, monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(folders["clean"].parent)
+    assert evaluate(*arguments) == 2
+    assert capfd.readouterr().out == ""
+
+
+def test_model_that_is_none_is_refused_before_any_work(
+    folders: dict[str, Path], tmp_path: Path, capfd: Capture
+) -> None:
+    arguments = ("--reference", folders["clean"], "--niqe-model", tmp_path / "none.npz")
+    assert evaluate(folders["low"], *arguments) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and "--fit-niqe" in err
