@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,55 @@ def tiny_sd(tmp_path_factory: pytest.TempPathFactory) -> Base:
     for model in (base.vae, base.unet, base.text_encoder):
         model.eval().requires_grad_(False)
     return base
+
+
+@pytest.fixture(scope="session")
+def tiny_compact() -> Base:
+    """Random weights of the compact preset's architecture: 4 times smaller latents."""
+    import torch
+
+    from unfade.models import compact
+    from unfade.models.folder import Base
+    from unfade.models.vocabulary import build_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(["a", "red", "blue", "dress"], length=8)
+    unet = compact.UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)
+    base = Base(
+        compact.build_vae(compact.VaeConfig(1, [4, 8, 8], latent_channels=4, groups=4)),
+        compact.build_unet(unet),
+        compact.build_text_encoder(compact.TextConfig(8, 1, 2, 8), len(tokenizer)),
+        tokenizer,
+        compact.build_scheduler(),
+    )
+    base.vae.register_to_config(scaling_factor=0.8)
+    return base
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tiny_compact: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped first stage with a tiny diffusion model that acts as if it had been trained."""
+    import torch
+
+    from unfade.models.cfw import build_cfw
+    from unfade.models.compact import build_controlnet
+    from unfade.models.folder import save_base, save_part
+    from unfade.models.presets import FILES, weights_folder, write_manifest
+
+    folder = tmp_path_factory.mktemp("preset")
+    for name in FILES:
+        shutil.copy(weights_folder() / "compact" / name, folder)
+    save_base(folder, tiny_compact)
+    torch.manual_seed(2)
+    controlnet = build_controlnet(tiny_compact.unet, mask=True, widths=(4, 8, 8))
+    cfw = build_cfw(tiny_compact.vae, [4, 4])
+    for part, model in (("controlnet", controlnet), ("cfw", cfw)):
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.3)
+        save_part(folder / part, model)
+    write_manifest(folder)
+    return folder
 
 
 def write_clip_tokenizer(folder: Path) -> None:

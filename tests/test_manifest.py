@@ -28,6 +28,8 @@ def example(output: str | None = "print.jpg") -> Manifest:
         "output": None if output is None else {"name": output, "sha256": "22", "bytes": 1},
         "damaged": 0.25,
         "alignment": None,
+        "variant": None,
+        "diffusion": None,
         "seconds": {"read": 0.1},
         "peak_memory_mib": 1.5,
     }
@@ -159,6 +161,25 @@ def test_xmp_calls_a_photo_enhanced_when_nothing_was_filled() -> None:
     text = manifests.xmp_description({**example(), "damaged": None})
     assert "algorithmicallyEnhanced" in text
     assert "composite" not in text
+
+
+def test_xmp_tells_how_far_the_model_went_and_names_no_path() -> None:
+    options: dict[str, manifests.Value] = {
+        "preset": "/home/me/mine", "base": "/home/me/sd", "controlnet": "a/b@c", "mask": "auto"
+    }  # fmt: skip
+    made: Manifest = {**example(), "options": options, "damaged": None}
+    text = manifests.xmp_description({**made, "diffusion": {"strength": 0.25, "fidelity": 1.0}})
+    assert "<unfade:Strength>0.2500<" in text and "/home/me" not in text
+    assert "compositeWithTrainedAlgorithmicMedia" in text
+    text = manifests.xmp_description({**made, "diffusion": {"strength": 0.0, "fidelity": 1.0}})
+    assert "algorithmicallyEnhanced" in text
+
+
+def test_manifest_of_the_first_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "print.json"
+    old = {k: v for k, v in example().items() if k not in ("variant", "diffusion")}
+    path.write_text(json.dumps(old))
+    assert manifests.read(path)["diffusion"] is None
 
 
 def test_xmp_is_xml_when_a_name_has_signs_of_xml() -> None:

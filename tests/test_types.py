@@ -7,56 +7,12 @@ from typing import Any
 
 import pytest
 
-from unfade import imaging, types
-from unfade.errors import UsageError
-from unfade.types import RestoreOptions, command, refuse_reserved
+from unfade.options import RestoreOptions
+from unfade.types import command, numbered
 
 
 def make(**values: Any) -> RestoreOptions:
     return dataclasses.replace(RestoreOptions(), **values)
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"task": "old"}, "one of 'old-photo'"),
-        ({"tone": "warm"}, "one of 'auto', 'keep'"),
-        ({"mask": "mask.png"}, "pathlib.Path"),
-        ({"mask": "none", "only_damage": True}, "changes nothing"),
-        ({"tile": 0}, "from 64"),
-        ({"tile": 512.0}, "whole number"),
-        ({"tile": True}, "whole number"),
-        ({"seed": -1}, "from 0"),
-        ({"max_pixels": 0}, "from 1"),
-        ({"threshold": 0.0}, "between 0 and 1"),
-        ({"threshold": 1.0}, "between 0 and 1"),
-        ({"threshold": float("nan")}, "between 0 and 1"),
-        ({"preset": ""}, "empty preset"),
-        ({"device": ""}, "empty device"),
-    ],
-)
-def test_options_are_refused_when_they_make_no_sense(values: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        make(**values)
-    assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "values", [{"task": "super-resolution"}, {"task": "colorize"}, {"preset": "sd21"}]
-)
-def test_options_say_so_when_they_are_reserved(values: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="reserved for the diffusion model"):
-        make(**values)
-
-
-def test_reserved_arguments_are_refused_when_given() -> None:
-    refuse_reserved({"prompt": None, "steps": None})
-    with pytest.raises(UsageError, match="steps '0'"):
-        refuse_reserved({"prompt": None, "steps": 0})
-
-
-def test_pixel_limit_is_the_one_of_the_readers() -> None:
-    assert types.MAX_PIXELS == imaging.MAX_PIXELS
 
 
 def test_command_names_only_what_differs_from_the_defaults() -> None:
@@ -91,8 +47,31 @@ def test_command_is_understood_by_the_command_line() -> None:
     assert context.params["inputs"] == ("-a b.jpg",)
 
 
-def test_record_is_complete() -> None:
-    record = RestoreOptions().record(threshold=0.4, mask_sha256=None)
-    fields = {field.name for field in dataclasses.fields(RestoreOptions)}
-    assert set(record) == fields | {"mask_sha256"}
-    assert record["threshold"] == 0.4
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"task": "super-resolution", "scale": 3, "seed": 2, "fidelity": 0.3},
+        {"task": "super-resolution"},
+        {"task": "colorize", "prompt": "a 'red' dress", "negative_prompt": "-x", "guidance": 7.5},
+        {"task": "colorize", "tone": "auto", "mask": "none", "variants": 3},
+        {"strength": 0.30000000000000004, "steps": 5, "self_condition": 0.25, "tone": "keep"},
+        {"strength": 0},
+        {"preset": "sd21", "base": "a/b@c", "controlnet": Path("my net")},
+    ],
+)
+def test_command_gives_the_same_options_again(values: dict[str, Any]) -> None:
+    from unfade.cli.options import RestoreCommand
+    from unfade.cli.restore import restore
+
+    assert isinstance(restore, RestoreCommand)
+    record = make(**values).record(threshold=0.5, mask_sha256=None)
+    words = shlex.split(command(record, Path("in.jpg"), Path("out.jpg")))
+    context = restore.make_context("restore", words[2:])
+    given = {f.name: context.params[f.name] for f in dataclasses.fields(RestoreOptions)}
+    again = RestoreOptions(**given).record(threshold=0.5, mask_sha256=None)
+    assert again == record
+
+
+def test_variants_are_numbered_when_there_are_several() -> None:
+    assert numbered(Path("a/b.c.jpg"), 1) == [Path("a/b.c.jpg")]
+    assert numbered(Path("a/b.c.jpg"), 2) == [Path("a/b.c-1.jpg"), Path("a/b.c-2.jpg")]

@@ -17,7 +17,8 @@ from unfade._version import __version__
 if TYPE_CHECKING:
     from unfade.api import Restorer, restore
     from unfade.errors import UnfadeError
-    from unfade.types import Restored, RestoreOptions
+    from unfade.options import RestoreOptions
+    from unfade.types import Restored
 
 __all__ = [
     "RestoreOptions",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "RestoreOptions": "unfade.types",
+    "RestoreOptions": "unfade.options",
     "Restored": "unfade.types",
     "Restorer": "unfade.api",
     "UnfadeError": "unfade.errors",

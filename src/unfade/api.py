@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import time
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unfade._version import __version__
+from unfade.clock import Clock
 from unfade.errors import UsageError
+from unfade.inputs import harden, load, share_of
 from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, versions
-from unfade.types import (
-    MAX_PIXELS,
-    RESERVED_PRESETS,
-    Progress,
-    Restored,
-    RestoreOptions,
-    Task,
-    Tone,
-    refuse_reserved,
-    reserved,
-)
+from unfade.options import MAX_PIXELS, Auto, RestoreOptions, Task, Tone
+from unfade.types import Progress, Restored
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
 
     from unfade.imaging import Photo
+    from unfade.inputs import Source
     from unfade.manifest import InputRecord, Manifest, Value
+    from unfade.pipeline.engine import Engine
     from unfade.pipeline.restore import Mender
-
-    Source = str | Path | Image.Image | NDArray[Any] | Photo
 
 #: From here on a pixel of a user's own mask counts as damaged, where no threshold is given.
 MASK_FILE_THRESHOLD = 0.5
 
 
 class Restorer:
-    """Weights in memory, ready to restore photos. Make one with `Restorer.from_pretrained`."""
+    """Weights ready to restore photos. Make one with `Restorer.from_pretrained`.
 
-    def __init__(self, mender: Mender, *, preset: str | Path, device: str) -> None:
+    The first stage is in memory; the diffusion model is loaded for the first photo that needs it.
+    """
+
+    def __init__(self, mender: Mender, engine: Engine, *, preset: str | Path, device: str) -> None:
         self._mender = mender
+        self._engine = engine
         self.preset = preset
         self.device = device
 
@@ -60,26 +53,44 @@ class Restorer:
         """Loads a preset.
 
         Args:
-            preset: "compact", or a folder with weights.
+            preset: "compact", "sd21" (Stable Diffusion 2.1 with a ControlNet of yours), or a
+                folder with weights.
             device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-            base: reserved for the diffusion model.
-            controlnet: reserved for the diffusion model.
+            base: a base model in place of the preset's: a folder in diffusers' layout, a
+                .safetensors file, or ID@REVISION on the hub.
+            controlnet: a ControlNet in place of the preset's: a folder or ID@REVISION.
 
         Raises:
-            UsageError: no such preset or device, or a reserved argument.
+            UsageError: no such preset or device, or "sd21" without a ControlNet.
             WeightsError: weights that are missing, damaged, or not the expected ones.
         """
-        refuse_reserved({"base": base, "controlnet": controlnet})
-        if preset in RESERVED_PRESETS:
-            raise reserved(f"preset {preset!r}")
+        from unfade.pipeline.engine import Engine
         from unfade.pipeline.restore import Mender
+        from unfade.pipeline.weights import DiffusionWeights
 
-        return cls(Mender.from_pretrained(preset, device=device), preset=preset, device=device)
+        weights = DiffusionWeights.find(preset, base=base, controlnet=controlnet)
+        mender = Mender.from_pretrained(preset, device=device)
+        return cls(mender, Engine(weights, mender.device), preset=preset, device=device)
 
     @property
     def weights(self) -> dict[str, str]:
-        """The SHA-256 of each file of weights."""
+        """The SHA-256 of each file of weights of the first stage."""
         return dict(self._mender.weights)
+
+    def weights_for(self, options: RestoreOptions) -> dict[str, str]:
+        """The SHA-256 of each file of weights that restoring with these options goes by.
+
+        Raises:
+            WeightsError: the options ask for the diffusion model, and it is not there or damaged.
+        """
+        self._engine.require(options)
+        if options.asks_diffusion:
+            self._engine.weights.verify()
+        return self._weights(options)
+
+    def _weights(self, options: RestoreOptions) -> dict[str, str]:
+        own = self._engine.weights.hashes if self._engine.may_act(options) else {}
+        return self.weights | own
 
     def restore(
         self,
@@ -88,21 +99,21 @@ class Restorer:
         task: Task = "old-photo",
         mask: str | Path = "auto",
         only_damage: bool = False,
-        tone: Tone = "auto",
+        tone: Tone | None = None,
+        prompt: str = "",
+        negative_prompt: str = "",
+        guidance: float | None = None,
+        self_condition: float = 0.0,
+        scale: float | None = None,
+        fidelity: float | Auto = "auto",
+        strength: float | Auto = "auto",
+        steps: int = 20,
+        seed: int = 0,
+        variants: int = 1,
         tile: int = 1024,
         threshold: float | None = None,
-        seed: int = 0,
         max_pixels: int = MAX_PIXELS,
         progress: Progress | None = None,
-        prompt: str | None = None,
-        negative_prompt: str | None = None,
-        guidance: float | None = None,
-        self_condition: float | None = None,
-        scale: int | None = None,
-        fidelity: float | None = None,
-        strength: float | None = None,
-        steps: int | None = None,
-        variants: int | None = None,
     ) -> Restored:
         """Restores one photo.
 
@@ -111,33 +122,29 @@ class Restorer:
                 sRGB), or a `Photo`.
             task: to `max_pixels`: see `RestoreOptions`; `mask` may be the name of a file too.
             progress: called with the stage and the share of the work that is done, 0..1.
-            prompt: this and what follows is reserved for the diffusion model.
 
         Raises:
             InputError: the photo or the mask cannot be read, or they do not fit.
-            UsageError: an option makes no sense or is reserved.
+            UsageError: an option makes no sense, or not for this task.
+            WeightsError: the task needs a diffusion model that is not there, or is damaged.
         """
-        refuse_reserved(
-            {
-                "prompt": prompt,
-                "negative_prompt": negative_prompt,
-                "guidance": guidance,
-                "self_condition": self_condition,
-                "scale": scale,
-                "fidelity": fidelity,
-                "strength": strength,
-                "steps": steps,
-                "variants": variants,
-            }
-        )
         options = RestoreOptions(
             task=task,
             mask=_mask_option(mask),
             only_damage=only_damage,
             tone=tone,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            guidance=guidance,
+            self_condition=self_condition,
+            scale=scale,
+            fidelity=fidelity,
+            strength=strength,
+            steps=steps,
+            seed=seed,
+            variants=variants,
             tile=tile,
             threshold=threshold,
-            seed=seed,
             max_pixels=max_pixels,
         )
         return self.run(photo, options, progress=progress)
@@ -145,45 +152,92 @@ class Restorer:
     def run(
         self, photo: Source, options: RestoreOptions, *, progress: Progress | None = None
     ) -> Restored:
-        """`restore` with its options in one piece; preset and device are the restorer's own."""
-        clock = _Clock(progress)
+        """`restore` with its options in one piece; the weights and the device are our own."""
+        self._engine.require(options)
+        clock = Clock(progress)
+        if options.asks_diffusion:  # the weights fail before a photo is read
+            with clock.stage("load", 0.0, 0.0):
+                self._engine.load()
         with clock.stage("read", 0.0, 0.02):
-            source, loaded, record = _load(photo, options.max_pixels)
+            source, loaded, record = load(photo, options.max_pixels)
         mask = self._mask(loaded, options, clock)
+        taken: dict[str, float] | None = None
+        if self._engine.may_act(options):
+            with clock.stage("measure", 0.3, 0.3):
+                taken = self._engine.judge(loaded, mask, options, self._threshold(options))
+        if taken is None or taken["strength"] == 0:
+            images = self._mended(loaded, mask, options, clock)
+        else:
+            images = self._diffused(loaded, mask, options, taken, clock)
+        manifest = self._manifest(options, record, clock)
+        manifest["damaged"] = None if mask is None else share_of(mask, self._threshold(options))
+        manifest["diffusion"] = taken
+        made = [
+            Restored(image, mask, None, _numbered(manifest, i, len(images)), source)
+            for i, image in enumerate(images, 1)
+        ]
+        return replace(made[0], variants=tuple(made[1:]))
+
+    def _mended(
+        self, photo: Photo, mask: NDArray[np.uint8] | None, options: RestoreOptions, clock: Clock
+    ) -> list[Photo]:
+        """What the first stage makes of a photo; without noise all variants are alike."""
         with clock.stage("mend", 0.3, 1.0):
             image = self._mender.mend(
-                loaded,
+                photo,
                 mask,
                 only_damage=options.only_damage,
-                tone=options.tone,
+                tone="auto" if options.mends_tone else "keep",
                 tile=options.tile,
                 threshold=self._threshold(options),
                 progress=clock.tick,
             )
-        share = None if mask is None else _share(mask, self._threshold(options))
+        return [image] * options.variants
+
+    def _diffused(
+        self, photo: Photo, mask: NDArray[np.uint8] | None, options: RestoreOptions,
+        taken: dict[str, float], clock: Clock,
+    ) -> list[Photo]:  # fmt: skip
+        """What the diffusion model makes of a photo."""
+        with clock.stage("load", 0.3, 0.3):
+            self._engine.load()
+        with clock.stage("diffuse", 0.3, 1.0):
+            return self._engine.restore(
+                self._mender, photo, mask, options, taken, self._threshold(options), clock.tick
+            )
+
+    def _manifest(self, options: RestoreOptions, record: InputRecord, clock: Clock) -> Manifest:
+        """The manifest of a photo, but for what was found in it."""
         commit, dirty = checkout()
-        manifest: Manifest = {
+        return {
             "unfade": __version__,
             "commit": commit,
             "dirty": dirty,
             "created": now(),
             "command": None,
             "options": self.record(options),
-            "weights": self.weights,
+            "weights": self._weights(options),
             "versions": versions(),
-            "device": str(getattr(self._mender, "device", self.device)),
+            "device": str(self._mender.device),
             "input": record,
             "output": None,
-            "damaged": share,
+            "damaged": None,
             "alignment": None,
+            "variant": None,
+            "diffusion": None,
             "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
             "peak_memory_mib": peak_memory_mib(),
         }
-        return Restored(image, mask, None, manifest, source)
 
     def record(self, options: RestoreOptions) -> dict[str, Value]:
-        """The options as a manifest holds them: with this restorer's preset and defaults."""
-        own = replace(options, preset=self.preset, device=self.device)
+        """The options as a manifest holds them: with this restorer's weights and defaults."""
+        own = replace(
+            options,
+            preset=self.preset,
+            base=self._engine.weights.base,
+            controlnet=self._engine.weights.controlnet,
+            device=self.device,
+        )
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
         return own.record(threshold=self._threshold(options), mask_sha256=digest)
 
@@ -215,33 +269,33 @@ class Restorer:
             UsageError: an option makes no sense.
         """
         options = RestoreOptions(threshold=threshold, tile=tile, max_pixels=max_pixels)
-        clock = _Clock(progress)
+        clock = Clock(progress)
         with clock.stage("read", 0.0, 0.05):
-            _, loaded, _ = _load(photo, options.max_pixels)
+            _, loaded, _ = load(photo, options.max_pixels)
         with clock.stage("detect", 0.05, 1.0):
             mask = self._mender.detect(loaded, tile=options.tile, progress=clock.tick)
-        return mask if soft else _harden(mask, self._threshold(options))
+        return mask if soft else harden(mask, self._threshold(options))
 
     def _mask(
-        self, photo: Photo, options: RestoreOptions, clock: _Clock
+        self, photo: Photo, options: RestoreOptions, clock: Clock
     ) -> NDArray[np.uint8] | None:
         """Where the damage is, (H, W) 0..255, or None where nothing is to be filled."""
-        if options.mask == "none":
+        if options.search == "none":
             return None
-        if options.mask == "auto":
+        if options.search == "auto":
             with clock.stage("detect", 0.02, 0.3):
                 return self._mender.detect(photo, tile=options.tile, progress=clock.tick)
         from unfade.imaging import read_mask
 
         with clock.stage("read", 0.02, 0.3):
             size = (photo.height, photo.width)
-            mask = read_mask(options.mask, size=size, max_pixels=options.max_pixels)
-        return _harden(mask, self._threshold(options))
+            mask = read_mask(options.search, size=size, max_pixels=options.max_pixels)
+        return harden(mask, self._threshold(options))
 
     def _threshold(self, options: RestoreOptions) -> float:
         if options.threshold is not None:
             return options.threshold
-        return self._mender.threshold if options.mask in ("auto", "none") else MASK_FILE_THRESHOLD
+        return self._mender.threshold if options.search in ("auto", "none") else MASK_FILE_THRESHOLD
 
 
 def restore(
@@ -249,10 +303,18 @@ def restore(
     out: str | Path,
     *,
     preset: str | Path = "compact",
+    base: str | Path | None = None,
+    controlnet: str | Path | None = None,
     device: str = "auto",
+    task: Task = "old-photo",
     mask: str | Path = "auto",
     only_damage: bool = False,
-    tone: Tone = "auto",
+    tone: Tone | None = None,
+    prompt: str = "",
+    scale: float | None = None,
+    fidelity: float | Auto = "auto",
+    strength: float | Auto = "auto",
+    seed: int = 0,
     tile: int = 1024,
     threshold: float | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -260,8 +322,8 @@ def restore(
 ) -> Restored:
     """Restores the photo in one file into another, with a manifest beside it.
 
-    The preset stays in memory for the next call. For the options see `RestoreOptions`; `quality`
-    is that of a JPEG or lossy WebP.
+    The weights stay in memory for the next call. For the options see `RestoreOptions`; the rarer
+    ones are those of `Restorer.restore`. `quality` is that of a JPEG or lossy WebP.
 
     Raises:
         InputError, OutputError: a file cannot be read or written.
@@ -271,11 +333,17 @@ def restore(
     photo, out = Path(photo), Path(out)
     if out.exists() and photo.exists() and out.samefile(photo):
         raise UsageError("the photo itself as the output", "another name", "change it", path=out)
-    restored = _loaded(preset, device).restore(
+    restored = _loaded(preset, base, controlnet, device).restore(
         photo,
+        task=task,
         mask=mask,
         only_damage=only_damage,
         tone=tone,
+        prompt=prompt,
+        scale=scale,
+        fidelity=fidelity,
+        strength=strength,
+        seed=seed,
         tile=tile,
         threshold=threshold,
         max_pixels=max_pixels,
@@ -285,99 +353,18 @@ def restore(
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(preset: str | Path, device: str) -> Restorer:
-    return Restorer.from_pretrained(preset, device=device)
-
-
-# --- parts -----------------------------------------------------------------------------------
-
-
-class _Clock:
-    """Times the stages of one photo and reports how far it is, as one share that only grows."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = progress
-        self._begin, self._end = 0.0, 1.0
-        self._share = 0.0
-        self._last = time.perf_counter()
-
-    @contextlib.contextmanager
-    def stage(self, name: str, begin: float, end: float) -> Generator[None]:
-        """A stage that takes the work from `begin` to `end`; `tick` may divide it further."""
-        self._begin, self._end = begin, end
-        self._last = time.perf_counter()
-        self._report(name, 0.0)
-        yield
-        self.tick(name, 1.0)
-
-    def tick(self, name: str, share: float) -> None:
-        """The time since the last tick went into `name`; `share` of the stage is done."""
-        moment = time.perf_counter()
-        self.seconds[name] = self.seconds.get(name, 0.0) + moment - self._last
-        self._last = moment
-        self._report(name, share)
-
-    def _report(self, name: str, share: float) -> None:
-        done = self._begin + (self._end - self._begin) * min(max(share, 0.0), 1.0)
-        self._share = max(self._share, done)
-        if self._progress is not None:
-            self._progress(name, self._share)
+def _loaded(
+    preset: str | Path, base: str | Path | None, controlnet: str | Path | None, device: str
+) -> Restorer:
+    return Restorer.from_pretrained(preset, device=device, base=base, controlnet=controlnet)
 
 
 def _mask_option(mask: str | Path) -> Any:
     return mask if mask in ("auto", "none") else Path(mask)
 
 
-def _load(photo: Source, max_pixels: int) -> tuple[Path | None, Photo, InputRecord]:
-    """The file it came from, the photo, and its record."""
-    from unfade.imaging import Photo, read_photo
-
-    if isinstance(photo, (str, Path)):
-        path = Path(photo)
-        loaded = read_photo(path, max_pixels=max_pixels)
-        digest, size = sha256_file(path), path.stat().st_size
-        name = path.name
-    else:
-        import numpy as np
-
-        from unfade import convert
-
-        if isinstance(photo, Photo):
-            loaded = photo
-        elif isinstance(photo, np.ndarray):
-            loaded = convert.from_array(photo, max_pixels=max_pixels)
-        else:
-            loaded = convert.from_pillow(photo, max_pixels=max_pixels)
-        digest, size = convert.fingerprint(loaded)
-        path, name = None, None
-    return (
-        path,
-        loaded,
-        {
-            "name": name,
-            "sha256": digest,
-            "bytes": size,
-            "width": loaded.width,
-            "height": loaded.height,
-        },
-    )
-
-
-def _level(threshold: float) -> int:
-    """The least mask value, 1..255, that reaches a threshold in 0..1."""
-    return max(1, min(255, -int(-threshold * 255 // 1)))
-
-
-def _harden(mask: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
-    """A soft mask as 0 and 255."""
-    import numpy as np
-
-    return np.multiply(mask >= _level(threshold), np.uint8(255), dtype=np.uint8)
-
-
-def _share(mask: NDArray[np.uint8], threshold: float) -> float:
-    """The share of pixels that reach the threshold."""
-    import numpy as np
-
-    return round(float(np.count_nonzero(mask >= _level(threshold))) / mask.size, 6)
+def _numbered(manifest: Manifest, variant: int, variants: int) -> Manifest:
+    """The manifest of one of several variants, from 1."""
+    own = manifest.copy()
+    own["variant"] = variant if variants > 1 else None
+    return own

@@ -32,6 +32,8 @@ _LIBRARIES = (
     "tifffile",
     "imagecodecs",
     "safetensors",
+    "diffusers",
+    "transformers",
 )
 _NAMESPACE = "urn:unfade:1.0/"
 _IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -66,15 +68,22 @@ class Manifest(TypedDict):
     created: str  # ISO 8601, UTC
     command: str | None  # makes the result again; None where the photo came from memory
     options: dict[str, Value]
-    weights: dict[str, str]  # file name -> sha256
+    weights: dict[str, str]  # file -> sha256; of a model from the hub, its ID@REVISION
     versions: dict[str, str]  # of Python and of the libraries
     device: str
     input: InputRecord
     output: OutputRecord | None  # None until the result is saved
     damaged: float | None  # share of the pixels that were filled, 0..1; None where none was to be
-    alignment: float | None  # None until the diffusion model is there
+    alignment: float | None  # None where it was not measured
+    variant: int | None  # from 1, where the result is one of several
+    diffusion: dict[str, float] | None  # strength and fidelity as they were taken, by which
+    # damage (`pipeline.auto`); None where there was no diffusion model to ask
     seconds: dict[str, float]  # by stage
     peak_memory_mib: float | None  # of the process until now; None where the system does not tell
+
+
+#: Keys that the first version did not write.
+_LATER = ("variant", "diffusion")
 
 
 # --- gathering -------------------------------------------------------------------------------
@@ -192,7 +201,7 @@ def read(path: Path) -> Manifest:
     if problem:
         fix = "restore the photo again"
         raise InputError(problem, "a manifest of unfade", fix, path=path)
-    return cast(Manifest, data)
+    return cast(Manifest, dict.fromkeys(_LATER) | cast(dict[str, object], data))
 
 
 def _problem(data: object) -> str | None:
@@ -200,7 +209,7 @@ def _problem(data: object) -> str | None:
     if not isinstance(data, dict):
         return "JSON that is no object"
     found = cast(dict[str, object], data)
-    missing = [key for key in Manifest.__annotations__ if key not in found]
+    missing = [key for key in Manifest.__annotations__ if key not in {*found, *_LATER}]
     if missing:
         return f"JSON without {', '.join(missing[:3])}"
     inner = [("input", InputRecord.__annotations__), ("output", OutputRecord.__annotations__)]
@@ -276,17 +285,19 @@ def xmp_description(manifest: Manifest) -> str:
     """One rdf:Description that says that, and how, the photo was restored.
 
     It names no file and no folder of the machine it was made on. Apart from unfade's own
-    properties it sets IPTC's DigitalSourceType: a photo with parts filled by a trained model, or
+    properties it sets IPTC's DigitalSourceType: a photo with parts made by a trained model, or
     one that was enhanced only.
     """
-    filled = bool(manifest["damaged"])
-    kind = "compositeWithTrainedAlgorithmicMedia" if filled else "algorithmicallyEnhanced"
+    diffusion = manifest["diffusion"] or {}
+    invented = bool(manifest["damaged"]) or bool(diffusion.get("strength"))
+    kind = "compositeWithTrainedAlgorithmicMedia" if invented else "algorithmicallyEnhanced"
     options = {
         key: "file" if key == "mask" and value not in ("auto", "none") else value
         for key, value in manifest["options"].items()
         if key not in INDIFFERENT
     }
-    options["preset"] = Path(str(options.get("preset", ""))).name
+    for key in ("preset", "base", "controlnet"):
+        options[key] = Path(str(options.get(key) or "")).name
     properties: dict[str, str] = {
         "Restored": "True",
         "Version": manifest["unfade"],
@@ -299,6 +310,8 @@ def xmp_description(manifest: Manifest) -> str:
         properties["Commit"] = manifest["commit"] + (" (changed)" if manifest["dirty"] else "")
     if manifest["damaged"] is not None:
         properties["DamagedShare"] = f"{manifest['damaged']:.4f}"
+    for name, value in diffusion.items():
+        properties[name.capitalize()] = f"{value:.4f}"
     if manifest["alignment"] is not None:
         properties["Alignment"] = f"{manifest['alignment']:.4f}"
     lines = [f"<unfade:{name}>{escape(text)}</unfade:{name}>" for name, text in properties.items()]

@@ -7,7 +7,7 @@ import pytest
 
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job
-from unfade.errors import InputError
+from unfade.errors import InputError, WeightsError
 from unfade.types import Progress
 
 JOBS = [Job(Path(f"{name}.jpg"), Path("out") / f"{name}.jpg") for name in "abcd"]
@@ -45,6 +45,14 @@ def test_batch_goes_on_past_bad_files(capfd: pytest.CaptureFixture[str]) -> None
 def test_traceback_is_shown_when_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
     run_batch(JOBS, work, command="restore", verbose=True)
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_batch_ends_when_the_weights_are_to_blame() -> None:
+    def fail(job: Job, progress: Progress) -> Result:
+        raise WeightsError("no vae/", "a model", "fetch it")
+
+    with pytest.raises(WeightsError):
+        run_batch(JOBS, fail, command="restore")
 
 
 @pytest.mark.parametrize("name", ["memory.jpg", "cuda.jpg"])

@@ -177,3 +177,16 @@ def test_name_that_is_not_utf8_is_found(scans: Path) -> None:
     (scans / name).write_bytes(b"x")
     assert f"scans/{name}" in [source for source, _ in pairs(["scans"], "out")]
     assert pairs([f"scans/{name}"], "out") == [(f"scans/{name}", f"out/{name}")]
+
+
+def test_variants_have_files_of_their_own(scans: Path) -> None:
+    (job,) = plan(["scans/a.jpg"], "out", variants=2)
+    assert [p.as_posix() for p in job.outputs] == ["out/a-1.jpg", "out/a-2.jpg"]
+    (job,) = plan(["scans/a.jpg"], "x.png", variants=1)
+    assert [p.as_posix() for p in job.outputs] == ["x.png"]
+
+
+def test_input_is_never_overwritten_by_a_variant(scans: Path) -> None:
+    (scans / "a-2.jpg").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"a-2\.jpg as a result"):
+        plan(["scans/a.jpg", "scans/a-2.jpg"], "scans", variants=2)

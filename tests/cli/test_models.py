@@ -29,17 +29,54 @@ def test_shipped_weights_are_complete(capfd: Capture) -> None:
     assert run(["models"]) == 0
     out = capfd.readouterr().out
     assert out.startswith("compact: ok")
-    assert "sd21: reserved for the diffusion model" in out
+    assert "diffusion model: " in out
+    assert "sd21: " in out and "--controlnet" in out
 
 
 def test_shipped_weights_are_small_enough() -> None:
-    files = (presets.weights_folder() / "compact").iterdir()
-    assert sum(file.stat().st_size for file in files) <= 45_000_000
+    files = (presets.weights_folder() / "compact").rglob("*")
+    assert sum(file.stat().st_size for file in files if file.is_file()) <= 45_000_000
 
 
 def test_json_names_every_file(capfd: Capture) -> None:
     assert run(["models", "--json"]) == 0
-    assert states(capfd) == dict.fromkeys(presets.FILES, "ok")
+    listed = presets.find_preset("compact").sha256
+    assert states(capfd) == dict.fromkeys(listed, "ok")
+
+
+def test_json_names_the_base_model_that_is_fetched(capfd: Capture) -> None:
+    from unfade.models.sd21 import SD21_ID, SD21_REVISION
+
+    assert run(["models", "--json"]) == 0
+    (state,) = json.loads(capfd.readouterr().out)["external"]
+    assert state["name"] == "sd21" and state["base"] == f"{SD21_ID}@{SD21_REVISION}"
+
+
+def test_diffusion_model_is_listed_file_by_file(tiny_preset: Path, capfd: Capture) -> None:
+    assert run(["models", "--preset", str(tiny_preset)]) == 0
+    out = capfd.readouterr().out
+    assert "unet/diffusion_pytorch_model.safetensors" in out
+    assert "diffusion model: ok" in out
+
+
+def test_half_a_diffusion_model_is_told(tiny_preset: Path, tmp_path: Path, capfd: Capture) -> None:
+    copy = tmp_path / "half"
+    shutil.copytree(tiny_preset, copy)
+    shutil.rmtree(copy / "scheduler")
+    assert run(["models", "--preset", str(copy), "--json"]) == 1
+    assert states(capfd)["scheduler/scheduler_config.json"] == "missing"
+    manifest = json.loads((copy / presets.MANIFEST).read_text())
+    del manifest["sha256"]["scheduler/scheduler_config.json"]
+    (copy / presets.MANIFEST).write_text(json.dumps(manifest))
+    assert run(["models", "--preset", str(copy)]) == 1
+    assert "incomplete: no scheduler/" in capfd.readouterr().out
+
+
+def test_first_stage_alone_is_a_preset(folder: Path, capfd: Capture) -> None:
+    for part in (*presets.DIFFUSION_PARTS, presets.CFW):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    assert run(["models", "--seal", str(folder)]) == 0
+    assert "diffusion model: none: no vae/" in capfd.readouterr().out
 
 
 def test_wrong_missing_and_unlisted_files_are_told(folder: Path, capfd: Capture) -> None:
@@ -50,7 +87,8 @@ def test_wrong_missing_and_unlisted_files_are_told(folder: Path, capfd: Capture)
     del manifest["sha256"][third]
     (folder / presets.MANIFEST).write_text(json.dumps(manifest))
     assert run(["models", "--preset", str(folder), "--json"]) == 1
-    assert states(capfd) == {first: "wrong", second: "missing", third: "unlisted"}
+    found = states(capfd)
+    assert (found[first], found[second], found[third]) == ("wrong", "missing", "unlisted")
 
 
 def test_wrong_weights_are_refused_before_anything_is_restored(

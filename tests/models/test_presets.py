@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +71,61 @@ def test_find_preset_says_so_when_shipped_weights_are_missing(
     monkeypatch.setattr(presets, "weights_folder", lambda: tmp_path / "none")
     with pytest.raises(WeightsError, match="install the package again"):
         presets.find_preset("compact")
+
+
+def test_diffusion_parts_are_those_that_a_base_model_has() -> None:
+    from unfade.models.folder import BASE_PARTS
+
+    assert (*BASE_PARTS, "controlnet") == presets.DIFFUSION_PARTS
+
+
+def test_manifest_lists_every_file_of_the_diffusion_model(tiny_preset: Path) -> None:
+    found = presets.find_preset(tiny_preset)
+    names = {p.relative_to(tiny_preset).as_posix() for p in tiny_preset.rglob("*") if p.is_file()}
+    assert set(found.sha256) == names - {presets.MANIFEST}
+    assert not found.missing
+    assert "unet/config.json" in found.part("unet")
+    assert set(found.first_stage) == set(presets.FILES)
+
+
+def test_diffusion_files_are_checked_when_they_are_loaded(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_preset, folder)
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    found = presets.find_preset(folder)  # an old photo may do without them
+    with pytest.raises(WeightsError, match=r"unet.*got sha256"):
+        found.check(found.part("unet"))
+    path.unlink()
+    with pytest.raises(WeightsError, match=r"unet.*a missing file"):
+        presets.find_preset(folder)
+
+
+@pytest.mark.parametrize(("part", "sound"), [("cfw", True), ("controlnet", False), ("vae", False)])
+def test_diffusion_model_is_there_as_a_whole_or_not_at_all(
+    tiny_preset: Path, tmp_path: Path, part: str, sound: bool
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_preset, folder)
+    shutil.rmtree(folder / part)
+    if sound:
+        presets.write_manifest(folder)
+        assert not presets.find_preset(folder).part(part)
+        return
+    with pytest.raises(WeightsError, match=f"without {part}/"):
+        presets.write_manifest(folder)
+
+
+def test_cfw_alone_is_no_diffusion_model(folder: Path) -> None:
+    (folder / "cfw").mkdir()
+    (folder / "cfw" / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match="cfw/ without vae/"):
+        presets.write_manifest(folder)
+
+
+def test_sd21_has_the_first_stage_of_compact_and_nothing_else() -> None:
+    found, compact = presets.find_preset("sd21"), presets.find_preset("compact")
+    assert found.sha256 == compact.first_stage and found.name == "sd21"
+    assert found.missing == list(presets.DIFFUSION_PARTS)

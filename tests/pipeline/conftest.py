@@ -105,27 +105,6 @@ def make_mask() -> Callable[..., NDArray[np.uint8]]:
     return make
 
 
-@pytest.fixture(scope="session")
-def tiny_compact() -> Base:
-    """Random weights of the compact preset's architecture: 4 times smaller latents."""
-    from unfade.models import compact
-    from unfade.models.folder import Base
-    from unfade.models.vocabulary import build_tokenizer
-
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer(["a", "red", "blue", "dress"], length=8)
-    unet = compact.UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)
-    base = Base(
-        compact.build_vae(compact.VaeConfig(1, [4, 8, 8], latent_channels=4, groups=4)),
-        compact.build_unet(unet),
-        compact.build_text_encoder(compact.TextConfig(8, 1, 2, 8), len(tokenizer)),
-        tokenizer,
-        compact.build_scheduler(),
-    )
-    base.vae.register_to_config(scaling_factor=0.8)
-    return base
-
-
 @pytest.fixture
 def make_pipeline(tiny_compact: Base) -> Callable[..., RestorationPipeline]:
     """A tiny restorer, in fp32, whose ControlNet and CFW act as if they had been trained."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unfade.errors import InputError
 from unfade.imaging import Photo
-from unfade.pipeline.picture import PhotoPicture, TensorPicture, read_padded
+from unfade.pipeline.picture import LumaPicture, PhotoPicture, TensorPicture, read_padded
 
 
 def test_photo_picture_reads_what_a_tensor_of_it_holds(
@@ -27,6 +27,19 @@ def test_photo_picture_reads_what_a_tensor_of_it_holds(
         assert ours is not None and theirs is not None
         torch.testing.assert_close(ours, theirs)
     assert PhotoPicture(photo).read_mask(slice(0, 2), slice(0, 2)) is None
+
+
+def test_luma_picture_is_gray_and_a_gray_photo_itself(make_photo: Callable[..., Photo]) -> None:
+    everything = slice(0, 64), slice(0, 80)
+    photo = make_photo()
+    seen = LumaPicture(photo).read(*everything)
+    weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
+    expected = (PhotoPicture(photo).read(*everything) * weights).sum(1, keepdim=True)
+    torch.testing.assert_close(seen, expected.expand(-1, 3, -1, -1))
+    gray = make_photo(gray=True)
+    torch.testing.assert_close(
+        LumaPicture(gray).read(*everything), PhotoPicture(gray).read(*everything)
+    )
 
 
 def test_read_padded_goes_on_with_the_last_pixels_and_without_damage() -> None:

@@ -17,7 +17,7 @@ from unfade.models.presets import write_manifest
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.models.tone import ToneConfig, ToneNet
-from unfade.pipeline.restore import Mender, _erased
+from unfade.pipeline.restore import Mender
 
 MakePhoto = Callable[..., Photo]
 MakeMask = Callable[..., NDArray[np.uint8]]
@@ -172,14 +172,3 @@ def test_only_damage_keeps_inks_that_srgb_cannot_hold(
     changed = (out.native != photo.native).any(2)
     assert changed[mask > 0].mean() > 0.9
     assert not (changed & ~reach(mask, 5)).any()
-
-
-def test_a_doubtful_find_is_erased_in_part_and_a_patch_whole() -> None:
-    mask = np.zeros((40, 40), np.uint8)
-    mask[5, 5:30] = 255  # a sure line
-    mask[10, 5:30] = 170  # a doubtful one
-    mask[20:32, 10:22] = 170  # a doubtful patch
-    hole = _erased(mask, 0.6, 3)
-    assert (hole[5, 5:30] == 1).all() and (hole[mask == 0] == 0).all()
-    assert 0 < hole[10, 17] < 0.5
-    assert hole[26, 16] == 1

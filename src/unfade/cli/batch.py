@@ -16,7 +16,7 @@ from unfade._version import __version__
 from unfade.cli.jobs import Job
 from unfade.cli.main import EXIT_FAILED, EXIT_STOPPED
 from unfade.cli.progress import Bar
-from unfade.errors import UnfadeError, printable
+from unfade.errors import UnfadeError, WeightsError, printable
 from unfade.types import Progress
 
 Status = Literal["done", "skipped", "failed"]
@@ -71,7 +71,7 @@ class Summary:
         results = [
             {
                 "input": str(outcome.job.source),
-                "output": str(outcome.job.output) if outcome.status != "failed" else None,
+                "output": str(outcome.job.outputs[0]) if outcome.status != "failed" else None,
                 "status": outcome.status,
                 "seconds": round(outcome.seconds, 3),
                 "error": outcome.error,
@@ -109,9 +109,9 @@ def run_batch(
     """Does the work on each job and reports it.
 
     What goes wrong with one job, whatever it is, is told in one line on stderr (with the
-    traceback where `verbose`), and the next job follows. Ctrl-C ends the batch: `work` must leave
-    nothing half done then. Lines and summary go to stdout and stderr, or all to stderr with one
-    JSON object on stdout.
+    traceback where `verbose`), and the next job follows; but a WeightsError is no photo's fault,
+    and is raised. Ctrl-C ends the batch: `work` must leave nothing half done then. Lines and
+    summary go to stdout and stderr, or all to stderr with one JSON object on stdout.
     """
     summary = Summary(command, len(jobs))
     with Bar(len(jobs)) as bar:
@@ -136,6 +136,8 @@ def _do(job: Job, work: Work, report: Progress, verbose: bool) -> Outcome:
         if job.problem is not None:
             raise job.problem
         result = work(job, report)
+    except WeightsError:
+        raise
     except Exception as error:
         if verbose:
             click.echo(traceback.format_exc().rstrip(), err=True)
@@ -151,7 +153,9 @@ def _line(outcome: Outcome) -> str:
     notes = [outcome.note] if outcome.note else []
     if outcome.status == "done":
         notes.append(f"{outcome.seconds:.1f} s")
-    arrow = f"{printable(outcome.job.source)} -> {printable(outcome.job.output)}"
+    first, *others = outcome.job.outputs
+    arrow = f"{printable(outcome.job.source)} -> {printable(first)}"
+    arrow += f" and {len(others)} more" if others else ""
     return f"{arrow} ({', '.join(notes)})" if notes else arrow
 
 

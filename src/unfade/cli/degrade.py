@@ -11,7 +11,8 @@ import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
-from unfade.types import MAX_PIXELS, Progress
+from unfade.options import MAX_PIXELS
+from unfade.types import Progress
 
 RECIPES = ("old-photo", "real-sr")
 LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compression+noise")

@@ -12,7 +12,8 @@ import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
-from unfade.types import Progress, RestoreOptions
+from unfade.options import RestoreOptions
+from unfade.types import Progress
 
 if TYPE_CHECKING:
     from unfade.api import Restorer

@@ -6,11 +6,12 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import unfade.manifest as manifests
 from unfade.errors import InputError, UnfadeError, UsageError
+from unfade.types import numbered
 
 COMPARE_SUFFIX = ".compare.png"
 
@@ -26,6 +27,12 @@ class Job:
     source: Path
     output: Path
     problem: UnfadeError | None = None  # found while looking for photos; the job fails with it
+    variants: int = 1
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files that are written: `output`, or one for each of several variants."""
+        return numbered(self.output, self.variants)
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,9 @@ class _Found:
 
 
 def plan(
-    inputs: Sequence[str], out: str, *, suffix: str | None = None, protected: Iterable[Path] = ()
-) -> list[Job]:
+    inputs: Sequence[str], out: str, *, suffix: str | None = None, protected: Iterable[Path] = (),
+    variants: int = 1,
+) -> list[Job]:  # fmt: skip
     """The jobs for these inputs.
 
     Args:
@@ -46,6 +54,7 @@ def plan(
         out: a folder, or for one file the name of the result.
         suffix: of every result, such as ".png"; None keeps the name of the input.
         protected: other files that must not be overwritten.
+        variants: results of each photo (`types.numbered`).
 
     Returns:
         Jobs in a fixed order, each photo once.
@@ -64,9 +73,9 @@ def plan(
         if not one_file:
             got = f"{_show(out)} as OUT for several photos"
             raise UsageError(got, "a folder", "name a folder as OUT")
-        jobs = [Job(found[0].source, folder)]
+        jobs = [Job(found[0].source, folder, variants=variants)]
     else:
-        jobs = [_job(item, folder, suffix) for item in found]
+        jobs = [replace(_job(item, folder, suffix), variants=variants) for item in found]
     sound = [job for job in jobs if job.problem is None]
     _refuse_clashes(sound)
     _refuse_overwriting(sound, protected)
@@ -193,12 +202,12 @@ def _unique(found: Iterable[_Found]) -> Iterator[_Found]:
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
     writers: dict[str, Path] = {}
-    for job in jobs:
-        other = writers.setdefault(_identity(job.output), job.source)
+    pairs = [(job, output) for job in jobs for output in job.outputs]
+    for job, output in pairs:
+        other = writers.setdefault(_identity(output), job.source)
         if other != job.source:
             raise UsageError(
-                f"{_show(other)} and {_show(job.source)}, which would both write "
-                f"{_show(job.output)}",
+                f"{_show(other)} and {_show(job.source)}, which would both write {_show(output)}",
                 "a result of its own for each photo",
                 "rename one, or restore them into different folders",
             )
@@ -206,11 +215,12 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
 
 def _refuse_overwriting(jobs: Sequence[Job], protected: Iterable[Path]) -> None:
     inputs = {_identity(path) for path in (*(job.source for job in jobs), *protected)}
-    for job in jobs:
-        same = job.output.exists() and job.source.exists() and job.output.samefile(job.source)
-        if same or _identity(job.output) in inputs:
+    pairs = [(job, output) for job in jobs for output in job.outputs]
+    for job, output in pairs:
+        same = output.exists() and job.source.exists() and output.samefile(job.source)
+        if same or _identity(output) in inputs:
             raise UsageError(
-                f"{_show(job.output)} as a result, which is an input itself",
+                f"{_show(output)} as a result, which is an input itself",
                 "results apart from the inputs",
                 "name another OUT: unfade never overwrites an input",
             )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import TypedDict
 
 import click
 
 import unfade.manifest as manifests
-from unfade.errors import InputError, UsageError, printable
-from unfade.types import RESERVED_PRESETS
+from unfade.errors import InputError, UsageError, WeightsError, printable
 
 
 class FileState(TypedDict):
@@ -30,7 +29,16 @@ class PresetState(TypedDict):
     folder: str
     ok: bool
     note: str | None
+    diffusion: str  # ok, none (the first stage alone is there), or what is wrong with it
     files: list[FileState]
+
+
+class BaseState(TypedDict):
+    """The base model of a preset that comes from the hub."""
+
+    name: str
+    base: str  # ID@REVISION
+    cached: bool  # whether it has been fetched to the hub's cache
 
 
 @click.command()
@@ -53,19 +61,19 @@ def models(folder: str | None, seal: str | None, as_json: bool) -> int:
     if seal is not None:
         _seal(Path(seal))
         folder = folder or seal
+    external: list[BaseState] = []
     if folder is not None:
         found = [inspect(folder, Path(folder))]
     else:
-        found = [inspect(name, presets.weights_folder() / name) for name in presets.PRESETS]
+        found = [inspect(name, presets.weights_folder() / name) for name in presets.SHIPPED]
+        external.append(_sd21())
     if as_json:
-        reserved = [] if folder is not None else list(RESERVED_PRESETS)
-        click.echo(json.dumps({"presets": found, "reserved": reserved}))
+        click.echo(json.dumps({"presets": found, "external": external}))
     else:
         for preset in found:
             _show(preset)
-        if folder is None:
-            for name in RESERVED_PRESETS:
-                click.echo(f"{name}: reserved for the diffusion model, not part of this version")
+        for state in external:
+            _show_external(state)
     return 0 if all(preset["ok"] for preset in found) else 1
 
 
@@ -77,8 +85,21 @@ def _seal(folder: Path) -> None:
     presets.write_manifest(folder)
 
 
+def _sd21() -> BaseState:
+    import huggingface_hub
+
+    from unfade.models.presets import SD21
+    from unfade.models.sd21 import SD21_ID, SD21_REVISION
+
+    file = "unet/diffusion_pytorch_model.safetensors"
+    where = huggingface_hub.try_to_load_from_cache(SD21_ID, file, revision=SD21_REVISION)
+    return {
+        "name": SD21, "base": f"{SD21_ID}@{SD21_REVISION}", "cached": isinstance(where, str)
+    }  # fmt: skip
+
+
 def inspect(name: str, folder: Path) -> PresetState:
-    """The state of each file that a preset in this folder must have."""
+    """The state of each file that a preset in this folder has or must have."""
     from unfade.models import presets
 
     note: str | None = None
@@ -87,30 +108,34 @@ def inspect(name: str, folder: Path) -> PresetState:
         note = "not installed: there is no such folder"
     else:
         try:
-            text = (folder / presets.MANIFEST).read_text(encoding="utf-8")
-            hashes = cast(dict[str, str], json.loads(text)["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
+            hashes = presets.read_manifest(folder)
+        except WeightsError:
             note = f"no readable {presets.MANIFEST}, the list of hashes; --seal writes one"
-    files = [_inspect_file(folder / file, hashes.get(file)) for file in presets.FILES]
-    ok = note is None and all(file["state"] == "ok" for file in files)
-    return {"name": name, "folder": str(folder), "ok": ok, "note": note, "files": files}
+    names = {*presets.FILES, *hashes, *presets.found_files(folder)}
+    parts = {name.split("/")[0] for name in names if "/" in name}
+    absent = [part for part in presets.DIFFUSION_PARTS if part not in parts]
+    files = [_inspect_file(folder, file, hashes.get(file)) for file in sorted(names)]
+    sound = note is None and all(file["state"] == "ok" for file in files)
+    diffusion = "ok" if sound else "not usable"
+    if absent:
+        missing = ", ".join(f"{part}/" for part in absent)
+        diffusion = f"incomplete: no {missing}" if parts else f"none: no {missing}"
+    ok = sound and not (absent and parts)
+    return {
+        "name": name, "folder": str(folder), "ok": ok, "note": note, "diffusion": diffusion,
+        "files": files,
+    }  # fmt: skip
 
 
-def _inspect_file(path: Path, expected: str | None) -> FileState:
-    digest, size = None, None
+def _inspect_file(folder: Path, name: str, expected: str | None) -> FileState:
+    path, digest, size = folder / name, None, None
     try:
         digest, size = manifests.sha256_file(path), path.stat().st_size
     except (InputError, OSError):
         state = "missing"
     else:
         state = "unlisted" if expected is None else "ok" if digest == expected else "wrong"
-    return {
-        "name": path.name,
-        "state": state,
-        "bytes": size,
-        "sha256": digest,
-        "expected": expected,
-    }
+    return {"name": name, "state": state, "bytes": size, "sha256": digest, "expected": expected}
 
 
 def _show(preset: PresetState) -> None:
@@ -118,11 +143,20 @@ def _show(preset: PresetState) -> None:
     click.echo(f"{preset['name']}: {verdict} ({printable(Path(preset['folder']))})")
     if preset["note"]:
         click.echo(f"  {preset['note']}")
+    width = max(len(file["name"]) for file in preset["files"])
     for file in preset["files"]:
         size = "" if file["bytes"] is None else f"{file['bytes'] / 1e6:6.2f} MB"
-        line = f"  {file['name']:24} {file['state']:8} {size:>10}  {file['sha256'] or ''}"
+        line = f"  {file['name']:{width}} {file['state']:8} {size:>10}  {file['sha256'] or ''}"
         click.echo(line.rstrip())
         if file["state"] == "wrong":
-            click.echo(f"  {'':24} expected {'':10}  {file['expected']}")
+            click.echo(f"  {'':{width}} expected {'':10}  {file['expected']}")
+    click.echo(f"  diffusion model: {preset['diffusion']}")
     if not preset["ok"]:
         click.echo("  To mend it: install unfade again, or train the missing models.")
+
+
+def _show_external(state: BaseState) -> None:
+    there = "in the hub's cache" if state["cached"] else "not fetched yet"
+    click.echo(f"{state['name']}: the first stage of compact, with a base model and a ControlNet")
+    click.echo(f"  --base, by default {state['base']} ({there})")
+    click.echo("  --controlnet FOLDER, as `unfade train controlnet` writes it")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from unfade.types import MAX_PIXELS, MIN_TILE, reserved
+from unfade.errors import UsageError
+from unfade.options import GUIDANCE, MAX_PIXELS, MIN_TILE, SCALE, RestoreOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,8 +31,8 @@ def work_options(command: F) -> F:
             "--preset",
             default="compact",
             show_default=True,
-            metavar="compact|PATH",
-            help="The weights: a preset's name, or a folder.",
+            metavar="compact|sd21|PATH",
+            help="The weights: a preset's name, or a folder. sd21 needs --controlnet.",
         ),
         click.option(
             "--tile",
@@ -37,7 +40,7 @@ def work_options(command: F) -> F:
             default=1024,
             show_default=True,
             metavar="PX",
-            help="Side of a tile. Less memory with smaller ones, the same result.",
+            help="Side of a tile. Less memory with smaller ones.",
         ),
         click.option(
             "--threshold",
@@ -72,19 +75,141 @@ def work_options(command: F) -> F:
     return command
 
 
-def reserved_option(*names: str, metavar: str, flag: bool = False) -> Callable[[F], F]:
-    """An option that is accepted, and answered with what it is reserved for (exit code 2)."""
+class RestoreCommand(click.Command):
+    """A command that is given its RestoreOptions in one piece, as `options`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Checks the options before anything else is done."""
+        given = {f.name: ctx.params.pop(f.name) for f in fields(RestoreOptions)}
+        ctx.params["options"] = RestoreOptions(**given)
+        return super().invoke(ctx)
+
+
+def mask_source(ctx: click.Context, parameter: click.Parameter, value: str) -> str | Path:
+    """ "auto", "none", or a path. UsageError where there is no such file."""
+    if value in ("auto", "none"):
+        return value
+    path = Path(value)
+    if not path.is_file():
+        raise UsageError("no such file", "auto, none or a mask", "check the name", path=path)
+    return path
+
+
+def auto_or_number(ctx: click.Context, parameter: click.Parameter, value: str) -> str | float:
+    """ "auto", or a number, whose range `RestoreOptions` checks."""
+    if value == "auto":
+        return value
+    try:
+        return float(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither 'auto' nor a number") from error
+
+
+def model_options(command: F) -> F:
+    """Where the diffusion model comes from, and what it is told."""
+    options = [
+        click.option(
+            "--base",
+            metavar="ID|PATH",
+            help="A base model in place of the preset's: a folder, a .safetensors file, or "
+            "ID@REVISION on the hub.",
+        ),
+        click.option(
+            "--controlnet",
+            metavar="ID|PATH",
+            help="A ControlNet in place of the preset's: a folder, or ID@REVISION on the hub.",
+        ),
+        click.option(
+            "--prompt",
+            default="",
+            metavar="TEXT",
+            help='What is in the photo: "a woman in a red dress, green grass".',
+        ),
+        click.option("--negative-prompt", default="", metavar="TEXT", help="What is not."),
+        click.option(
+            "--guidance",
+            type=float,
+            metavar="G",
+            help=f"How much the prompts count, 1 = not more than usual.  [default: {GUIDANCE:g}]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def sampling_options(command: F) -> F:
+    """How the diffusion model is run."""
+    options = [
+        click.option(
+            "--self-condition",
+            type=float,
+            default=0.0,
+            show_default=True,
+            metavar="C",
+            help="Share (0..1) of the photo's place that the model's own estimate takes.",
+        ),
+        click.option(
+            "--scale",
+            type=float,
+            metavar="N",
+            help=f"Of super-resolution, 1 or more.  [default: {SCALE:g}]",
+        ),
+        click.option(
+            "--fidelity",
+            callback=auto_or_number,
+            default="auto",
+            show_default=True,
+            metavar="auto|F",
+            help="0..1, 1 = most faithful. auto: the less damage, the more.",
+        ),
+        click.option(
+            "--strength",
+            callback=auto_or_number,
+            default="auto",
+            show_default=True,
+            metavar="auto|S",
+            help="0..1, how much the diffusion model may change; 0 leaves an old photo to the "
+            "first stage. auto: the less damage, the less.",
+        ),
+        click.option(
+            "--steps",
+            type=click.IntRange(1, 1000),
+            default=20,
+            show_default=True,
+            metavar="N",
+            help="Of the diffusion model. More take longer.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="Of its noise: another one, another result.",
+        ),
+        click.option(
+            "--variants",
+            type=click.IntRange(1, 100),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Results from different noise, written as NAME-1, NAME-2, ...",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reserved_option(*names: str, what: str) -> Callable[[F], F]:
+    """A flag that is accepted, and answered with what it is reserved for (exit code 2)."""
 
     def refuse(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value is not None and value is not False:
-            raise reserved(parameter.opts[-1])
+        if value:
+            expected = f"no such option: it is reserved for {what}, which is not there yet"
+            raise UsageError(parameter.opts[-1], expected, "leave it out")
 
     return click.option(
-        *names,
-        metavar=None if flag else metavar,
-        is_flag=flag,
-        default=False if flag else None,
-        expose_value=False,
-        callback=refuse,
-        help="Reserved for the diffusion model.",
+        *names, is_flag=True, expose_value=False, callback=refuse, help=f"Reserved for {what}."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,15 +13,16 @@ import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import COMPARE_SUFFIX, Job, plan
-from unfade.errors import OutputError, UsageError
-from unfade.types import TASKS, TONES, Progress, RestoreOptions, Task, Tone
+from unfade.errors import OutputError
+from unfade.options import TASKS, TONES, RestoreOptions
+from unfade.types import Progress
 
 if TYPE_CHECKING:
     from unfade.api import Restorer
     from unfade.manifest import Manifest, Value
 
 
-@click.command()
+@click.command(cls=shared.RestoreCommand)
 @shared.inputs
 @shared.out
 @click.option(
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     type=click.Choice(TASKS),
     default="old-photo",
     show_default=True,
-    help="What to mend. The last two are reserved for the diffusion model.",
+    help="Mend an old photo, enlarge a small one, or give a gray one colours.",
 )
 @click.option(
     "--mask",
+    callback=shared.mask_source,
     default="auto",
     show_default=True,
     metavar="auto|none|FILE",
@@ -46,46 +48,18 @@ if TYPE_CHECKING:
 @click.option(
     "--tone",
     type=click.Choice(TONES),
-    default="auto",
-    show_default=True,
-    help="Mend faded tone and cast, or keep them.",
+    help="Mend faded tone and cast, or keep them.  [default: auto for old photos, else keep]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="For what is random (nothing is yet).",
-)
+@shared.model_options
+@shared.sampling_options
 @click.option("--compare", is_flag=True, help="Write NAME.compare.png: before, mask and after.")
 @shared.work_options
-@shared.reserved_option("--base", metavar="ID|PATH")
-@shared.reserved_option("--controlnet", metavar="ID|PATH")
-@shared.reserved_option("--prompt", metavar="TEXT")
-@shared.reserved_option("--negative-prompt", metavar="TEXT")
-@shared.reserved_option("--guidance", metavar="G")
-@shared.reserved_option("--self-condition", metavar="C")
-@shared.reserved_option("--scale", metavar="N")
-@shared.reserved_option("--fidelity", metavar="F")
-@shared.reserved_option("--strength", metavar="S")
-@shared.reserved_option("--steps", metavar="N")
-@shared.reserved_option("--variants", metavar="N")
-@shared.reserved_option("--report", metavar="", flag=True)
+@shared.reserved_option("--report", what="a page about the batch")
 def restore(
     inputs: tuple[str, ...],
     out: str,
-    task: Task,
-    mask: str,
-    only_damage: bool,
-    tone: Tone,
-    seed: int,
+    options: RestoreOptions,
     compare: bool,
-    preset: str,
-    tile: int,
-    threshold: float | None,
-    device: str,
-    max_pixels: int,
     overwrite: bool,
     as_json: bool,
     verbose: bool,
@@ -93,7 +67,7 @@ def restore(
     """Restore photos: fill scratches and cracks, clean, and mend faded tones.
 
     INPUT is a file, a folder (searched with its sub-folders) or a glob. Each result keeps its
-    input's name, format, size, bit depth and metadata; NAME.json beside it says how it was made.
+    input's name, format, bit depth and metadata; NAME.json beside it says how it was made.
     A finished result with the same settings is not made again.
 
     \b
@@ -102,37 +76,27 @@ def restore(
       unfade restore scans/ -o restored/ --compare
       unfade restore 'scans/**/*.tif' -o restored/ --only-damage
       unfade restore print.jpg -o restored/ --mask mask.png
+      unfade restore small.jpg -o large/ --task super-resolution --scale 4
+      unfade restore gray.jpg -o coloured/ --task colorize --prompt "a red dress, green grass"
     """
-    options = RestoreOptions(
-        task=task,
-        mask=_mask_option(mask),
-        only_damage=only_damage,
-        tone=tone,
-        tile=tile,
-        threshold=threshold,
-        seed=seed,
-        max_pixels=max_pixels,
-        preset=preset,
-        device=device,
-    )
     protected = [options.mask] if isinstance(options.mask, Path) else []
-    jobs = plan(inputs, out, protected=protected)
+    jobs = plan(inputs, out, protected=protected, variants=options.variants)
 
     from unfade.api import Restorer
 
-    restorer = Restorer.from_pretrained(preset, device=device)
-    work = RestoreWork(restorer, options, restorer.record(options), overwrite, compare)
+    restorer = Restorer.from_pretrained(
+        options.preset, device=options.device, base=options.base, controlnet=options.controlnet
+    )
+    work = RestoreWork(
+        restorer,
+        options,
+        restorer.record(options),
+        restorer.weights_for(options),
+        overwrite,
+        compare,
+    )
     summary = run_batch(jobs, work, command="restore", as_json=as_json, verbose=verbose)
     return summary.exit_code
-
-
-def _mask_option(mask: str) -> Literal["auto", "none"] | Path:
-    if mask == "auto" or mask == "none":
-        return mask
-    path = Path(mask)
-    if not path.is_file():
-        raise UsageError("no such file", "auto, none or a mask", "check the name", path=path)
-    return path
 
 
 @dataclass(frozen=True)
@@ -142,6 +106,7 @@ class RestoreWork:
     restorer: Restorer
     options: RestoreOptions
     record: dict[str, Value]  # the options as a manifest holds them
+    weights: dict[str, str]  # what a manifest says of them
     overwrite: bool
     compare: bool
 
@@ -158,42 +123,52 @@ class RestoreWork:
             from unfade.imaging import read_photo
 
             before = read_photo(job.source, max_pixels=self.options.max_pixels)
-            write_compare(compare_path(job.output), before, restored.mask, restored.image)
+            made = (restored, *restored.variants)
+            for output, one in zip(job.outputs, made, strict=True):
+                write_compare(compare_path(output), before, one.mask, one.image)
         return Result("done", _note(manifest), self._details(job, manifest))
 
     def _finished(self, job: Job) -> Manifest | None:
         """The manifest of a result that need not be made again, None where there is work to do.
 
+        Of several variants it is the first one's, and all must be there.
+
         Raises:
             OutputError: there is a file that this command must not replace unasked.
         """
-        if not os.path.lexists(job.output):
+        digest = manifests.sha256_file(job.source)
+        found = [self._finished_output(output, digest) for output in job.outputs]
+        return None if None in found else found[0]
+
+    def _finished_output(self, output: Path, input_sha256: str) -> Manifest | None:
+        """As `_finished`, of one file."""
+        if not os.path.lexists(output):
             return None
         fix = "move it away, name another OUT, or use --overwrite"
-        manifest = manifests.find(job.output)
+        manifest = manifests.find(output)
         if manifest is None:
             got = "a file that has no record of unfade's beside it"
-            raise OutputError(got, "nothing, or an earlier result", fix, path=job.output)
+            raise OutputError(got, "nothing, or an earlier result", fix, path=output)
         finished = manifests.is_finished(
-            manifest,
-            options=self.record,
-            weights=self.restorer.weights,
-            input_sha256=manifests.sha256_file(job.source),
+            manifest, options=self.record, weights=self.weights, input_sha256=input_sha256
         )
-        if finished and (not self.compare or compare_path(job.output).exists()):
+        if finished and (not self.compare or compare_path(output).exists()):
             return manifest
-        output = manifest["output"]
-        if output is not None and output["sha256"] != manifests.sha256_file(job.output):
+        record = manifest["output"]
+        if record is not None and record["sha256"] != manifests.sha256_file(output):
             got = "a result that was changed after unfade wrote it"
-            raise OutputError(got, "an untouched result", fix, path=job.output)
+            raise OutputError(got, "an untouched result", fix, path=output)
         return None
 
     def _details(self, job: Job, manifest: Manifest) -> dict[str, object]:
-        compare = compare_path(job.output)
+        first = job.outputs[0]
+        compare = compare_path(first)
         return {
-            "manifest": str(manifests.sidecar(job.output)),
+            "outputs": [str(output) for output in job.outputs],
+            "manifest": str(manifests.sidecar(first)),
             "compare": str(compare) if compare.exists() else None,
             "damaged": manifest["damaged"],
+            "diffusion": manifest["diffusion"],
             "alignment": manifest["alignment"],
             "stages": manifest["seconds"],
             "peak_memory_mib": manifest["peak_memory_mib"],
@@ -206,5 +181,12 @@ def compare_path(output: Path) -> Path:
 
 
 def _note(manifest: Manifest) -> str:
-    damaged = manifest["damaged"]
-    return "nothing filled" if not damaged else f"{100 * damaged:.2f} % filled"
+    """What was done, in a few words."""
+    damaged, task = manifest["damaged"], manifest["options"]["task"]
+    notes = {"super-resolution": ["enlarged"], "colorize": ["coloured"]}.get(str(task), [])
+    if damaged is not None or task == "old-photo":
+        notes.append("nothing filled" if not damaged else f"{100 * damaged:.2f} % filled")
+    if manifest["diffusion"] is not None and task == "old-photo":
+        strength = manifest["diffusion"]["strength"]
+        notes.append(f"diffusion at strength {strength:g}" if strength else "no diffusion needed")
+    return ", ".join(notes)

@@ -1,8 +1,14 @@
-"""Presets: named, complete sets of weights."""
+"""Presets: named, complete sets of weights.
+
+A preset is a folder. The three files of the first stage are in every one; the diffusion model is
+there as a whole or not at all, in diffusers' layout (`models.folder`); its CFW may be missing.
+`preset.json` lists every file by its path in the folder, with its SHA-256.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +16,45 @@ from unfade.errors import UsageError, WeightsError
 from unfade.manifest import sha256_file
 
 FILES = ("scratch.safetensors", "stage1.safetensors", "tone.safetensors")
+DIFFUSION_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "controlnet")
+CFW = "cfw"
 MANIFEST = "preset.json"
-PRESETS = ("compact",)
+SHIPPED = ("compact",)
+#: The first stage of the compact preset, with a base model and a ControlNet from elsewhere.
+SD21 = "sd21"
+PRESETS = (*SHIPPED, SD21)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A folder of weights and the hash of each file."""
+    """A folder of weights.
+
+    Attributes:
+        sha256: path in the folder, with "/" -> the hash that the file should have.
+    """
 
     name: str
     folder: Path
     sha256: dict[str, str]
+
+    def part(self, name: str) -> dict[str, str]:
+        """The files of one part, as vae/ or cfw/, and their hashes; none where it is missing."""
+        return {file: digest for file, digest in self.sha256.items() if file.startswith(f"{name}/")}
+
+    @property
+    def first_stage(self) -> dict[str, str]:
+        """The files that every preset has, and their hashes."""
+        return {name: self.sha256[name] for name in FILES}
+
+    @property
+    def missing(self) -> list[str]:
+        """The parts of the diffusion model that are not there: none or all of them."""
+        return [name for name in DIFFUSION_PARTS if not self.part(name)]
+
+    def check(self, files: Iterable[str]) -> None:
+        """Reads these files through. WeightsError where one is not the listed one."""
+        for name in files:
+            _check(self.folder / name, self.sha256[name])
 
 
 def weights_folder() -> Path:
@@ -28,21 +62,57 @@ def weights_folder() -> Path:
     return Path(__file__).resolve().parent.parent / "weights"
 
 
+def found_files(folder: Path) -> list[str]:
+    """The paths in a folder of all that belongs to a preset, with "/", sorted."""
+    files = [name for name in FILES if (folder / name).is_file()]
+    for part in (*DIFFUSION_PARTS, CFW):
+        found = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
+        files += [p.as_posix() for p in found if not any(x.startswith(".") for x in p.parts)]
+    return sorted(files)
+
+
 def write_manifest(folder: Path) -> None:
-    """Records the hashes of the weights in a folder, which makes it a preset."""
-    hashes = {name: sha256_file(folder / name) for name in FILES if (folder / name).exists()}
+    """Records the hashes of the weights in a folder, which makes it a preset.
+
+    Raises:
+        WeightsError: there is a part of the diffusion model without the others.
+    """
+    hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
+    _refuse_halves(folder, hashes)
     (folder / MANIFEST).write_text(json.dumps({"sha256": hashes}, indent=2) + "\n", "utf-8")
 
 
+def read_manifest(folder: Path) -> dict[str, str]:
+    """The hashes that a folder's list gives.
+
+    Raises:
+        WeightsError: there is no list, or none that can be read.
+    """
+    path = folder / MANIFEST
+    try:
+        listed: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        return {str(name): str(digest) for name, digest in listed.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            "no readable list of hashes", f"a {MANIFEST} beside the weights",
+            "install the package again; a folder of your own: `unfade models --seal FOLDER`",
+            path=path,
+        ) from error  # fmt: skip
+
+
 def find_preset(preset: str | Path) -> Preset:
-    """A shipped preset by name, or a folder of weights; every hash is checked.
+    """A preset by name, or a folder of weights; every listed file is there.
+
+    The hashes of the first stage are checked; those of the diffusion model are left to
+    `Preset.check`, for where it is loaded.
 
     Raises:
         UsageError: neither a name nor a folder.
         WeightsError: a file is missing or is not the one that the preset was made of.
     """
-    folder = weights_folder() / str(preset) if str(preset) in PRESETS else Path(preset)
-    if str(preset) in PRESETS and not folder.is_dir():
+    shipped = str(preset) in PRESETS
+    folder = weights_folder() / "compact" if shipped else Path(preset)
+    if shipped and not folder.is_dir():
         fix = "install the package again, or pass a folder of weights"
         raise WeightsError("a missing folder", "the weights of this preset", fix, path=folder)
     if not folder.is_dir():
@@ -50,25 +120,39 @@ def find_preset(preset: str | Path) -> Preset:
             f"preset '{preset}'", f"one of {', '.join(PRESETS)} or a folder of weights",
             "check the name or the path",
         )  # fmt: skip
-    manifest = folder / MANIFEST
-    try:
-        listed: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-        hashes = {str(name): str(digest) for name, digest in listed.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    hashes = read_manifest(folder)
+    if str(preset) == SD21:
+        hashes = {name: digest for name, digest in hashes.items() if name in FILES}
+    _refuse_halves(folder, hashes)
+    for name in (*FILES, *hashes):
+        if name not in hashes or not (folder / name).is_file():
+            raise _missing(folder / name)
+    found = Preset(str(preset), folder, hashes)
+    found.check(FILES)
+    return found
+
+
+def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
+    """WeightsError where there is some of the diffusion model, and not all of it."""
+    there = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
+    missing = [name for name in DIFFUSION_PARTS if name not in there]
+    if there and missing:
         raise WeightsError(
-            "no readable list of hashes", f"a {MANIFEST} beside the weights",
-            "install the package again; a folder of your own: `unfade models --seal FOLDER`",
-            path=manifest,
-        ) from error  # fmt: skip
-    for name in FILES:
-        _check(folder / name, hashes.get(name))
-    return Preset(str(preset), folder, hashes)
+            f"{', '.join(f'{name}/' for name in sorted(there))} without "
+            f"{', '.join(f'{name}/' for name in missing)}",
+            "the whole diffusion model or nothing of it", "add what is missing", path=folder,
+        )  # fmt: skip
 
 
-def _check(path: Path, expected: str | None) -> None:
+def _missing(path: Path) -> WeightsError:
     fix = "install the package again"
-    if expected is None or not path.exists():
-        raise WeightsError("a missing file", "weights named in the preset", fix, path=path)
+    return WeightsError("a missing file", "weights named in the preset", fix, path=path)
+
+
+def _check(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise _missing(path)
     found = sha256_file(path)
     if found != expected:
+        fix = "install the package again"
         raise WeightsError(f"sha256 {found[:12]}…", f"{expected[:12]}…", fix, path=path)

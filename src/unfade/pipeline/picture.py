@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from unfade.errors import InputError
 from unfade.imaging import Photo
+from unfade.imaging.transforms import LUMA
 from unfade.models.tensors import from_array
 
 
@@ -126,6 +127,17 @@ class PhotoPicture:
         if self.mask is None:
             return None
         return torch.tensor(self.mask[rows, cols])[None, None].float() / 255
+
+
+@dataclass(frozen=True)
+class LumaPicture(PhotoPicture):
+    """One photo without its colours, as it is seen where colours are to be found."""
+
+    def read(self, rows: slice, cols: slice) -> Tensor:
+        """A region of the Rec. 709 luma, (1, 3, h, w) in [0, 1], three equal channels."""
+        rgb = super().read(rows, cols)
+        gray = torch.einsum("c,nchw->nhw", rgb.new_tensor(LUMA), rgb)  # (1, h, w)
+        return gray[:, None].expand(-1, 3, -1, -1)
 
 
 def read_padded(picture: Picture, rows: slice, cols: slice) -> tuple[Tensor, Tensor | None]:

@@ -6,61 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.models.checkpoint import load_model, pick_device
+from unfade.models.erase import Hole, erased
 from unfade.models.inference import fold_norms, inference, keep_blocks, placed
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import Levels, ToneNet
 from unfade.pipeline.detect import detect, to_tensor
+from unfade.pipeline.holes import MARGIN, Mask, feather, put_faded, stroke_radius
 from unfade.pipeline.tiling import Span, tiles
 from unfade.pipeline.tone import estimate
 
-MARGIN = 96
-_LEAST = 0.25  # of a pixel is erased where the detector just reaches its threshold
-
-Hole = NDArray[np.float32]
-Mask = NDArray[np.uint8]
 Progress = Callable[[str, float], None]
-
-
-def _disc(radius: int) -> NDArray[np.uint8]:
-    size = 2 * radius + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
-
-
-def _grown(hole: Hole, radius: int) -> Hole:
-    return np.asarray(cv2.dilate(hole, _disc(radius)), np.float32)
-
-
-def _feather(hole: Hole, radius: int) -> Hole:
-    """(H, W) -> weights in [0, 1]: one wherever anything is erased, zero 2 radius beyond."""
-    erased = (hole > 0).astype(np.float32)
-    soft = cv2.blur(_grown(erased, radius), (2 * radius + 1, 2 * radius + 1))
-    return np.asarray(np.maximum(soft, erased), np.float32)
-
-
-def _erased(mask: Mask, limit: float, radius: int) -> Hole:
-    """How much of every pixel is erased: nothing below the limit, all of what is sure.
-
-    The mean of fill and photo, weighted by the probability of damage, has the least expected
-    square error; so a doubtful find costs little. But a patch goes whole: half a blot is a blot.
-
-    Args:
-        mask: (H, W), probability of damage in 1/255.
-        radius: from which a find is a patch, in pixels.
-    """
-    p, least = mask.astype(np.float32) / np.float32(255), np.float32(limit)
-    found = (mask >= limit * 255).astype(np.float32)
-    share = np.clip((p - least) / np.maximum(1 - least, np.float32(1e-6)), _LEAST, 1) * found
-    patches = cv2.morphologyEx(found, cv2.MORPH_OPEN, _disc(radius))
-    return np.maximum(share, patches).astype(np.float32)
 
 
 class Mender:
@@ -100,7 +63,7 @@ class Mender:
             load_model(found.folder / "stage1.safetensors", Stage1Net),
             load_model(found.folder / "tone.safetensors", ToneNet),
             pick_device(device),
-            found.sha256,
+            found.first_stage,
         )
 
     def detect(self, photo: Photo, *, tile: int, progress: Progress | None = None) -> Mask:
@@ -137,7 +100,7 @@ class Mender:
         if tone == "auto" and not only_damage:
             levels = estimate(photo, mask, limit, self._tone)
         out = photo.blank()
-        radius = min(MARGIN // 12, max(1, round(min(photo.height, photo.width) / 900)))
+        radius = stroke_radius(photo.height, photo.width)
         done = 0
         for rows, cols in tiles(photo.height, photo.width, tile, MARGIN):
             self._mend_tile(photo, out, mask, rows, cols, radius, limit, levels, only_damage)
@@ -158,19 +121,14 @@ class Mender:
         )
         hole = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
         if mask is not None:
-            hole = _grown(_erased(mask[y, x], limit, 3 * radius), radius)
-        weight = _feather(hole, 2 * radius)
+            hole = erased(mask[y, x], limit, radius)
         rgb = photo.srgb(y, x)
-        keep = None
-        if only_damage:
-            keep = weight[inner] <= 0
-            if bool(keep.all()):
-                out.put_srgb(kept_y, kept_x, rgb[inner], keep=keep, source=photo)
-                return
-        mended = self._run(rgb, hole, levels)
-        if only_damage:
-            mended = np.asarray(rgb + weight[..., None] * (mended - rgb), np.float32)
-        out.put_srgb(kept_y, kept_x, mended[inner], keep=keep, source=photo)
+        if not only_damage:
+            out.put_srgb(kept_y, kept_x, self._run(rgb, hole, levels)[inner])
+            return
+        weight = feather(hole, radius)[inner]
+        made = self._run(rgb, hole, levels) if bool((weight > 0).any()) else rgb
+        put_faded(out, photo, kept_y, kept_x, made[inner], weight)
 
     def _run(
         self, rgb: NDArray[np.float32], hole: Hole, levels: Levels | None

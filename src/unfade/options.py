@@ -1,0 +1,245 @@
+"""What a restoration is asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from unfade.errors import UsageError
+from unfade.manifest import Value
+
+Task = Literal["old-photo", "super-resolution", "colorize"]
+Tone = Literal["auto", "keep"]
+Auto = Literal["auto"]
+
+TASKS = ("old-photo", "super-resolution", "colorize")
+TONES = ("auto", "keep")
+
+#: More pixels than this are refused before anything is decoded.
+MAX_PIXELS = 300_000_000
+MIN_TILE = 64
+#: Of super-resolution, where no scale is given.
+SCALE = 4.0
+#: Where there is a prompt and no guidance is given.
+GUIDANCE = 4.0
+
+#: Options that only the diffusion model can obey.
+_DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps", "variants",
+              "fidelity")  # fmt: skip
+#: Options that a task does not know, and why.
+_FOREIGN = {
+    "old-photo": {
+        "scale": "restore the photo first, then enlarge the result with --task super-resolution",
+    },
+    "colorize": {
+        "scale": "colour the photo first, then enlarge the result with --task super-resolution",
+    },
+    "super-resolution": dict.fromkeys(
+        ("prompt", "negative_prompt", "guidance"),
+        "leave it out: enlarging adds nothing that a text names; --task colorize takes a prompt",
+    )
+    | dict.fromkeys(
+        ("only_damage", "threshold", "tone"),
+        "leave it out: damage and tone are mended by --task old-photo, before enlarging",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """How a photo is restored. UsageError where a value makes no sense, or not for the task.
+
+    Attributes:
+        task: "old-photo" mends damage and fading, "super-resolution" enlarges, "colorize" gives a
+            gray photo colours.
+        mask: where the damage is: "auto" finds it, "none" fills nothing, a path names a mask
+            (any format, the photo's size, white = damaged). Super-resolution looks for none.
+        only_damage: leave every pixel outside the (feathered) mask as it is, bit for bit.
+        tone: "auto" mends faded tone and cast, "keep" leaves them; None is "auto" for old photos
+            and else "keep".
+        prompt: what is in the photo, "" for nothing.
+        negative_prompt: what is not.
+        guidance: 0..100, how much the prompts count; None is GUIDANCE where there are any.
+        self_condition: 0..1, the share of the condition that the model's running estimate takes
+            over from the second step on.
+        scale: of super-resolution, 1 or more; None is SCALE there.
+        fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
+        strength: 0..1, how much the diffusion model may change; 0 leaves it out, which only old
+            photos allow; "auto": by the damage that is measured.
+        steps: of the diffusion model.
+        seed: of its noise, >= 0.
+        variants: results from different noise, 1 or more.
+        tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
+            (`pipeline.tasks.TILE`). The first stage's result does not depend on it.
+        threshold: probability from which a pixel counts as damaged, 0..1; None is the
+            detector's own default.
+        max_pixels: a photo or mask with more is refused before it is decoded, and so is a result.
+        preset: "compact", "sd21", or a folder with weights.
+        base: a base model in place of the preset's: a folder, a .safetensors file, ID@REVISION.
+        controlnet: a ControlNet in place of the preset's: a folder or ID@REVISION.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+    """
+
+    task: Task = "old-photo"
+    mask: Literal["auto", "none"] | Path = "auto"
+    only_damage: bool = False
+    tone: Tone | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    guidance: float | None = None
+    self_condition: float = 0.0
+    scale: float | None = None
+    fidelity: float | Auto = "auto"
+    strength: float | Auto = "auto"
+    steps: int = 20
+    seed: int = 0
+    variants: int = 1
+    tile: int = 1024
+    threshold: float | None = None
+    max_pixels: int = MAX_PIXELS
+    preset: str | Path = "compact"
+    base: str | Path | None = None
+    controlnet: str | Path | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_choice("task", self.task, TASKS)
+        if self.tone is not None:
+            _check_choice("tone", self.tone, TONES)
+        if isinstance(self.mask, str) and self.mask not in ("auto", "none"):
+            got = f"mask {self.mask!r}"
+            raise UsageError(got, "'auto', 'none' or a Path", "give a file as a pathlib.Path")
+        self._check_numbers()
+        self._check_sources()
+        self._check_task()
+
+    def _check_numbers(self) -> None:
+        _check_whole("steps", self.steps, 1, 1000)
+        _check_whole("seed", self.seed, 0)
+        _check_whole("variants", self.variants, 1, 100)
+        _check_whole("tile", self.tile, MIN_TILE)
+        _check_whole("max_pixels", self.max_pixels, 1)
+        _check_number("self_condition", self.self_condition, 0, 1)
+        if self.guidance is not None:
+            _check_number("guidance", self.guidance, 0, 100)
+        if self.scale is not None:
+            _check_number("scale", self.scale, 1, 64)
+        for name, value in (("fidelity", self.fidelity), ("strength", self.strength)):
+            if value != "auto":
+                _check_number(name, value, 0, 1, "'auto' or ")
+        if self.threshold is not None and not 0.0 < self.threshold < 1.0:
+            raise UsageError(f"threshold {self.threshold}", "between 0 and 1", "try 0.5")
+
+    def _check_sources(self) -> None:
+        for name, value in (("preset", self.preset), ("base", self.base),
+                            ("controlnet", self.controlnet)):  # fmt: skip
+            if value is not None and not str(value):
+                raise UsageError(f"an empty {name}", "a name or a path", "name one")
+        if not self.device:
+            raise UsageError("an empty device", "'auto', 'cpu', 'cuda' or 'mps'", "name one")
+
+    def _check_task(self) -> None:
+        for name, fix in _FOREIGN[self.task].items():
+            if name in self.given:
+                got = f"{name} {getattr(self, name)!r} with task {self.task!r}"
+                raise UsageError(got, "an option of this task", fix)
+        if self.task == "super-resolution" and isinstance(self.mask, Path):
+            fix = "leave it out: damage is mended by --task old-photo, before enlarging"
+            raise UsageError("a mask with task 'super-resolution'", "no mask", fix)
+        if self.only_damage and self.mask == "none":
+            got = "only_damage with mask 'none'"
+            raise UsageError(got, "damage to mend", "leave one of the two out: it changes nothing")
+        if self.guidance is not None and not self.prompted:
+            fix = "add a prompt or a negative prompt, or leave guidance out"
+            raise UsageError(f"guidance {self.guidance} without a prompt", "a prompt", fix)
+        if self.strength == 0 and self.task != "old-photo":
+            got = f"strength 0 with task {self.task!r}"
+            raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
+        idle = [name for name in _DIFFUSION if name in self.given]
+        if self.strength == 0 and idle:
+            got = f"{idle[0]} {getattr(self, idle[0])!r} with strength 0"
+            fix = "leave one of the two out: strength 0 does without the diffusion model"
+            raise UsageError(got, "a strength above 0", fix)
+
+    @property
+    def given(self) -> set[str]:
+        """The names of the options that differ from their defaults."""
+        return {f.name for f in fields(self) if getattr(self, f.name) != f.default}
+
+    @property
+    def prompted(self) -> bool:
+        """Whether there is any text to guide the model."""
+        return bool(self.prompt or self.negative_prompt)
+
+    @property
+    def asks_diffusion(self) -> bool:
+        """Whether the first stage alone cannot do what is asked."""
+        if self.strength != "auto":
+            return self.strength > 0
+        return self.task != "old-photo" or bool(self.given & {*_DIFFUSION})
+
+    @property
+    def search(self) -> Literal["auto", "none"] | Path:
+        """The mask, as far as the task has any."""
+        return "none" if self.task == "super-resolution" else self.mask
+
+    @property
+    def mends_tone(self) -> bool:
+        """Whether faded tone and cast are mended."""
+        return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
+
+    def record(self, *, threshold: float, mask_sha256: str | None) -> dict[str, Value]:
+        """The options for a manifest: defaults resolved, a mask file told by its contents.
+
+        Args:
+            threshold: the detector's default, 0..1, where the options name none.
+            mask_sha256: of the mask file, None where there is none.
+        """
+        guidance = GUIDANCE if self.guidance is None and self.prompted else self.guidance
+        scale = SCALE if self.scale is None and self.task == "super-resolution" else self.scale
+        return {
+            "task": self.task,
+            "preset": str(self.preset),
+            "base": None if self.base is None else str(self.base),
+            "controlnet": None if self.controlnet is None else str(self.controlnet),
+            "mask": str(self.search),
+            "mask_sha256": mask_sha256,
+            "only_damage": self.only_damage,
+            "tone": "auto" if self.mends_tone else "keep",
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "guidance": guidance,
+            "self_condition": self.self_condition,
+            "scale": scale,
+            "fidelity": self.fidelity,
+            "strength": self.strength,
+            "steps": self.steps,
+            "seed": self.seed,
+            "variants": self.variants,
+            "tile": self.tile,
+            "threshold": threshold if self.threshold is None else self.threshold,
+            "max_pixels": self.max_pixels,
+            "device": self.device,
+        }
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        expected = "one of " + ", ".join(repr(c) for c in choices)
+        raise UsageError(f"{name} {value!r}", expected, "choose one of them")
+
+
+def _check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
+    sound = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    if not sound or (most is not None and isinstance(value, int) and value > most):
+        expected = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+        raise UsageError(f"{name} {value!r}", expected, "change it")
+
+
+def _check_number(name: str, value: object, least: float, most: float, other: str = "") -> None:
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if not least <= number <= most:
+        expected = f"{other}a number from {least:g} to {most:g}"
+        raise UsageError(f"{name} {value!r}", expected, "change it")

@@ -1,0 +1,182 @@
+"""How much damage a photo has, and how far the diffusion model may go to mend it.
+
+All that decides is in the constants here. Each measure is mapped to 0..1 between a value that
+calls for nothing and one that calls for the most; the worst of them counts. So nothing that is
+made worse ever gets less strength or more fidelity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.imaging import Photo
+from unfade.imaging.transforms import luma
+from unfade.options import RestoreOptions
+
+Mask = NDArray[np.uint8]
+
+#: (calls for nothing, calls for the most).
+SHARE = (0.01, 0.15)  # of the pixels damaged
+GRAIN = (0.035, 0.12)  # standard deviation, sRGB values in 0..1
+BLUR = (0.35, 0.70)
+#: The most that "auto" gives an old photo: the first stage has done its work before.
+MOST_STRENGTH = 0.4
+#: Less than this is not worth the time.
+LEAST_STRENGTH = 0.05
+#: Of the other tasks: they cannot do without the model.
+TASK_STRENGTH = 1.0
+#: What "auto" gives a photo that is damaged most.
+LEAST_FIDELITY = 0.5
+
+_SHORT_SIDE = 1024  # pixels, from twice of which on a photo is measured at a smaller size
+_WINDOW = 256  # pixels there; photos are measured in a grid of such windows
+_GRID = 5
+_BOX = 9  # pixels, of the blur that a photo is compared with
+_NORMAL = 0.6745  # the median of |x| for a normal x of deviation 1
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What was measured.
+
+    Attributes:
+        share: of the pixels that are damaged, 0..1.
+        grain: standard deviation of the noise, sRGB values in 0..1.
+        blur: 0..1, from sharp to blurred (`blur_of`).
+    """
+
+    share: float = 0.0
+    grain: float = 0.0
+    blur: float = 0.0
+
+    @property
+    def severity(self) -> float:
+        """0..1: the worst of what was measured, 0 = nothing to mend."""
+        return max(_ramp(self.share, SHARE), _ramp(self.grain, GRAIN), _ramp(self.blur, BLUR))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How the diffusion model is run on one photo: strength and fidelity, 0..1."""
+
+    strength: float
+    fidelity: float
+
+
+def effort(options: RestoreOptions, damage: Damage, *, cfw: bool) -> Effort:
+    """The strength and fidelity for a photo: as asked for, or by its damage.
+
+    Args:
+        cfw: whether there is a CFW; without one, "auto" gives fidelity 0.
+    """
+    severity = damage.severity
+    if options.strength != "auto":
+        strength = float(options.strength)
+    elif options.task == "old-photo":
+        strength = round(MOST_STRENGTH * severity, 3)
+        strength = strength if strength >= LEAST_STRENGTH else 0.0
+    else:
+        strength = TASK_STRENGTH
+    if options.fidelity != "auto":
+        return Effort(strength, float(options.fidelity))
+    fidelity = round(1 - (1 - LEAST_FIDELITY) * severity, 3)
+    return Effort(strength, fidelity if cfw else 0.0)
+
+
+def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:
+    """Measures a photo on windows spread over it; what is masked counts as damage only.
+
+    A large scan is made smaller first: what can be seen of it counts, not what a pixel has.
+
+    Args:
+        mask: (H, W), probability of damage in 1/255.
+        limit: the probability from which a pixel is damage.
+    """
+    share = 0.0 if mask is None else float(np.count_nonzero(mask >= limit * 255)) / mask.size
+    factor = max(1, min(photo.height, photo.width) // _SHORT_SIDE)
+    bands: list[NDArray[np.float32]] = []
+    steps = np.zeros((2, 2))
+    for rows in _windows(photo.height, factor):
+        for cols in _windows(photo.width, factor):
+            gray = _smaller(luma(photo.srgb(rows, cols))[..., 0], factor)
+            sound = np.ones(gray.shape, bool)
+            if mask is not None:
+                hurt = (mask[rows, cols] >= limit * 255).astype(np.float32)
+                sound = _smaller(hurt, factor) == 0
+            bands.append(finest_band(gray, sound))
+            steps += differences(gray, sound)
+    grain = grain_of(np.concatenate(bands))
+    return Damage(round(share, 6), round(grain, 6), round(blur_of(steps), 6))
+
+
+def finest_band(gray: NDArray[np.float32], sound: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The diagonal band of a Haar transform, (n,), of the sound 2 x 2 squares of (H, W)."""
+    h, w = gray.shape[0] // 2 * 2, gray.shape[1] // 2 * 2
+    a, b, c, d = (gray[i:h:2, j:w:2] for i in (0, 1) for j in (0, 1))  # (H/2, W/2) each
+    whole = sound[:h:2, :w:2] & sound[:h:2, 1:w:2] & sound[1:h:2, :w:2] & sound[1:h:2, 1:w:2]
+    return np.asarray((a - b - c + d) / 2, np.float32)[whole]
+
+
+def grain_of(band: NDArray[np.float32]) -> float:
+    """The deviation of the noise from a finest band (Donoho and Johnstone 1994, section 4.2).
+
+    Half of the coefficients may be the picture's own.
+    """
+    return float(np.median(np.abs(band))) / _NORMAL if band.size else 0.0
+
+
+def differences(gray: NDArray[np.float32], sound: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What neighbouring pixels differ by, and what a strong blur takes of that.
+
+    Args:
+        gray: (H, W) in [0, 1].
+        sound: (H, W), what counts.
+
+    Returns:
+        (2, 2): down and across; the sum of all differences, and of what the blur takes off them.
+    """
+    out = np.zeros((2, 2))
+    for axis, box in ((0, (1, _BOX)), (1, (_BOX, 1))):
+        soft = np.asarray(cv2.blur(gray, box), np.float32)
+        sharp, blunt = np.abs(np.diff(gray, axis=axis)), np.abs(np.diff(soft, axis=axis))
+        counted = np.delete(sound, 0, axis) & np.delete(sound, -1, axis)
+        out[axis] = sharp[counted].sum(), np.maximum(sharp - blunt, 0)[counted].sum()
+    return out
+
+
+def blur_of(steps: NDArray[np.float64]) -> float:
+    """0..1, from sharp to blurred: what a strong blur leaves of the differences.
+
+    After Crete et al. 2007, "The blur effect", section 3: a photo that is blurred already has
+    little to lose.
+
+    Args:
+        steps: (2, 2), sums of `differences`.
+    """
+    return max((float((whole - taken) / whole) for whole, taken in steps if whole > 0), default=0)
+
+
+def _windows(length: int, factor: int) -> list[slice]:
+    """Windows along an axis, at most _GRID, spread evenly where they do not cover it."""
+    window = _WINDOW * factor
+    if length <= _GRID * window:
+        return [slice(i, min(i + window, length)) for i in range(0, length, window)]
+    room = length - window
+    return [slice(i, i + window) for i in (room * k // (_GRID - 1) for k in range(_GRID))]
+
+
+def _smaller(plane: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """(H, W) -> (ceil(H / factor), ceil(W / factor)), by area."""
+    if factor == 1:
+        return plane
+    size = (-(-plane.shape[1] // factor), -(-plane.shape[0] // factor))
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    """0 up to the first end, 1 from the second on, linear between."""
+    return min(1.0, max(0.0, (value - ends[0]) / (ends[1] - ends[0])))

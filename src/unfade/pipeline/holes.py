@@ -1,0 +1,68 @@
+"""From a mask to what is erased of a photo, and to where a result fades into it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.imaging import Photo
+from unfade.models.erase import Hole, erased, grown
+
+#: Pixels around a region from which on nothing reaches into it.
+MARGIN = 96
+_ROWS = 512  # looked at together
+
+Mask = NDArray[np.uint8]
+
+
+def stroke_radius(height: int, width: int) -> int:
+    """How far damage is taken to reach beyond what was found, in pixels, for a photo's size."""
+    return min(MARGIN // 12, max(1, round(min(height, width) / 900)))
+
+
+def feather(hole: Hole, radius: int) -> Hole:
+    """(H, W) -> weights in [0, 1]: one wherever anything is erased, zero 4 radius beyond."""
+    inside = (hole > 0).astype(np.float32)
+    soft = cv2.blur(grown(inside, 2 * radius), (4 * radius + 1, 4 * radius + 1))
+    return np.asarray(np.maximum(soft, inside), np.float32)
+
+
+def hole_map(mask: Mask, limit: float) -> Mask:
+    """How much of every pixel is erased (`models.erase`), (H, W) in 1/255, made band by band.
+
+    Args:
+        mask: (H, W), probability of damage in 1/255.
+        limit: the probability from which a pixel is damage.
+    """
+    out = np.empty_like(mask)
+    for top in range(0, len(mask), _ROWS):
+        rows = slice(top, min(top + _ROWS, len(mask)))
+        hole, inner = _around(mask, limit, rows)
+        out[rows] = np.rint(hole[inner] * 255).astype(np.uint8)
+    return out
+
+
+def weight_rows(mask: Mask, limit: float, rows: slice) -> Hole:
+    """The weights (`feather`) of a result in some rows, (h, W) in [0, 1]; see `hole_map`."""
+    hole, inner = _around(mask, limit, rows)
+    return feather(hole, stroke_radius(*mask.shape))[inner]
+
+
+def put_faded(
+    out: Photo, source: Photo, rows: slice, cols: slice, rgb: NDArray[np.float32], weight: Hole
+) -> None:
+    """Stores a region of a result, sRGB (h, w, 3), by its weights (h, w).
+
+    Where the weight is zero, the pixels of the source are kept, bit for bit.
+    """
+    own = source.srgb(rows, cols)
+    mixed = np.asarray(own + weight[..., None] * (rgb - own), np.float32)
+    out.put_srgb(rows, cols, mixed, keep=weight <= 0, source=source)
+
+
+def _around(mask: Mask, limit: float, rows: slice) -> tuple[Hole, slice]:
+    """The hole in some rows and MARGIN beyond, and where these rows are in it."""
+    top, stop = max(0, rows.start - MARGIN), min(len(mask), rows.stop + MARGIN)
+    hole = erased(mask[top:stop], limit, stroke_radius(*mask.shape))
+    return hole, slice(rows.start - top, rows.stop - top)

@@ -1,0 +1,56 @@
+"""Loading the diffusion model: the one place that leads to diffusers and transformers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+
+from unfade.errors import WeightsError
+from unfade.models.cfw import Cfw
+from unfade.models.folder import Base, load_base, load_part
+from unfade.models.inference import placed
+from unfade.models.presets import SD21
+from unfade.models.sources import find_base, find_controlnet
+from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.weights import DiffusionWeights
+
+_SHARED = ("in_channels", "block_out_channels", "cross_attention_dim")
+
+
+def load_pipeline(weights: DiffusionWeights, device: torch.device) -> RestorationPipeline:
+    """The diffusion model, ready to restore, on a device.
+
+    Raises:
+        WeightsError: a part is missing, damaged, not the one that the preset names, or made for
+            another base model.
+    """
+    weights.require()
+    weights.verify()
+    folder = weights.preset.folder
+    if weights.base is not None:
+        base = find_base(weights.base)
+    else:
+        base = find_base() if weights.preset.name == SD21 else load_base(folder)
+    controlnet = find_controlnet(folder if weights.controlnet is None else weights.controlnet)
+    _check_fit(base, controlnet)
+    cfw = None if weights.cfw is None else load_part(weights.cfw, Cfw)
+    for network in (base.vae, base.unet, controlnet, *([] if cfw is None else [cfw])):
+        placed(network, device)
+    cast(Any, base.text_encoder).to(device)
+    pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
+    _ = pipeline.networks  # what it cannot obey is told now
+    return pipeline
+
+
+def _check_fit(base: Base, controlnet: ControlNetModel) -> None:
+    ours, theirs = cast(Any, base.unet).config, cast(Any, controlnet).config
+    for name in _SHARED:
+        own, other = ours[name], theirs[name]
+        if json.dumps(own) != json.dumps(other):  # a list and a tuple are alike
+            raise WeightsError(
+                f"a ControlNet whose {name} is {other}", f"{own}, as the base model has it",
+                "use one that was trained on this base model",
+            )  # fmt: skip

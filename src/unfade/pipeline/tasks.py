@@ -1,0 +1,169 @@
+"""The tasks that need the diffusion model: from a photo to its restored variants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unfade.imaging import Photo
+from unfade.models.vocabulary import unknown_words
+from unfade.options import GUIDANCE, SCALE, RestoreOptions
+from unfade.pipeline.auto import Effort
+from unfade.pipeline.colour import with_luminance
+from unfade.pipeline.denoise import Tick
+from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.enlarge import EnlargedPicture, check_size, passes, shrunk, with_print_size
+from unfade.pipeline.holes import Mask, hole_map, put_faded, weight_rows
+from unfade.pipeline.picture import LumaPicture, PhotoPicture, Picture
+from unfade.pipeline.restore import Mender
+from unfade.pipeline.settings import DiffusionSettings
+
+logger = logging.getLogger(__name__)
+
+#: The largest tile of the diffusion model, pixels: larger ones are not what it was trained on.
+TILE = 512
+_OVERLAP = 64
+_FIRST = 0.1  # of the time goes into the first stage
+
+Band = tuple[slice, Tensor]  # rows, and (1, 3, h, W) in [0, 1]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One photo and all that it takes to restore it.
+
+    Memory is bounded by the tile, but for the photo, its results, and their latent.
+
+    Attributes:
+        mender: the first stage.
+        pipeline: the diffusion model.
+        mask: (H, W), probability of damage in 1/255; None fills nothing.
+        effort: strength above 0, and fidelity.
+        limit: the probability from which a pixel is damage.
+        progress: called with the stage and its share of the work that is done, 0..1.
+    """
+
+    mender: Mender
+    pipeline: RestorationPipeline
+    photo: Photo
+    mask: Mask | None
+    options: RestoreOptions
+    effort: Effort
+    limit: float
+    progress: Callable[[str, float], None]
+
+    def results(self) -> list[Photo]:
+        """The variants that were asked for.
+
+        Raises:
+            InputError: they would be larger than the options allow.
+        """
+        if self.options.task == "super-resolution":
+            scale = SCALE if self.options.scale is None else float(self.options.scale)
+            check_size(self.photo, scale, self.options.max_pixels)
+            return [self._enlarged(scale, i) for i in range(self.options.variants)]
+        damaged = self.mask is not None and bool((self.mask >= self.limit * 255).any())
+        seen = self.photo
+        if damaged or self._mends_tone or self.options.task == "old-photo":
+            seen = self._first_stage()
+        holes = hole_map(self.mask, self.limit) if damaged and self.mask is not None else None
+        return [self._restored(seen, holes, i) for i in range(self.options.variants)]
+
+    @property
+    def _mends_tone(self) -> bool:
+        return self.options.mends_tone and not self.options.only_damage
+
+    def _first_stage(self) -> Photo:
+        """What the model is shown of an old photo: all of it mended, whatever is kept later."""
+        return self.mender.mend(
+            self.photo, self.mask, only_damage=False, tone="auto" if self._mends_tone else "keep",
+            tile=self.options.tile, threshold=self.limit,
+            progress=lambda stage, share: self.progress(stage, _FIRST * share),
+        )  # fmt: skip
+
+    def _restored(self, seen: Photo, holes: Mask | None, variant: int) -> Photo:
+        """An old photo, or a coloured one: then the model's chroma on the luminance it was shown.
+
+        Args:
+            seen: what the model is shown.
+            holes: (H, W) uint8, 255 = the model is told that nothing is left there.
+        """
+        colorize = self.options.task == "colorize"
+        picture = LumaPicture(seen, holes) if colorize else PhotoPicture(seen, holes)
+        out = self.photo.blank(gray=False if colorize else None)
+        tick = self._ticker(variant, self.options.variants)
+        for rows, band in self._bands(picture, variant, tick):
+            if colorize:
+                light = PhotoPicture(seen).read(rows, slice(0, seen.width))
+                band = with_luminance(band, light)
+            self._put(out, rows, band)
+        return out
+
+    def _enlarged(self, scale: float, variant: int) -> Photo:
+        """Twice or four times as large, as often as it takes, then made smaller to fit."""
+        large, steps = self.photo, passes(scale)
+        for i, step in enumerate(steps):
+            picture = EnlargedPicture(large, step)
+            large = large.blank(size=(picture.height, picture.width))
+            tick = self._ticker(variant * len(steps) + i, self.options.variants * len(steps))
+            for rows, band in self._bands(picture, variant, tick):
+                large.put_srgb(rows, slice(0, picture.width), _pixels(band))
+        size = (round(scale * self.photo.height), round(scale * self.photo.width))
+        return with_print_size(shrunk(large, size), scale)
+
+    def _bands(self, picture: Picture, variant: int, tick: Tick) -> Iterator[Band]:
+        for top, band in self.pipeline.bands(picture, self._settings, variant=variant, tick=tick):
+            yield slice(top, top + band.shape[2]), band
+
+    @property
+    def _settings(self) -> DiffusionSettings:
+        """The settings of the model. Where the colours are to be found, none are taken over.
+
+        An old photo's broad colours can be: its tone has been mended before, or is to be kept.
+        """
+        options, tile = self.options, min(self.options.tile, TILE)
+        return DiffusionSettings(
+            steps=options.steps,
+            strength=self.effort.strength,
+            prompt=options.prompt,
+            negative_prompt=options.negative_prompt,
+            guidance=GUIDANCE if options.guidance is None else options.guidance,
+            self_condition=options.self_condition,
+            fidelity=self.effort.fidelity,
+            colour_fix="none" if options.task == "colorize" else "wavelet",
+            seed=options.seed,
+            tile=tile,
+            overlap=min(_OVERLAP, tile // 2),
+        )
+
+    def _put(self, out: Photo, rows: slice, band: Tensor) -> None:
+        """Stores a band of the result, all of it or what lies in the damage."""
+        cols = slice(0, self.photo.width)
+        if self.options.only_damage and self.mask is not None:
+            weight = weight_rows(self.mask, self.limit, rows)
+            put_faded(out, self.photo, rows, cols, _pixels(band), weight)
+        else:
+            out.put_srgb(rows, cols, _pixels(band))
+
+    def _ticker(self, done: int, parts: int) -> Tick:
+        """Reports the share of the diffusion that is done, of which this is one of some parts."""
+        rest = 1 - _FIRST
+        return lambda share: self.progress("diffuse", _FIRST + rest * (done + share) / parts)
+
+
+def warn_of_unknown_words(pipeline: RestorationPipeline, options: RestoreOptions) -> None:
+    """One warning that names the words of the prompts that the model has never seen."""
+    text = f"{options.prompt} {options.negative_prompt}"
+    words = unknown_words(pipeline.networks.base.tokenizer, text)
+    if words:
+        logger.warning("words that the model does not know, and ignores: %s", ", ".join(words))
+
+
+def _pixels(band: Tensor) -> NDArray[np.float32]:
+    """(1, 3, h, W) -> (h, W, 3)."""
+    return np.ascontiguousarray(band[0].permute(1, 2, 0).numpy())

@@ -1,0 +1,130 @@
+"""Where the diffusion model comes from: known, and checked, before anything of it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from unfade.errors import UsageError, WeightsError
+from unfade.manifest import sha256_file
+from unfade.models.presets import CFW, DIFFUSION_PARTS, SD21, Preset, find_preset
+
+Source = str | Path  # a path, or an id of the hub
+_HASHED = (".safetensors", ".json", ".txt")
+
+
+@dataclass(frozen=True)
+class DiffusionWeights:
+    """The parts of a diffusion model.
+
+    Attributes:
+        preset: what is not named apart comes from here.
+        base: a base model in its place (`models.sources.find_base`), or None.
+        controlnet: a ControlNet in its place (`models.sources.find_controlnet`), or None.
+    """
+
+    preset: Preset
+    base: Source | None = None
+    controlnet: Source | None = None
+
+    @classmethod
+    def find(
+        cls, preset: Source, *, base: Source | None = None, controlnet: Source | None = None
+    ) -> DiffusionWeights:
+        """Those of a preset, by name or folder, with parts from elsewhere.
+
+        Raises:
+            UsageError: no such preset, or "sd21" without a ControlNet.
+            WeightsError: the preset is damaged.
+        """
+        if str(preset) == SD21 and controlnet is None:
+            fix = "pass --controlnet FOLDER, as `unfade train controlnet` writes it"
+            raise UsageError(f"preset '{SD21}' without a ControlNet", "one trained on it", fix)
+        return cls(find_preset(preset), base, controlnet)
+
+    @property
+    def missing(self) -> list[str]:
+        """The parts that are not there and are not named either."""
+        own = self.preset.missing
+        if self.controlnet is not None:
+            own = [name for name in own if name != "controlnet"]
+        if self.base is not None or self.preset.name == SD21:
+            own = [name for name in own if name == "controlnet"]
+        return own
+
+    @property
+    def cfw(self) -> Path | None:
+        """The folder of the CFW: beside a ControlNet named apart, or the preset's own.
+
+        The preset's own knows the preset's autoencoder only.
+        """
+        beside = None if self.controlnet is None else Path(self.controlnet) / CFW
+        if beside is not None and beside.is_dir():
+            return beside
+        own = self.base is None and bool(self.preset.part(CFW))
+        return self.preset.folder / CFW if own else None
+
+    def require(self, *, cfw: bool = False) -> None:
+        """WeightsError where a part is missing.
+
+        Args:
+            cfw: whether the CFW counts.
+        """
+        if not self.missing:
+            if cfw and self.cfw is None:
+                fix = "leave the fidelity out, or train a CFW (`unfade train cfw`)"
+                raise WeightsError(
+                    f"no {CFW}/", "the CFW, which fidelity needs", fix, path=self.preset.folder
+                )
+            return
+        raise WeightsError(
+            f"no {', '.join(f'{name}/' for name in self.missing)}",
+            "the diffusion model, which this needs",
+            "use a preset that has it (--preset FOLDER), or name a base model and a ControlNet "
+            "(--preset sd21 --base ID|PATH --controlnet ID|PATH); `unfade models` shows what is "
+            "there",
+            path=self.preset.folder,
+        )
+
+    def verify(self) -> None:
+        """Reads the preset's files of the model through. WeightsError where one is another."""
+        self.preset.check(self._own)
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """What the model is made of: file -> SHA-256; of a model from the hub, its ID@REVISION."""
+        own = {name: self.preset.sha256[name] for name in self._own}
+        if self.base is not None or self.preset.name == SD21:
+            own |= _hashes("base", self.base, DIFFUSION_PARTS[:-1])
+        if self.controlnet is not None:
+            inner = "controlnet" if (Path(self.controlnet) / "controlnet").is_dir() else "."
+            own |= _hashes("controlnet", self.controlnet, (inner, CFW))
+        return own
+
+    @property
+    def _own(self) -> list[str]:
+        """The preset's files that the model is loaded from."""
+        parts = list(DIFFUSION_PARTS)
+        if self.base is not None:
+            parts = ["controlnet"]
+        if self.controlnet is not None:
+            parts.remove("controlnet")
+        own = self.preset.folder / CFW
+        parts += [CFW] if self.cfw == own else []
+        return [name for part in parts for name in self.preset.part(part)]
+
+
+def _hashes(name: str, source: Source | None, parts: tuple[str, ...]) -> dict[str, str]:
+    """The files of a part from elsewhere. A revision of the hub stands for its contents."""
+    path = None if source is None else Path(source)
+    if path is not None and path.is_file():
+        return {f"{name}/{path.name}": sha256_file(path)}
+    if path is None or not path.is_dir():
+        from unfade.models.sd21 import SD21_ID, SD21_REVISION
+
+        known = source is None or str(source) == SD21_ID
+        return {name: f"{SD21_ID}@{SD21_REVISION}" if known else str(source)}
+    folders = [path / part for part in parts if (path / part).is_dir()]
+    files = sorted(p for f in folders for p in f.iterdir() if p.suffix in _HASHED and p.is_file())
+    return {f"{name}/{p.relative_to(path).as_posix()}": sha256_file(p) for p in files}

@@ -1,0 +1,245 @@
+"""`unfade restore` with a diffusion model."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade import manifest as manifests
+from unfade.cli.main import run
+from unfade.imaging import read_photo
+from unfade.models.presets import FILES, write_manifest
+
+MakePhoto = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+Restore = Callable[..., int]
+
+
+@pytest.fixture
+def restore(tiny_preset: Path) -> Restore:
+    """Runs the command with the tiny model, in two steps."""
+
+    def call(*arguments: str | Path) -> int:
+        options = ["--preset", str(tiny_preset), "--device", "cpu", "--steps", "2"]
+        return run(["restore", *options, *map(str, arguments)])
+
+    return call
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def gray_photo(path: Path) -> Path:
+    rows = np.linspace(40, 200, 60)[:, None] + np.linspace(0, 40, 70)
+    cv2.imwrite(str(path), rows.astype(np.uint8))
+    return path
+
+
+def test_gray_photo_is_coloured(restore: Restore, tmp_path: Path, capfd: Capture) -> None:
+    path, out = gray_photo(tmp_path / "gray.png"), tmp_path / "out"
+    prompt = ["--prompt", "a red dress"]
+    assert restore(path, "-o", out, "--task", "colorize", "--mask", "none", *prompt) == 0
+    made = read_photo(out / "gray.png")
+    assert made.native.shape == (60, 70, 3) and np.ptp(made.native, 2).max() > 3
+    manifest = manifests.read(out / "gray.json")
+    assert manifest["options"]["prompt"] == "a red dress" and manifest["damaged"] is None
+    assert "(coloured, " in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("scale", ["2", "3", "1.25"])
+def test_photo_is_enlarged(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, scale: str
+) -> None:
+    path, out = make_photo("a.jpg"), tmp_path / "out"
+    assert restore(path, "-o", out, "--task", "super-resolution", "--scale", scale) == 0
+    made = read_photo(out / "a.jpg")
+    assert made.native.shape == (round(64 * float(scale)), round(80 * float(scale)), 3)
+
+
+def test_enlarging_is_four_times_when_no_scale_is_given(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path = make_photo("a.png", height=20, width=24)
+    assert restore(path, "-o", tmp_path / "b.png", "--task", "super-resolution", "--compare") == 0
+    assert read_photo(tmp_path / "b.png").native.shape == (80, 96, 3)
+    assert manifests.read(tmp_path / "b.json")["options"]["scale"] == 4
+    picture = cv2.imread(str(tmp_path / "b.compare.png"))
+    assert picture is not None and picture.shape == (80, 2 * 96 + 8, 3)
+
+
+def test_old_photo_is_only_changed_in_the_damage(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    path, mask = make_photo("a.png"), np.zeros((64, 80), np.uint8)
+    mask[20:30, 20:30] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    extra = ["--mask", tmp_path / "mask.png", "--only-damage", "--strength", "0.6"]
+    assert restore(path, "-o", tmp_path / "out", *extra) == 0
+    assert "diffusion at strength 0.6" in capfd.readouterr().out
+    before, after = read_photo(path).native, read_photo(tmp_path / "out" / "a.png").native
+    changed = (before != after).any(2)
+    assert changed[20:30, 20:30].mean() > 0.9
+    far = cv2.dilate(mask, np.ones((21, 21), np.uint8)) == 0
+    assert not changed[far].any()
+
+
+def test_variants_are_written_and_not_made_again(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    path, out = make_photo("a.png"), tmp_path / "out"
+    extra = [path, "-o", out, "--task", "colorize", "--variants", "2", "--compare"]
+    wanted = sorted(f"a-{i}{end}" for i in (1, 2) for end in (".png", ".json", ".compare.png"))
+    assert restore(*extra) == 0
+    assert names(out) == wanted
+    assert "a-1.png and 1 more (" in capfd.readouterr().out
+    assert restore(*extra, "--json") == 0
+    data = json.loads(capfd.readouterr().out)
+    assert data["skipped"] == 1
+    assert data["results"][0]["outputs"] == [str(out / "a-1.png"), str(out / "a-2.png")]
+    for i in (1, 2):
+        manifest = manifests.read(out / f"a-{i}.json")
+        assert manifest["variant"] == i and manifest["output"] is not None
+        assert manifest["output"]["name"] == f"a-{i}.png"
+    (out / "a-2.png").unlink()
+    assert restore(*extra) == 0
+    assert "already done" not in capfd.readouterr().out
+    assert names(out) == wanted
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [["--prompt", "red"], ["--seed", "1"], ["--strength", "0.9"]],
+    ids=" ".join,
+)
+def test_finished_result_is_skipped_until_an_option_changes(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture, extra: list[str]
+) -> None:
+    path, out = make_photo("a.png"), tmp_path / "out"
+    for expected in (False, True):
+        assert restore(path, "-o", out, "--task", "colorize") == 0
+        assert ("already done" in capfd.readouterr().out) == expected
+    assert restore(path, "-o", out, "--task", "colorize", *extra) == 0
+    assert "already done" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["--task", "colorize", "--prompt", "a 'red' dress", "--guidance", "2.5", "--seed", "5"],
+        ["--task", "super-resolution", "--scale", "2.5", "--fidelity", "0.25"],
+        ["--strength", "0.35", "--self-condition", "0.5", "--negative-prompt", "blue"],
+        ["--task", "colorize", "--variants", "2"],
+    ],
+    ids=lambda extra: extra[1],
+)
+def test_command_in_the_manifest_makes_the_result_again(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, extra: list[str]
+) -> None:
+    path, out = make_photo("my print.png"), tmp_path / "out" / "b.png"
+    assert restore(path, "-o", out, *extra) == 0
+    places = sorted(out.parent.glob("*.png"))
+    assert len(places) == (2 if "--variants" in extra else 1)
+    manifest: Any = manifests.read(places[-1].with_suffix(".json"))
+    pixels = [read_photo(place).native for place in places]
+    words = shlex.split(manifest["command"])
+    assert run(["restore", "--overwrite", *words[2:]]) == 0
+    again = manifests.read(places[-1].with_suffix(".json"))
+    assert again["options"] == manifest["options"] and again["weights"] == manifest["weights"]
+    assert again["diffusion"] == manifest["diffusion"]
+    for place, before in zip(places, pixels, strict=True):
+        np.testing.assert_array_equal(read_photo(place).native, before)
+
+
+def test_result_does_not_depend_on_the_order_of_the_batch(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    paths = [make_photo("a.png"), make_photo("b.png", seed=1, height=50)]
+    extra = ["--task", "colorize", "--prompt", "red"]
+    assert restore(*paths, "-o", tmp_path / "x", *extra) == 0
+    assert restore(*reversed(paths), "-o", tmp_path / "y", *extra) == 0
+    assert restore(paths[1], "-o", tmp_path / "z", *extra) == 0
+    for name, others in (("a.png", "y"), ("b.png", "yz")):
+        one = read_photo(tmp_path / "x" / name).native
+        for other in others:
+            np.testing.assert_array_equal(one, read_photo(tmp_path / other / name).native)
+
+
+def test_measured_damage_decides_when_nothing_is_asked_for(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(40, 210, (16, 20, 3)).repeat(4, 0).repeat(4, 1)  # sharp and clean
+    cv2.imwrite(str(tmp_path / "sharp.png"), tiles.astype(np.uint8))
+    paths = [tmp_path / "sharp.png", make_photo("blurred.png")]
+    assert restore(*paths, "-o", tmp_path / "out", "--mask", "none") == 0
+    first, second = capfd.readouterr().out.splitlines()
+    assert "no diffusion needed" in first and "diffusion at strength 0." in second
+    strengths = [
+        (manifests.read(tmp_path / "out" / f"{name}.json")["diffusion"] or {})["strength"]
+        for name in ("sharp", "blurred")
+    ]
+    assert strengths[0] == 0 < strengths[1]
+
+
+@pytest.mark.parametrize("extra", [["--task", "colorize"], ["--strength", "0.5"], ["--steps", "4"]])
+def test_missing_model_is_told_once_before_anything_is_done(
+    make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture, extra: list[str]
+) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in FILES:
+        shutil.copy(tiny_preset / name, bare)
+    write_manifest(bare)
+    paths = [str(make_photo("a.png")), str(make_photo("b.png"))]
+    assert run(["restore", *paths, "-o", str(tmp_path / "o"), "--preset", str(bare), *extra]) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "no vae/, unet/" in err and "--preset sd21 --base ID|PATH" in err
+    assert not (tmp_path / "o").exists()
+
+
+def test_wrong_hash_is_told_once_before_anything_is_done(
+    restore: Restore, make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_preset, copy)
+    (copy / "controlnet" / "config.json").write_text("{}")
+    path = make_photo("a.png")
+    extra = ["--preset", copy, "--task", "colorize"]
+    assert restore(path, "-o", tmp_path / "out", *extra) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and "config.json: got sha256" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_base_model_is_told_once_with_what_to_fetch(
+    make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    paths = [str(make_photo("a.png")), str(make_photo("b.png"))]
+    extra = ["--preset", "sd21", "--controlnet", str(tiny_preset), "--task", "colorize"]
+    assert run(["restore", *paths, "-o", str(tmp_path / "out"), "--device", "cpu", *extra]) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and "hf download" in err and "--base sd21" in err
+    assert names(tmp_path / "out") == []
+
+
+def test_unknown_words_are_named_once_on_stderr(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [make_photo("a.png"), make_photo("b.png")]
+    prompt = ["--prompt", "a red hat and a blue dress"]
+    assert restore(*paths, "-o", tmp_path / "out", "--task", "colorize", *prompt) == 0
+    (record,) = [r for r in caplog.records if r.name.startswith("unfade")]
+    assert record.levelname == "WARNING" and record.getMessage().endswith(": hat, and")

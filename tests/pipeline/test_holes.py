@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.imaging import Photo
+from unfade.models.erase import erased
+from unfade.pipeline.holes import feather, hole_map, put_faded, stroke_radius, weight_rows
+
+MakePhoto = Callable[..., Photo]
+MakeMask = Callable[..., NDArray[np.uint8]]
+
+
+def test_holes_do_not_depend_on_the_bands_they_are_made_in(make_mask: MakeMask) -> None:
+    mask = make_mask(1200, 90)
+    mask[500:530, 30:60] = 255  # across the edge of a band
+    whole = erased(mask, 0.5, stroke_radius(1200, 90))
+    np.testing.assert_array_equal(hole_map(mask, 0.5), np.rint(whole * 255))
+
+
+def test_weights_of_some_rows_are_those_of_the_whole(make_mask: MakeMask) -> None:
+    mask = make_mask(400, 90)
+    whole = feather(erased(mask, 0.5, 1), 1)
+    for rows in (slice(0, 60), slice(190, 203), slice(395, 400)):
+        np.testing.assert_array_equal(weight_rows(mask, 0.5, rows), whole[rows])
+
+
+def test_weights_are_one_in_the_damage_and_fade_to_zero(make_mask: MakeMask) -> None:
+    mask = make_mask(100, 80)
+    weight = weight_rows(mask, 0.5, slice(0, 100))
+    assert (weight[mask > 0] == 1).all()
+    assert (weight[70:] == 0).all()
+    assert ((weight > 0) & (weight < 1)).any()
+
+
+def test_put_faded_keeps_the_source_where_the_weight_is_zero(make_photo: MakePhoto) -> None:
+    photo = make_photo(depth=16)
+    out = photo.blank()
+    weight = np.zeros((64, 80), np.float32)
+    weight[:, 40:] = 1
+    white = np.ones((64, 80, 3), np.float32)
+    put_faded(out, photo, slice(0, 64), slice(0, 80), white, weight)
+    np.testing.assert_array_equal(out.native[:, :40], photo.native[:, :40])
+    assert (out.native[:, 40:] == 65535).all()

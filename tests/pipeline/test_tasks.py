@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from unfade.errors import InputError
+from unfade.imaging import Photo
+from unfade.options import RestoreOptions
+from unfade.pipeline.auto import Effort
+from unfade.pipeline.colour import to_lab
+from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.holes import weight_rows
+from unfade.pipeline.restore import Mender
+from unfade.pipeline.tasks import Work, warn_of_unknown_words
+
+MakePhoto = Callable[..., Photo]
+MakeMask = Callable[..., NDArray[np.uint8]]
+Run = Callable[..., list[Photo]]
+
+
+@pytest.fixture
+def run(mender: Mender, make_pipeline: Callable[..., RestorationPipeline]) -> Run:
+    """Restores a photo in two steps with a tiny model, at strength 1 and fidelity 0.5."""
+    pipeline = make_pipeline()
+
+    def work(
+        photo: Photo, mask: Any = None, seen: list[float] | None = None, **options: Any
+    ) -> Any:
+        own = RestoreOptions(**{"steps": 2, **options})
+        strength = 1.0 if own.strength == "auto" else own.strength
+        effort = Effort(strength, 0.5 if own.fidelity == "auto" else own.fidelity)
+        shares = [] if seen is None else seen
+        return Work(
+            mender, pipeline, photo, mask, own, effort, 0.5, lambda _, share: shares.append(share)
+        ).results()
+
+    return work
+
+
+def lab(photo: Photo) -> NDArray[np.float32]:
+    rgb = photo.srgb(slice(None), slice(None)).transpose(2, 0, 1)
+    return to_lab(torch.tensor(rgb.copy())[None])[0].numpy()
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_old_photo_keeps_size_depth_and_channels(
+    run: Run, make_photo: MakePhoto, make_mask: MakeMask, gray: bool, depth: int
+) -> None:
+    photo = make_photo(gray=gray, depth=depth)
+    (out,) = run(photo, make_mask())
+    assert out.native.shape == photo.native.shape and out.native.dtype == photo.native.dtype
+    assert (out.native != photo.native).mean() > 0.5
+
+
+@pytest.mark.parametrize("task", ["old-photo", "colorize"])
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_only_damage_keeps_every_other_pixel_bit_for_bit(
+    run: Run, make_photo: MakePhoto, make_mask: MakeMask, task: str, gray: bool, depth: int
+) -> None:
+    photo, mask = make_photo(100, 70, gray=gray, depth=depth), make_mask(100, 70)
+    (out,) = run(photo, mask, task=task, only_damage=True, tile=64)
+    kept = weight_rows(mask, 0.5, slice(0, 100)) == 0
+    assert 0.3 < kept.mean() < 0.99
+    before = np.broadcast_to(photo.native, out.native.shape)
+    np.testing.assert_array_equal(out.native[kept], before[kept])
+    assert (out.native != before).any(2)[mask > 0].mean() > 0.9
+
+
+def test_model_is_shown_the_mended_photo_and_its_holes(
+    mender: Mender, make_pipeline: Callable[..., RestorationPipeline], make_photo: MakePhoto,
+    make_mask: MakeMask,
+) -> None:  # fmt: skip
+    pipeline: Any = make_pipeline()
+    seen: list[torch.Tensor] = []
+    pipeline.controlnet.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["controlnet_cond"]), with_kwargs=True
+    )
+    photo, mask = make_photo(), make_mask()
+    options = RestoreOptions(steps=1, tone="keep", only_damage=True)
+    Work(
+        mender, pipeline, photo, mask, options, Effort(1.0, 0.0), 0.5, lambda stage, share: None
+    ).results()
+    mended = mender.mend(photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5)
+    rgb = mended.srgb(slice(None), slice(None)).transpose(2, 0, 1)
+    np.testing.assert_allclose(seen[0][0, :3].numpy(), rgb, atol=1e-6)
+    holes = seen[0][0, 3].numpy() > 0
+    assert holes[mask > 0].all() and holes.mean() < 0.3
+
+
+def test_colorize_makes_a_gray_photo_rgb_and_keeps_its_luminance(
+    run: Run, make_photo: MakePhoto
+) -> None:
+    photo = make_photo(100, 90, gray=True)
+    (out,) = run(photo, task="colorize", prompt="a red dress")
+    assert out.native.shape == (100, 90, 3)
+    before, after = lab(photo), lab(out)
+    np.testing.assert_allclose(after[0], before[0], atol=0.35)  # half a level of 255
+    assert np.abs(after[1:]).mean() > 1
+    (other,) = run(photo, task="colorize")
+    assert (other.native != out.native).any()
+
+
+def test_colorize_keeps_the_luminance_of_a_toned_photo(run: Run, make_photo: MakePhoto) -> None:
+    photo = make_photo(depth=16)
+    photo.native[..., 2] //= 2  # yellow
+    (out,) = run(photo, np.zeros((64, 80), np.uint8), task="colorize")
+    np.testing.assert_allclose(lab(out)[0], lab(photo)[0], atol=0.05)
+    assert np.abs(lab(out)[1:] - lab(photo)[1:]).mean() > 1
+
+
+def test_colorize_sees_no_colours(run: Run, make_photo: MakePhoto) -> None:
+    gray = make_photo(gray=True, depth=16)
+    toned = gray.blank(gray=False)
+    toned.native[...] = gray.native
+    a, b = run(gray, task="colorize")[0], run(toned, task="colorize")[0]
+    np.testing.assert_array_equal(a.native, b.native)
+
+
+def test_damage_is_mended_before_a_photo_is_coloured(
+    run: Run, mender: Mender, make_photo: MakePhoto, make_mask: MakeMask
+) -> None:
+    photo, mask = make_photo(gray=True, depth=16), make_mask()
+    mended = mender.mend(photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5)
+    (out,) = run(photo, mask, task="colorize")
+    np.testing.assert_allclose(lab(out)[0], lab(mended)[0], atol=0.05)
+    assert np.abs(lab(out)[0] - lab(photo)[0]).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"),
+    [(1, (40, 31)), (2, (80, 62)), (2.6, (104, 81)), (3, (120, 93)), (4, (160, 124)),
+     (5, (200, 155))],
+)  # fmt: skip
+def test_super_resolution_gives_the_size_asked_for(
+    run: Run, make_photo: MakePhoto, scale: float, size: tuple[int, int]
+) -> None:
+    (out,) = run(make_photo(40, 31), task="super-resolution", scale=scale, steps=1)
+    assert out.native.shape[:2] == size
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_super_resolution_takes_alpha_depth_and_metadata_along(
+    run: Run, make_photo: MakePhoto, gray: bool
+) -> None:
+    photo = make_photo(40, 31, gray=gray, depth=16)
+    photo.alpha = np.full((40, 31), 40000, np.uint16)
+    photo.metadata = replace(photo.metadata, dpi=(300, 150))
+    (out,) = run(photo, task="super-resolution", scale=2)
+    assert out.native.shape == (80, 62, 1 if gray else 3) and out.bit_depth == 16
+    assert out.alpha is not None and out.alpha.shape == (80, 62) and (out.alpha == 40000).all()
+    assert out.metadata.dpi == (600, 300)
+
+
+def test_super_resolution_keeps_the_broad_colours(run: Run, make_photo: MakePhoto) -> None:
+    photo = make_photo(60, 60)
+    (out,) = run(photo, task="super-resolution", scale=2)
+    means = photo.native.mean((0, 1)), out.native.mean((0, 1))
+    np.testing.assert_allclose(means[1], means[0], atol=12)
+
+
+def test_result_that_is_too_large_is_refused_before_any_work(
+    run: Run, make_photo: MakePhoto
+) -> None:
+    with pytest.raises(InputError, match="smaller scale"):
+        run(make_photo(), task="super-resolution", max_pixels=64 * 80)
+
+
+def test_variants_differ_and_the_first_is_the_only_one(run: Run, make_photo: MakePhoto) -> None:
+    photo = make_photo()
+    for task in ("old-photo", "colorize", "super-resolution"):
+        first, second = run(photo, task=task, variants=2)
+        (alone,) = run(photo, task=task)
+        np.testing.assert_array_equal(first.native, alone.native)
+        assert (first.native != second.native).any()
+        (again,) = run(photo, task=task, seed=1)
+        assert (again.native != alone.native).any()
+
+
+@pytest.mark.parametrize("task", ["old-photo", "colorize", "super-resolution"])
+def test_progress_grows_to_one(
+    run: Run, make_photo: MakePhoto, make_mask: MakeMask, task: str
+) -> None:
+    shares: list[float] = []
+    run(make_photo(), make_mask(), shares, task=task, variants=2)
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+def test_unknown_words_are_named_in_one_warning(
+    make_pipeline: Callable[..., RestorationPipeline], caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = make_pipeline()
+    with caplog.at_level(logging.WARNING):
+        warn_of_unknown_words(pipeline, RestoreOptions(prompt="a red dress"))
+        assert not caplog.records
+        options = RestoreOptions(prompt="a red hat", negative_prompt="blue Zebra")
+        warn_of_unknown_words(pipeline, options)
+    (record,) = caplog.records
+    assert record.getMessage().endswith(": hat, zebra")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from unfade.errors import UsageError, WeightsError
+from unfade.manifest import sha256_file
+from unfade.models.presets import CFW, DIFFUSION_PARTS, FILES, write_manifest
+from unfade.models.sd21 import SD21_ID, SD21_REVISION
+from unfade.pipeline.weights import DiffusionWeights
+
+
+@pytest.fixture
+def bare(tiny_preset: Path, tmp_path: Path) -> Path:
+    """A preset without a diffusion model."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for name in FILES:
+        shutil.copy(tiny_preset / name, folder)
+    write_manifest(folder)
+    return folder
+
+
+def test_preset_with_all_parts_is_complete(tiny_preset: Path) -> None:
+    found = DiffusionWeights.find(tiny_preset)
+    assert found.missing == [] and found.cfw == tiny_preset / CFW
+    found.require()
+    assert set(found.hashes) == set(found.preset.sha256) - set(FILES)
+
+
+def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -> None:
+    found = DiffusionWeights.find(bare)
+    assert found.missing == list(DIFFUSION_PARTS) and found.cfw is None and found.hashes == {}
+    with pytest.raises(WeightsError, match=r"no vae/.*--preset sd21 --base") as raised:
+        found.require()
+    assert raised.value.path == bare
+    half = DiffusionWeights.find(bare, base=tiny_preset)
+    assert half.missing == ["controlnet"]
+    half = DiffusionWeights.find(bare, controlnet=tiny_preset)
+    assert "controlnet" not in half.missing and "vae" in half.missing
+    DiffusionWeights.find(bare, base=tiny_preset, controlnet=tiny_preset).require()
+
+
+def test_sd21_needs_a_controlnet(tiny_preset: Path) -> None:
+    with pytest.raises(UsageError, match="--controlnet"):
+        DiffusionWeights.find("sd21")
+    found = DiffusionWeights.find("sd21", controlnet=tiny_preset / "controlnet")
+    found.require()
+    assert found.hashes["base"] == f"{SD21_ID}@{SD21_REVISION}"
+    path = tiny_preset / "controlnet" / "config.json"
+    assert found.hashes["controlnet/config.json"] == sha256_file(path)
+
+
+def test_parts_from_elsewhere_take_the_place_of_the_presets(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    for part in ("controlnet", CFW):
+        shutil.copytree(tiny_preset / part, other / part)
+    found = DiffusionWeights.find(tiny_preset, controlnet=other)
+    assert found.cfw == other / CFW
+    assert {name.split("/")[0] for name in found.hashes} == {*DIFFUSION_PARTS}
+    assert "controlnet/cfw/config.json" in found.hashes
+    assert "cfw/config.json" not in found.hashes
+    found = DiffusionWeights.find(tiny_preset, base=f"a/b@{'0' * 40}")
+    assert found.cfw is None  # the preset's own knows the preset's autoencoder
+    found.require()
+    with pytest.raises(WeightsError, match=r"no cfw/.*fidelity"):
+        found.require(cfw=True)
+    assert found.hashes["base"] == f"a/b@{'0' * 40}"
+    assert {name.split("/")[0] for name in found.hashes} == {"base", "controlnet"}
+
+
+def test_base_in_a_single_file_is_told_by_its_hash(tiny_preset: Path, tmp_path: Path) -> None:
+    path = tmp_path / "sd.safetensors"
+    path.write_bytes(b"x")
+    found = DiffusionWeights.find(tiny_preset, base=path)
+    assert found.hashes["base/sd.safetensors"] == sha256_file(path)
+
+
+def test_files_of_a_base_are_told_by_their_hashes(tiny_preset: Path) -> None:
+    found = DiffusionWeights.find("sd21", base=tiny_preset, controlnet=tiny_preset)
+    name = "unet/diffusion_pytorch_model.safetensors"
+    assert found.hashes[f"base/{name}"] == sha256_file(tiny_preset / name)
+    assert found.hashes["controlnet/controlnet/config.json"]
+
+
+def test_only_what_is_loaded_is_checked(tiny_preset: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_preset, folder)
+    (folder / "unet" / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"unet.*sha256"):
+        DiffusionWeights.find(folder).verify()
+    DiffusionWeights.find(folder, base=tiny_preset).verify()

@@ -1,0 +1,185 @@
+"""The diffusion model through the door."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unfade
+from unfade import manifest as manifests
+from unfade.api import Restorer
+from unfade.errors import UsageError, WeightsError
+from unfade.imaging import read_photo
+from unfade.models.presets import FILES, write_manifest
+from unfade.pipeline import auto, engine
+
+MakePhoto = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_preset: Path) -> Restorer:
+    """The tiny diffusion model, on the processor."""
+    return Restorer.from_pretrained(tiny_preset, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Restorer:
+    """The first stage alone."""
+    folder = tmp_path_factory.mktemp("bare")
+    for name in FILES:
+        shutil.copy(tiny_preset / name, folder)
+    write_manifest(folder)
+    return Restorer.from_pretrained(folder, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"task": "colorize"}, {"task": "super-resolution"}, {"strength": 0.5}, {"prompt": "a dress"},
+     {"variants": 2}, {"steps": 4}, {"fidelity": 1.0}],
+)  # fmt: skip
+def test_missing_model_is_told_before_the_photo_is_read(
+    bare: Restorer, values: dict[str, Any]
+) -> None:
+    with pytest.raises(WeightsError, match=r"no vae/.*--preset sd21 --base") as raised:
+        bare.restore("none.jpg", **values)
+    assert "\n" not in str(raised.value)
+
+
+def test_first_stage_alone_does_what_it_always_did(
+    bare: Restorer, tiny: Restorer, make_photo: MakePhoto
+) -> None:
+    path = make_photo("a.png")
+    out = bare.restore(path)
+    assert out.manifest["diffusion"] is None and out.variants == ()
+    again = tiny.restore(path, strength=0)
+    assert again.manifest["diffusion"] is None
+    assert again.manifest["weights"] == bare.weights
+    np.testing.assert_array_equal(again.image.native, out.image.native)
+
+
+def test_restoring_without_the_model_does_not_import_its_libraries(make_photo: MakePhoto) -> None:
+    code = (
+        "import sys, unfade\n"
+        f"unfade.Restorer.from_pretrained('compact').restore({str(make_photo('a.png'))!r}, "
+        "strength=0)\n"
+        "names = {m.split('.')[0] for m in sys.modules}\n"
+        "sys.exit(len(names & {'diffusers', 'transformers', 'tokenizers', 'huggingface_hub'}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_manifest_holds_what_auto_took(
+    tiny: Restorer, make_photo: MakePhoto, tiny_preset: Path
+) -> None:
+    out = tiny.restore(make_photo("a.png"), steps=1)
+    manifest = out.manifest
+    taken = manifest["diffusion"]
+    assert taken is not None
+    assert set(taken) == {"strength", "fidelity", "share", "grain", "blur"}
+    assert 0 < taken["strength"] <= auto.MOST_STRENGTH
+    assert manifest["options"]["strength"] == "auto" and manifest["options"]["steps"] == 1
+    assert "unet/config.json" in manifest["weights"] and manifest["variant"] is None
+    assert {"measure", "diffuse", "read"} <= set(manifest["seconds"])
+    text = manifests.xmp_description(manifest)
+    assert "<unfade:Strength>" in text and str(tiny_preset) not in text
+    assert "compositeWithTrainedAlgorithmicMedia" in text
+    fixed = tiny.restore(make_photo("a.png"), steps=1, strength=0.3, fidelity=0.1).manifest
+    assert fixed["diffusion"] is not None
+    assert (fixed["diffusion"]["strength"], fixed["diffusion"]["fidelity"]) == (0.3, 0.1)
+
+
+def test_photo_that_is_hardly_damaged_is_left_to_the_first_stage(
+    tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_photo("a.png")
+    monkeypatch.setattr(engine, "measure", lambda *_: auto.Damage())
+    out = tiny.restore(path)
+    assert out.manifest["diffusion"] is not None and out.manifest["diffusion"]["strength"] == 0
+    np.testing.assert_array_equal(
+        out.image.native, tiny.restore(path, strength=0).image.native
+    )  # fmt: skip
+
+
+def test_variants_come_with_their_manifests(
+    tiny: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path, out = make_photo("a.png"), tmp_path / "new" / "b.png"
+    restored = tiny.restore(path, task="colorize", steps=1, variants=3)
+    assert [r.manifest["variant"] for r in (restored, *restored.variants)] == [1, 2, 3]
+    written = restored.save(out)
+    names = sorted(p.name for p in out.parent.iterdir())
+    assert names == ["b-1.json", "b-1.png", "b-2.json", "b-2.png", "b-3.json", "b-3.png"]
+    assert written == manifests.read(out.with_name("b-1.json"))
+    third = manifests.read(out.with_name("b-3.json"))
+    assert third["variant"] == 3 and third["command"] == written["command"]
+    assert f"-o {out} " in str(third["command"])
+    np.testing.assert_array_equal(
+        read_photo(out.with_name("b-3.png")).native, restored.variants[1].image.native
+    )
+
+
+def test_alike_variants_are_given_when_nothing_is_left_to_chance(
+    tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "measure", lambda *_: auto.Damage())
+    out = tiny.restore(make_photo("a.png"), variants=2)
+    np.testing.assert_array_equal(out.image.native, out.variants[0].image.native)
+
+
+def test_prompt_with_unknown_words_is_warned_of_once(
+    tiny: Restorer, make_photo: MakePhoto, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_photo("a.png")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            tiny.restore(path, task="colorize", prompt="a red hat", steps=1)
+    (record,) = [r for r in caplog.records if "hat" in r.getMessage()]
+    assert "does not know" in record.getMessage()
+
+
+def test_model_from_elsewhere_restores(make_photo: MakePhoto, tiny_preset: Path) -> None:
+    restorer = Restorer.from_pretrained(
+        "sd21", base=tiny_preset, controlnet=tiny_preset, device="cpu"
+    )
+    out = restorer.restore(make_photo("a.png"), task="super-resolution", scale=2, steps=1)
+    assert out.image.native.shape == (128, 160, 3)
+    record = out.manifest["options"]
+    assert record["preset"] == "sd21"
+    assert record["base"] == record["controlnet"] == str(tiny_preset)
+    assert "base/unet/config.json" in out.manifest["weights"]
+
+
+def test_sd21_is_refused_without_a_controlnet() -> None:
+    with pytest.raises(UsageError, match="--controlnet"):
+        Restorer.from_pretrained("sd21")
+
+
+def test_wrong_weights_are_refused_when_they_are_needed(
+    tiny_preset: Path, tmp_path: Path, make_photo: MakePhoto
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_preset, copy)
+    path = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    restorer = Restorer.from_pretrained(copy, device="cpu")
+    photo = make_photo("a.png")
+    restorer.restore(photo, strength=0)
+    with pytest.raises(WeightsError, match=r"unet.*sha256"):
+        restorer.restore(photo, task="colorize")
+
+
+def test_function_takes_a_task(make_photo: MakePhoto, tmp_path: Path, tiny_preset: Path) -> None:
+    out = tmp_path / "b.png"
+    unfade.restore(
+        make_photo("a.png"), out, preset=tiny_preset, device="cpu", task="super-resolution",
+        scale=2,
+    )  # fmt: skip
+    assert read_photo(out).native.shape == (128, 160, 3)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unfade import imaging, options
+from unfade.errors import UsageError
+from unfade.options import RestoreOptions
+
+
+def make(**values: Any) -> RestoreOptions:
+    return dataclasses.replace(RestoreOptions(), **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"task": "old"}, "one of 'old-photo'"),
+        ({"tone": "warm"}, "one of 'auto', 'keep'"),
+        ({"mask": "mask.png"}, "pathlib.Path"),
+        ({"mask": "none", "only_damage": True}, "changes nothing"),
+        ({"tile": 0}, "from 64"),
+        ({"tile": 512.0}, "whole number"),
+        ({"tile": True}, "whole number"),
+        ({"seed": -1}, "from 0"),
+        ({"max_pixels": 0}, "from 1"),
+        ({"threshold": 0.0}, "between 0 and 1"),
+        ({"threshold": 1.0}, "between 0 and 1"),
+        ({"threshold": float("nan")}, "between 0 and 1"),
+        ({"preset": ""}, "empty preset"),
+        ({"device": ""}, "empty device"),
+        ({"self_condition": 1.5}, "from 0 to 1"),
+        ({"guidance": 101, "prompt": "red"}, "from 0 to 100"),
+        ({"fidelity": "much"}, "'auto' or a number"),
+        ({"strength": float("nan")}, "'auto' or a number"),
+        ({"strength": True}, "'auto' or a number"),
+        ({"steps": 0}, "from 1 to 1000"),
+        ({"variants": 0}, "from 1 to 100"),
+        ({"task": "super-resolution", "scale": 0.5}, "from 1 to 64"),
+        ({"base": ""}, "empty base"),
+    ],
+)
+def test_options_are_refused_when_they_make_no_sense(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make(**values)
+    assert words in str(caught.value)
+
+
+SR = {"task": "super-resolution"}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"scale": 2}, "--task super-resolution"),
+        ({"task": "colorize", "scale": 2}, "--task super-resolution"),
+        (SR | {"prompt": "a dress"}, "--task colorize"),
+        (SR | {"negative_prompt": "a dress"}, "--task colorize"),
+        (SR | {"only_damage": True}, "--task old-photo"),
+        (SR | {"mask": Path("mask.png")}, "--task old-photo"),
+        (SR | {"tone": "keep"}, "--task old-photo"),
+        (SR | {"strength": 0}, "more than 0"),
+        ({"task": "colorize", "strength": 0.0}, "more than 0"),
+        ({"guidance": 4.0}, "without a prompt"),
+        ({"strength": 0, "prompt": "a dress"}, "strength 0"),
+        ({"strength": 0, "variants": 2}, "strength 0"),
+        ({"strength": 0, "fidelity": 1.0}, "strength 0"),
+    ],
+)
+def test_options_that_mean_nothing_for_a_task_are_refused_with_a_way_out(
+    values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        make(**values)
+    assert words in str(caught.value)
+
+
+def test_diffusion_is_asked_for_when_the_first_stage_cannot_do_it() -> None:
+    assert not make().asks_diffusion
+    assert not make(strength=0).asks_diffusion
+    assert not make(only_damage=True, seed=3, tone="keep").asks_diffusion
+    for values in ({"strength": 0.1}, {"task": "colorize"}, SR, {"prompt": "red"}, {"steps": 4},
+                   {"variants": 2}, {"fidelity": 0.5}):  # fmt: skip
+        assert make(**values).asks_diffusion
+
+
+def test_tone_is_mended_by_default_when_the_photo_is_old() -> None:
+    assert make().mends_tone and not make(tone="keep").mends_tone
+    assert not make(task="colorize").mends_tone
+    assert make(task="colorize", tone="auto").mends_tone
+
+
+def test_no_damage_is_looked_for_when_a_photo_is_enlarged() -> None:
+    assert make(**SR).search == "none" and make(task="colorize").search == "auto"
+
+
+def test_pixel_limit_is_the_one_of_the_readers() -> None:
+    assert options.MAX_PIXELS == imaging.MAX_PIXELS
+
+
+def test_record_is_complete() -> None:
+    record = RestoreOptions().record(threshold=0.4, mask_sha256=None)
+    fields = {field.name for field in dataclasses.fields(RestoreOptions)}
+    assert set(record) == fields | {"mask_sha256"}
+    assert record["threshold"] == 0.4
+
+
+def test_record_holds_the_defaults_of_the_task() -> None:
+    def record(**values: Any) -> dict[str, Any]:
+        return dict(make(**values).record(threshold=0.4, mask_sha256=None))
+
+    old = record()
+    assert (old["tone"], old["scale"], old["guidance"], old["mask"]) == ("auto", None, None, "auto")
+    large = record(**SR)
+    assert (large["tone"], large["scale"], large["mask"]) == ("keep", options.SCALE, "none")
+    assert record(task="colorize", prompt="red")["guidance"] == options.GUIDANCE
