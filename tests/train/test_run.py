@@ -52,6 +52,26 @@ def test_train_task_writes_weights_that_load(data: Path, tmp_path: Path) -> None
     assert "steps = 3" in (tmp_path / "run" / "recipe.toml").read_text()
 
 
+def test_train_task_keeps_a_share_of_the_weights_it_started_from(
+    data: Path, tmp_path: Path
+) -> None:
+    recipe, kept = tmp_path / "tone.toml", tmp_path / "kept.toml"
+    recipe.write_text(RECIPE)
+    kept.write_text(RECIPE.replace("[loop]", "[loop]\nkept = 0.5"))
+    start = train_task("tone", data, tmp_path / "start", recipe)
+    plain = load_file(train_task("tone", data, tmp_path / "plain", recipe, start=start))
+    mixed = load_file(train_task("tone", data, tmp_path / "mixed", kept, start=start))
+    old = load_file(start)
+    for k in old:
+        torch.testing.assert_close(
+            mixed[k].float(), (old[k].float() + plain[k].float()) / 2, atol=1e-3, rtol=1e-3
+        )
+    assert any(not torch.equal(old[k], plain[k]) for k in old)
+    with pytest.raises(UsageError, match=r"no weights to start from.*--start"):
+        train_task("tone", data, tmp_path / "without", kept)
+    assert not (tmp_path / "without").exists()
+
+
 def test_train_task_refuses_wrong_names(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'colour'.*scratch, stage1, tone"):
         train_task("colour", data, tmp_path / "run")

@@ -8,7 +8,7 @@ from torch import nn
 
 from unfade.errors import OutputError
 from unfade.models import tensors
-from unfade.train.state import load_state, save_state, update_ema
+from unfade.train.state import blend, load_state, save_state, update_ema
 
 
 def network(seed: int) -> nn.Module:
@@ -90,3 +90,17 @@ def test_update_ema_forgets_the_start_quickly() -> None:
         update_ema(ema, model, 0.999, step)
     a, b = next(ema.parameters()), next(model.parameters())
     torch.testing.assert_close(a, b, rtol=0, atol=1e-3)
+
+
+def test_blend_lies_between_two_networks_and_leaves_them_alone() -> None:
+    a, b = trained(0)[0], trained(1)[0]
+    before = [v.clone() for v in [*a.state_dict().values(), *b.state_dict().values()]]
+    mixed = blend(a, b, 0.25).state_dict()
+    for k, value in mixed.items():
+        x, y = a.state_dict()[k], b.state_dict()[k]
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.75 * x + 0.25 * y)
+        else:
+            assert torch.equal(value, x)
+    after = [*a.state_dict().values(), *b.state_dict().values()]
+    assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))

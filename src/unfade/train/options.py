@@ -25,6 +25,8 @@ class LoopOptions:
         schedule: "cosine" falls to 1 % of the peak, "constant" stays there.
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the ones exported.
+        kept: share of the weights that the training started from in those exported: fine-tuned
+            weights alone are worse on photos unlike the training's (WiSE-FT, arXiv 2109.01903).
         seed: of data order, crops, degradations and initial weights.
         workers: processes that prepare data.
         save_every, show_every: steps between checkpoints and between validation sheets.
@@ -41,6 +43,7 @@ class LoopOptions:
     weight_decay: float = 1e-4
     clip: float = 1.0
     ema: float = 0.998
+    kept: float = 0.0
     seed: int = 0
     workers: int = 1
     save_every: int = 200

@@ -27,6 +27,7 @@ from unfade.train.loop import train
 from unfade.train.options import LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
+from unfade.train.state import blend
 from unfade.train.task import Exporter, Task
 from unfade.train.tone import ToneTask
 
@@ -110,6 +111,7 @@ def train_task(
             name, inputs, photos, cache or run / "cache", lambda n: report(n, len(photos), {})
         )
     options: LoopOptions = settings.loop
+    begun = _start(name, task, inputs.needed_start() if options.kept > 0 else start)
     run.mkdir(parents=True, exist_ok=True)
     if group.is_main_process:
         save_toml(run / "recipe.toml", settings)
@@ -117,13 +119,15 @@ def train_task(
     path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
 
     def export(network: nn.Module) -> None:
+        if begun is not None and options.kept > 0:
+            network = blend(network, begun, options.kept)
         if isinstance(task, Exporter):
             task.export(network, path)
         else:
             save_model(path, cast(Network, network))
 
     network = train(
-        task, options, run, start=_start(name, task, start), export=export,
+        task, options, run, start=begun, export=export,
         progress=lambda step, figures: report(step, options.steps, figures),
     )  # fmt: skip
     if group.is_main_process:

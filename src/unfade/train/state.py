@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,16 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float, step: int) -> Non
                 old.lerp_(new.to(old.dtype), 1 - decay)
             else:
                 old.copy_(new)
+
+
+def blend(network: nn.Module, start: nn.Module, kept: float) -> nn.Module:
+    """A network whose weights lie between two others': kept start + (1 - kept) network."""
+    out = copy.deepcopy(network)
+    with torch.no_grad():
+        for new, old in zip(out.state_dict().values(), start.state_dict().values(), strict=True):
+            if new.is_floating_point():
+                new.lerp_(old.to(new), kept)
+    return out
 
 
 def save_state(
