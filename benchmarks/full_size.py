@@ -15,14 +15,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import cv2
 import numpy as np
 import torch
 from skimage.data import astronaut
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unfade.data.restoration import RestorationOptions
@@ -42,6 +42,7 @@ from unfade.train.options import LoopOptions
 from unfade.train.prompts import learn_tokenizer
 
 T = TypeVar("T")
+M = TypeVar("M", bound=nn.Module)
 
 
 def photos() -> list[CleanPhoto]:
@@ -51,16 +52,20 @@ def photos() -> list[CleanPhoto]:
     return [CleanPhoto(str(i), code, ("a woman in orange",)) for i, code in enumerate(codes)]
 
 
+def ready(network: M, dtype: torch.dtype, device: torch.device) -> M:
+    """A frozen network in this precision, where it runs best."""
+    whole = cast(Any, network).to(dtype).eval().requires_grad_(False)
+    return placed(cast(M, whole), device)
+
+
 def build(dtype: torch.dtype, device: torch.device) -> Base:
     """The base model; the tokenizer is a small one of the same length."""
     torch.manual_seed(0)
-    networks = [
-        placed(network.to(dtype).eval().requires_grad_(False), device)
-        for network in (sd21.build_vae(), sd21.build_unet(), sd21.build_text_encoder())
-    ]
-    vae, unet, text = networks
-    return Base(vae, unet, text, learn_tokenizer(photos(), length=77, least=1),
-                sd21.build_scheduler())  # fmt: skip
+    return Base(
+        ready(sd21.build_vae(), dtype, device), ready(sd21.build_unet(), dtype, device),
+        ready(sd21.build_text_encoder(), dtype, device),
+        learn_tokenizer(photos(), length=77, least=1), sd21.build_scheduler(),
+    )  # fmt: skip
 
 
 def peak_gib(device: torch.device) -> float:
@@ -107,10 +112,8 @@ def restore(
     """A restoration in bf16, by stage and as a whole."""
     place = torch.device(device)
     base = timed_build(place, torch.bfloat16)
-    controlnet = placed(
-        build_controlnet(base.unet, space="pixel", mask=False, widths=[16, 32, 96, 256])
-        .to(torch.bfloat16).eval(), place,
-    )  # fmt: skip
+    built = build_controlnet(base.unet, space="pixel", mask=False, widths=[16, 32, 96, 256])
+    controlnet = ready(built, torch.bfloat16, place)
     picture = cv2.resize(astronaut(), (side, side)).astype(np.float32) / 255
     image = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None].repeat(batch, 1, 1, 1)
     condition = make_condition(ConditionKind("pixel", False), image, None)

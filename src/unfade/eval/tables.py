@@ -123,12 +123,8 @@ def write_parquet(path: Path, rows: Sequence[Row], names: Sequence[str]) -> None
         OutputError: the file cannot be written.
     """
     require_parquet(path)
-    import pyarrow  # pyright: ignore[reportMissingImports]
-    from pyarrow import (  # pyright: ignore[reportMissingImports]
-        parquet,  # pyright: ignore[reportUnknownVariableType]
-    )
-
-    arrow = cast(Any, pyarrow)
+    arrow: Any = importlib.import_module("pyarrow")
+    parquet: Any = importlib.import_module("pyarrow.parquet")
     columns: dict[str, list[str] | list[float | None]] = {
         "method": [row.method for row in rows],
         "image": [row.image for row in rows],
@@ -137,7 +133,7 @@ def write_parquet(path: Path, rows: Sequence[Row], names: Sequence[str]) -> None
     kinds = {name: arrow.float64() for name in names}
     fields = [(name, kinds.get(name, arrow.string())) for name in columns]
     with atomic_file(path) as file:
-        cast(Any, parquet).write_table(arrow.table(columns, schema=arrow.schema(fields)), file)
+        parquet.write_table(arrow.table(columns, schema=arrow.schema(fields)), file)
 
 
 def _title(measure: Measure | SetMeasure) -> str:

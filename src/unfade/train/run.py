@@ -21,6 +21,7 @@ from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 from unfade.train import record
 from unfade.train.alarms import loudest
+from unfade.train.grow import grow
 from unfade.train.inputs import Inputs, Progress
 from unfade.train.launch import accelerator
 from unfade.train.loop import train
@@ -60,10 +61,12 @@ def _prepare(
 
 
 def _start(name: str, task: Task, path: Path | None) -> nn.Module | None:
-    """The network that a new training starts from."""
+    """The network that a new training starts from, of the recipe's shape."""
     if path is None:
         return None
-    return task.load(path) if isinstance(task, Exporter) else load_model(path, _NETWORKS[name])
+    if isinstance(task, Exporter):
+        return task.load(path)
+    return grow(task.build(), load_model(path, _NETWORKS[name])).eval()
 
 
 def train_task(

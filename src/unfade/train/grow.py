@@ -1,0 +1,47 @@
+"""Starting a deeper network from the weights of a shallower one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from torch import nn
+
+from unfade.errors import WeightsError
+from unfade.models.blocks import ResBlock
+
+
+def grow(network: nn.Module, start: nn.Module) -> nn.Module:
+    """Gives a network the weights of another; residual blocks that this one lacks pass all on.
+
+    So it computes what the other does, and can learn more (net morphism, arXiv 1603.01670).
+
+    Args:
+        network: fresh, of the same shape but for residual blocks added behind others.
+
+    Returns:
+        `network`.
+
+    Raises:
+        WeightsError: the two differ in more than that.
+    """
+    given, own = start.state_dict(), network.state_dict()
+    added: list[str] = []
+    modules = cast(Iterable[tuple[str, nn.Module]], network.named_modules())
+    for name, block in modules:
+        keys = [key for key in own if key.startswith(f"{name}.")]
+        if isinstance(block, ResBlock) and not any(key in given for key in keys):
+            block.silence()
+            added += keys
+    wrong = [
+        k for k in own if k not in added and (k not in given or given[k].shape != own[k].shape)
+    ]
+    wrong += [k for k in given if k not in own]
+    if wrong:
+        raise WeightsError(
+            f"weights of another shape ({wrong[0]} and {len(wrong) - 1} others)",
+            "those of this recipe's network, or with fewer residual blocks",
+            "start from others, or change the model in the recipe",
+        )  # fmt: skip
+    network.load_state_dict(given, strict=False)
+    return network
