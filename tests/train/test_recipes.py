@@ -14,7 +14,9 @@ from unfade.train.vae import VaeRecipe
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "compact"
 RECIPES = {
-    "scratch": ScratchRecipe, "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe,
+    "scratch": ScratchRecipe, "scratch_second": ScratchRecipe,
+    "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
+    "stage1_third": Stage1Recipe,
     "tone": ToneRecipe, "vae": VaeRecipe,
     "prior": PriorRecipe, "controlnet": ControlnetRecipe, "cfw": CfwRecipe,
 }  # fmt: skip
