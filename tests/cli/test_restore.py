@@ -247,9 +247,9 @@ def test_command_in_the_manifest_makes_the_photo_again(
 def test_ctrl_c_leaves_nothing_half_done_and_the_same_command_goes_on(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:
-    count = 6
+    count = 8  # of half a second each: the signal must come before the last is done
     for i in range(count):
-        make_photo(f"in/{i}.png", height=400, width=400, seed=i)
+        make_photo(f"in/{i}.png", height=700, width=700, seed=i)
     out = tmp_path / "out"
     arguments = ["restore", str(tmp_path / "in"), "-o", str(out), "--device", "cpu"]
     process = subprocess.Popen(
@@ -271,7 +271,7 @@ def test_ctrl_c_leaves_nothing_half_done_and_the_same_command_goes_on(
     assert 1 <= len(done) < count
     assert names(out) == sorted(n for d in done for n in (d, d.replace(".png", ".json")))
     for name in done:
-        assert read_photo(out / name).height == 400
+        assert read_photo(out / name).height == 700
 
     assert run([*arguments, "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
