@@ -1,0 +1,1 @@
+"""The papers' protocols: methods, cases, tables, figures, reports."""
