@@ -8,7 +8,7 @@ from unfade.config import load_toml
 from unfade.data.windows import check_views
 from unfade.train.cfw import CfwRecipe
 from unfade.train.controlnet import ControlnetRecipe
-from unfade.train.options import ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train.options import EnlargerRecipe, ScratchRecipe, Stage1Recipe, ToneRecipe
 from unfade.train.prior import PriorRecipe
 from unfade.train.vae import VaeRecipe
 
@@ -17,7 +17,7 @@ RECIPES = {
     "scratch": ScratchRecipe, "scratch_second": ScratchRecipe,
     "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
     "stage1_third": Stage1Recipe,
-    "tone": ToneRecipe, "vae": VaeRecipe,
+    "tone": ToneRecipe, "enlarger": EnlargerRecipe, "vae": VaeRecipe,
     "prior": PriorRecipe, "controlnet": ControlnetRecipe, "cfw": CfwRecipe,
 }  # fmt: skip
 

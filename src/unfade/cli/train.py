@@ -14,6 +14,7 @@ TASKS = {
     "scratch": "The detector: photo -> mask.",
     "stage1": "The first stage: fills damage, takes off grain, blur and compression.",
     "tone": "The estimator of faded tone and cast.",
+    "enlarger": "The first stage of super-resolution: small photos, four times as large.",
     "vae": "The autoencoder of the diffusion model.",
     "prior": "The text-conditioned latent UNet with its text encoder: the frozen base model.",
     "controlnet": "The ControlNet on a frozen base model, with IIDE.",

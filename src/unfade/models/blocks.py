@@ -46,18 +46,20 @@ class UNet(nn.Module):
 
     Args:
         in_channels, out_channels: at full resolution.
-        widths: channels at 1/2, 1/4, 1/8, ... of the resolution.
+        widths: channels at 1/2, 1/4, 1/8, ... of the resolution, for a fold of 2.
         blocks: residual blocks at each level, on the way down and on the way up.
         norm: batch normalisation in the blocks.
+        fold: side of the squares of pixels that are unshuffled; 1 unshuffles nothing.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, widths: list[int], blocks: list[int], *,
-        norm: bool,
+        norm: bool, fold: int = 2,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.stride = 2 ** len(widths)
-        self.enter = nn.Conv2d(4 * in_channels, widths[0], 3, padding=1)
+        self.fold = fold
+        self.stride = fold * 2 ** (len(widths) - 1)
+        self.enter = nn.Conv2d(fold**2 * in_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.encode = nn.ModuleList(
@@ -69,14 +71,14 @@ class UNet(nn.Module):
             nn.Sequential(*(ResBlock(w, norm=norm) for _ in range(n)))
             for w, n in zip(widths[:-1], blocks[:-1], strict=True)
         )
-        self.leave = nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1)
+        self.leave = nn.Conv2d(widths[0], fold**2 * out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H, W); H and W are multiples of `stride`."""
-        h = self.enter(F.pixel_unshuffle(x, 2))  # (N, widths[0], H/2, W/2)
+        h = self.enter(F.pixel_unshuffle(x, self.fold))  # (N, widths[0], H/fold, W/fold)
         skips: list[Tensor] = []
         for i, stage in enumerate(self.encode):
-            h = stage(h)  # (N, widths[i], H/2^(i+1), W/2^(i+1))
+            h = stage(h)  # (N, widths[i], H/(fold 2^i), W/(fold 2^i))
             if i < len(self.down):
                 skips.append(h)
                 h = self.down[i](h)
@@ -84,4 +86,4 @@ class UNet(nn.Module):
             h = F.interpolate(self.up[i](h), scale_factor=2.0, mode="nearest")
             h = self.fuse[i](torch.cat([h, skips[i]], 1))  # (N, widths[i], ...)
             h = self.decode[i](h)
-        return F.pixel_shuffle(self.leave(h), 2)  # (N, out, H, W)
+        return F.pixel_shuffle(self.leave(h), self.fold)  # (N, out, H, W)

@@ -124,6 +124,22 @@ def statistics(parts: list[Tensor], mask: Tensor) -> Tensor:
     return torch.cat(out, 1)
 
 
+def gain_head(hidden: int) -> nn.Sequential:
+    """`statistics` (N, 6 BANDS, h, w) -> gains of lumas and chromas (N, 2 BANDS, h, w), 0 at first.
+
+    Args:
+        hidden: its width.
+    """
+    head = nn.Sequential(
+        nn.Conv2d(6 * BANDS, hidden, 1), nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, 2 * BANDS, 1),
+    )  # fmt: skip
+    for parameter in head[-1].parameters():
+        nn.init.zeros_(parameter)
+    return head
+
+
 class Stage1Net(nn.Module):
     """Fills what the mask erased and takes blur, grain and compression off the rest.
 
@@ -139,14 +155,9 @@ class Stage1Net(nn.Module):
         self.net = UNet(4 + 4 * BANDS, 3 + 2 * BANDS, config.widths, config.blocks, norm=False)
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
-        self.head = nn.Sequential(
-            nn.Conv2d(6 * BANDS, config.hidden, 1), nn.ReLU(inplace=True),
-            nn.Conv2d(config.hidden, config.hidden, 1), nn.ReLU(inplace=True),
-            nn.Conv2d(config.hidden, 2 * BANDS, 1),
-        )  # fmt: skip
-        for layer in (self.net.leave, self.head[-1]):  # untrained, it only fills the mask
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+        self.head = gain_head(config.hidden)
+        for parameter in self.net.leave.parameters():  # untrained, it only fills the mask
+            nn.init.zeros_(parameter)
 
     def forward(self, lq: Tensor, mask: Tensor, *, local: bool = True) -> Tensor:
         """Mends a photo.
@@ -165,11 +176,11 @@ class Stage1Net(nn.Module):
             bands = detail_bands(erased)
             parts = split(bands)
             strength = self.norm(statistics(parts, mask))  # (N, 6 BANDS, H / CELL, W / CELL)
-            gains = _enlarged(self.head(strength), size)  # (N, 2 BANDS, H, W)
+            gains = upsampled(self.head(strength), size)  # (N, 2 BANDS, H, W)
         out = erased
         if local:
             fine = [(20 * band).tanh() for band in bands]
-            x = torch.cat([erased - 0.5, mask, *fine, _enlarged(strength[:, 1::6], size)], 1)
+            x = torch.cat([erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size)], 1)
             change = self.net(x).float()  # (N, 3 + 2 BANDS, H, W)
             out, gains = out + change[:, :3], gains + change[:, 3:]
         for k, part in enumerate(parts):
@@ -177,5 +188,6 @@ class Stage1Net(nn.Module):
         return out
 
 
-def _enlarged(cells: Tensor, size: torch.Size) -> Tensor:
+def upsampled(cells: Tensor, size: torch.Size) -> Tensor:
+    """(N, C, h, w) -> (N, C, *size), bilinear."""
     return F.interpolate(cells, size=size, mode="bilinear", align_corners=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unfade.data.enlarging import SmallOptions
 from unfade.data.pairs import PairOptions
+from unfade.models.enlarger import EnlargerConfig
 from unfade.models.inference import Precision
 from unfade.models.scratch import ScratchConfig
 from unfade.models.stage1 import Stage1Config
@@ -92,3 +94,12 @@ class ToneRecipe:
     model: ToneConfig = field(default_factory=ToneConfig)
     clean: float = 0.35
     moderate: float = 0.8
+
+
+@dataclass(frozen=True)
+class EnlargerRecipe:
+    """`unfade train enlarger`."""
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    pairs: SmallOptions = field(default_factory=SmallOptions)
+    model: EnlargerConfig = field(default_factory=EnlargerConfig)

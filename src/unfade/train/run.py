@@ -15,17 +15,25 @@ from unfade.data.pairs import Spot
 from unfade.data.sources import CleanPhoto, load_photos
 from unfade.errors import UsageError
 from unfade.models.checkpoint import Network, load_model, save_model
+from unfade.models.enlarger import Enlarger
 from unfade.models.inference import keep_blocks
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 from unfade.train import record
 from unfade.train.alarms import loudest
+from unfade.train.enlarger import EnlargerTask
 from unfade.train.grow import grow
 from unfade.train.inputs import Inputs, Progress
 from unfade.train.launch import accelerator
 from unfade.train.loop import train
-from unfade.train.options import LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train.options import (
+    EnlargerRecipe,
+    LoopOptions,
+    ScratchRecipe,
+    Stage1Recipe,
+    ToneRecipe,
+)
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
 from unfade.train.state import blend
@@ -33,8 +41,10 @@ from unfade.train.task import Exporter, Task
 from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
-_NETWORKS: dict[str, Any] = {"scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet}
-TASKS = ("scratch", "stage1", "tone", "vae", "prior", "controlnet", "cfw")
+_NETWORKS: dict[str, Any] = {
+    "scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet, "enlarger": Enlarger,
+}  # fmt: skip
+TASKS = ("scratch", "stage1", "tone", "enlarger", "vae", "prior", "controlnet", "cfw")
 
 
 def _prepare(
@@ -55,6 +65,9 @@ def _prepare(
     if name == "tone":
         tone = inputs.read(ToneRecipe)
         return ToneTask(tone, photos), tone
+    if name == "enlarger":
+        enlarger = inputs.read(EnlargerRecipe)
+        return EnlargerTask(enlarger, photos), enlarger
     from unfade.train import diffusion_tasks
 
     return diffusion_tasks.prepare(name, inputs, photos, cache, progress)

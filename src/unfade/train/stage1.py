@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from unfade.models.stage1 import Stage1Net, push_pull
 from unfade.models.tensors import from_array
 from unfade.rng import generator
 from unfade.train.loop import Batch
+from unfade.train.losses import spectral_l1
 from unfade.train.options import Stage1Recipe
 from unfade.train.sheets import write_sheet
 
@@ -82,16 +82,14 @@ def mending_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
 
     The logarithm gives a faint grain and a heavy one the same say (the PSNR loss of HINet, arXiv
     2105.06086, 3.3). Sound and damaged pixels have each their own: what nobody can know about a
-    hole must not drown what can be learnt about the rest. The frequency term keeps the network
-    from settling on a blur (MIMO-UNet, arXiv 2108.05054, Eq. 6).
+    hole must not drown what can be learnt about the rest.
 
     Args:
         out, target: (N, 3, H, W); damage: (N, 1, H, W), 1 = damaged or erased.
     """
     sound, holes = _errors(out, target, damage)
     pixel = (sound + _FLOOR).log().mean() + 0.5 * (holes + 20 * _FLOOR).log().mean()
-    spectrum: Tensor = cast(Any, torch.fft).rfft2(out - target, norm="ortho")  # (N, 3, H, W/2 + 1)
-    return 0.05 * pixel + 0.05 * (spectrum.real.abs() + spectrum.imag.abs()).mean()
+    return 0.05 * pixel + 0.05 * spectral_l1(out, target)
 
 
 class Stage1Task:

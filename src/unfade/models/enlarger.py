@@ -1,0 +1,74 @@
+"""The first stage of super-resolution: a regression network that makes a photo 4 times as large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unfade.models.blocks import UNet
+from unfade.models.stage1 import BANDS, CELL, detail_bands, gain_head, split, statistics, upsampled
+
+SCALE = 4
+MARGIN = 64  # pixels of the small photo, a multiple of the stride: the result depends on no more
+
+
+@dataclass(frozen=True)
+class EnlargerConfig:
+    """Shape of the network.
+
+    Attributes:
+        widths: channels of the U-Net at 1, 1/2, ... of the small photo's resolution.
+        blocks: its residual blocks at each level.
+        hidden: width of the head.
+    """
+
+    widths: list[int] = field(default_factory=lambda: [64, 112])
+    blocks: list[int] = field(default_factory=lambda: [3, 4])
+    hidden: int = 64
+
+
+class Enlarger(nn.Module):
+    """Takes grain, compression and blur off a small photo, and enlarges it.
+
+    Works at the small photo's resolution and shuffles channels into pixels at the end (ESPCN,
+    arXiv 1609.05158). As in the first stage, gains of the detail bands mend what the bands'
+    strengths give away; a U-Net corrects the gains and adds a residual to the bicubic picture.
+    """
+
+    def __init__(self, config: EnlargerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.net = UNet(
+            3 + 4 * BANDS, 3 * SCALE**2 + 2 * BANDS, config.widths, config.blocks,
+            norm=False, fold=1,
+        )  # fmt: skip
+        self.stride = max(self.net.stride, CELL)
+        self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
+        self.head = gain_head(config.hidden)
+        for parameter in self.net.leave.parameters():  # untrained, it is bicubic interpolation
+            nn.init.zeros_(parameter)
+
+    def forward(self, lq: Tensor) -> Tensor:
+        """(N, 3, h, w), sRGB [0, 1], h and w multiples of `stride` -> (N, 3, 4h, 4w) float32."""
+        size = lq.shape[-2:]
+        with torch.autocast(lq.device.type, enabled=False):
+            bands = detail_bands(lq)
+            parts = split(bands)
+            strength = self.norm(statistics(parts, torch.zeros_like(lq[:, :1])))  # (N, 6 BANDS, ..)
+            gains = upsampled(self.head(strength), size)  # (N, 2 BANDS, h, w)
+        fine = [(20 * band).tanh() for band in bands]
+        x = torch.cat([lq - 0.5, *fine, upsampled(strength[:, 1::6], size)], 1)
+        change = self.net(x).float()  # (N, 48 + 2 BANDS, h, w)
+        residual, gains = change[:, : 3 * SCALE**2], gains + change[:, 3 * SCALE**2 :]
+        out = lq
+        for k, part in enumerate(parts):
+            out = out + gains[:, k : k + 1] * part
+        return bicubic(out) + F.pixel_shuffle(residual, SCALE)
+
+
+def bicubic(lq: Tensor) -> Tensor:
+    """(N, 3, h, w) -> (N, 3, 4h, 4w)."""
+    return F.interpolate(lq, scale_factor=float(SCALE), mode="bicubic", align_corners=False)

@@ -1,0 +1,92 @@
+"""Training the first stage of super-resolution: small photos -> clean ones at 4 times the size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from unfade.data.enlarging import small_pair
+from unfade.data.pairs import large_photos
+from unfade.data.sources import CleanPhoto
+from unfade.errors import UsageError
+from unfade.models.enlarger import SCALE, Enlarger, bicubic
+from unfade.models.stage1 import CELL
+from unfade.models.tensors import from_array
+from unfade.train.feed import HELD_OUT
+from unfade.train.losses import spectral_l1
+from unfade.train.options import EnlargerRecipe
+from unfade.train.sheets import write_sheet
+from unfade.train.task import Batch
+
+_SHOWN = 24
+_FLOOR = 5e-5  # mean square error, 43 dB: what is better counts little
+
+
+def _error(out: Tensor, target: Tensor) -> Tensor:
+    """Mean square errors of each photo, (N,)."""
+    return (out - target).square().mean((1, 2, 3))
+
+
+def enlarging_loss(out: Tensor, target: Tensor) -> Tensor:
+    """The logarithm of each photo's mean square error, plus an L1 on the Fourier coefficients.
+
+    As for the first stage (`train.stage1.mending_loss`): easy photos and hard ones have the same
+    say (the PSNR loss of HINet, arXiv 2105.06086, 3.3).
+
+    Args:
+        out, target: (N, 3, H, W).
+    """
+    pixel = (_error(out, target) + _FLOOR).log().mean()
+    return 0.05 * pixel + 0.05 * spectral_l1(out, target)
+
+
+class EnlargerTask:
+    """Pairs of `data.enlarging`. UsageError where crops do not fit the network."""
+
+    def __init__(self, recipe: EnlargerRecipe, photos: Sequence[CleanPhoto]) -> None:
+        size = recipe.pairs.size
+        if size <= 0 or size % (SCALE * CELL):
+            fix = f"choose a multiple of {SCALE * CELL}"
+            raise UsageError(f"pairs.size = {size}", "crops that the network can fold", fix)
+        self.recipe, self.photos = recipe, photos
+        self.large = large_photos(photos, size)
+
+    def build(self) -> nn.Module:
+        """The untrained network."""
+        return Enlarger(self.recipe.model)
+
+    def sample(self, number: int) -> Batch:
+        """The lq (3, S / 4, S / 4) and hq (3, S, S)."""
+        seed, options = self.recipe.loop.seed, self.recipe.pairs
+        lq, hq = small_pair(self.photos, seed, number, options, SCALE, self.large)
+        return {
+            "lq": from_array(lq).permute(2, 0, 1).contiguous(),
+            "hq": from_array(hq).permute(2, 0, 1).contiguous(),
+        }
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """`enlarging_loss`, and the gain over bicubic interpolation, dB."""
+        lq, hq = batch["lq"], batch["hq"]
+        out = model(lq).float()
+        return enlarging_loss(out, hq), {"gain_db": _gain(lq, out.detach(), hq)}
+
+    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Bicubic, output, target; the gain on these, dB."""
+        samples = [self.sample(HELD_OUT + i) for i in range(_SHOWN)]
+        device = next(model.parameters()).device
+        lq, hq = (torch.stack([s[k] for s in samples]).to(device) for k in ("lq", "hq"))
+        with torch.no_grad():
+            out = model(lq).float()
+        pictures = [x.clamp(0, 1).cpu() for x in (bicubic(lq), out, hq)]  # (N, 3, S, S) each
+        rows = [[p[i + k] for k in range(2) for p in pictures] for i in range(0, _SHOWN, 2)]
+        write_sheet(path, rows)
+        return {"shown_db": _gain(lq, out, hq)}
+
+
+def _gain(lq: Tensor, out: Tensor, hq: Tensor) -> float:
+    """The mean gain over bicubic interpolation in dB; above 43 dB little counts."""
+    before, after = (_error(x.clamp(0, 1), hq) + _FLOOR for x in (bicubic(lq), out))
+    return float(10 * (before / after).log10().mean())
