@@ -16,9 +16,12 @@ import pytest
 import unfade
 from unfade import manifest as manifests
 from unfade.api import Restorer
-from unfade.errors import UsageError, WeightsError
+from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_photo
-from unfade.models.presets import FILES, write_manifest
+from unfade.models.checkpoint import save_model
+from unfade.models.enlarger import Enlarger, EnlargerConfig
+from unfade.models.presets import ENLARGER, FILES, write_manifest
+from unfade.options import RestoreOptions
 from unfade.pipeline import auto, engine
 
 MakePhoto = Callable[..., Path]
@@ -38,6 +41,45 @@ def bare(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Restore
         shutil.copy(tiny_preset / name, folder)
     write_manifest(folder)
     return Restorer.from_pretrained(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def enlarging(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Restorer:
+    """The first stages of old photos and, untrained, of super-resolution."""
+    folder = tmp_path_factory.mktemp("enlarging")
+    for name in FILES:
+        shutil.copy(tiny_preset / name, folder)
+    save_model(folder / ENLARGER, Enlarger(EnlargerConfig([8, 8], [1, 1], hidden=8)))
+    write_manifest(folder)
+    return Restorer.from_pretrained(folder, device="cpu")
+
+
+@pytest.mark.parametrize("strength", ["auto", 0])
+def test_photo_is_enlarged_without_the_model_when_there_is_a_first_stage(
+    enlarging: Restorer, make_photo: MakePhoto, strength: Any
+) -> None:
+    path = make_photo("a.png", height=40, width=50)
+    out = enlarging.restore(path, task="super-resolution", scale=2.5, strength=strength)
+    assert (out.image.height, out.image.width) == (100, 125)
+    assert out.manifest["diffusion"] is None and out.mask is None
+    assert set(out.manifest["weights"]) == {*FILES, ENLARGER}
+    assert enlarging.restore(path).manifest["weights"] == enlarging.weights
+    options = RestoreOptions(task="super-resolution", strength=strength)
+    assert set(enlarging.weights_for(options)) == {*FILES, ENLARGER}
+
+
+def test_size_is_checked_before_a_photo_is_enlarged(
+    enlarging: Restorer, make_photo: MakePhoto
+) -> None:
+    with pytest.raises(InputError, match="320 x 256 pixels at scale 4"):
+        enlarging.restore(make_photo("a.png"), task="super-resolution", max_pixels=10_000)
+
+
+def test_missing_enlarger_is_told_when_the_model_is_left_out(
+    tiny: Restorer, make_photo: MakePhoto
+) -> None:
+    with pytest.raises(WeightsError, match=r"no enlarger\.safetensors"):
+        tiny.restore(make_photo("a.png"), task="super-resolution", strength=0)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +199,11 @@ def test_model_from_elsewhere_restores(make_photo: MakePhoto, tiny_preset: Path)
     assert "base/unet/config.json" in out.manifest["weights"]
 
 
-def test_sd21_is_refused_without_a_controlnet() -> None:
+def test_sd21_is_refused_without_a_controlnet(make_photo: MakePhoto) -> None:
+    restorer, path = Restorer.from_pretrained("sd21", device="cpu"), make_photo("a.png")
+    assert restorer.detect(path).shape == (64, 80)  # damage is found without one
     with pytest.raises(UsageError, match="--controlnet"):
-        Restorer.from_pretrained("sd21")
+        restorer.restore(path)
 
 
 def test_wrong_weights_are_refused_when_they_are_needed(

@@ -62,7 +62,6 @@ SR = {"task": "super-resolution"}
         (SR | {"only_damage": True}, "--task old-photo"),
         (SR | {"mask": Path("mask.png")}, "--task old-photo"),
         (SR | {"tone": "keep"}, "--task old-photo"),
-        (SR | {"strength": 0}, "more than 0"),
         ({"task": "colorize", "strength": 0.0}, "more than 0"),
         ({"guidance": 4.0}, "without a prompt"),
         ({"strength": 0, "prompt": "a dress"}, "strength 0"),
@@ -81,9 +80,10 @@ def test_options_that_mean_nothing_for_a_task_are_refused_with_a_way_out(
 def test_diffusion_is_asked_for_when_the_first_stage_cannot_do_it() -> None:
     assert not make().asks_diffusion
     assert not make(strength=0).asks_diffusion
+    assert not make(**SR).asks_diffusion and not make(**SR, strength=0).asks_diffusion
     assert not make(only_damage=True, seed=3, tone="keep").asks_diffusion
-    for values in ({"strength": 0.1}, {"task": "colorize"}, SR, {"prompt": "red"}, {"steps": 4},
-                   {"variants": 2}, {"fidelity": 0.5}):  # fmt: skip
+    for values in ({"strength": 0.1}, {"task": "colorize"}, SR | {"steps": 4}, {"prompt": "red"},
+                   {"steps": 4}, {"variants": 2}, {"fidelity": 0.5}):  # fmt: skip
         assert make(**values).asks_diffusion
 
 

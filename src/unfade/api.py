@@ -61,7 +61,7 @@ class Restorer:
             controlnet: a ControlNet in place of the preset's: a folder or ID@REVISION.
 
         Raises:
-            UsageError: no such preset or device, or "sd21" without a ControlNet.
+            UsageError: no such preset or device.
             WeightsError: weights that are missing, damaged, or not the expected ones.
         """
         from unfade.pipeline.engine import Engine
@@ -81,6 +81,7 @@ class Restorer:
         """The SHA-256 of each file of weights that restoring with these options goes by.
 
         Raises:
+            UsageError: "sd21" without a ControlNet.
             WeightsError: the options ask for the diffusion model, and it is not there or damaged.
         """
         self._engine.require(options)
@@ -89,8 +90,9 @@ class Restorer:
         return self._weights(options)
 
     def _weights(self, options: RestoreOptions) -> dict[str, str]:
-        own = self._engine.weights.hashes if self._engine.may_act(options) else {}
-        return self.weights | own
+        weights = self._engine.weights
+        own = weights.preset.enlarger if options.task == "super-resolution" else {}
+        return self.weights | own | (weights.hashes if self._engine.may_act(options) else {})
 
     def restore(
         self,
@@ -125,7 +127,7 @@ class Restorer:
 
         Raises:
             InputError: the photo or the mask cannot be read, or they do not fit.
-            UsageError: an option makes no sense, or not for this task.
+            UsageError: an option makes no sense, or not for this task, or "sd21" has no ControlNet.
             WeightsError: the task needs a diffusion model that is not there, or is damaged.
         """
         options = RestoreOptions(
@@ -166,7 +168,7 @@ class Restorer:
             with clock.stage("measure", 0.3, 0.3):
                 taken = self._engine.judge(loaded, mask, options, self._threshold(options))
         if taken is None or taken["strength"] == 0:
-            images = self._mended(loaded, mask, options, clock)
+            images = self._first_stage(loaded, mask, options, clock)
         else:
             images = self._diffused(loaded, mask, options, taken, clock)
         manifest = self._manifest(options, record, clock)
@@ -178,10 +180,13 @@ class Restorer:
         ]
         return replace(made[0], variants=tuple(made[1:]))
 
-    def _mended(
+    def _first_stage(
         self, photo: Photo, mask: NDArray[np.uint8] | None, options: RestoreOptions, clock: Clock
     ) -> list[Photo]:
         """What the first stage makes of a photo; without noise all variants are alike."""
+        if options.task == "super-resolution":
+            with clock.stage("enlarge", 0.1, 1.0):
+                return self._engine.enlarge(photo, options, clock.tick)
         with clock.stage("mend", 0.3, 1.0):
             image = self._mender.mend(
                 photo,

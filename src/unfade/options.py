@@ -66,8 +66,8 @@ class RestoreOptions:
             over from the second step on.
         scale: of super-resolution, 1 or more; None is SCALE there.
         fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
-        strength: 0..1, how much the diffusion model may change; 0 leaves it out, which only old
-            photos allow; "auto": by the damage that is measured.
+        strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
+            colouring does not allow; "auto": by the damage that is measured.
         steps: of the diffusion model.
         seed: of its noise, >= 0.
         variants: results from different noise, 1 or more.
@@ -154,7 +154,7 @@ class RestoreOptions:
         if self.guidance is not None and not self.prompted:
             fix = "add a prompt or a negative prompt, or leave guidance out"
             raise UsageError(f"guidance {self.guidance} without a prompt", "a prompt", fix)
-        if self.strength == 0 and self.task != "old-photo":
+        if self.strength == 0 and self.task == "colorize":
             got = f"strength 0 with task {self.task!r}"
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
         idle = [name for name in _DIFFUSION if name in self.given]
@@ -175,10 +175,10 @@ class RestoreOptions:
 
     @property
     def asks_diffusion(self) -> bool:
-        """Whether the first stage alone cannot do what is asked."""
+        """Whether no first stage can do what is asked."""
         if self.strength != "auto":
             return self.strength > 0
-        return self.task != "old-photo" or bool(self.given & {*_DIFFUSION})
+        return self.task == "colorize" or bool(self.given & {*_DIFFUSION})
 
     @property
     def search(self) -> Literal["auto", "none"] | Path:

@@ -73,7 +73,7 @@ def test_ddim_step_and_predict_z0_are_those_of_diffusers(
         eps = to_eps(schedule, output, zt, now)
         before = now - 1000 // steps
         torch.testing.assert_close(
-            ddim_step(schedule, zt, eps, now, before.clamp(min=-1)),
+            ddim_step(schedule, zt, eps, now, before.clamp(min=0)),
             theirs.prev_sample,  # pyright: ignore[reportAttributeAccessIssue]
             rtol=1e-4, atol=1e-4,
         )  # fmt: skip

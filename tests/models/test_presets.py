@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from unfade.errors import UsageError, WeightsError
+from unfade.errors import OutputError, UsageError, WeightsError
 from unfade.models import presets
 from unfade.models.checkpoint import save_model
 
@@ -58,6 +58,20 @@ def test_find_preset_refuses_a_folder_that_is_not_sealed(folder: Path, text: str
         (folder / presets.MANIFEST).write_text(text)
     with pytest.raises(WeightsError, match="list of hashes"):
         presets.find_preset(folder)
+
+
+def test_write_manifest_leaves_the_old_list_when_it_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (folder / presets.MANIFEST).read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="a full disk"):
+        presets.write_manifest(folder)
+    assert (folder / presets.MANIFEST).read_bytes() == before
 
 
 def test_find_preset_refuses_an_unknown_name() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unfade.models.folder import Base, load_tokenizer
-from unfade.models.vocabulary import build_tokenizer, learn_words, unknown_words
+from unfade.models.vocabulary import build_tokenizer, learn_words, unknown_words, words_beyond
 
 CAPTIONS = ["A red dress, green grass.", "a RED car", "the café's red door"]
 
@@ -40,3 +40,19 @@ def test_unknown_words_are_named_once_and_in_order() -> None:
 
 def test_a_tokenizer_of_word_pieces_knows_every_word(tiny_sd: Base) -> None:
     assert unknown_words(tiny_sd.tokenizer, "a red zebra, é 漢字") == []
+
+
+def test_words_beyond_are_those_that_are_cut_off() -> None:
+    tokenizer = build_tokenizer(["a", "red", "dress"], length=6)
+    text = "a red dress, green grass; a CAFÉ"  # four words fit beside begin and end
+    assert words_beyond(tokenizer, text, 6) == ["grass", "a", "CAFÉ"]
+    kept = tokenizer(text, truncation=True).input_ids[1:-1]
+    assert len(kept) == 4
+    assert words_beyond(tokenizer, "a red dress, green", 6) == []
+    assert words_beyond(tokenizer, "", 6) == []
+
+
+def test_words_beyond_name_a_word_whole_when_it_is_cut_apart(tiny_sd: Base) -> None:
+    # One token for "red", one for each other letter: "green" is cut after "gr".
+    assert words_beyond(tiny_sd.tokenizer, "red green, red", 5) == ["green", "red"]
+    assert words_beyond(tiny_sd.tokenizer, "red red red", 5) == []

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from unfade.errors import InputError
 from unfade.imaging import Photo
+from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.options import RestoreOptions
 from unfade.pipeline.auto import Effort
 from unfade.pipeline.colour import to_lab
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.holes import weight_rows
 from unfade.pipeline.restore import Mender
-from unfade.pipeline.tasks import Work, warn_of_unknown_words
+from unfade.pipeline.tasks import Work, warn_of_lost_words
+from unfade.pipeline.upscale import Upscaler
 
 MakePhoto = Callable[..., Photo]
 MakeMask = Callable[..., NDArray[np.uint8]]
@@ -38,10 +40,18 @@ def run(mender: Mender, make_pipeline: Callable[..., RestorationPipeline]) -> Ru
         effort = Effort(strength, 0.5 if own.fidelity == "auto" else own.fidelity)
         shares = [] if seen is None else seen
         return Work(
-            mender, pipeline, photo, mask, own, effort, 0.5, lambda _, share: shares.append(share)
-        ).results()
+            mender, None, pipeline, photo, mask, own, effort, 0.5,
+            lambda _, share: shares.append(share),
+        ).results()  # fmt: skip
 
     return work
+
+
+def tiny_enlarger() -> Enlarger:
+    torch.manual_seed(0)
+    network = Enlarger(EnlargerConfig([8, 8], [1, 1], hidden=8)).eval().requires_grad_(False)
+    torch.nn.init.normal_(network.net.leave.weight, std=0.05)
+    return network
 
 
 def lab(photo: Photo) -> NDArray[np.float32]:
@@ -87,13 +97,33 @@ def test_model_is_shown_the_mended_photo_and_its_holes(
     photo, mask = make_photo(), make_mask()
     options = RestoreOptions(steps=1, tone="keep", only_damage=True)
     Work(
-        mender, pipeline, photo, mask, options, Effort(1.0, 0.0), 0.5, lambda stage, share: None
-    ).results()
+        mender, None, pipeline, photo, mask, options, Effort(1.0, 0.0), 0.5,
+        lambda stage, share: None,
+    ).results()  # fmt: skip
     mended = mender.mend(photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5)
     rgb = mended.srgb(slice(None), slice(None)).transpose(2, 0, 1)
     np.testing.assert_allclose(seen[0][0, :3].numpy(), rgb, atol=1e-6)
     holes = seen[0][0, 3].numpy() > 0
     assert holes[mask > 0].all() and holes.mean() < 0.3
+
+
+def test_model_is_shown_what_the_first_stage_enlarged(
+    mender: Mender, make_pipeline: Callable[..., RestorationPipeline], make_photo: MakePhoto
+) -> None:
+    pipeline: Any = make_pipeline()
+    seen: list[torch.Tensor] = []
+    pipeline.controlnet.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["controlnet_cond"]), with_kwargs=True
+    )
+    photo, upscaler = make_photo(20, 24), Upscaler(tiny_enlarger(), torch.device("cpu"))
+    options = RestoreOptions(task="super-resolution", steps=1)
+    (out,) = Work(
+        mender, upscaler, pipeline, photo, None, options, Effort(1.0, 0.0), 0.5,
+        lambda stage, share: None,
+    ).results()  # fmt: skip
+    assert (out.height, out.width) == (80, 96)
+    shown = upscaler.once(photo, 4, tick=lambda share: None).srgb(slice(None), slice(None))
+    np.testing.assert_allclose(seen[0][0, :3].numpy(), shown.transpose(2, 0, 1), atol=1e-6)
 
 
 def test_colorize_makes_a_gray_photo_rgb_and_keeps_its_luminance(
@@ -199,9 +229,21 @@ def test_unknown_words_are_named_in_one_warning(
 ) -> None:
     pipeline = make_pipeline()
     with caplog.at_level(logging.WARNING):
-        warn_of_unknown_words(pipeline, RestoreOptions(prompt="a red dress"))
+        warn_of_lost_words(pipeline, RestoreOptions(prompt="a red dress"))
         assert not caplog.records
         options = RestoreOptions(prompt="a red hat", negative_prompt="blue Zebra")
-        warn_of_unknown_words(pipeline, options)
+        warn_of_lost_words(pipeline, options)
     (record,) = caplog.records
     assert record.getMessage().endswith(": hat, zebra")
+
+
+def test_words_beyond_the_longest_prompt_are_named(
+    make_pipeline: Callable[..., RestorationPipeline], caplog: pytest.LogCaptureFixture
+) -> None:
+    options = RestoreOptions(prompt="a red dress " * 2 + "a blue dress", negative_prompt="red")
+    with caplog.at_level(logging.WARNING):
+        warn_of_lost_words(make_pipeline(), options)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "a prompt of more than 8 tokens: its end is cut off: a blue dress"
+    )

@@ -45,7 +45,7 @@ def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -
 
 def test_sd21_needs_a_controlnet(tiny_preset: Path) -> None:
     with pytest.raises(UsageError, match="--controlnet"):
-        DiffusionWeights.find("sd21")
+        DiffusionWeights.find("sd21").require()
     found = DiffusionWeights.find("sd21", controlnet=tiny_preset / "controlnet")
     found.require()
     assert found.hashes["base"] == f"{SD21_ID}@{SD21_REVISION}"

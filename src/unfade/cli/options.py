@@ -169,7 +169,7 @@ def sampling_options(command: F) -> F:
             default="auto",
             show_default=True,
             metavar="auto|S",
-            help="0..1, how much the diffusion model may change; 0 leaves an old photo to the "
+            help="0..1, how much the diffusion model may change; 0 leaves the photo to the "
             "first stage. auto: the less damage, the less.",
         ),
         click.option(

@@ -85,6 +85,11 @@ def make_condition(kind: ConditionKind, picture: Tensor, mask: Tensor | None) ->
     return torch.cat([picture, mask.to(picture.dtype)], 1)
 
 
+def prompt_length(text_encoder: CLIPTextModel) -> int:
+    """L, the tokens of a prompt, those that begin and end it included."""
+    return int(cast(Any, text_encoder).config.max_position_embeddings)
+
+
 def embed(
     tokenizer: PreTrainedTokenizerBase, text_encoder: CLIPTextModel, prompts: Sequence[str]
 ) -> Tensor:
@@ -95,7 +100,7 @@ def embed(
     """
     if not prompts:
         raise UsageError("no prompt", "one or more", "give '' for the null text")
-    length: int = cast(Any, text_encoder).config.max_position_embeddings
+    length = prompt_length(text_encoder)
     tokens = cast(Any, tokenizer)(
         list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
     )

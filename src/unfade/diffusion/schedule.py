@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
@@ -24,12 +23,10 @@ class Schedule:
 
     Attributes:
         alphas_cumprod: (T,), the cumulative products ab_t, falling, in (0, 1).
-        final: the ab of timestep -1, which is after the last step.
         prediction: "epsilon" (the noise) or "v_prediction" (arXiv 2202.00512).
     """
 
     alphas_cumprod: Tensor
-    final: float
     prediction: str
 
     @classmethod
@@ -43,7 +40,7 @@ class Schedule:
         if prediction not in _PREDICTIONS:
             expected, fix = " or ".join(_PREDICTIONS), "use another base model"
             raise UsageError(f"a model that predicts '{prediction}'", expected, fix)
-        return cls(scheduler.alphas_cumprod, float(scheduler.final_alpha_cumprod), prediction)
+        return cls(scheduler.alphas_cumprod, prediction)
 
     @property
     def steps(self) -> int:
@@ -51,9 +48,9 @@ class Schedule:
         return len(self.alphas_cumprod)
 
     def alpha(self, t: Tensor, like: Tensor) -> Tensor:
-        """(N,) timesteps, -1 included -> (N, 1, 1, 1), ab_t on `like`'s device, in float32."""
-        known = torch.cat([self.alphas_cumprod, self.alphas_cumprod.new_tensor([self.final])])
-        return known.to(like.device)[t.to(like.device)].float()[:, None, None, None]
+        """(N,) timesteps -> (N, 1, 1, 1), ab_t on `like`'s device, in float32."""
+        known = self.alphas_cumprod.to(like.device)  # (T,)
+        return known[t.to(like.device)].float()[:, None, None, None]
 
 
 def q_sample(schedule: Schedule, z0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
@@ -100,7 +97,7 @@ def ddim_step(schedule: Schedule, zt: Tensor, eps: Tensor, t: Tensor, before: Te
     Args:
         zt, eps: (N, C, h, w), the noised latent and the predicted noise.
         t: (N,), timesteps 0..T-1.
-        before: (N,), the earlier timesteps, -1..T-2; -1 is the end.
+        before: (N,), the earlier timesteps, 0..T-1; where it is t, nothing changes.
     """
     ab = schedule.alpha(before, zt)
     return ab.sqrt() * predict_z0(schedule, zt, eps, t) + (1 - ab).sqrt() * eps

@@ -1,7 +1,8 @@
 """Presets: named, complete sets of weights.
 
-A preset is a folder. The three files of the first stage are in every one; the diffusion model is
-there as a whole or not at all, in diffusers' layout (`models.folder`); its CFW may be missing.
+A preset is a folder. The three files of the first stage are in every one; that of
+super-resolution may be missing. The diffusion model is there as a whole or not at all, in
+diffusers' layout (`models.folder`); its CFW may be missing.
 `preset.json` lists every file by its path in the folder, with its SHA-256.
 """
 
@@ -16,6 +17,7 @@ from unfade.errors import UsageError, WeightsError
 from unfade.manifest import sha256_file
 
 FILES = ("scratch.safetensors", "stage1.safetensors", "tone.safetensors")
+ENLARGER = "enlarger.safetensors"
 DIFFUSION_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "controlnet")
 CFW = "cfw"
 MANIFEST = "preset.json"
@@ -47,6 +49,11 @@ class Preset:
         return {name: self.sha256[name] for name in FILES}
 
     @property
+    def enlarger(self) -> dict[str, str]:
+        """The file of super-resolution's first stage and its hash; empty where it is missing."""
+        return {name: digest for name, digest in self.sha256.items() if name == ENLARGER}
+
+    @property
     def missing(self) -> list[str]:
         """The parts of the diffusion model that are not there: none or all of them."""
         return [name for name in DIFFUSION_PARTS if not self.part(name)]
@@ -64,7 +71,7 @@ def weights_folder() -> Path:
 
 def found_files(folder: Path) -> list[str]:
     """The paths in a folder of all that belongs to a preset, with "/", sorted."""
-    files = [name for name in FILES if (folder / name).is_file()]
+    files = [name for name in (*FILES, ENLARGER) if (folder / name).is_file()]
     for part in (*DIFFUSION_PARTS, CFW):
         found = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
         files += [p.as_posix() for p in found if not any(x.startswith(".") for x in p.parts)]
@@ -76,10 +83,14 @@ def write_manifest(folder: Path) -> None:
 
     Raises:
         WeightsError: there is a part of the diffusion model without the others.
+        OutputError: the list cannot be written.
     """
+    from unfade.imaging.atomic import atomic_file
+
     hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
     _refuse_halves(folder, hashes)
-    (folder / MANIFEST).write_text(json.dumps({"sha256": hashes}, indent=2) + "\n", "utf-8")
+    with atomic_file(folder / MANIFEST) as file:
+        file.write((json.dumps({"sha256": hashes}, indent=2) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
@@ -122,7 +133,8 @@ def find_preset(preset: str | Path) -> Preset:
         )  # fmt: skip
     hashes = read_manifest(folder)
     if str(preset) == SD21:
-        hashes = {name: digest for name, digest in hashes.items() if name in FILES}
+        own = (*FILES, ENLARGER)
+        hashes = {name: digest for name, digest in hashes.items() if name in own}
     _refuse_halves(folder, hashes)
     for name in (*FILES, *hashes):
         if name not in hashes or not (folder / name).is_file():

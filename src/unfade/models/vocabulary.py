@@ -58,12 +58,32 @@ def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
 
     A tokenizer of word pieces, as Stable Diffusion's, knows them all.
     """
-    found = cast(Any, tokenizer)(text, add_special_tokens=False, return_offsets_mapping=True)
+    found = cast(Any, tokenizer)(
+        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
     pairs = zip(found["input_ids"], found["offset_mapping"], strict=True)
     unknown = (
         text[start:stop] for token, (start, stop) in pairs if token == tokenizer.unk_token_id
     )
     return list(dict.fromkeys(word.lower() for word in unknown))
+
+
+def words_beyond(tokenizer: PreTrainedTokenizerBase, text: str, length: int) -> list[str]:
+    """The words of a prompt that are cut off, in order; a word that is cut apart counts.
+
+    Args:
+        length: tokens of a prompt, those that begin and end it included.
+    """
+    found = cast(Any, tokenizer)(
+        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    beyond = found["offset_mapping"][length - tokenizer.num_special_tokens_to_add() :]
+    if not beyond:
+        return []
+    first = int(beyond[0][0])
+    while first > 0 and text[first - 1].isalnum() and text[first].isalnum():
+        first -= 1
+    return re.findall(r"\w+", text[first:])
 
 
 def _normalizer() -> Any:

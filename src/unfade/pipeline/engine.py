@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
 
+from unfade.errors import WeightsError
 from unfade.imaging import Photo
-from unfade.options import RestoreOptions
+from unfade.models.presets import ENLARGER
+from unfade.options import SCALE, RestoreOptions
 from unfade.pipeline.auto import Effort, effort, measure
+from unfade.pipeline.enlarge import check_size
 from unfade.pipeline.holes import Mask
 from unfade.pipeline.restore import Mender
+from unfade.pipeline.upscale import Upscaler
 from unfade.pipeline.weights import DiffusionWeights
 
 if TYPE_CHECKING:
     from unfade.pipeline.diffusion import RestorationPipeline
+
+logger = logging.getLogger(__name__)
 
 
 class Engine:
@@ -33,11 +40,22 @@ class Engine:
         self.weights = weights
         self.device = device
         self._pipeline: RestorationPipeline | None = None
+        self._upscaler: Upscaler | None = None
         self._warned: set[tuple[str, str]] = set()
 
     def require(self, options: RestoreOptions) -> None:
-        """WeightsError where options ask for the model and it is not there."""
-        if options.asks_diffusion:
+        """Refuses to go on without the model, where options or names of its parts ask for it.
+
+        Raises:
+            UsageError: "sd21" without a ControlNet.
+            WeightsError: a part is missing.
+        """
+        small = options.task == "super-resolution" and not self.weights.preset.enlarger
+        if small and options.strength == 0:
+            fix = "leave the strength out, or use a preset that has it"
+            path = self.weights.preset.folder
+            raise WeightsError(f"no {ENLARGER}", "it, to enlarge without diffusion", fix, path=path)
+        if options.asks_diffusion or self.weights.named or small:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
 
     def may_act(self, options: RestoreOptions) -> bool:
@@ -55,6 +73,30 @@ class Engine:
 
             self._pipeline = load_pipeline(self.weights, self.device)
 
+    def enlarge(
+        self, photo: Photo, options: RestoreOptions, progress: Callable[[str, float], None]
+    ) -> list[Photo]:
+        """What the first stage of super-resolution makes of a photo; all variants are alike.
+
+        Raises:
+            InputError: the result would be larger than the options allow.
+            WeightsError: the network is missing or damaged.
+        """
+        scale = SCALE if options.scale is None else float(options.scale)
+        check_size(photo, scale, options.max_pixels)
+        upscaler = self._loaded_upscaler()
+        assert upscaler is not None, "`require` has seen that it is there"
+        image = upscaler.enlarge(photo, scale, tick=lambda share: progress("enlarge", share))
+        return [image] * options.variants
+
+    def _loaded_upscaler(self) -> Upscaler | None:
+        """The first stage of super-resolution; None where the preset has none."""
+        preset = self.weights.preset
+        if self._upscaler is None and preset.enlarger:
+            preset.check(preset.enlarger)
+            self._upscaler = Upscaler.load(preset.folder / ENLARGER, self.device)
+        return self._upscaler
+
     def judge(
         self, photo: Photo, mask: Mask | None, options: RestoreOptions, limit: float
     ) -> dict[str, float]:
@@ -66,6 +108,11 @@ class Engine:
         """
         damage = measure(photo, mask, limit)
         found = effort(options, damage, cfw=self.weights.cfw is not None)
+        if found.strength == 0 and options.variants > 1:
+            logger.warning(
+                "no diffusion is called for, so the %d variants are alike; choose a strength above "
+                "0 for different ones", options.variants,
+            )  # fmt: skip
         return {**asdict(found), **asdict(damage)}
 
     def restore(
@@ -77,13 +124,14 @@ class Engine:
         Args:
             taken: from `judge`.
         """
-        from unfade.pipeline.tasks import Work, warn_of_unknown_words
+        from unfade.pipeline.tasks import Work, warn_of_lost_words
 
         assert self._pipeline is not None, "the model is loaded before it is asked"
         prompts = (options.prompt, options.negative_prompt)
         if prompts not in self._warned:
-            warn_of_unknown_words(self._pipeline, options)
+            warn_of_lost_words(self._pipeline, options)
             self._warned.add(prompts)
         effort = Effort(taken["strength"], taken["fidelity"])
-        work = Work(mender, self._pipeline, photo, mask, options, effort, limit, progress)
+        upscaler = self._loaded_upscaler() if options.task == "super-resolution" else None
+        work = Work(mender, upscaler, self._pipeline, photo, mask, options, effort, limit, progress)
         return work.results()

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unfade.diffusion.condition import prompt_length
 from unfade.imaging import Photo
-from unfade.models.vocabulary import unknown_words
+from unfade.models.vocabulary import unknown_words, words_beyond
 from unfade.options import GUIDANCE, SCALE, RestoreOptions
 from unfade.pipeline.auto import Effort
 from unfade.pipeline.colour import with_luminance
@@ -22,6 +23,7 @@ from unfade.pipeline.holes import Mask, hole_map, put_faded, weight_rows
 from unfade.pipeline.picture import LumaPicture, PhotoPicture, Picture
 from unfade.pipeline.restore import Mender
 from unfade.pipeline.settings import DiffusionSettings
+from unfade.pipeline.upscale import Upscaler
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ class Work:
     Memory is bounded by the tile, but for the photo, its results, and their latent.
 
     Attributes:
-        mender: the first stage.
+        mender: the first stage of old photos.
+        upscaler: the first stage of super-resolution; None is bicubic interpolation.
         pipeline: the diffusion model.
         mask: (H, W), probability of damage in 1/255; None fills nothing.
         effort: strength above 0, and fidelity.
@@ -49,6 +52,7 @@ class Work:
     """
 
     mender: Mender
+    upscaler: Upscaler | None
     pipeline: RestorationPipeline
     photo: Photo
     mask: Mask | None
@@ -108,13 +112,19 @@ class Work:
         """Twice or four times as large, as often as it takes, then made smaller to fit."""
         large, steps = self.photo, passes(scale)
         for i, step in enumerate(steps):
-            picture = EnlargedPicture(large, step)
+            picture = self._made_large(large, step)
             large = large.blank(size=(picture.height, picture.width))
             tick = self._ticker(variant * len(steps) + i, self.options.variants * len(steps))
             for rows, band in self._bands(picture, variant, tick):
                 large.put_srgb(rows, slice(0, picture.width), _pixels(band))
         size = (round(scale * self.photo.height), round(scale * self.photo.width))
         return with_print_size(shrunk(large, size), scale)
+
+    def _made_large(self, photo: Photo, step: int) -> Picture:
+        """What the model is shown of a small photo."""
+        if self.upscaler is None:
+            return EnlargedPicture(photo, step)
+        return PhotoPicture(self.upscaler.once(photo, step, tick=lambda _: None))
 
     def _bands(self, picture: Picture, variant: int, tick: Tick) -> Iterator[Band]:
         for top, band in self.pipeline.bands(picture, self._settings, variant=variant, tick=tick):
@@ -156,12 +166,19 @@ class Work:
         return lambda share: self.progress("diffuse", _FIRST + rest * (done + share) / parts)
 
 
-def warn_of_unknown_words(pipeline: RestorationPipeline, options: RestoreOptions) -> None:
-    """One warning that names the words of the prompts that the model has never seen."""
-    text = f"{options.prompt} {options.negative_prompt}"
-    words = unknown_words(pipeline.networks.base.tokenizer, text)
+def warn_of_lost_words(pipeline: RestorationPipeline, options: RestoreOptions) -> None:
+    """Warnings that name the words of the prompts that the model never saw, or will not see."""
+    base = pipeline.networks.base
+    words = unknown_words(base.tokenizer, f"{options.prompt} {options.negative_prompt}")
     if words:
         logger.warning("words that the model does not know, and ignores: %s", ", ".join(words))
+    length = prompt_length(base.text_encoder)
+    for prompt in (options.prompt, options.negative_prompt):
+        cut = words_beyond(base.tokenizer, prompt, length)
+        if cut:
+            logger.warning(
+                "a prompt of more than %d tokens: its end is cut off: %s", length, " ".join(cut)
+            )
 
 
 def _pixels(band: Tensor) -> NDArray[np.float32]:

@@ -68,8 +68,8 @@ class Upscaler:
         rgb = photo.srgb(slice(rows.start, rows.stop), slice(cols.start, cols.stop))
         with inference(self.device):
             large = self._network(to_tensor(rgb, self.device))  # (1, 3, 4h, 4w), padded
-            large = F.avg_pool2d(large, SCALE // step)  # (1, 3, step h, step w)
-            made: torch.Tensor = large[0].clamp(0, 1).permute(1, 2, 0).cpu()
+            large = F.avg_pool2d(large.clamp(0, 1), SCALE // step)  # (1, 3, step h, step w)
+            made: torch.Tensor = large[0].permute(1, 2, 0).cpu()
         y, x = _scaled(rows, step), _scaled(cols, step)
         top, left = step * (rows.first - rows.start), step * (cols.first - cols.start)
         kept = made[top : top + y.stop - y.start, left : left + x.stop - x.start]

@@ -35,13 +35,16 @@ class DiffusionWeights:
         """Those of a preset, by name or folder, with parts from elsewhere.
 
         Raises:
-            UsageError: no such preset, or "sd21" without a ControlNet.
+            UsageError: no such preset.
             WeightsError: the preset is damaged.
         """
-        if str(preset) == SD21 and controlnet is None:
-            fix = "pass --controlnet FOLDER, as `unfade train controlnet` writes it"
-            raise UsageError(f"preset '{SD21}' without a ControlNet", "one trained on it", fix)
         return cls(find_preset(preset), base, controlnet)
+
+    @property
+    def named(self) -> bool:
+        """Whether a model was asked for by name, and not only a preset that may have one."""
+        own = self.preset.name == SD21
+        return own or self.base is not None or self.controlnet is not None
 
     @property
     def missing(self) -> list[str]:
@@ -66,11 +69,18 @@ class DiffusionWeights:
         return self.preset.folder / CFW if own else None
 
     def require(self, *, cfw: bool = False) -> None:
-        """WeightsError where a part is missing.
+        """Refuses to go on where a part is missing.
 
         Args:
             cfw: whether the CFW counts.
+
+        Raises:
+            UsageError: "sd21" without a ControlNet.
+            WeightsError: without another part.
         """
+        if self.preset.name == SD21 and self.controlnet is None:
+            fix = "pass --controlnet FOLDER, as `unfade train controlnet` writes it"
+            raise UsageError(f"preset '{SD21}' without a ControlNet", "one trained on it", fix)
         if not self.missing:
             if cfw and self.cfw is None:
                 fix = "leave the fidelity out, or train a CFW (`unfade train cfw`)"
