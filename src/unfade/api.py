@@ -77,6 +77,16 @@ class Restorer:
         """The SHA-256 of each file of weights of the first stage."""
         return dict(self._mender.weights)
 
+    @property
+    def diffuses(self) -> bool:
+        """Whether the diffusion model is there. Without it old photos are mended, and no more."""
+        return not self._engine.weights.missing
+
+    @property
+    def threshold(self) -> float:
+        """The probability, 0..1, from which the detector counts a pixel as damaged."""
+        return self._mender.threshold
+
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
         """The SHA-256 of each file of weights that restoring with these options goes by.
 

@@ -118,3 +118,24 @@ def test_fingerprint_changes_with_pixels_and_captions_alone() -> None:
         [CleanPhoto("c", b"12", ("x",)), photos[1]],
     )
     assert len({fingerprint(p) for p in (photos, *others)}) == 5
+
+
+@pytest.mark.parametrize("captions", [None, "a cat", [1]])
+def test_load_photos_refuses_captions_that_are_no_list_of_texts(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path, captions: object
+) -> None:
+    make_shard("a.tar", {"one.json": {"captions": captions}, "one.png": encode(1)})
+    with pytest.raises(InputError, match="captions that are no list"):
+        load_photos(tmp_path)
+
+
+def test_load_photos_names_a_file_that_cannot_be_read(
+    encode: Encode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.png").write_bytes(encode(1))
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match=r"a\.png: got permission denied"):
+        load_photos(tmp_path)

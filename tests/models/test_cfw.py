@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
+from unfade.errors import UsageError
 from unfade.models.cfw import Cfw, build_cfw, decode_fused, encoder_features
 from unfade.models.compact import VaeConfig, build_vae
 from unfade.models.folder import Base, load_part, save_part
@@ -79,3 +80,8 @@ def test_cfw_fits_stable_diffusions_autoencoder(tiny_sd: Base) -> None:
     features = encoder_features(tiny_sd.vae, torch.rand(1, 3, 64, 64))
     z0 = torch.randn(1, 4, 8, 8)
     assert decode_fused(tiny_sd.vae, cfw, z0, features, 0.5).shape == (1, 3, 64, 64)
+
+
+def test_build_cfw_refuses_widths_for_another_decoder(vae: AutoencoderKL) -> None:
+    with pytest.raises(UsageError, match=r"hidden = \[64\], expected 3"):
+        build_cfw(vae)

@@ -154,6 +154,21 @@ def test_save_part_reports_a_folder_that_cannot_be_written(
         save_part(tmp_path / "file" / "unet", tiny_compact.unet)
 
 
+def test_save_part_leaves_what_was_there_when_it_fails(
+    tiny_compact: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_part(tmp_path, tiny_compact.unet)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(_: object) -> str:  # the file is open, and empty, by then
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(UNet2DConditionModel, "to_json_string", full)
+    with pytest.raises(OutputError, match="no space left"):
+        save_part(tmp_path, tiny_compact.unet)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
 def test_a_saved_controlnet_runs_in_diffusers_own_pipeline(tiny_sd: Base, tmp_path: Path) -> None:
     ours = build_controlnet(tiny_sd.unet)
     for parameter in ours.parameters():

@@ -159,3 +159,14 @@ def test_load_single_file_refuses_weights_that_do_not_fit(
         save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match="do not fit"):
         load_single_file(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_load_single_file_names_a_damaged_configuration(
+    tiny_sd: Base, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "v2-1.safetensors"
+    write_single_file(path, tiny_sd)
+    (tmp_path / "unet" / "config.json").write_text(text, "utf-8")
+    with pytest.raises(WeightsError, match=r"unet/config\.json: got an unreadable"):
+        load_single_file(path)

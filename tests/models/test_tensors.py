@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unfade.errors import OutputError, WeightsError
+from unfade.imaging import atomic
 from unfade.models import tensors
 
 
@@ -35,10 +36,29 @@ def test_write_tensors_leaves_the_old_file_when_it_fails(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tensors.os, "fsync", full)
-    with pytest.raises(OutputError, match="no space left"):
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    with pytest.raises(OutputError, match="a full disk"):
         tensors.write_tensors(path, {"a": torch.ones(2)}, {})
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_write_tensors_keeps_writers_of_one_file_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, plain = tmp_path / "t", atomic.os.fsync
+    theirs = {"a": torch.ones(1000)}
+
+    def other(descriptor: int) -> None:  # another process writes while this one does
+        monkeypatch.setattr(atomic.os, "fsync", plain)
+        tensors.write_tensors(path, theirs, {})
+        assert torch.equal(tensors.read_tensors(path)[0]["a"], theirs["a"])
+        plain(descriptor)
+
+    monkeypatch.setattr(atomic.os, "fsync", other)
+    ours = {"a": torch.zeros(3)}
+    tensors.write_tensors(path, ours, {})
+    assert torch.equal(tensors.read_tensors(path)[0]["a"], ours["a"])
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
 
 

@@ -4,10 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from unfade.data.sources import CleanPhoto
 from unfade.diffusion.condition import decode, make_condition
+from unfade.errors import WeightsError
 from unfade.models.cfw import Cfw
+from unfade.models.compact import build_controlnet
+from unfade.models.folder import Base
+from unfade.train.cfw import CfwRecipe, CfwTask
 from unfade.train.sampling import sample_z0
 
 MakeTask = Callable[..., Any]
@@ -54,3 +60,11 @@ def test_show_and_export(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     task.export(cfw, tmp_path / "cfw")
     assert isinstance(task.load(tmp_path / "cfw"), Cfw)
+
+
+def test_task_refuses_a_controlnet_of_another_base(
+    photos: list[CleanPhoto], base: Base, cache: Path, tiny_sd: Base
+) -> None:
+    other = build_controlnet(tiny_sd.unet, widths=(4, 4, 8, 8))
+    with pytest.raises(WeightsError, match="a ControlNet whose"):
+        CfwTask(CfwRecipe(hidden=[8, 8]), photos, base, other, cache)

@@ -130,3 +130,19 @@ def test_show_and_export_give_pictures_and_weights_that_load(
 def test_task_refuses_a_p_iide_that_is_no_probability(make_diffusion_task: MakeTask) -> None:
     with pytest.raises(UsageError, match="p_iide"):
         make_diffusion_task("controlnet", p_iide=1.5)
+
+
+def test_task_refuses_widths_that_do_not_reach_the_latent(make_diffusion_task: MakeTask) -> None:
+    with pytest.raises(UsageError, match=r"widths = \[4, 8\], expected 3"):
+        make_diffusion_task("controlnet", widths=[4, 8])
+
+
+def test_gradients_reach_every_weight_when_samples_swap_in_bf16(
+    make_diffusion_task: MakeTask, make_controlnet: MakeTask
+) -> None:
+    task, controlnet = make_diffusion_task("controlnet", p_iide=0.0), make_controlnet()
+    batch = batch_of(task)
+    assert batch["swap"].all()
+    with torch.autocast("cpu", torch.bfloat16):
+        task.loss(controlnet, batch)[0].backward()
+    assert all(p.grad is not None and p.grad.any() for p in controlnet.parameters())

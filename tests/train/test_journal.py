@@ -46,3 +46,22 @@ def test_journal_needs_no_tensorboard(tmp_path: Path, monkeypatch: pytest.Monkey
     book.sheet(1, tmp_path / "sheet.png")
     book.close()
     assert [p.name for p in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def test_journal_drops_what_was_never_saved_and_half_a_row(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    book = Journal(tmp_path, 0)
+    for step in (2, 4, 5):
+        book.row(step, {"loss": 1.0})
+    book.close()
+    log = tmp_path / "log.jsonl"
+    with log.open("a") as handle:
+        handle.write('{"step": 3, "lo')  # killed here
+    book = Journal(tmp_path, 4)
+    book.row(5, {"loss": 0.5})
+    book.close()
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [2, 4, 5]
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [(e.step, e.value) for e in board.Scalars("loss")] == [(2, 1.0), (4, 1.0), (5, 0.5)]

@@ -295,6 +295,19 @@ def test_train_starts_from_given_weights(make_task: MakeTask, tmp_path: Path) ->
         torch.testing.assert_close(a, b)
 
 
+def test_train_refuses_to_start_from_another_network(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task("tone", steps=1)
+    with pytest.raises(WeightsError, match="another shape to start from"):
+        train(task, task.recipe.loop, tmp_path, start=make_task("scratch").build())
+
+
+def test_train_takes_a_network_that_cannot_forget_activations(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
+    run(make_task("cfw", steps=1, checkpointing=True), tmp_path)
+    assert (tmp_path / "state.safetensors").exists()
+
+
 def test_train_skips_a_step_whose_gradient_is_not_finite(
     make_task: MakeTask, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from unfade.errors import UsageError
+from unfade.models.compact import UnetConfig
 from unfade.models.folder import BASE_PARTS, load_base
 from unfade.train.feed import HELD_OUT
 
@@ -77,3 +81,12 @@ def test_export_is_a_complete_base_model_that_loads(
     started = task.load(tmp_path / "base")
     for a, b in zip(model.parameters(), started.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("change", [{"latent_channels": 8}, {"text_width": 16}])
+def test_task_refuses_networks_that_do_not_fit(
+    make_diffusion_task: MakeTask, change: dict[str, int]
+) -> None:
+    unet = replace(UnetConfig(latent_channels=4, text_width=8), **change)
+    with pytest.raises(UsageError, match=rf"unet\.{next(iter(change))}"):
+        make_diffusion_task("prior", unet=unet)

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
+
+import pytest
 
 from unfade.data.sources import CleanPhoto, fingerprint
 from unfade.train import record
@@ -36,3 +39,17 @@ def test_manifest_keeps_every_start_and_the_hashes_at_the_end(tmp_path: Path) ->
     record.finish(tmp_path, tmp_path / "one.safetensors")
     found = json.loads((tmp_path / "run.json").read_text())
     assert list(found["weights"]) == ["one.safetensors"]
+
+
+def test_a_run_that_goes_on_otherwise_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos = [CleanPhoto("a", b"1")]
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            record.begin(tmp_path, "vae", {"size": 32}, photos, Inputs(), accelerator())
+        assert not caplog.records
+        others = [CleanPhoto("a", b"2")]
+        record.begin(tmp_path, "vae", {"size": 64}, others, Inputs(), accelerator())
+    (told,) = caplog.records
+    assert "recipe, data_sha256" in told.getMessage()

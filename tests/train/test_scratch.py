@@ -3,9 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 
-from unfade.train.scratch import mask_loss
+from unfade.data.pairs import PairOptions
+from unfade.data.sources import CleanPhoto
+from unfade.errors import UsageError
+from unfade.train.options import ScratchRecipe
+from unfade.train.scratch import ScratchTask, mask_loss
 
 MakeTask = Callable[..., Any]
 
@@ -65,3 +70,8 @@ def test_loss_reports_the_f1_score(make_task: MakeTask) -> None:
             return 8 * (2 * mask - 1)
 
     assert task.loss(Oracle(), batch)[1]["f1"] == 1.0
+
+
+def test_task_refuses_crops_that_do_not_fit(photos: list[CleanPhoto]) -> None:
+    with pytest.raises(UsageError, match="crops of 40 pixels"):
+        ScratchTask(ScratchRecipe(pairs=PairOptions(size=40)), photos)

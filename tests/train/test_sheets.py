@@ -6,6 +6,7 @@ import cv2
 import pytest
 import torch
 
+from unfade.errors import OutputError
 from unfade.train.sheets import mean_psnr, write_sheet, write_triples
 
 
@@ -33,3 +34,8 @@ def test_mean_psnr_is_the_mean_over_pictures() -> None:
     out = hq.clone()
     out[0], out[1] = 0.1, 0.01
     assert mean_psnr(out, hq) == pytest.approx(30, abs=0.05)
+
+
+def test_write_sheet_says_so_when_it_cannot_write(tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        write_sheet(tmp_path / "none" / "s.png", [[torch.zeros(3, 4, 5)]])

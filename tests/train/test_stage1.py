@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from unfade.data.pairs import old_photo_pair
+from unfade.data.pairs import PairOptions, old_photo_pair
 from unfade.data.sources import CleanPhoto
+from unfade.errors import UsageError
 from unfade.models.erase import erased
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull
 from unfade.train.feed import batches
+from unfade.train.options import Stage1Recipe
 from unfade.train.stage1 import Stage1Task, found, imperfect, mending_loss
 
 MakeTask = Callable[..., Any]
@@ -185,3 +187,10 @@ def test_found_masks_are_the_same_in_any_process(make_found: Callable[[float], S
         assert all(torch.equal(b[k], c[k]) and torch.equal(a[k], d[k]) for k in a)
         for key in a:  # a process of several threads may round otherwise
             torch.testing.assert_close(a[key], b[key], rtol=0, atol=0.02)
+
+
+def test_task_refuses_pairs_that_it_cannot_draw(photos: list[CleanPhoto]) -> None:
+    with pytest.raises(UsageError, match=r"pairs\.hard = 0\.2, expected 0"):
+        Stage1Task(Stage1Recipe(pairs=PairOptions(size=32, hard=0.2)), photos)
+    with pytest.raises(UsageError, match="crops of 40 pixels"):
+        Stage1Task(Stage1Recipe(pairs=PairOptions(size=40)), photos)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unfade.errors import OutputError
-from unfade.models import tensors
+from unfade.imaging import atomic
 from unfade.train.state import blend, load_state, save_state, update_ema
 
 
@@ -29,7 +29,9 @@ def trained(seed: int, steps: int = 3) -> tuple[nn.Module, nn.Module, torch.opti
 
 def test_state_comes_back_whole(tmp_path: Path) -> None:
     model, ema, optimizer = trained(0)
+    (tmp_path / ".unfade-1.tmp").write_bytes(b"torn")  # a start before this one was killed
     save_state(tmp_path / "s", 3, model, ema, optimizer)
+    assert [p.name for p in tmp_path.iterdir()] == ["s"]
     other, other_ema, fresh = trained(1, steps=0)
     assert load_state(tmp_path / "s", other, other_ema, fresh) == 3
     for one, two in ((model, other), (ema, other_ema)):
@@ -67,7 +69,7 @@ def test_save_state_leaves_the_old_one_when_it_fails(
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tensors.os, "fsync", fail)
+    monkeypatch.setattr(atomic.os, "fsync", fail)
     with pytest.raises(OutputError):
         save_state(tmp_path / "s", 4, model, ema, optimizer)
     assert (tmp_path / "s").read_bytes() == before

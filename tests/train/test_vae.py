@@ -10,6 +10,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from unfade.data.sources import CleanPhoto
 from unfade.diffusion.condition import decode, encode
+from unfade.errors import UsageError
 from unfade.models.compact import VaeConfig
 from unfade.models.folder import load_part
 from unfade.train.feed import HELD_OUT
@@ -87,3 +88,8 @@ def test_show_writes_a_sheet_and_the_psnr(make_diffusion_task: MakeTask, tmp_pat
     figures = task.show(task.build().eval(), tmp_path / "sheet.png")
     assert 3 < figures["shown_psnr"] < 30
     assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_task_refuses_crops_that_do_not_fit(make_diffusion_task: MakeTask) -> None:
+    with pytest.raises(UsageError, match="crops of 30 pixels"):
+        make_diffusion_task("vae", size=30)

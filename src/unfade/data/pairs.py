@@ -14,6 +14,7 @@ from unfade.data.sources import CleanPhoto
 from unfade.degrade.old_photo import draw_tone, old_photo
 from unfade.degrade.severity import HEAVY, LIGHT, MODERATE
 from unfade.degrade.types import Degraded, Image, extent
+from unfade.errors import UsageError
 from unfade.rng import generator
 
 LARGE = 1.5
@@ -24,7 +25,7 @@ class PairOptions:
     """How training pairs are drawn.
 
     Attributes:
-        size: side of the square crop in pixels, a multiple of 16.
+        size: side of the square crop in pixels, a multiple of the network's stride.
         light, heavy: shares of the two severities; the rest is moderate.
         clean: share of pairs with nothing to mend, half of them with a change of tone.
         distractors: draw text, twigs and frames that are no damage.
@@ -49,6 +50,13 @@ class Spot:
     photo: int
     y: float
     x: float
+
+
+def check_size(size: int, stride: int) -> None:
+    """UsageError where crops are no multiple of what a network asks for, in pixels."""
+    if size < stride or size % stride:
+        fix = f"choose a multiple of {stride}"
+        raise UsageError(f"crops of {size} pixels", "crops that the network can fold", fix)
 
 
 def photo_index(seed: int, number: int, count: int) -> int:

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ def _from_shard(path: Path) -> list[CleanPhoto]:
     try:
         with tarfile.open(path) as tar:
             return _members(tar)
-    except (tarfile.TarError, OSError, ValueError, AttributeError) as error:
+    except (tarfile.TarError, OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"a damaged shard ({error})", "a tar of photos with their .json", "fetch it again",
             path=path,
@@ -73,10 +74,18 @@ def _members(tar: tarfile.TarFile) -> list[CleanPhoto]:
         name = PurePosixPath(member.name)
         key, suffix = name.with_suffix("").as_posix(), name.suffix.lower()
         if suffix == ".json":
-            captions[key] = tuple(json.loads(handle.read()).get("captions", ()))
+            captions[key] = _captions(json.loads(handle.read()))
         elif suffix in _SUFFIXES:
             pictures[key] = handle.read()
     return [CleanPhoto(k, code, captions.get(k, ())) for k, code in pictures.items()]
+
+
+def _captions(record: Any) -> tuple[str, ...]:
+    """Those of a photo's JSON object, none where it has none."""
+    found = record.get("captions", [])
+    if not isinstance(found, list) or not all(isinstance(x, str) for x in cast(list[Any], found)):
+        raise TypeError("captions that are no list of texts")
+    return tuple(cast(list[str], found))
 
 
 def load_photos(folder: Path) -> Sequence[CleanPhoto]:
@@ -86,7 +95,7 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
         The photos sorted by key, so that an index means the same photo everywhere.
 
     Raises:
-        InputError: the folder is missing or holds no photos, or a shard cannot be read.
+        InputError: the folder is missing or holds no photos, or a file cannot be read.
     """
     if not folder.is_dir():
         raise InputError(
@@ -97,12 +106,21 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
     if not shards:
         found = folder.rglob("*")
         files = sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
-        photos = [CleanPhoto(p.relative_to(folder).as_posix(), p.read_bytes()) for p in files]
+        photos = [CleanPhoto(p.relative_to(folder).as_posix(), _read(p)) for p in files]
     if not photos:
         raise InputError(
             "no photos", "pictures or WebDataset shards (*.tar)", "add some", path=folder
         )
     return sorted(photos, key=lambda photo: photo.key)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fix = "check its rights"
+        raise InputError(reason, "a file that can be read", fix, path=path) from error
 
 
 def hold_out(

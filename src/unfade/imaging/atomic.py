@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,12 +14,13 @@ from typing import BinaryIO
 from unfade.errors import OutputError
 
 _BUFFER_BYTES = 1 << 20
+_TEMPORARY = ".unfade-{}.tmp"
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Generator[BinaryIO]:
     """A file that takes the name `path` when the block ends well, and is gone when it does not."""
-    temporary = path.with_name(f".unfade-{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(_TEMPORARY.format(secrets.token_hex(6)))
     try:
         if path.is_dir():
             raise OutputError("a folder", "the name of a file", "add a file name", path=path)
@@ -35,6 +37,18 @@ def atomic_file(path: Path) -> Generator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
     _sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path, *, age_s: float) -> None:
+    """Removes what processes that were killed in `atomic_file` left in a folder.
+
+    Args:
+        age_s: seconds for which nobody has written to it; 0 where nobody else writes there.
+    """
+    for path in folder.glob(_TEMPORARY.format("*")):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime >= age_s:
+                path.unlink()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unfade.errors import UsageError
 from unfade.models.patches import fold, unfold
 
 
@@ -65,10 +66,16 @@ def build_cfw(vae: AutoencoderKL, hidden: Sequence[int] = (64,)) -> Cfw:
     Args:
         hidden: widths at 1/4, 1/2 and 1 of the resolution for an autoencoder of four levels; one
             for an autoencoder of a single level.
+
+    Raises:
+        UsageError: widths that are too few or too many.
     """
     widths: Sequence[int] = cast(Any, vae).config.block_out_channels
     encoder = [*reversed(widths[:-2]), widths[0]]
     decoder = [*reversed(widths[1:])] or [widths[0]]
+    if len(hidden) != len(decoder):
+        got, expected = f"hidden = {list(hidden)}", f"{len(decoder)} for this autoencoder"
+        raise UsageError(got, expected, "give one for each level of its decoder, but the coarsest")
     return Cfw(encoder=encoder, decoder=decoder, hidden=list(hidden))
 
 

@@ -49,6 +49,11 @@ class VaeConfig:
     latent_channels: int = 16
     groups: int = 1
 
+    @property
+    def downscale(self) -> int:
+        """How many pixels a cell of the latent is wide."""
+        return self.patch * 2 ** (len(self.widths) - 1)
+
 
 @dataclass(frozen=True)
 class UnetConfig:

@@ -9,11 +9,12 @@ Nothing but safetensors is read, and every tensor must be there.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
 import torch
@@ -79,6 +80,18 @@ def load_base(folder: Path, *, dtype: torch.dtype = torch.float32) -> Base:
     )
 
 
+def check_fit(base: Base, controlnet: ControlNetModel) -> None:
+    """WeightsError where a ControlNet was made for another base model."""
+    ours, theirs = cast(Any, base.unet).config, cast(Any, controlnet).config
+    for name in ("in_channels", "block_out_channels", "cross_attention_dim"):
+        own, other = ours[name], theirs[name]
+        if json.dumps(own) != json.dumps(other):  # a list and a tuple are alike
+            raise WeightsError(
+                f"a ControlNet whose {name} is {other}", f"{own}, as the base model has it",
+                "use one that was trained on this base model",
+            )  # fmt: skip
+
+
 def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32) -> P:
     """One network of a preset, ready for inference.
 
@@ -104,7 +117,7 @@ def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32)
             )  # fmt: skip
     except Exception as error:  # the libraries raise whatever their readers raise
         raise WeightsError(
-            f"unreadable weights ({_first_line(error)})", f"a {cls.__name__} in diffusers' layout",
+            f"unreadable weights ({first_line(error)})", f"a {cls.__name__} in diffusers' layout",
             "fetch them again", path=folder,
         ) from error  # fmt: skip
     absent = [*info["missing_keys"], *info["mismatched_keys"]]
@@ -125,14 +138,8 @@ def save_part(folder: Path, model: Part) -> None:
     text = isinstance(model, CLIPTextModel)
     name = "model.safetensors" if text else "diffusion_pytorch_model.safetensors"
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(model, CLIPTextModel):
-            cast(Any, model.config).save_pretrained(folder)
-        else:
-            cast(Any, model).save_config(folder)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    whole: Any = model
+    _put(folder, whole.config.save_pretrained if text else whole.save_config)
     write_tensors(folder / name, tensors, {"format": "pt"})
 
 
@@ -148,7 +155,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return cast(Any, AutoTokenizer).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # as in load_part
         raise WeightsError(
-            f"an unreadable tokenizer ({_first_line(error)})", "CLIP's or unfade's own",
+            f"an unreadable tokenizer ({first_line(error)})", "CLIP's or unfade's own",
             "fetch it again", path=folder,
         ) from error  # fmt: skip
 
@@ -169,22 +176,35 @@ def load_scheduler(folder: Path) -> DDIMScheduler:
         raise _missing(folder) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"an unreadable configuration ({_first_line(error)})", "a scheduler of diffusers",
+            f"an unreadable configuration ({first_line(error)})", "a scheduler of diffusers",
             "fetch it again", path=path,
         ) from error  # fmt: skip
 
 
 def save_base(folder: Path, base: Base) -> None:
-    """Writes the five parts of a base model. OutputError where that fails."""
+    """Writes the five parts of a base model; each file appears whole or not at all.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     for name, model in (
         ("vae", base.vae),
         ("unet", base.unet),
         ("text_encoder", base.text_encoder),
     ):
         save_part(folder / name, model)
+    _put(folder / "tokenizer", cast(Any, base.tokenizer).save_pretrained)
+    _put(folder / "scheduler", cast(Any, base.scheduler).save_pretrained)
+
+
+def _put(folder: Path, save: Callable[[Path], object]) -> None:
+    """Lets a library write small files, each of which then takes its place whole."""
     try:
-        cast(Any, base.tokenizer).save_pretrained(folder / "tokenizer")
-        cast(Any, base.scheduler).save_pretrained(folder / "scheduler")
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".unfade-", dir=folder) as temporary:
+            save(Path(temporary))
+            for path in Path(temporary).iterdir():
+                path.replace(folder / path.name)
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -203,7 +223,8 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of another library says, in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unfade.errors import WeightsError
 from unfade.models import sd21
-from unfade.models.folder import Base, Part, load_tokenizer
+from unfade.models.folder import Base, Part, first_line, load_tokenizer
 from unfade.models.tensors import read_tensors
 
 P = TypeVar("P", bound=Part)
@@ -55,7 +55,7 @@ def load_single_file(path: Path, *, dtype: torch.dtype = torch.float32) -> Base:
             utils.convert_open_clip_checkpoint(text_encoder, tensors),
         ]
     except (KeyError, IndexError, RuntimeError) as error:
-        raise _another(path, str(error).splitlines()[0]) from error
+        raise _another(path, first_line(error)) from error
     return Base(
         _filled(vae, renamed[0], dtype, path),
         _filled(unet, renamed[1], dtype, path),
@@ -68,8 +68,18 @@ def load_single_file(path: Path, *, dtype: torch.dtype = torch.float32) -> Base:
 def _read_config(folder: Path, otherwise: dict[str, Any]) -> dict[str, Any]:
     for path in (folder / "config.json", folder / "scheduler_config.json"):
         if path.is_file():
-            return json.loads(path.read_text("utf-8"))
+            return _parsed(path)
     return otherwise
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(
+            f"an unreadable configuration ({first_line(error)})", "a JSON object, as diffusers "
+            "writes it", "fetch it again, or remove it where the model is 2.1-base", path=path,
+        ) from error  # fmt: skip
 
 
 def _filled(model: P, tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> P:

@@ -10,7 +10,7 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from unfade.errors import WeightsError
-from unfade.models.folder import Base, load_base, load_part
+from unfade.models.folder import Base, first_line, load_base, load_part
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.single_file import load_single_file
 
@@ -71,8 +71,7 @@ def _fetched(source: str, files: list[str], option: str) -> Path:
             name, revision=revision or SD21_REVISION, allow_patterns=files
         )
     except Exception as error:  # network, disk, hub: whatever it is, the way out is the same
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _nothing(source, option, f" ({reason})") from error
+        raise _nothing(source, option, f" ({first_line(error)})") from error
     return Path(where)
 
 

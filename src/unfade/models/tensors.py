@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
-from unfade.errors import OutputError, WeightsError
+from unfade.errors import WeightsError
+from unfade.imaging.atomic import atomic_file
 
 
 def from_array(array: NDArray[Any]) -> Tensor:
@@ -43,21 +42,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Writes a safetensors file; a kill at any moment leaves the old one or the new one.
 
+    Several processes may write the same file at a time: the last to end has it.
+
     Raises:
         OutputError: the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     whole = {key: value.detach().contiguous() for key, value in tensors.items()}
-    try:
-        with part.open("wb") as file:
-            file.write(save(whole, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            reason, "a file that can be written", "free some space or write elsewhere", path=path
-        ) from error
+    with atomic_file(path) as file:
+        file.write(save(whole, metadata))

@@ -129,7 +129,8 @@ class RestorationPipeline(DiffusionPipeline):
     ) -> Iterator[Band]:
         """Restores photos; the pixels of the result come in bands, from top to bottom.
 
-        Memory is bounded by the tile but for the latent (in `compact` a third of an 8-bit photo).
+        Memory is bounded by the tile but for the latent, of which a few copies are held (one has
+        4 C / f^2 bytes a pixel: for 24 channels at 1/8, half of an 8-bit photo).
 
         Args:
             variant: which noise, from 0.

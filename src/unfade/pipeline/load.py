@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 import torch
-from diffusers.models.controlnets.controlnet import ControlNetModel
 
-from unfade.errors import WeightsError
 from unfade.models.cfw import Cfw
-from unfade.models.folder import Base, load_base, load_part
+from unfade.models.folder import check_fit, load_base, load_part
 from unfade.models.inference import placed
 from unfade.models.presets import SD21
 from unfade.models.sources import find_base, find_controlnet
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.weights import DiffusionWeights
-
-_SHARED = ("in_channels", "block_out_channels", "cross_attention_dim")
 
 
 def load_pipeline(weights: DiffusionWeights, device: torch.device) -> RestorationPipeline:
@@ -35,7 +30,7 @@ def load_pipeline(weights: DiffusionWeights, device: torch.device) -> Restoratio
     else:
         base = find_base() if weights.preset.name == SD21 else load_base(folder)
     controlnet = find_controlnet(folder if weights.controlnet is None else weights.controlnet)
-    _check_fit(base, controlnet)
+    check_fit(base, controlnet)
     cfw = None if weights.cfw is None else load_part(weights.cfw, Cfw)
     for network in (base.vae, base.unet, controlnet, *([] if cfw is None else [cfw])):
         placed(network, device)
@@ -43,14 +38,3 @@ def load_pipeline(weights: DiffusionWeights, device: torch.device) -> Restoratio
     pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
     _ = pipeline.networks  # what it cannot obey is told now
     return pipeline
-
-
-def _check_fit(base: Base, controlnet: ControlNetModel) -> None:
-    ours, theirs = cast(Any, base.unet).config, cast(Any, controlnet).config
-    for name in _SHARED:
-        own, other = ours[name], theirs[name]
-        if json.dumps(own) != json.dumps(other):  # a list and a tuple are alike
-            raise WeightsError(
-                f"a ControlNet whose {name} is {other}", f"{own}, as the base model has it",
-                "use one that was trained on this base model",
-            )  # fmt: skip

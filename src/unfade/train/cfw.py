@@ -18,7 +18,7 @@ from unfade.data.windows import ViewOptions
 from unfade.diffusion.condition import ConditionKind
 from unfade.diffusion.schedule import Schedule
 from unfade.models.cfw import Cfw, build_cfw, decode_fused, encoder_features
-from unfade.models.folder import Base, load_part, save_part
+from unfade.models.folder import Base, check_fit, load_part, save_part
 from unfade.models.tensors import from_array
 from unfade.rng import generator
 from unfade.train.feed import HELD_OUT
@@ -61,6 +61,10 @@ class CfwTask:
         base, controlnet: the frozen diffusion model.
         cache: where latents are kept.
         progress: called with the number of photos whose latents are there.
+
+    Raises:
+        WeightsError: the ControlNet is for another base model.
+        UsageError: what `Restorations` refuses.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class CfwTask:
         controlnet: ControlNetModel, cache: Path,
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
+        check_fit(base, controlnet)
         self.recipe, self.base, self.controlnet = recipe, base, controlnet
         self.kind = ConditionKind.of(controlnet)
         self.schedule = Schedule.from_scheduler(base.scheduler)

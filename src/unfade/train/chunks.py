@@ -10,10 +10,12 @@ from typing import Any, cast
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from unfade.imaging.atomic import remove_leftovers
 from unfade.manifest import make_folder
 from unfade.models.tensors import write_tensors
 
 _CHUNK = 64  # items a file
+_STALE = 3600  # seconds; a file is written in far less
 
 
 def weights_digest(network: nn.Module) -> str:
@@ -26,6 +28,8 @@ def weights_digest(network: nn.Module) -> str:
 
 class Chunks:
     """Named tensors of items 0..count - 1. A file that is there and whole is not made again.
+
+    Several processes may make them at a time: each then does what it finds missing.
 
     Args:
         folder: holds the files and nothing else; a kill loses the work on one file.
@@ -43,6 +47,7 @@ class Chunks:
         self.folder = folder
         self._open: dict[int, Any] = {}
         make_folder(folder)
+        remove_leftovers(folder, age_s=_STALE)
         for first in range(0, count, _CHUNK):
             stop = min(first + _CHUNK, count)
             if not self._whole(first):

@@ -67,7 +67,8 @@ class ControlnetTask:
         progress: called with the number of photos whose latents are there.
 
     Raises:
-        UsageError: p_iide is no probability.
+        UsageError: p_iide is no probability, the widths do not fit the autoencoder, or what
+            `Restorations` refuses.
     """
 
     def __init__(
@@ -76,6 +77,10 @@ class ControlnetTask:
     ) -> None:  # fmt: skip
         if not 0 <= recipe.p_iide <= 1:
             raise UsageError(f"p_iide = {recipe.p_iide}", "0 to 1", "try 0.5")
+        halvings = base.downscale.bit_length() - 1
+        if recipe.space == "pixel" and len(recipe.widths) != halvings + 1:
+            got, fix = f"widths = {recipe.widths}", "change them in the recipe"
+            raise UsageError(got, f"{halvings + 1}: latents are {base.downscale} x smaller", fix)
         self.recipe = recipe
         self.base = base
         self.schedule = Schedule.from_scheduler(base.scheduler)

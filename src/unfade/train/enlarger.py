@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from unfade.data.enlarging import small_pair
-from unfade.data.pairs import large_photos
+from unfade.data.pairs import check_size, large_photos
 from unfade.data.sources import CleanPhoto
-from unfade.errors import UsageError
 from unfade.models.enlarger import SCALE, Enlarger, bicubic
 from unfade.models.stage1 import CELL
 from unfade.models.tensors import from_array
@@ -47,12 +46,9 @@ class EnlargerTask:
     """Pairs of `data.enlarging`. UsageError where crops do not fit the network."""
 
     def __init__(self, recipe: EnlargerRecipe, photos: Sequence[CleanPhoto]) -> None:
-        size = recipe.pairs.size
-        if size <= 0 or size % (SCALE * CELL):
-            fix = f"choose a multiple of {SCALE * CELL}"
-            raise UsageError(f"pairs.size = {size}", "crops that the network can fold", fix)
+        check_size(recipe.pairs.size, SCALE * CELL)
         self.recipe, self.photos = recipe, photos
-        self.large = large_photos(photos, size)
+        self.large = large_photos(photos, recipe.pairs.size)
 
     def build(self) -> nn.Module:
         """The untrained network."""

@@ -47,6 +47,9 @@ def estimate_z0(
     A DDIM step to t - 1 (Eq. 3) and a fresh estimate of the noise there, then Eq. 4: with the
     first estimate, Eq. 4 would give the z0_hat of t again, for the step keeps it. At t = 0 there
     is no step left and the two are the same.
+
+    Autocast's copies of the weights are forgotten: older versions of torch would use those made
+    without gradient in the pass that learns, and lose it (pytorch/pytorch#112583).
     """
     with torch.no_grad():
         output = predict(base.unet, controlnet, batch.zt, batch.t, batch.text, batch.condition)
@@ -55,6 +58,7 @@ def estimate_z0(
         z = ddim_step(schedule, batch.zt, eps, batch.t, before)
         output = predict(base.unet, controlnet, z, before, batch.text, batch.condition)
         eps = to_eps(schedule, output.float(), z, before)
+        torch.clear_autocast_cache()
         return predict_z0(schedule, z, eps, before)
 
 

@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from unfade.errors import WeightsError
+from unfade.manifest import make_folder
 from unfade.models.inference import mixed, placed
 from unfade.rng import generator
 from unfade.train.feed import batches
@@ -39,11 +41,32 @@ class _Objective(nn.Module):
 
 
 def _forgetful(model: nn.Module) -> None:
-    """Turns gradient checkpointing on in every network of diffusers or transformers."""
+    """Turns gradient checkpointing on in every network of diffusers or transformers that can."""
     for part in model.modules():
+        can = getattr(part, "_supports_gradient_checkpointing", True)
+        can = can and getattr(part, "supports_gradient_checkpointing", True)
         for name in ("enable_gradient_checkpointing", "gradient_checkpointing_enable"):
-            if hasattr(part, name):
+            if can and hasattr(part, name):
                 getattr(part, name)()
+
+
+def _fresh(
+    task: Task, options: LoopOptions, device: torch.device, start: nn.Module | None
+) -> nn.Module:
+    """The network to train on its device, with the weights of `start` where there is one."""
+    torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
+    model = placed(task.build().train(), device)
+    if start is not None:
+        try:
+            model.load_state_dict(start.state_dict())
+        except RuntimeError as error:
+            raise WeightsError(
+                "weights of another shape to start from", "those of the network in this recipe",
+                "start from others, or change the model in the recipe",
+            ) from error  # fmt: skip
+    if options.checkpointing:
+        _forgetful(model)
+    return model
 
 
 def _seed(options: LoopOptions, step: int) -> None:
@@ -99,16 +122,12 @@ def train(
 
     Raises:
         UsageError: accelerate is missing, or the batch does not part evenly.
-        WeightsError: the state in `run` is damaged, or another network's.
+        WeightsError: `start` or the state in `run` is another network's, or is damaged.
+        OutputError: `run` cannot be written.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     group = accelerator()
-    torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
-    model = placed(task.build().train(), group.device)
-    if start is not None:
-        model.load_state_dict(start.state_dict())
-    if options.checkpointing:
-        _forgetful(model)
+    model = _fresh(task, options, group.device, start)
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     optimizer = build_optimizer(model, options)
     state = run / "state.safetensors"
@@ -134,10 +153,10 @@ def train(
             journal.row(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
         if step % options.show_every == 0 or step == options.steps:
             if journal is not None:
-                sheet = run / f"sheet-{step:06d}.png"
-                journal.row(step, task.show(ema, sheet))
-                journal.sheet(step, sheet)
+                journal.show(step, lambda sheet: task.show(ema, sheet))
                 if export is not None:
                     export(ema)
             group.wait_for_everyone()
+    if journal is not None:
+        journal.close()
     return ema

@@ -7,6 +7,7 @@ from typing import Literal
 
 from unfade.data.enlarging import SmallOptions
 from unfade.data.pairs import PairOptions
+from unfade.errors import UsageError
 from unfade.models.enlarger import EnlargerConfig
 from unfade.models.inference import Precision
 from unfade.models.scratch import ScratchConfig
@@ -16,7 +17,7 @@ from unfade.models.tone import ToneConfig
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """The loop's settings, the same for every task.
+    """The loop's settings, the same for every task. UsageError where a value makes no sense.
 
     Attributes:
         steps: optimizer steps in all; the cosine schedule ends there.
@@ -51,6 +52,20 @@ class LoopOptions:
     save_every: int = 200
     show_every: int = 1000
     precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate", "save_every", "show_every"):
+            self._check(name, getattr(self, name) >= 1, "1 or more")
+        for name in ("rate", "warmup", "weight_decay", "seed", "workers"):
+            self._check(name, getattr(self, name) >= 0, "0 or more")
+        for name in ("ema", "kept"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")
+        self._check("clip", self.clip > 0, "more than 0")
+
+    def _check(self, name: str, sound: bool, expected: str) -> None:
+        if not sound:
+            got = f"loop.{name} = {getattr(self, name)}"
+            raise UsageError(got, expected, "change it in the recipe")
 
 
 @dataclass(frozen=True)
@@ -88,12 +103,15 @@ class Stage1Recipe:
 
 @dataclass(frozen=True)
 class ToneRecipe:
-    """`unfade train tone`."""
+    """`unfade train tone`.
+
+    Attributes:
+        clean: share of the thumbnails that did not fade.
+    """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     model: ToneConfig = field(default_factory=ToneConfig)
     clean: float = 0.35
-    moderate: float = 0.8
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from unfade.data.windows import ViewOptions
 from unfade.diffusion.condition import decode
 from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule, q_sample, target
+from unfade.errors import UsageError
 from unfade.models.compact import (
     TextConfig,
     UnetConfig,
@@ -68,12 +69,16 @@ class PriorTask:
         vae: the trained autoencoder.
         cache: where latents are kept.
         progress: called with the number of photos whose latents are there.
+
+    Raises:
+        UsageError: networks that do not fit each other, or windows that do not fit the views.
     """
 
     def __init__(
         self, recipe: PriorRecipe, photos: Sequence[CleanPhoto], vae: AutoencoderKL, cache: Path,
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
+        _check_widths(recipe, vae)
         self.recipe = recipe
         self.vae = vae
         train, held_out = hold_out(photos)
@@ -137,6 +142,17 @@ class PriorTask:
         """UNet and text encoder of a base model, to start from."""
         base = load_base(path)
         return nn.ModuleDict({"unet": base.unet, "text_encoder": base.text_encoder})
+
+
+def _check_widths(recipe: PriorRecipe, vae: AutoencoderKL) -> None:
+    latents = int(cast(Any, vae).config.latent_channels)
+    for name, own, other in (
+        ("unet.latent_channels", recipe.unet.latent_channels, latents),
+        ("unet.text_width", recipe.unet.text_width, recipe.text.width),
+    ):
+        if own != other:
+            fix = "change it in the recipe"
+            raise UsageError(f"{name} = {own}", f"{other}, as the network before has it", fix)
 
 
 def _parts(model: nn.Module) -> tuple[UNet2DConditionModel, CLIPTextModel]:

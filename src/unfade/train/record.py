@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from unfade.data.sources import CleanPhoto, fingerprint
 from unfade.imaging.atomic import atomic_file
 from unfade.train.inputs import Inputs
 
+log = logging.getLogger(__name__)
 _LIBRARIES = ("accelerate", "diffusers", "transformers", "tokenizers")
 NAME = "run.json"
 
@@ -50,7 +52,7 @@ def begin(
     run: Path, task: str, recipe: dict[str, Any], photos: Sequence[CleanPhoto], inputs: Inputs,
     group: Any,
 ) -> None:  # fmt: skip
-    """Writes the manifest of a run, or adds a start to it.
+    """Writes the manifest of a run, or adds a start to it; warns where it is not as it began.
 
     Raises:
         OutputError: it cannot be written.
@@ -74,6 +76,13 @@ def begin(
         starts=[*(earlier["starts"] if earlier else []), start],
         weights=earlier["weights"] if earlier else {}, peak_memory_mib=None,
     )  # fmt: skip
+    told = ("task", "recipe", "data_sha256", "base", "controlnet")
+    changed = [name for name in told if earlier and earlier.get(name) != record.get(name)]
+    if changed:
+        log.warning(
+            "%s: not as when this run began: %s; it goes on, but differs from an unbroken one",
+            run, ", ".join(changed),
+        )  # fmt: skip
     _write(run, record)
 
 
@@ -81,7 +90,8 @@ def finish(run: Path, weights: Path) -> None:
     """Adds the hashes of the trained weights, a file or a folder."""
     record = _read(run)
     assert record is not None
-    files = [weights] if weights.is_file() else sorted(p for p in weights.rglob("*") if p.is_file())
+    below = [weights] if weights.is_file() else sorted(weights.rglob("*"))
+    files = [p for p in below if p.is_file() and not p.name.startswith(".")]
     hashes = {p.relative_to(run).as_posix(): manifest.sha256_file(p) for p in files}
     record["weights"], record["peak_memory_mib"] = hashes, manifest.peak_memory_mib()
     _write(run, record)

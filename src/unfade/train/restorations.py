@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from unfade.data.captions import describe
 from unfade.data.restoration import RestorationOptions, draw_task
 from unfade.data.sources import CleanPhoto, hold_out
 from unfade.data.windows import ViewOptions, Window
-from unfade.diffusion.condition import ConditionKind, encode, make_condition
+from unfade.diffusion.condition import ConditionKind, encode, make_condition, prompt_length
 from unfade.models.checkpoint import load_model
 from unfade.models.folder import Base
 from unfade.models.presets import find_preset
@@ -57,7 +57,7 @@ class Restorations:
                 self.texts[store] = TextStore(
                     cache, base.tokenizer, base.text_encoder, store.photos, progress=report
                 )
-        self.length = int(cast(Any, base.text_encoder).config.max_position_embeddings)
+        self.length = prompt_length(base.text_encoder)
         self.first_stage: Stage1Net | None = None
         if options.first_stage:
             weights = find_preset("compact").folder / "stage1.safetensors"

@@ -14,6 +14,7 @@ from unfade.config import save_toml, to_dict
 from unfade.data.pairs import Spot
 from unfade.data.sources import CleanPhoto, load_photos
 from unfade.errors import UsageError
+from unfade.manifest import make_folder
 from unfade.models.checkpoint import Network, load_model, save_model
 from unfade.models.enlarger import Enlarger
 from unfade.models.inference import keep_blocks
@@ -82,6 +83,26 @@ def _start(name: str, task: Task, path: Path | None) -> nn.Module | None:
     return grow(task.build(), load_model(path, _NETWORKS[name])).eval()
 
 
+def _exporter(
+    task: Task, path: Path, begun: nn.Module | None, kept: float
+) -> Callable[[nn.Module], None]:
+    """Writes a network to `path`, with its share of the weights that the training began with."""
+
+    def export(network: nn.Module) -> None:
+        if begun is not None and kept > 0:
+            network = blend(network, begun, kept)
+        if isinstance(task, Exporter):
+            task.export(network, path)
+        else:
+            save_model(path, cast(Network, network))
+
+    return export
+
+
+def _ignore(done: int, total: int, figures: dict[str, float]) -> None:
+    """No one is told."""
+
+
 def train_task(
     name: str,
     data: Path,
@@ -109,6 +130,7 @@ def train_task(
 
     Raises:
         UsageError, InputError, WeightsError: a wrong name, recipe, folder or base.
+        OutputError: `run` or the cache cannot be written.
     """
     cv2.setNumThreads(1)  # the trainer and its workers share the cores already
     keep_blocks()
@@ -117,10 +139,7 @@ def train_task(
     photos = load_photos(data)
     group = accelerator()
 
-    def report(done: int, total: int, figures: dict[str, float]) -> None:
-        if progress is not None and group.is_main_process:
-            progress(done, total, figures)
-
+    report = progress if progress is not None and group.is_main_process else _ignore
     inputs = Inputs(recipe, start, base, controlnet, cache)
     with group.main_process_first():  # latents are made once
         task, settings = _prepare(
@@ -128,20 +147,12 @@ def train_task(
         )
     options: LoopOptions = settings.loop
     begun = _start(name, task, inputs.needed_start() if options.kept > 0 else start)
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     if group.is_main_process:
         save_toml(run / "recipe.toml", settings)
         record.begin(run, name, to_dict(settings), photos, inputs, group)
     path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
-
-    def export(network: nn.Module) -> None:
-        if begun is not None and options.kept > 0:
-            network = blend(network, begun, options.kept)
-        if isinstance(task, Exporter):
-            task.export(network, path)
-        else:
-            save_model(path, cast(Network, network))
-
+    export = _exporter(task, path, begun, options.kept)
     network = train(
         task, options, run, start=begun, export=export,
         progress=lambda step, figures: report(step, options.steps, figures),

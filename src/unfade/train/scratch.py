@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unfade.data.pairs import Spot, large_photos, old_photo_pair
+from unfade.data.pairs import Spot, check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Degraded
 from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
+from unfade.train.feed import HELD_OUT
 from unfade.train.loop import Batch
 from unfade.train.options import ScratchRecipe
 from unfade.train.sheets import write_sheet
 
 _SHOWN = 12
-_HELD_OUT = 1 << 40  # sample numbers no training reaches
 
 
 def _tensors(pair: Degraded) -> Batch:
@@ -49,11 +49,15 @@ class ScratchTask:
 
     Args:
         spots: places that were taken for damage, for the hard pairs.
+
+    Raises:
+        UsageError: crops that do not fit the network.
     """
 
     def __init__(
         self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto], spots: Sequence[Spot] = ()
     ) -> None:
+        check_size(recipe.pairs.size, 2 ** len(recipe.model.widths))
         self.recipe, self.photos, self.spots = recipe, photos, spots
         self.large = large_photos(photos, recipe.pairs.size)
 
@@ -76,11 +80,12 @@ class ScratchTask:
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Photo, true mask, found mask."""
+        device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         for i in range(_SHOWN):
-            s = self.sample(_HELD_OUT + i)
+            s = self.sample(HELD_OUT + i)
             with torch.no_grad():
-                p = model(s["lq"][None]).sigmoid()[0]
+                p = model(s["lq"][None].to(device)).sigmoid()[0].cpu()  # (2, S, S)
             row = [s["lq"], s["mask"].amax(0, keepdim=True), p.amax(0, keepdim=True)]
             if i % 2:
                 rows[-1] += row

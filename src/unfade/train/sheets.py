@@ -8,15 +8,23 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from unfade.imaging.atomic import atomic_file
+
 
 def write_sheet(path: Path, rows: list[list[Tensor]]) -> None:
-    """Writes a grid of (3 or 1, H, W) pictures in [0, 1], all of one size, as PNG."""
+    """Writes a grid of (3 or 1, H, W) pictures in [0, 1], all of one size, as PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     lines = [
         np.concatenate([p.expand(3, -1, -1).permute(1, 2, 0).numpy() for p in row], 1)
         for row in rows
     ]
     sheet = np.rint(np.clip(np.concatenate(lines, 0), 0, 1) * 255).astype(np.uint8)
-    cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
+    code = cv2.imencode(".png", np.ascontiguousarray(sheet[..., ::-1]))[1]
+    with atomic_file(path) as file:
+        file.write(code.tobytes())
 
 
 def write_triples(path: Path, lq: Tensor, out: Tensor, hq: Tensor) -> None:

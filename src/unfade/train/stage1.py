@@ -11,17 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unfade.data.pairs import large_photos, old_photo_pair
+from unfade.data.pairs import check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.strokes import field
+from unfade.errors import UsageError
 from unfade.models.checkpoint import load_model
 from unfade.models.erase import erased
 from unfade.models.inference import fold_norms, inference
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
-from unfade.models.stage1 import Stage1Net, push_pull
+from unfade.models.stage1 import CELL, Stage1Net, push_pull
 from unfade.models.tensors import from_array
 from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
 from unfade.train.loop import Batch
 from unfade.train.losses import spectral_l1
 from unfade.train.options import Stage1Recipe
@@ -29,7 +31,6 @@ from unfade.train.sheets import write_sheet
 
 _SHOWN = 24
 _FLOOR = 5e-5  # mean square error, 43 dB: what is better counts little
-_HELD_OUT = 1 << 40
 
 
 def imperfect(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -93,9 +94,17 @@ def mending_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
 
 
 class Stage1Task:
-    """Pairs of `degrade.old_photo`; the target keeps the tone, which is another stage's work."""
+    """Pairs of `degrade.old_photo`; the target keeps the tone, which is another stage's work.
+
+    Raises:
+        UsageError: crops that do not fit the network, or hard pairs, which only a detector has.
+    """
 
     def __init__(self, recipe: Stage1Recipe, photos: Sequence[CleanPhoto]) -> None:
+        check_size(recipe.pairs.size, max(2 ** len(recipe.model.widths), CELL))
+        if recipe.pairs.hard > 0:
+            fix = "set it to 0: hard pairs are places that a detector took for damage"
+            raise UsageError(f"pairs.hard = {recipe.pairs.hard:g}", "0 for the first stage", fix)
         self.recipe, self.photos = recipe, photos
         self.large = large_photos(photos, recipe.pairs.size)
         self.detector: ScratchDetector | None = None
@@ -136,17 +145,18 @@ class Stage1Task:
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Input, mask, output, target; the gain over the fill on these."""
+        device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         gains: list[float] = []
         for i in range(_SHOWN):
-            s = self.sample(_HELD_OUT + i)
-            lq, mask, hq = s["lq"][None], s["mask"][None], s["hq"][None]
+            s = self.sample(HELD_OUT + i)
+            lq, mask, hq, damage = (s[k][None].to(device) for k in ("lq", "mask", "hq", "damage"))
             with torch.no_grad():
                 out = model(lq, mask, local=self.recipe.local)
-            before = _errors(push_pull(lq, mask), hq, s["damage"][None])
-            after = _errors(out.clamp(0, 1), hq, s["damage"][None])
+            before = _errors(push_pull(lq, mask), hq, damage)
+            after = _errors(out.clamp(0, 1), hq, damage)
             gains.append(_gain(before[0], after[0]))
-            row = [s["lq"], s["mask"], out[0].clamp(0, 1), s["hq"]]
+            row = [s["lq"], s["mask"], out[0].clamp(0, 1).cpu(), s["hq"]]
             if i % 2:
                 rows[-1] += row
             else:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unfade.errors import WeightsError
+from unfade.imaging.atomic import remove_leftovers
 from unfade.models.tensors import read_tensors, write_tensors
 
 
@@ -44,6 +45,7 @@ def save_state(
     for i, parameter in enumerate(_parameters(optimizer)):
         state = cast(dict[str, Tensor], optimizer.state.get(parameter, {}))
         tensors |= {f"adam.{i}.{name}": value for name, value in state.items()}
+    remove_leftovers(path.parent, age_s=0)
     write_tensors(path, tensors, {"step": str(step)})
 
 

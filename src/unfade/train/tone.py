@@ -20,11 +20,11 @@ from unfade.degrade.types import Image
 from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet
 from unfade.rng import generator
+from unfade.train.feed import HELD_OUT
 from unfade.train.loop import Batch
 from unfade.train.options import ToneRecipe
 from unfade.train.sheets import write_sheet
 
-_HELD_OUT = 1 << 40
 _VISIBLE = 0.012  # mean absolute change from which a photo counts as faded
 
 
@@ -69,11 +69,12 @@ class ToneTask:
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Root mean square error of each photo, plus the cross-entropy of the gate."""
-        with torch.autocast("cpu", enabled=False):  # levels need more than eight bits
-            levels, logit = model(batch["lq"])
-        out = _colour(levels, batch["mono"]).apply(batch["lq"])  # (N, 3, 64, 64)
+        lq = batch["lq"]
+        with torch.autocast(lq.device.type, enabled=False):  # levels need more than eight bits
+            levels, logit = model(lq)
+        out = _colour(levels, batch["mono"]).apply(lq)  # (N, 3, 64, 64)
         mse = (out - batch["hq"]).square().mean((1, 2, 3))  # (N,)
-        before = (batch["lq"] - batch["hq"]).square().mean((1, 2, 3))
+        before = (lq - batch["hq"]).square().mean((1, 2, 3))
         gate = F.binary_cross_entropy_with_logits(logit, batch["faded"])
         gain = (before + 1e-4).log10() - (mse.detach() + 1e-4).log10()
         right = ((logit > 0) == (batch["faded"] > 0)).float().mean()
@@ -82,12 +83,14 @@ class ToneTask:
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Faded, corrected, clean."""
+        device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         for i in range(24):
-            s = self.sample(_HELD_OUT + i)
+            s = self.sample(HELD_OUT + i)
             with torch.no_grad():
-                levels, _ = model(s["lq"][None])
-                out = _colour(levels, s["mono"][None]).apply(s["lq"][None])[0]
+                lq = s["lq"][None].to(device)  # (1, 3, 64, 64)
+                levels, _ = model(lq)
+                out = _colour(levels, s["mono"][None].to(device)).apply(lq)[0].cpu()
             row = [s["lq"], out, s["hq"]]
             if i % 4:
                 rows[-1] += row

@@ -13,7 +13,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 
-from unfade.data.pairs import crop, large_photos, pick_photo
+from unfade.data.pairs import check_size, crop, large_photos, pick_photo
 from unfade.data.sources import CleanPhoto, hold_out
 from unfade.diffusion.condition import decode, encode
 from unfade.models.compact import VaeConfig, build_vae
@@ -63,9 +63,14 @@ def latents_std(vae: AutoencoderKL, hq: Tensor) -> float:
 
 
 class VaeTask:
-    """Random crops of clean photos -> themselves, through the latent."""
+    """Random crops of clean photos -> themselves, through the latent.
+
+    Raises:
+        UsageError: crops that do not fit the autoencoder.
+    """
 
     def __init__(self, recipe: VaeRecipe, photos: Sequence[CleanPhoto]) -> None:
+        check_size(recipe.size, recipe.model.downscale)
         self.recipe = recipe
         self.photos, self.held_out = hold_out(photos)
         self.large = large_photos(self.photos, recipe.size)
@@ -89,7 +94,7 @@ class VaeTask:
         if not shown:
             place = pick_photo(loop.seed, number, len(photos), self.large, recipe.large)
         hq = crop(photos[place % len(photos)].decode(), rng, recipe.size)
-        side = recipe.size // (recipe.model.patch * 2 ** (len(recipe.model.widths) - 1))
+        side = recipe.size // recipe.model.downscale
         noise = rng.standard_normal((recipe.model.latent_channels, side, side), np.float32)
         return {"hq": from_array(hq).permute(2, 0, 1).contiguous(), "noise": from_array(noise)}
 
