@@ -4,6 +4,7 @@
 #   make restore PHOTO=print.jpg       restore a photo of yours
 #   make restore PHOTO=scans OUT=done  restore a folder into another
 #   make test                          linters, type checks and tests
+#   make test-extras                   the tests that need torchvision, in .venv-extras (15 GB)
 #
 # PYTHON=python3.12 chooses the interpreter, PIP_ARGS="..." is passed on to pip install.
 
@@ -14,14 +15,15 @@ OUT ?= restored
 
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS := .venv-extras
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help restore test lint format clean
+.PHONY: help restore test chromium extras test-extras lint format clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 9
 
 # The shell reads PHOTO and OUT from the environment: names with spaces or quotes are safe.
 restore: export UNFADE_PHOTO = $(value PHOTO)
@@ -29,8 +31,22 @@ restore: export UNFADE_OUT = $(value OUT)
 restore: $(VENV)/.stamp-base
 	@$(BIN)/unfade restore -o "$$UNFADE_OUT" -- "$$UNFADE_PHOTO"
 
-test: lint
+test: lint chromium
 	$(BIN)/python -m pytest
+
+# For the tests of the page. Where it cannot be installed they are skipped, and say so.
+chromium:
+	@command -v chromium chromium-browser >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && \
+	  apt-get install -qy --no-install-recommends chromium; } || \
+	  echo "No Chromium: the browser tests are left out. (Debian, Ubuntu: sudo apt install chromium)"
+
+extras: $(EXTRAS)/.stamp
+
+# pytest ends with an error where no test is selected, and a skipped one would hide what is missing.
+test-extras: $(EXTRAS)/.stamp
+	$(EXTRAS)/bin/python -c 'import torchvision, torchmetrics, transformers, spandrel'
+	$(EXTRAS)/bin/python -m pytest -m extras
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
@@ -43,7 +59,7 @@ format: $(VENV)/.stamp-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(EXTRAS) dist build
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
@@ -66,3 +82,12 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing unfade with its test tools into $(VENV) (once) ..."
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.stamp-base
+
+# Its torch is newer than that of constraints.txt: torchvision has no build for the other one.
+$(EXTRAS)/.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing unfade with its extras into $(EXTRAS) (once; several gigabytes) ..."
+	$(BIN)/python -m venv $(EXTRAS) || { rm -rf $(EXTRAS); exit 1; }
+	@grep -v '^torch==' constraints.txt > $(EXTRAS)/constraints.txt
+	$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c $(EXTRAS)/constraints.txt $(PIP_ARGS) -e '.[bench,test]'
+	@touch $@

@@ -12,7 +12,7 @@ from unfade.clock import Clock
 from unfade.errors import UsageError
 from unfade.inputs import harden, load, share_of
 from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, versions
-from unfade.options import MAX_PIXELS, Auto, RestoreOptions, Task, Tone
+from unfade.options import MAX_PIXELS, TASKS, Auto, RestoreOptions, Task, Tone
 from unfade.types import Progress, Restored
 
 if TYPE_CHECKING:
@@ -79,8 +79,15 @@ class Restorer:
 
     @property
     def diffuses(self) -> bool:
-        """Whether the diffusion model is there. Without it old photos are mended, and no more."""
+        """Whether the diffusion model is there. Without it nothing is coloured."""
         return not self._engine.weights.missing
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What the weights can do."""
+        enlarges = self.diffuses or bool(self._engine.weights.preset.enlarger)
+        able = {"super-resolution": enlarges, "colorize": self.diffuses}
+        return tuple(task for task in TASKS if able.get(task, True))
 
     @property
     def threshold(self) -> float:

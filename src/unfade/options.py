@@ -14,7 +14,7 @@ Task = Literal["old-photo", "super-resolution", "colorize"]
 Tone = Literal["auto", "keep"]
 Auto = Literal["auto"]
 
-TASKS = ("old-photo", "super-resolution", "colorize")
+TASKS: tuple[Task, ...] = ("old-photo", "super-resolution", "colorize")
 TONES = ("auto", "keep")
 
 #: More pixels than this are refused before anything is decoded.

@@ -111,7 +111,7 @@ def test_parquet_is_refused_before_any_work_when_pyarrow_is_missing(
     out = tmp_path / "scores.parquet"
     assert evaluate(folders["low"], "--reference", folders["clean"], "-o", out) == 2
     stdout, stderr = capfd.readouterr()
-    assert stdout == "" and "unfade[bench]" in stderr
+    assert stdout == "" and "unfade[tables]" in stderr
 
 
 def test_missing_and_unfit_files_are_named_and_the_rest_is_scored(
@@ -188,7 +188,14 @@ def test_niqe_is_fitted_and_used(tmp_path: Path, capfd: Capture) -> None:
         ("nowhere", "--reference", "clean"),
         ("low", "low", "--reference", "clean"),
         ("lq=low", "--reference", "clean"),
-        ("low", "--reference", "clean", "--metrics", "lpips"),
+        ("low", "--reference", "clean", "--metrics", "vif"),
+        ("low", "--reference", "clean", "--metrics", "psnr,ssim-lq", "--lq", "lq"),
+        ("low", "--reference", "clean", "--metrics", "ssim-lq", "--degradation", "sr2"),
+        ("low", "--reference", "clean", "--metrics", "psnr", "--degradation", "sr2"),
+        ("low", "--reference", "clean", "--lq", "lq", "--degradation", "moderate"),
+        ("low", "--reference", "clean", "--lq", "lq", "--degradation", "sr3"),
+        ("low", "--reference", "clean", "--features", "low=none.npy"),
+        ("low", "--reference", "clean", "--features", "HQ=none.npy", "--features", "low=n.npy"),
         ("low", "--reference", "clean", "--metrics", ""),
         ("low", "--reference", "clean", "--fit-niqe", "a.npz", "--niqe-model", "a.npz"),
         ("low",),
@@ -210,3 +217,68 @@ def test_model_that_is_none_is_refused_before_any_work(
     assert evaluate(folders["low"], *arguments) == 1
     out, err = capfd.readouterr()
     assert out == "" and "--fit-niqe" in err
+
+
+def test_small_photos_leave_cells_empty_and_are_no_failure(
+    folders: dict[str, Path], tmp_path: Path, capfd: Capture
+) -> None:
+    out = tmp_path / "scores.csv"
+    arguments = ("--reference", folders["clean"], "--metrics", "psnr,niqe", "-o", out)
+    assert evaluate(folders["low"], *arguments) == 0
+    err = capfd.readouterr().err
+    assert err.startswith("Note: ") and "(niqe, and 2 more images without it)" in err
+    assert all(row["niqe"] == "" and row["psnr"] for row in csv.DictReader(out.open()))
+    alone = ("--reference", folders["clean"], "--metrics", "niqe", "--json")
+    assert evaluate(folders["low"], *alone) == 1
+
+
+def test_results_are_compared_with_the_inputs_when_the_damage_is_named(
+    folders: dict[str, Path], capfd: Capture
+) -> None:
+    from unfade.bench.degradations import degraded
+
+    for path in folders["clean"].rglob("*.png"):
+        small = degraded(
+            read(path).astype(np.float32) / np.float32(255), "sr2", np.random.default_rng(0)
+        )[0]
+        place = folders["lq"] / path.relative_to(folders["clean"])
+        cv2.imwrite(str(place), np.rint(255 * small).astype(np.uint8))
+    code = evaluate(
+        folders["clean"], folders["high"], "--reference", folders["clean"], "--lq", folders["lq"],
+        "--metrics", "alignment-lq,ssim-lq", "--degradation", "sr2", "--json",
+    )  # fmt: skip
+    means = {n: m["means"] for n, m in json.loads(capfd.readouterr().out)["methods"].items()}
+    assert code == 0 and [*means] == ["clean", "high", "lq"]
+    assert means["clean"]["ssim-lq"]["mean"] > 0.99 > means["high"]["ssim-lq"]["mean"]
+    assert means["clean"]["alignment-lq"]["mean"] > means["high"]["alignment-lq"]["mean"]
+
+
+def test_features_of_any_extractor_are_compared(
+    folders: dict[str, Path], tmp_path: Path, capfd: Capture
+) -> None:
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(0, 1, (50, 3)), rng.normal(2, 1, (60, 3))
+    np.save(tmp_path / "one.npy", one)
+    np.save(tmp_path / "two.npy", two)
+    code = evaluate(
+        folders["low"], "--reference", folders["clean"], "--metrics", "psnr", "--json",
+        "--features", f"HQ={tmp_path / 'one.npy'}", "--features", f"low={tmp_path / 'two.npy'}",
+    )  # fmt: skip
+    found = json.loads(capfd.readouterr().out)["methods"]["low"]["features"]
+    from scipy.linalg import sqrtm
+
+    covariances = np.cov(one.T), np.cov(two.T)
+    root = np.real(np.asarray(sqrtm(covariances[0] @ covariances[1])))
+    expected = np.sum((one.mean(0) - two.mean(0)) ** 2) + np.trace(sum(covariances) - 2 * root)
+    assert code == 0 and found["images"] == 60
+    assert found["values"]["features-fd"] == pytest.approx(expected)
+
+
+def test_metric_without_weights_is_told_before_any_work(
+    folders: dict[str, Path], tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNFADE_METRICS", str(tmp_path))
+    arguments = ("--reference", folders["clean"], "--metrics", "all,lpips")
+    assert evaluate(folders["low"], *arguments) == 1
+    out, err = capfd.readouterr()
+    assert out == "" and "curl -L" in err

@@ -115,3 +115,23 @@ def test_seal_makes_a_folder_a_preset(folder: Path, capfd: Capture) -> None:
 def test_folder_is_refused_when_there_is_none(tmp_path: Path) -> None:
     assert run(["models", "--seal", str(tmp_path / "none")]) == 2
     assert run(["models", "--preset", str(tmp_path / "none")]) == 1
+
+
+def test_weights_of_metrics_are_listed_with_their_commands(
+    tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unfade.eval import weights
+
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    (tmp_path / weights.INCEPTION).parent.mkdir()
+    (tmp_path / weights.INCEPTION).touch()
+    assert run(["models"]) == 0
+    out = capfd.readouterr().out
+    assert "inception (fid, kid): ok" in out
+    assert "lpips (lpips): missing, 244.4 MB" in out
+    assert f'curl -L --create-dirs -o "{tmp_path / weights.ALEXNET}" https://' in out
+    assert "NON-COMMERCIAL" in out and "pip install 'unfade[iqa-nc]'" in out
+    assert run(["models", "--json"]) == 0
+    states = {state["name"]: state for state in json.loads(capfd.readouterr().out)["metrics"]}
+    assert states["inception"]["ok"] and states["inception"]["commands"] == []
+    assert states["lpips"]["missing"] == [weights.ALEXNET, weights.LPIPS_HEADS]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from unfade.eval import metrics
-from unfade.eval.evaluation import LQ, Evaluation
+from unfade.eval.evaluation import LQ, Evaluation, Redone
 from unfade.eval.folders import Match
 from unfade.eval.images import Image, Protocol
-from unfade.eval.measures import Measure, measures
+from unfade.eval.measures import Measure, measures, redone_measures
 from unfade.eval.patches import patch_statistics
 
 
@@ -81,8 +81,15 @@ def test_metric_that_does_not_fit_is_missing_and_the_others_are_there(clean: Pat
     work = evaluation("psnr", "ms-ssim")
     work.add(Match("a", clean, {"ours": clean}))
     assert work.rows[0].values == {"psnr": float("inf")}
-    assert work.problems == []
-    assert "(ms-ssim)" in str(work.failures()[0]) and "at least 161" in str(work.failures()[0])
+    assert work.failures() == []
+    assert "(ms-ssim)" in str(work.notes()[0]) and "at least 161" in str(work.notes()[0])
+
+
+def test_image_without_any_value_is_a_failure(clean: Path) -> None:
+    work = evaluation("ms-ssim")
+    work.add(Match("a", clean, {"ours": clean}))
+    assert work.rows[0].values == {} and work.notes() == []
+    assert "(ms-ssim)" in str(work.failures()[0])
 
 
 def test_images_without_a_value_are_told_once_for_each_metric(
@@ -92,10 +99,11 @@ def test_images_without_a_value_are_told_once_for_each_metric(
     work = evaluation("ms-ssim", "patch-fd")
     work.add(Match("a", clean, {"ours": clean, "theirs": clean}))
     work.add(Match("b", tiny, {"ours": tiny}))
+    (note,) = (str(note) for note in work.notes())
+    assert "clean.png" in note and "(ms-ssim, and 1 more images without it)" in note
     texts = [str(problem) for problem in work.failures()]
-    assert len(texts) == 2
-    assert "clean.png" in texts[0] and "(ms-ssim, and 2 more images without it)" in texts[0]
-    assert "tiny.png" in texts[1] and "(patch-fd)" in texts[1]
+    assert len(texts) == 2 and all("tiny.png" in text for text in texts)
+    assert "(ms-ssim)" in texts[0] and "(patch-fd)" in texts[1]
     assert work.distances()["ours"].images == 1
 
 
@@ -138,3 +146,31 @@ def test_distance_of_one_patch_is_a_problem(photo: np.ndarray, tmp_path: Path) -
     work.add(Match("a", tiny, {"ours": tiny}))
     assert work.distances() == {}
     assert "method ours" in str(work.problems[0])
+
+
+def test_results_are_damaged_again_and_compared_with_the_input(
+    photo: np.ndarray, clean: Path, tmp_path: Path
+) -> None:
+    def halved(image: Image) -> Image:
+        small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        return small.astype(np.float32)
+
+    small = halved(photo[:128, :160])
+    other = write(tmp_path / "other.png", photo[100:228, 200:360])
+    lq = write(tmp_path / "lq.png", small)
+    redone = Redone(halved, redone_measures(["ssim-lq", "alignment-lq"]))
+    work = Evaluation(measures(["psnr"], Protocol()), (), Protocol("rgb", 9), redone=redone)
+    work.add(Match("a", clean, {"ours": clean, "theirs": other, LQ: lq}))
+    ours, theirs, _ = (row.values for row in work.rows)
+    assert [*work.columns] == ["psnr", "alignment-lq", "ssim-lq"] and work.failures() == []
+    assert ours["ssim-lq"] > 0.99 and ours["alignment-lq"] > 0.99
+    expected = metrics.ssim(halved(photo[100:228, 200:360]), small)
+    assert theirs["ssim-lq"] == pytest.approx(expected, abs=1e-2)
+    assert theirs["alignment-lq"] < 0.5
+
+
+def test_damaged_result_of_another_size_is_a_failure(clean: Path) -> None:
+    redone = Redone(lambda image: image[1:], redone_measures(["ssim-lq"]))
+    work = Evaluation(measures(["psnr"], Protocol()), (), Protocol(), redone=redone)
+    work.add(Match("a", clean, {"ours": clean, LQ: clean}))
+    assert "127 pixels (ssim-lq" in str(work.failures()[0])

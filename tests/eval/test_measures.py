@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from unfade.errors import UsageError
-from unfade.eval import metrics
+from unfade.errors import UsageError, WeightsError
+from unfade.eval import metrics, weights
 from unfade.eval.images import Protocol, studio_luma
-from unfade.eval.measures import NAMES, SET_MEASURES, chosen, measures
+from unfade.eval.measures import (
+    ALL_NAMES,
+    NAMES,
+    REDONE,
+    SET_MEASURES,
+    chosen,
+    measures,
+    redone_measures,
+)
 from unfade.eval.niqe import NiqeModel, load_niqe, niqe
+from unfade.eval.weights import WEIGHTS
 
 
 @pytest.fixture
@@ -18,7 +29,10 @@ def worse(photo: np.ndarray) -> np.ndarray:
 
 def test_every_name_has_its_measure() -> None:
     known = measures(NAMES, Protocol())
-    assert [*known, *SET_MEASURES] == list(NAMES)
+    assert [*known, "patch-fd", "patch-kd"] == list(NAMES)
+    weighted = {name for weights in WEIGHTS for name in weights.metrics}
+    assert {*ALL_NAMES} == {*NAMES} | weighted | {*REDONE} and len({*ALL_NAMES}) == len(ALL_NAMES)
+    assert {*SET_MEASURES} <= {*ALL_NAMES}
 
 
 def test_better_is_the_way_that_it_says(photo: np.ndarray, worse: np.ndarray) -> None:
@@ -38,8 +52,8 @@ def test_luma_is_measured_when_the_space_is_y(photo: np.ndarray, worse: np.ndarr
 
 def test_names_are_ordered_and_checked() -> None:
     assert chosen(["niqe", "psnr", "niqe"]) == ["psnr", "niqe"]
-    with pytest.raises(UsageError, match="metric 'lpips'"):
-        chosen(["psnr", "lpips"])
+    with pytest.raises(UsageError, match="metric 'vif'"):
+        chosen(["psnr", "vif"])
     with pytest.raises(UsageError, match="no metric"):
         chosen([])
 
@@ -52,3 +66,20 @@ def test_niqe_takes_the_model_given(photo: np.ndarray) -> None:
         for model in (None, shipped, moved)
     ]
     assert values[0] == values[1] == niqe(photo, shipped) != values[2]
+
+
+@pytest.mark.parametrize("name", ["lpips", "dinov2", "clip-iqa", "musiq", "fid", "dinov2-lq"])
+def test_metric_without_weights_is_refused_at_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    with pytest.raises(WeightsError, match=r"curl|hf download"):
+        chosen(["psnr", name])
+
+
+def test_comparisons_with_the_input_are_apart(photo: np.ndarray, worse: np.ndarray) -> None:
+    assert "ssim-lq" not in measures(ALL_NAMES[:12], Protocol())
+    known = redone_measures(["ssim-lq", "alignment-lq", "psnr"])
+    assert [*known] == ["alignment-lq", "ssim-lq"]
+    assert known["ssim-lq"].score(worse, photo) == metrics.ssim(worse, photo)
+    assert known["alignment-lq"].score(worse, photo) < known["alignment-lq"].score(photo, photo)

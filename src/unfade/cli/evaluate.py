@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,13 +17,14 @@ from unfade.cli.progress import Bar
 from unfade.errors import InputError, UnfadeError, UsageError, printable
 
 if TYPE_CHECKING:
-    from unfade.eval.evaluation import Evaluation
+    from unfade.eval.evaluation import Distances, Evaluation, Redone
     from unfade.eval.folders import Match
     from unfade.eval.images import Image
     from unfade.eval.niqe import NiqeModel
 
 _PATH = click.Path(path_type=Path)
 _TABLES = (".csv", ".parquet")
+_REFERENCE = "HQ"  # stands for the references among --features
 
 
 @click.command()
@@ -39,8 +41,21 @@ _TABLES = (".csv", ".parquet")
     default="all",
     show_default=True,
     metavar="LIST",
-    help="Some of psnr, ssim, ms-ssim, gmsd, ciede2000, chroma, spectrum, niqe, colourfulness, "
-    "patch-fd and patch-kd, with commas between.",
+    help="With commas between. all: psnr, ssim, ms-ssim, alignment, gmsd, ciede2000, chroma, "
+    "spectrum, niqe, colourfulness, patch-fd, patch-kd. With weights of their own (see `unfade "
+    "models`): lpips, dinov2, clip-iqa, musiq, fid, kid. With --degradation: alignment-lq, "
+    "ssim-lq, dinov2-lq.",
+)
+@click.option(
+    "--degradation",
+    metavar="NAME",
+    help="What made LQ of HQ: blurN or srN. Results are damaged so again and compared with LQ.",
+)
+@click.option(
+    "--features",
+    multiple=True,
+    metavar="NAME=FILE.npy",
+    help="(N, D) features of RESULTS, by any extractor, for their distance to HQ=FILE.npy.",
 )
 @click.option(
     "--space",
@@ -90,6 +105,8 @@ def evaluate(
     reference: Path,
     lq: Path | None,
     metrics: str,
+    degradation: str | None,
+    features: tuple[str, ...],
     space: Literal["rgb", "y"],
     crop_border: int,
     niqe_model: Path | None,
@@ -102,12 +119,15 @@ def evaluate(
 
     RESULTS is a folder, or NAME=FOLDER; several are compared with each other. A result belongs to
     the reference of its name, whatever the suffixes. Means are over images. What has no partner,
-    or another size, is reported on stderr; the rest goes on, and the exit code is 1.
+    or another size, is reported on stderr; the rest goes on, and the exit code is 1. A photo that
+    is too small for some of the metrics has empty cells and a note, and is no failure.
 
     \b
     Examples:
       unfade evaluate restored/ --reference clean/ --lq aged/ -o scores/
       unfade evaluate ours=a/ theirs=b/ --reference clean/ --space y --crop-border 4
+      unfade evaluate restored/ --reference clean/ --metrics all,lpips,fid
+      unfade evaluate restored/ --reference clean/ --lq small/ --degradation sr4
       unfade evaluate --reference clean/ --fit-niqe clean.npz
     """
     if not results and fit_niqe is None:
@@ -117,11 +137,12 @@ def evaluate(
     from unfade.eval.evaluation import Evaluation
     from unfade.eval.folders import match_folders
     from unfade.eval.images import Protocol
-    from unfade.eval.measures import NAMES, SET_MEASURES, chosen, measures
+    from unfade.eval.measures import SET_MEASURES, measures
 
-    names = chosen(NAMES if metrics == "all" else [name.strip() for name in metrics.split(",")])
     _check_out(out)
+    names = _names(metrics, lq, degradation)
     methods = _methods(results, lq)
+    given = _given_distances(features, methods)
     folders = match_folders(methods, reference, ignored=COMPARE_SUFFIX) if results else None
     model = _niqe_model(niqe_model, fit_niqe, reference)
     if folders is None:
@@ -129,11 +150,70 @@ def evaluate(
     protocol = Protocol(space, crop_border)
     sets = tuple(name for name in names if name in SET_MEASURES)
     evaluation = Evaluation(measures(names, protocol, model), sets, protocol)
+    evaluation.redone = _redone(names, degradation)
     matches, unmatched = folders
     evaluation.problems.extend(unmatched)
     _score(evaluation, matches)
-    _report(evaluation, list(methods), seed, out, as_json)
+    _report(evaluation, list(methods), seed, out, as_json, given)
     return EXIT_FAILED if evaluation.failures() else 0
+
+
+def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
+    """The metrics that are asked for. UsageError where one of them cannot be had so."""
+    from unfade.eval.measures import NAMES, REDONE, chosen
+
+    asked = [name.strip() for name in metrics.split(",")]
+    names = {name for name in asked if name != "all"}
+    if "all" in asked:
+        names |= {*NAMES, *(REDONE[:2] if degradation else ())}
+    redone = sorted(names & {*REDONE})
+    if degradation is not None and not redone:
+        fix = f"add one of {', '.join(REDONE)} to --metrics"
+        raise UsageError("--degradation", "a metric that uses it", fix)
+    if redone and (lq is None or degradation is None):
+        raise UsageError(redone[0], "--lq and --degradation with it", "say what made LQ of HQ")
+    return chosen(names)
+
+
+def _redone(names: Sequence[str], degradation: str | None) -> Redone | None:
+    """The comparisons with LQ. UsageError for a damage that is not known, or is random."""
+    if degradation is None:
+        return None
+    import numpy as np
+
+    from unfade.bench.degradations import degraded
+    from unfade.eval.evaluation import Redone
+    from unfade.eval.measures import redone_measures
+
+    if not re.fullmatch(r"(blur|sr)\d+(\.\d+)?", degradation):
+        expected = "blurN (sigma N of 512 pixels) or srN (bicubic, N = 2 or 4)"
+        raise UsageError(f"--degradation {degradation}", expected, "name one of those")
+    rng = np.random.default_rng(0)  # neither draws from it
+    degraded(np.zeros((64, 64, 3), np.float32), degradation, rng)
+    return Redone(lambda image: degraded(image, degradation, rng)[0], redone_measures(names))
+
+
+def _given_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dict[str, Distances]:
+    """Distances of the features in files, by method. UsageError where they do not fit."""
+    from unfade.eval.evaluation import Distances
+    from unfade.eval.extractors import read_features
+    from unfade.eval.measures import GIVEN_MEASURES
+
+    files = {name: Path(file) for name, _, file in (text.partition("=") for text in texts)}
+    if not files:
+        return {}
+    unknown = sorted(files.keys() - methods.keys() - {_REFERENCE})
+    if unknown or _REFERENCE not in files or len(files) < 2:
+        got = f"--features {' --features '.join(texts)}"
+        expected = f"{_REFERENCE}=FILE.npy and METHOD=FILE.npy (of {', '.join(methods)})"
+        raise UsageError(got, expected, "name the references' features and those of a method")
+    clean = read_features(files.pop(_REFERENCE))
+    found: dict[str, Distances] = {}
+    for method, file in files.items():
+        own = read_features(file)
+        values = {name: m.distance(own, clean) for name, m in GIVEN_MEASURES.items()}
+        found[method] = Distances(len(own), values)
+    return found
 
 
 def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
@@ -204,17 +284,21 @@ def _score(evaluation: Evaluation, matches: Sequence[Match]) -> None:
 
 
 def _report(
-    evaluation: Evaluation, methods: Sequence[str], seed: int, out: Path | None, as_json: bool
-) -> None:
+    evaluation: Evaluation, methods: Sequence[str], seed: int, out: Path | None, as_json: bool,
+    given: Mapping[str, Distances],
+) -> None:  # fmt: skip
     """Problems on stderr, the tables on stdout and in OUT."""
     from unfade.eval.summary import summarise
     from unfade.eval.tables import json_text, markdown
 
     distances = evaluation.distances()
+    for note in evaluation.notes():
+        click.echo(f"Note: {note}", err=True)
     for problem in evaluation.failures():
         click.echo(f"Error: {problem}", err=True)
-    summary = summarise(methods, evaluation.rows, list(evaluation.measures), distances, seed=seed)
-    table = markdown(summary, evaluation.measures, evaluation.protocol, seed=seed)
+    columns = evaluation.columns
+    summary = summarise(methods, evaluation.rows, list(columns), distances, given, seed=seed)
+    table = markdown(summary, columns, evaluation.protocol, seed=seed)
     if out is not None:
         _write(evaluation, out, table)
     if as_json:
@@ -226,7 +310,7 @@ def _report(
 def _write(evaluation: Evaluation, out: Path, table: str) -> None:
     from unfade.eval.tables import csv_text, has_parquet, write_parquet, write_text
 
-    names = list(evaluation.measures)
+    names = list(evaluation.columns)
     if not out.is_dir() and out.suffix.lower() in _TABLES:
         manifests.make_folder(out.parent)
         if out.suffix.lower() == ".csv":
@@ -241,4 +325,4 @@ def _write(evaluation: Evaluation, out: Path, table: str) -> None:
         write_parquet(out / "rows.parquet", evaluation.rows, names)
     else:
         left = printable(out / "rows.parquet")
-        click.echo(f"{left} left out: it needs pyarrow (pip install 'unfade[bench]').", err=True)
+        click.echo(f"{left} left out: it needs pyarrow (pip install 'unfade[tables]').", err=True)

@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "degrade": ("unfade.cli.degrade:degrade", "Age photos on purpose."),
     "train": ("unfade.cli.train:train", "Train the models."),
     "evaluate": ("unfade.cli.evaluate:evaluate", "Score restored photos against clean ones."),
+    "bench": ("unfade.cli.bench:bench", "Compare restorers by the papers' tables and figures."),
+    "serve": ("unfade.cli.serve:serve", "Open a page that restores photos in the browser."),
     "models": ("unfade.cli.models:models", "Show which weights are installed, and check them."),
 }
 

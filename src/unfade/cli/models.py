@@ -41,6 +41,18 @@ class BaseState(TypedDict):
     cached: bool  # whether it has been fetched to the hub's cache
 
 
+class MetricState(TypedDict):
+    """The weights of some metrics of `unfade evaluate`."""
+
+    name: str
+    metrics: list[str]
+    ok: bool
+    missing: list[str]  # files
+    megabytes: float  # to download for what is missing
+    licence: str
+    commands: list[str]  # that fetch what is missing
+
+
 @click.command()
 @click.option(
     "--preset", "folder", metavar="PATH", help="Check this folder of weights in place of ours."
@@ -54,7 +66,7 @@ class BaseState(TypedDict):
 def models(folder: str | None, seal: str | None, as_json: bool) -> int:
     """Show which weights are installed and which are missing, and check their hashes.
 
-    The exit code is 1 where a file is missing or is not the expected one.
+    The exit code is 1 where a file of a preset is missing or is not the expected one.
     """
     from unfade.models import presets
 
@@ -62,18 +74,21 @@ def models(folder: str | None, seal: str | None, as_json: bool) -> int:
         _seal(Path(seal))
         folder = folder or seal
     external: list[BaseState] = []
+    metrics: list[MetricState] = []
     if folder is not None:
         found = [inspect(folder, Path(folder))]
     else:
         found = [inspect(name, presets.weights_folder() / name) for name in presets.SHIPPED]
         external.append(_sd21())
+        metrics = _metrics()
     if as_json:
-        click.echo(json.dumps({"presets": found, "external": external}))
+        click.echo(json.dumps({"presets": found, "external": external, "metrics": metrics}))
     else:
         for preset in found:
             _show(preset)
         for state in external:
             _show_external(state)
+        _show_metrics(metrics)
     return 0 if all(preset["ok"] for preset in found) else 1
 
 
@@ -96,6 +111,25 @@ def _sd21() -> BaseState:
     return {
         "name": SD21, "base": f"{SD21_ID}@{SD21_REVISION}", "cached": isinstance(where, str)
     }  # fmt: skip
+
+
+def _metrics() -> list[MetricState]:
+    from unfade.eval import weights
+
+    folder = weights.metrics_folder()
+    states: list[MetricState] = []
+    for of in weights.WEIGHTS:
+        absent = [file for file in of.files if weights.missing(file, folder)]
+        commands = [weights.fetch_command(file, folder) for file in absent]
+        if absent and of.extra:
+            commands.append(f"pip install 'unfade[{of.extra}]'")
+        states.append({
+            "name": of.name, "metrics": [*of.metrics], "ok": not absent,
+            "missing": [name for file in absent for name in weights.missing(file, folder)],
+            "megabytes": sum(file.megabytes for file in absent), "licence": of.licence,
+            "commands": commands,
+        })  # fmt: skip
+    return states
 
 
 def inspect(name: str, folder: Path) -> PresetState:
@@ -160,3 +194,17 @@ def _show_external(state: BaseState) -> None:
     click.echo(f"{state['name']}: the first stage of compact, with a base model and a ControlNet")
     click.echo(f"  --base, by default {state['base']} ({there})")
     click.echo("  --controlnet FOLDER, as `unfade train controlnet` writes it")
+
+
+def _show_metrics(states: list[MetricState]) -> None:
+    if not states:
+        return
+    from unfade.eval.weights import VARIABLE, metrics_folder
+
+    click.echo(f"metrics: in {printable(metrics_folder())} (or where {VARIABLE} says)")
+    for state in states:
+        verdict = "ok" if state["ok"] else f"missing, {state['megabytes']:.4g} MB"
+        names = ", ".join(state["metrics"])
+        click.echo(f"  {state['name']} ({names}): {verdict}. {state['licence']}")
+        for command in state["commands"]:
+            click.echo(f"    {command}")

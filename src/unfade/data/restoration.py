@@ -35,7 +35,8 @@ class RestorationOptions:
             null text.
         phrases: let prompts say where the picture has which colours, besides what captions say.
             Without that, embedded captions are cached: worth it where the text encoder is large.
-        first_stage: show what the first stage makes of an aged photo, as restoring does.
+        first_stage: show what the first stages make of an aged photo and of a small one, as
+            restoring does.
     """
 
     old_photo: float = 0.4
@@ -69,12 +70,15 @@ class TaskInput:
         mask: (H, W) float32 in {0, 1}, 1 = damaged.
         aged: whether the first stage mends it before the diffusion sees it.
         prompted: whether it may come with a caption; super-resolution never does.
+        small: (H / scale, W / scale, 3), what lq is the bicubic enlargement of; None where
+            nothing is to be enlarged.
     """
 
     lq: Image
     mask: Mask
     aged: bool
     prompted: bool
+    small: Image | None = None
 
 
 def _aged(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> tuple[Image, Mask]:
@@ -84,12 +88,14 @@ def _aged(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> t
     return pair.lq, pair.mask
 
 
-def _small(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> Image:
+def _small(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> TaskInput:
     """Made small by the second-order recipe and large again by bicubic interpolation."""
     height, width = extent(hq)
     small = real_sr(hq, rng, 2 if rng.random() < options.halved else 4).lq
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.asarray(large, np.float32), 0, 1)
+    lq = np.clip(np.asarray(large, np.float32), 0, 1)
+    empty = np.zeros((height, width), np.float32)
+    return TaskInput(lq, empty, aged=False, prompted=False, small=np.asarray(small, np.float32))
 
 
 def draw_task(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> TaskInput:
@@ -101,7 +107,7 @@ def draw_task(hq: Image, rng: np.random.Generator, options: RestorationOptions) 
     empty = np.zeros(extent(hq), np.float32)
     roll = rng.random()
     if roll < options.super_resolution:
-        return TaskInput(_small(hq, rng, options), empty, aged=False, prompted=False)
+        return _small(hq, rng, options)
     if roll < options.super_resolution + options.colorize:
         gray = np.repeat(luma(hq)[..., None], 3, 2)
         if rng.random() >= options.aged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from unfade.errors import InputError, UnfadeError
 from unfade.eval.distances import Features, standardised
+from unfade.eval.extractors import extractors
 from unfade.eval.folders import Match
-from unfade.eval.images import Image, Protocol, require_same_size
+from unfade.eval.images import Image, Protocol, Unfit, require_same_size
 from unfade.eval.measures import SET_MEASURES, Measure
-from unfade.eval.patches import patch_statistics
 from unfade.imaging import read_photo
 
+_CLEAN = ""  # stands for the references among the methods
 LQ = "lq"  # the method that does nothing
 
 
@@ -32,20 +33,43 @@ class Row:
 
 @dataclass(frozen=True)
 class Distances:
-    """How far all patches of a method are from those of the same clean photos."""
+    """How far the features of a method's images are from those of the same clean photos."""
 
-    images: int  # that were large enough
+    images: int  # that all of the measures could look at
     values: Mapping[str, float]  # by the name of the set measure
+
+
+@dataclass(frozen=True)
+class Redone:
+    """Comparisons of results, damaged as the inputs were, with the inputs.
+
+    Attributes:
+        degrade: (H, W, 3) sRGB [0, 1] -> what the damage makes of it.
+        measures: of such a picture and the input, by name.
+    """
+
+    degrade: Callable[[Image], Image]
+    measures: Mapping[str, Measure]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A measure that one image has no value of."""
+
+    measure: str
+    path: Path
+    error: InputError
 
 
 @dataclass
 class Evaluation:
-    """Collects rows, what went wrong, and the features of all patches.
+    """Collects rows, what went wrong, and the features of whole sets.
 
     Attributes:
         measures: of one image, by name.
         set_measures: names from SET_MEASURES.
         protocol: border and space; in RGB, gray is not compared with colour.
+        redone: comparisons with the inputs, at the inputs' own size and without a border cropped.
     """
 
     measures: Mapping[str, Measure]
@@ -53,11 +77,21 @@ class Evaluation:
     protocol: Protocol
     rows: list[Row] = field(default_factory=list[Row])
     problems: list[UnfadeError] = field(default_factory=list[UnfadeError])
-    _gaps: dict[str, list[InputError]] = field(default_factory=dict[str, list[InputError]])
-    _features: dict[str, dict[str, Features]] = field(
-        default_factory=dict[str, dict[str, Features]]
-    )
-    _clean: dict[str, Features] = field(default_factory=dict[str, Features])
+    redone: Redone | None = None
+    _gaps: list[Gap] = field(default_factory=list[Gap])
+    _unfit: list[Gap] = field(default_factory=list[Gap])
+    _features: dict[tuple[str, str], dict[str, Features]] = field(
+        default_factory=dict[tuple[str, str], dict[str, Features]]
+    )  # (source, method) -> image
+
+    def __post_init__(self) -> None:
+        """Loads what the set measures need. WeightsError where it is missing."""
+        self._extractors = extractors(SET_MEASURES[name].source for name in self.set_measures)
+
+    @property
+    def columns(self) -> dict[str, Measure]:
+        """All measures of one image."""
+        return {**self.measures, **(self.redone.measures if self.redone else {})}
 
     def add(self, match: Match) -> None:
         """Scores every result of one reference; what fails is added to `problems`."""
@@ -75,68 +109,113 @@ class Evaluation:
                 elif is_gray != gray and self.protocol.space == "rgb":
                     raise _other_colours(is_gray)
                 require_same_size(image, target)
-                self._score(method, match.name, path, self.protocol.cropped(image), cut)
+                self._score(method, match, image, cut)
             except UnfadeError as error:
                 self.problems.append(_located(error, path))
 
-    def _score(self, method: str, name: str, path: Path, image: Image, target: Image) -> None:
-        values: dict[str, float] = {}
-        for key, measure in self.measures.items():
+    def _score(self, method: str, match: Match, image: Image, target: Image) -> None:
+        """Adds a row. The result is whole, the target cropped."""
+        gaps: list[Gap] = []
+        path = match.results[method]
+        cut = self.protocol.cropped(image)
+        values = _values(self.measures, cut, target, path, gaps)
+        lq = match.results.get(LQ)
+        if self.redone is not None and lq is not None:
+            made = self.redone.degrade(image)
+            values |= _values(self.redone.measures, made, read_rgb(lq), path, gaps)
+        described = self._describe(method, match, cut, target, gaps)
+        for gap in gaps:
+            unfit = isinstance(gap.error, Unfit) and (described or bool(values))
+            (self._unfit if unfit else self._gaps).append(gap)
+        self.rows.append(Row(method, match.name, values))
+
+    def _describe(
+        self, method: str, match: Match, image: Image, target: Image, gaps: list[Gap]
+    ) -> bool:
+        """Keeps the features of a result and of its clean photo; whether there are any."""
+        described = False
+        for source, extractor in self._extractors.items():
             try:
-                value = float(measure.score(image, target))
-                if math.isnan(value):
-                    raise InputError("not a number", "a value", "leave this metric out")
-                values[key] = value
+                clean = self._features.setdefault((source, _CLEAN), {})
+                if match.name not in clean:
+                    clean[match.name] = extractor.features(target)
+                found = self._features.setdefault((source, method), {})
+                found[match.name] = extractor.features(image)
+                described = True
             except InputError as error:
-                self._gap(key, error, path)
-        if self.set_measures:
-            self._describe(method, name, path, image, target)
-        self.rows.append(Row(method, name, values))
-
-    def _describe(self, method: str, name: str, path: Path, image: Image, target: Image) -> None:
-        try:
-            features = patch_statistics(image)
-            if name not in self._clean:
-                self._clean[name] = patch_statistics(target)
-            self._features.setdefault(method, {})[name] = features
-        except InputError as error:
-            self._gap(" and ".join(self.set_measures), error, path)
-
-    def _gap(self, measure: str, error: InputError, path: Path) -> None:
-        """Notes that one image could not be measured so."""
-        located = InputError(error.got, error.expected, error.fix, path=path)
-        self._gaps.setdefault(measure, []).append(located)
+                names = [n for n in self.set_measures if SET_MEASURES[n].source == source]
+                gaps.append(Gap(" and ".join(names), match.results[method], error))
+        return described
 
     def failures(self) -> list[UnfadeError]:
-        """`problems`, and an error for each measure that some images have no value of."""
-        gaps: list[UnfadeError] = []
-        for measure, errors in self._gaps.items():
-            first, more = errors[0], len(errors) - 1
-            others = f", and {more} more images without it" if more else ""
-            got = f"{first.got} ({measure}{others})"
-            gaps.append(InputError(got, first.expected, first.fix, path=first.path))
-        return [*self.problems, *gaps]
+        """`problems`, and an error for each measure that failed on some images."""
+        return [*self.problems, *_told(self._gaps)]
+
+    def notes(self) -> list[UnfadeError]:
+        """An error for each measure that some images do not fit; they have values of others."""
+        return _told(self._unfit)
 
     def distances(self) -> dict[str, Distances]:
         """Of each method, where there are set measures.
 
-        Features are in standard deviations of all clean photos' patches. A method with fewer than
-        two patches is added to `problems`.
+        Features of patches are in standard deviations of all clean photos' patches. A method with
+        fewer than two rows of features is added to `problems`.
         """
-        if not self.set_measures or not self._features:
-            return {}
-        scale = np.concatenate(list(self._clean.values()))
         out: dict[str, Distances] = {}
-        for method, found in self._features.items():
-            own = standardised(np.concatenate(list(found.values())), scale)
-            clean = standardised(np.concatenate([self._clean[name] for name in found]), scale)
-            try:
-                values = {n: SET_MEASURES[n].distance(own, clean) for n in self.set_measures}
-                out[method] = Distances(len(found), values)
-            except InputError as error:
-                got = f"{error.got} (method {method})"
-                self.problems.append(InputError(got, error.expected, error.fix))
+        for method in dict.fromkeys(m for _, m in self._features if m != _CLEAN):
+            values: dict[str, float] = {}
+            counts: list[int] = []
+            for name in self.set_measures:
+                found = self._features.get((SET_MEASURES[name].source, method), {})
+                try:
+                    values[name] = self._distance(name, found)
+                    counts.append(len(found))
+                except InputError as error:
+                    got = f"{error.got} (method {method})"
+                    self.problems.append(InputError(got, error.expected, error.fix))
+            if values:
+                out[method] = Distances(min(counts), values)
         return out
+
+    def _distance(self, name: str, found: Mapping[str, Features]) -> float:
+        measure = SET_MEASURES[name]
+        clean = self._features.get((measure.source, _CLEAN), {})
+        if not found:
+            raise InputError("no features", "two images at least", "leave this metric out")
+        sets = np.concatenate([*found.values()]), np.concatenate([clean[image] for image in found])
+        if self._extractors[measure.source].standardise:
+            scale = np.concatenate([*clean.values()])
+            sets = standardised(sets[0], scale), standardised(sets[1], scale)
+        return measure.distance(*sets)
+
+
+def _values(
+    measures: Mapping[str, Measure], image: Image, target: Image, path: Path, gaps: list[Gap]
+) -> dict[str, float]:
+    """What can be measured; the rest is added to `gaps`."""
+    values: dict[str, float] = {}
+    for key, measure in measures.items():
+        try:
+            value = float(measure.score(image, target))
+            if math.isnan(value):
+                raise InputError("not a number", "a value", "leave this metric out")
+            values[key] = value
+        except InputError as error:
+            gaps.append(Gap(key, path, error))
+    return values
+
+
+def _told(gaps: Iterable[Gap]) -> list[UnfadeError]:
+    """An error for each measure, with the first image and the number of others."""
+    by_measure: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        by_measure.setdefault(gap.measure, []).append(gap)
+    out: list[UnfadeError] = []
+    for measure, (first, *more) in by_measure.items():
+        others = f", and {len(more)} more images without it" if more else ""
+        got = f"{first.error.got} ({measure}{others})"
+        out.append(InputError(got, first.error.expected, first.error.fix, path=first.path))
+    return out
 
 
 def read_rgb(path: Path) -> Image:

@@ -18,6 +18,10 @@ Space = Literal["rgb", "y"]
 _LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 
 
+class Unfit(InputError):
+    """A picture that a metric is not defined for, as one that is too small for its window."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """Under which PSNR, SSIM and MS-SSIM are measured.
@@ -82,10 +86,10 @@ def require_same_size(image: NDArray[np.floating], target: NDArray[np.floating])
 
 
 def require_side(image: NDArray[np.floating], side: int, metric: str) -> None:
-    """InputError where the short side has fewer pixels than the metric needs."""
+    """Unfit where the short side has fewer pixels than the metric needs."""
     if min(image.shape[:2]) < side:
         got = f"{image.shape[1]} x {image.shape[0]} pixels"
-        raise InputError(got, f"at least {side} a side for {metric}", "leave this metric out")
+        raise Unfit(got, f"at least {side} a side for {metric}", "leave this metric out")
 
 
 def _size(image: NDArray[np.floating]) -> str:

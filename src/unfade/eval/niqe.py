@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.errors import InputError, UsageError, WeightsError
-from unfade.eval.images import Image
+from unfade.eval.images import Image, Unfit
 from unfade.eval.scene_statistics import FEATURES, scene_statistics
 from unfade.imaging.atomic import atomic_file
 
@@ -46,12 +46,12 @@ def niqe(image: Image, model: NiqeModel) -> float:
         model: of clean photos.
 
     Raises:
-        InputError: fewer than two blocks of 96 pixels have any contrast.
+        Unfit: fewer than two blocks of 96 pixels have any contrast.
     """
     features = _whole(scene_statistics(image).features)
     if len(features) < 2:
         got = f"{image.shape[1]} x {image.shape[0]} pixels with {len(features)} blocks of contrast"
-        raise InputError(got, "two blocks of 96 x 96 pixels for NIQE", "leave this metric out")
+        raise Unfit(got, "two blocks of 96 x 96 pixels for NIQE", "leave this metric out")
     off = features.mean(0) - model.mean
     pooled = (np.cov(features, rowvar=False) + model.covariance) / 2
     return float(np.sqrt(max(0.0, off @ np.linalg.pinv(pooled, hermitian=True) @ off)))
@@ -134,7 +134,7 @@ def _read_mat(path: Path) -> dict[str, Any]:
     try:
         from scipy import io as scipy_io  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
-        fix = "pip install 'unfade[bench]'"
+        fix = "pip install 'unfade[tables]'"
         raise UsageError("a .mat, and no scipy", "scipy to read it", fix) from error
     return cast(dict[str, Any], cast(Any, scipy_io).loadmat(path))
 

@@ -30,12 +30,14 @@ class Summary:
     images: Mapping[str, int]  # method -> how many it was scored on
     means: Mapping[str, Mapping[str, Estimate]]  # method -> measure
     distances: Mapping[str, Distances]  # of the methods that have them
+    given: Mapping[str, Distances]  # of features from elsewhere, in GIVEN_MEASURES
     comparisons: Sequence[Comparison]
 
 
 def summarise(
     methods: Sequence[str], rows: Sequence[Row], measures: Sequence[str],
-    distances: Mapping[str, Distances], *, seed: int = 0,
+    distances: Mapping[str, Distances], given: Mapping[str, Distances] | None = None, *,
+    seed: int = 0,
 ) -> Summary:  # fmt: skip
     """Means and intervals of each method, and the difference of each pair of methods.
 
@@ -44,6 +46,7 @@ def summarise(
         rows: of all methods; images may be missing.
         measures: names, as in the rows' values.
         distances: of whole sets, passed on.
+        given: of features from elsewhere, passed on.
         seed: of the bootstrap.
     """
     counted = Counter(row.method for row in rows)
@@ -67,4 +70,4 @@ def summarise(
             values = (np.array([column[image] for image in shared]) for column in (one, two))
             difference = paired_difference(*values, seed=seed)
             comparisons.append(Comparison(first, second, name, difference))
-    return Summary(images, means, distances, comparisons)
+    return Summary(images, means, distances, given or {}, comparisons)

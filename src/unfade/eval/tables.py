@@ -16,7 +16,7 @@ from unfade._version import __version__
 from unfade.errors import UsageError
 from unfade.eval.evaluation import Distances, Evaluation, Row
 from unfade.eval.images import Protocol
-from unfade.eval.measures import SET_MEASURES, Measure, SetMeasure
+from unfade.eval.measures import GIVEN_MEASURES, SET_MEASURES, Measure, SetMeasure
 from unfade.eval.statistics import RESAMPLES, Difference, Estimate
 from unfade.eval.summary import Comparison, Summary
 from unfade.imaging.atomic import atomic_file
@@ -28,18 +28,20 @@ def markdown(
     summary: Summary, measures: Mapping[str, Measure], protocol: Protocol, *, seed: int = 0
 ) -> str:
     """The table of methods, and the table of their differences where there are several."""
-    known: dict[str, Measure | SetMeasure] = {**measures, **SET_MEASURES}
-    sets = list(dict.fromkeys(name for of in summary.distances.values() for name in of.values))
+    known: dict[str, Measure | SetMeasure] = {**measures, **SET_MEASURES, **GIVEN_MEASURES}
+    sets = _set_names(summary.distances)
+    given = _set_names(summary.given)
     lines = [
         f"Space {protocol.space}, crop border {protocol.crop_border}, data range 1. Means over "
         f"images with 95 % intervals ({RESAMPLES} bootstrap resamples, seed {seed}).",
         "",
-        *_head("method", "images", *(_title(known[n]) for n in (*measures, *sets))),
+        *_head("method", "images", *(_title(known[n]) for n in (*measures, *sets, *given))),
     ]
     for method, means in summary.means.items():
         count = summary.images[method]
         cells = [_estimate(means[name], measures[name].digits, count) for name in measures]
         cells += [_distance(summary.distances.get(method), n, known[n].digits, count) for n in sets]
+        cells += [_distance(summary.given.get(method), n, known[n].digits, count) for n in given]
         lines.append(_line(method, str(count), *cells))
     if summary.comparisons:
         lines += [
@@ -80,14 +82,20 @@ def json_text(summary: Summary, evaluation: Evaluation, *, seed: int = 0) -> str
                 "images": summary.images[method],
                 "means": {name: asdict(e) for name, e in means.items()},
                 "distances": _distances(summary.distances.get(method)),
+                "features": _distances(summary.given.get(method)),
             }
             for method, means in summary.means.items()
         },
         "comparisons": [asdict(comparison) for comparison in summary.comparisons],
         "rows": [asdict(row) for row in evaluation.rows],
         "failed": [str(problem) for problem in evaluation.failures()],
+        "notes": [str(note) for note in evaluation.notes()],
     }
     return json.dumps(_finite(content), allow_nan=False)
+
+
+def _set_names(of: Mapping[str, Distances]) -> list[str]:
+    return list(dict.fromkeys(name for distances in of.values() for name in distances.values))
 
 
 def _distances(distances: Distances | None) -> dict[str, object] | None:
@@ -111,7 +119,7 @@ def has_parquet() -> bool:
 def require_parquet(path: Path) -> None:
     """UsageError where `path` cannot be written for want of pyarrow."""
     if not has_parquet():
-        fix = "pip install 'unfade[bench]', or name a .csv"
+        fix = "pip install 'unfade[tables]', or name a .csv"
         raise UsageError("no pyarrow", "pyarrow to write Parquet", fix, path=path)
 
 
@@ -151,7 +159,7 @@ def _estimate(estimate: Estimate, digits: int, count: int) -> str:
 
 
 def _distance(distances: Distances | None, name: str, digits: int, count: int) -> str:
-    if distances is None:
+    if distances is None or name not in distances.values:
         return "–"
     return _counted(f"{distances.values[name]:.{digits}f}", distances.images, count)
 

@@ -6,6 +6,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+_RADIUS, _SIGMA = 5, 1.5  # of SSIM's window, pixels
+_C1, _C2 = 0.01**2, 0.03**2  # K1, K2 of Wang et al. at data range 1
 
 
 def spectral_l1(out: Tensor, target: Tensor) -> Tensor:
@@ -18,6 +22,26 @@ def spectral_l1(out: Tensor, target: Tensor) -> Tensor:
     """
     spectrum: Tensor = cast(Any, torch.fft).rfft2(out - target, norm="ortho")  # (N, C, H, W/2 + 1)
     return (spectrum.real.abs() + spectrum.imag.abs()).mean()
+
+
+def dissimilarity(out: Tensor, target: Tensor) -> Tensor:
+    """1 - SSIM, mean over pixels whose window lies inside (Wang et al. 2004, Eq. 13).
+
+    Args:
+        out, target: (N, C, H, W), float32, about [0, 1], at least 11 pixels a side.
+    """
+    channels = out.shape[1]
+    place = torch.arange(-_RADIUS, _RADIUS + 1, dtype=out.dtype, device=out.device)
+    taps = (-place.square() / (2 * _SIGMA**2)).exp()
+    taps = (taps / taps.sum()).repeat(5 * channels, 1, 1, 1)  # (5C, 1, 1, 11)
+    x = torch.cat([out, target, out * out, target * target, out * target], 1)  # (N, 5C, H, W)
+    with torch.autocast(x.device.type, enabled=False):  # variances are small differences
+        x = F.conv2d(F.conv2d(x, taps, groups=5 * channels), taps.mT, groups=5 * channels)
+    mean_x, mean_y, xx, yy, xy = x.chunk(5, 1)  # (N, C, H - 10, W - 10) each
+    luminance = (2 * mean_x * mean_y + _C1) / (mean_x.square() + mean_y.square() + _C1)
+    spread = xx - mean_x.square() + yy - mean_y.square()
+    structure = (2 * (xy - mean_x * mean_y) + _C2) / (spread + _C2)
+    return 1 - (luminance * structure).mean()
 
 
 def kl_divergence(mean: Tensor, std: Tensor) -> Tensor:

@@ -92,6 +92,7 @@ class Stage1Recipe:
             batches and a start for both.
         found: share of the masks that are what the compact preset's detector finds, as restoring
             erases it; the rest are the true ones, made imperfect.
+        structure: weight of 1 - SSIM in the loss.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -99,6 +100,7 @@ class Stage1Recipe:
     model: Stage1Config = field(default_factory=Stage1Config)
     local: bool = True
     found: float = 0.0
+    structure: float = 0.0
 
 
 @dataclass(frozen=True)

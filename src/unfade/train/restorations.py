@@ -9,16 +9,19 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from unfade.data.captions import describe
-from unfade.data.restoration import RestorationOptions, draw_task
+from unfade.data.pairs import check_size
+from unfade.data.restoration import RestorationOptions, TaskInput, draw_task
 from unfade.data.sources import CleanPhoto, hold_out
 from unfade.data.windows import ViewOptions, Window
 from unfade.diffusion.condition import ConditionKind, encode, make_condition, prompt_length
 from unfade.models.checkpoint import load_model
+from unfade.models.enlarger import SCALE, Enlarger
 from unfade.models.folder import Base
-from unfade.models.presets import find_preset
-from unfade.models.stage1 import Stage1Net
+from unfade.models.presets import ENLARGER, find_preset
+from unfade.models.stage1 import CELL, Stage1Net
 from unfade.models.tensors import from_array
 from unfade.rng import generator
 from unfade.train.feed import HELD_OUT
@@ -59,9 +62,13 @@ class Restorations:
                 )
         self.length = prompt_length(base.text_encoder)
         self.first_stage: Stage1Net | None = None
+        self.enlarger: Enlarger | None = None
         if options.first_stage:
-            weights = find_preset("compact").folder / "stage1.safetensors"
-            self.first_stage = load_model(weights, Stage1Net)
+            compact = find_preset("compact")
+            self.first_stage = load_model(compact.folder / "stage1.safetensors", Stage1Net)
+            if compact.enlarger and options.super_resolution > 0:
+                check_size(views.size, SCALE * CELL)
+                self.enlarger = load_model(compact.folder / ENLARGER, Enlarger)
 
     def sample(self, number: int) -> Batch:
         """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and prompt.
@@ -77,11 +84,20 @@ class Restorations:
         return {
             "z0": store.latent(window),
             "hq": from_array(hq).permute(2, 0, 1).contiguous(),
-            "lq": from_array(given.lq).permute(2, 0, 1).contiguous(),
+            "lq": self._shown(given),
             "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
             "aged": torch.tensor(given.aged),
             **self._prompt(store, window, rng, prompted),
         }
+
+    def _shown(self, given: TaskInput) -> Tensor:
+        """(3, S, S): a degraded photo; a small one as the first stage enlarges it."""
+        if given.small is None or self.enlarger is None:
+            return from_array(given.lq).permute(2, 0, 1).contiguous()
+        small = from_array(given.small).permute(2, 0, 1)[None]  # (1, 3, S / scale, S / scale)
+        with torch.no_grad():
+            large = self.enlarger(small).clamp(0, 1)  # (1, 3, 4 S / scale, 4 S / scale)
+        return F.avg_pool2d(large, large.shape[-1] // given.lq.shape[1])[0]
 
     def _prompt(
         self, store: LatentStore, window: Window, rng: np.random.Generator, prompted: bool

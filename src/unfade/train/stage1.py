@@ -25,7 +25,7 @@ from unfade.models.tensors import from_array
 from unfade.rng import generator
 from unfade.train.feed import HELD_OUT
 from unfade.train.loop import Batch
-from unfade.train.losses import spectral_l1
+from unfade.train.losses import dissimilarity, spectral_l1
 from unfade.train.options import Stage1Recipe
 from unfade.train.sheets import write_sheet
 
@@ -141,7 +141,10 @@ class Stage1Task:
         before = _errors(push_pull(lq, mask), hq, damage)
         after = _errors(out.detach().clamp(0, 1), hq, damage)
         sound, holes = (_gain(x, y) for x, y in zip(before, after, strict=True))
-        return mending_loss(out, hq, damage), {"sound_db": sound, "holes_db": holes}
+        loss = mending_loss(out, hq, damage)
+        if self.recipe.structure > 0:
+            loss = loss + self.recipe.structure * dissimilarity(out, hq)
+        return loss, {"sound_db": sound, "holes_db": holes}
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Input, mask, output, target; the gain over the fill on these."""

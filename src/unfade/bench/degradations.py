@@ -1,0 +1,94 @@
+"""What is done to clean photos before methods restore them, by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from unfade.degrade import MIXTURES, SEVERITIES, degrade, kernels, ops
+from unfade.degrade.types import Image
+from unfade.errors import UsageError
+
+BLUR_SIDE = 512  # pixels; the crop for which the level of a blur is its sigma in pixels
+_BLUR = re.compile(r"blur(\d+(?:\.\d+)?)")
+_SCALED = re.compile(r"(sr|real-sr)([24])")
+
+
+def scale_of(degradation: str) -> int:
+    """How many pixels of the clean photo a pixel of the degraded one is wide."""
+    scaled = _SCALED.fullmatch(degradation)
+    return int(scaled[2]) if scaled else 1
+
+
+def degraded(hq: Image, degradation: str, rng: np.random.Generator) -> tuple[Image, Image]:
+    """Degrades a clean photo.
+
+    Args:
+        hq: (H, W, 3) float32, sRGB [0, 1]; the sides are multiples of 4.
+        degradation: "clean", "gray", "blurN" (Gaussian, sigma N pixels in a crop of 512), "srN"
+            (bicubic, N = 2 or 4), "real-srN" (the second-order recipe), a severity of the recipe
+            for old photos ("light", "moderate", "heavy"), or a mixture of its damages.
+        rng: the only source of randomness.
+
+    Returns:
+        The degraded photo, (H / scale, W / scale, 3) or, gray, (H, W, 1), and what a restorer can
+        be asked for: `hq`, in gray where the recipe took all colour.
+
+    Raises:
+        UsageError: no such degradation.
+    """
+    plain: dict[str, Callable[[], Image]] = {
+        "clean": lambda: hq,
+        "gray": lambda: ops.luma(hq)[..., None],
+    }
+    if degradation in plain:
+        return plain[degradation](), hq
+    if degradation in SEVERITIES or degradation in MIXTURES:
+        made = degrade(hq, rng, "old-photo", level=degradation)
+        return made.lq, made.hq
+    scaled, blur = _SCALED.fullmatch(degradation), _BLUR.fullmatch(degradation)
+    if blur:
+        return blurred(hq, float(blur[1])), hq
+    if not scaled:
+        got = f"degradation '{degradation}'"
+        raise UsageError(got, "a known one", "see `unfade.bench.degradations`")
+    if scaled[1] == "sr":
+        return reduced(hq, int(scaled[2])), hq
+    return degrade(hq, rng, "real-sr", scale=int(scaled[2])).lq, hq
+
+
+def blurred(image: Image, level: float) -> Image:
+    """Gaussian blur whose sigma is `level` / 512 of the short side."""
+    sigma = level * min(image.shape[:2]) / BLUR_SIDE
+    if sigma < 0.05:
+        return image
+    return kernels.apply(image, kernels.gaussian(kernels.size_for(sigma), sigma, sigma))
+
+
+def reduced(image: Image, scale: int) -> Image:
+    """Bicubic, with the kernel widened by the scale, as papers on super-resolution do it.
+
+    (H, W, C) -> (H / scale, W / scale, C), [0, 1].
+    """
+    weights = [_cubic_weights(length, scale) for length in image.shape[:2]]
+    out = np.einsum("ih,hwc->iwc", weights[0], image, optimize=True)
+    return np.clip(np.einsum("jw,iwc->ijc", weights[1], out, optimize=True), 0, 1)
+
+
+def _cubic_weights(length: int, scale: int) -> Image:
+    """(length / scale, length): Keys (1981), a = -0.5, mirrored at the borders."""
+    out = np.zeros((length // scale, length), np.float32)
+    for i in range(length // scale):
+        centre = (i + 0.5) * scale - 0.5
+        taps = np.arange(int(np.ceil(centre - 2 * scale)), int(centre + 2 * scale) + 1)
+        x = np.abs(taps - centre) / scale
+        near = 1.5 * x**3 - 2.5 * x**2 + 1
+        far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+        weight = np.where(x <= 1, near, np.where(x < 2, far, 0))
+        mirrored = np.where(
+            taps < 0, -1 - taps, np.where(taps >= length, 2 * length - 1 - taps, taps)
+        )
+        np.add.at(out[i], mirrored, (weight / weight.sum()).astype(np.float32))
+    return out

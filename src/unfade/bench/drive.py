@@ -1,0 +1,128 @@
+"""One table from photos to report: built, restored, scored, shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from unfade.bench.cases import Case
+from unfade.bench.methods.autoencoder import CLEAN, Autoencoder
+from unfade.bench.methods.base import Method
+from unfade.bench.methods.ours import Preset
+from unfade.bench.plots import require_matplotlib
+from unfade.bench.run import Run
+from unfade.bench.runner import Progress, run_cases
+from unfade.bench.tables.base import Table
+from unfade.bench.tables.sweeps import OURS_ONLY
+from unfade.bench.trajectory import Estimates
+from unfade.errors import UsageError, WeightsError
+from unfade.eval.images import Protocol
+from unfade.eval.tables import require_parquet
+from unfade.pipeline.weights import DiffusionWeights
+
+NO_DIFFUSION = "the preset has no diffusion model: left out"
+WORK = "work"  # inputs and references, below OUT
+
+
+def run_table(
+    table: Table, methods: Sequence[Method], data: Path, out: Path, *, quick: bool = False,
+    seed: int = 0, progress: Progress | None = None,
+) -> Run:  # fmt: skip
+    """Builds a table's cases, runs the methods, and writes the report.
+
+    Args:
+        methods: at least one; those that cannot take part in a case are left out of it, and a
+            sentence in the report says so.
+        data, quick, seed: as `Table.build` has them.
+        out: takes up inputs, results, rows and the report.
+        progress: as `run_cases` has it.
+
+    Raises:
+        UsageError: pyarrow or matplotlib is missing, or the data cannot be used.
+        UnfadeError: a case or a method cannot work.
+    """
+    require_parquet(out / "rows.parquet")
+    require_matplotlib()
+    cases = table.build(data, out / WORK, quick, seed)
+    chosen = table.adapt(methods, cases, out / WORK)
+    fitting, notes = fitted(cases, chosen)
+    if fitting:
+        run = run_cases(
+            fitting, chosen, out, metrics=table.metrics, extra=table.extra, progress=progress
+        )
+    else:
+        run = Run(out, [], [method.name for method in chosen], table.metrics, Protocol())
+        notes.append("No method that was named can take part.")
+    run.notes.extend(notes)
+    table.render(run, out)
+    return run
+
+
+def fitted(cases: Sequence[Case], methods: Sequence[Method]) -> tuple[list[Case], list[str]]:
+    """The cases with the methods that can take part in each, and why others cannot.
+
+    Raises:
+        WeightsError: weights that are damaged.
+    """
+    reasons: dict[tuple[str, str], list[str]] = {}
+    found: list[Case] = []
+    for case in cases:
+        able: list[str] = []
+        for method in methods:
+            if case.methods and method.name not in case.methods:
+                continue
+            reason = _objection(case, method, swept=_is_swept(cases))
+            if reason is None:
+                able.append(method.name)
+            elif reason:
+                reasons.setdefault((method.name, reason), []).append(case.name)
+        if able:
+            found.append(replace(case, methods=tuple(able)))
+    notes = [
+        f"{name}: {reason} ({len(names)} of {len(cases)} cases: {', '.join(names)})."
+        for (name, reason), names in reasons.items()
+    ]
+    return found, [*notes, *_alone(found, methods)]
+
+
+def _alone(cases: Sequence[Case], methods: Sequence[Method]) -> list[str]:
+    """Which presets take part without a diffusion model."""
+    return [
+        f"{method.name} has no diffusion model: these are its other networks alone."
+        for method in methods
+        if isinstance(method, Preset)
+        and any(method.name in case.methods and lacks_diffusion(method, case) for case in cases)
+    ]
+
+
+def _is_swept(cases: Sequence[Case]) -> bool:
+    return any(case.parameter in OURS_ONLY for case in cases)
+
+
+def _objection(case: Case, method: Method, *, swept: bool) -> str | None:
+    """Why a method cannot take part; "" where that goes without saying, None where it can."""
+    ours = isinstance(method, (Preset, Estimates))
+    if isinstance(method, Autoencoder) and case.degradation != CLEAN:
+        return ""
+    if swept and ours != (case.parameter in OURS_ONLY):
+        return ""
+    try:
+        method.check([case])
+    except WeightsError:
+        if not ours or not lacks_diffusion(method, case):
+            raise
+        return NO_DIFFUSION
+    except UsageError as error:
+        return f"{error.got}, not {error.expected}"
+    return None
+
+
+def lacks_diffusion(method: Preset | Estimates, case: Case) -> bool:
+    """Whether parts of the diffusion model are not there, as opposed to damaged."""
+    preset = method.preset if isinstance(method, Estimates) else method
+    options = preset.options(case)
+    weights = DiffusionWeights.find(
+        options.preset, base=options.base, controlnet=options.controlnet
+    )
+    return bool(weights.missing)

@@ -1,0 +1,164 @@
+"""Grids of a table: means, what a paper printed beside them, cost, differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from unfade.bench.cases import Case
+from unfade.bench.published import PaperTable
+from unfade.bench.sections import NOT_AT_HAND, Cell, Grid, estimate, number
+from unfade.bench.tally import Known, Tally
+from unfade.eval.measures import SET_MEASURES
+from unfade.eval.statistics import RESAMPLES
+
+_LEAST_P = 0.0001  # that is written out
+_ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
+
+
+def titled(measure: Known) -> str:
+    """The title with an arrow towards what is better."""
+    return measure.title + _ARROWS[measure.better]
+
+
+def means_grid(tally: Tally, title: str) -> Grid:
+    """A row for each method in each case; the best mean of a case is marked."""
+    measures = tally.measures
+    rows: list[list[Cell]] = []
+    for group in tally.groups:
+        own: list[list[Cell]] = []
+        for method in tally.methods(group.cases):
+            count = tally.count(group.cases, method)
+            cells = [
+                estimate(tally.estimate(group.cases, method, name), known.digits, count)
+                for name, known in measures.items()
+            ]
+            own.append([Cell(group.label), Cell(method), number(count, 0), *cells])
+        rows += _marked(own, [None, None, None, *(m.better for m in measures.values())])
+    protocol = tally.run.protocol
+    note = (
+        f"Means over images with 95 % intervals ({RESAMPLES} bootstrap resamples). PSNR, SSIM and "
+        f"MS-SSIM on {protocol.space.upper()}, crop border {protocol.crop_border}, data range 1. "
+        "Bold: the best mean of the case; the intervals say whether that means anything."
+    )
+    return Grid(
+        title, ["case", "method", "images", *(titled(m) for m in measures.values())], rows, note
+    )
+
+
+def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[Cell]]:
+    """The same with the best number of each column marked, where there are several."""
+    out = [list(row) for row in rows]
+    for column, way in enumerate(better):
+        values = [row[column].value for row in rows]
+        known = [value for value in values if value is not None]
+        if way not in ("higher", "lower") or len(set(known)) < 2:
+            continue
+        best = max(known) if way == "higher" else min(known)
+        for row, value in zip(out, values, strict=True):
+            if value == best:
+                row[column] = replace(row[column], kind="best")
+    return out
+
+
+def printed_grid(tally: Tally, paper: PaperTable) -> Grid:
+    """Every system of the paper's table, what it printed, and what was measured here."""
+    names = [name for name in paper.metrics if name in tally.measures]
+    own = [method for method in tally.methods() if method not in paper.systems]
+    rows = [_printed_row(tally, paper, system, names) for system in (*paper.systems, *own)]
+    columns = ["system"]
+    for name in names:
+        title = titled(tally.measures[name])
+        columns += [f"{title} here", f"{title} printed"]
+    sources = [
+        f"{system}, {tally.measures[name].title} {figure.value:g}: {figure.source}"
+        for (system, name), figures in paper.figures.items()
+        if name in names
+        for figure in figures
+    ]
+    note = (
+        f"Printed: {paper.source}. A system is measured here where it is given under this name, "
+        "such as --method 'StableSR=FOLDER' or --method 'w/o IIDE=PRESET'. The two columns are no "
+        "comparison unless the photos, the damage and the protocol are the paper's. What was "
+        "printed and could not be looked up is not at hand."
+    )
+    if sources:
+        note += f" Sources: {'; '.join(sources)}."
+    return Grid(f"Beside the paper ({paper.source})", columns, rows, note)
+
+
+def _printed_row(tally: Tally, paper: PaperTable, system: str, names: Sequence[str]) -> list[Cell]:
+    row = [Cell(system)]
+    count = tally.count(tally.cases, system)
+    for name in names:
+        digits = tally.measures[name].digits
+        found = tally.estimate(tally.cases, system, name)
+        row.append(estimate(found, digits, count) if count else Cell("not given"))
+        printed = paper.figures.get((system, name), ())
+        values = " / ".join(f"{figure.value:.{digits}f}" for figure in printed)
+        missing = Cell(NOT_AT_HAND if system in paper.systems else "–")
+        row.append(Cell(values, printed[0].value, "printed") if printed else missing)
+    return row
+
+
+def cost_grid(tally: Tally) -> list[Grid]:
+    """Time, memory and parameters of each method over all cases; nothing where none is known."""
+    rows: list[list[Cell]] = []
+    for method in tally.methods():
+        cost = tally.cost(tally.cases, method)
+        if cost is None or not cost.megapixels:
+            continue
+        count = cost.parameters
+        rows.append([
+            Cell(method), number(cost.seconds / cost.megapixels, 2), number(cost.peak_mib, 0),
+            number(None if count is None else count / 1e6, 2),
+        ])  # fmt: skip
+    columns = ["method", "s per megapixel ↓", "peak memory (MiB) ↓", "parameters (M)"]
+    note = (
+        "Wall time over the megapixels of the outputs, on this machine, whatever else it did. "
+        "Peak memory is that of the whole process; methods that run in this one share it."
+    )
+    return [Grid("Cost", columns, rows, note)] if rows else []
+
+
+def difference_grid(tally: Tally) -> list[Grid]:
+    """The subject less every other method, image by image."""
+    subject = tally.subject
+    if subject is None:
+        return []
+    rows: list[list[Cell]] = []
+    for group in tally.groups:
+        for other in tally.methods(group.cases):
+            if other != subject and tally.count(group.cases, subject):
+                rows += _differences(tally, group.label, group.cases, subject, other)
+    note = (
+        "p of Wilcoxon's signed-rank test, two-sided, not corrected for the number of tests. Below "
+        "six images it cannot fall under 0.05."
+    )
+    columns = ["case", "method", "metric", "images", f"{subject} - method", "p"]
+    return [Grid(f"{subject} less the others, image by image", columns, rows, note)] if rows else []
+
+
+def _differences(
+    tally: Tally, label: str, cases: Sequence[Case], subject: str, other: str
+) -> list[list[Cell]]:
+    rows: list[list[Cell]] = []
+    for name, measure in tally.measures.items():
+        if name in SET_MEASURES:
+            continue
+        found = tally.difference(cases, subject, other, name)
+        count, p = found.estimate.count, found.p
+        if count:
+            mean = estimate(found.estimate, measure.digits, count)
+            cells = [Cell(label), Cell(other), Cell(measure.title), number(count, 0), mean, _p(p)]
+            rows.append(cells)
+    return rows
+
+
+def _p(p: float | None) -> Cell:
+    if p is None:
+        return Cell("needs scipy")
+    if 0 <= p < _LEAST_P:
+        return Cell(f"< {_LEAST_P:.4f}", p, "number")
+    return number(p if math.isfinite(p) else None, 4)

@@ -1,0 +1,66 @@
+"""What every method of a comparison has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from unfade.bench.cases import Case, Cost
+from unfade.errors import UnfadeError
+from unfade.manifest import Value
+
+
+class MethodError(UnfadeError):
+    """A method that could not restore what it was given."""
+
+
+class Method(Protocol):
+    """Anything that turns a folder of inputs into a folder of outputs."""
+
+    @property
+    def name(self) -> str:
+        """As tables show it, and `Case.methods` names it."""
+        ...
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is given all images of a case in one call, as a program has to be.
+
+        The others are called once for each image: what is done outlasts a stop.
+        """
+        ...
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Called once, with the cases that it takes part in, before any method runs.
+
+        Raises:
+            UnfadeError: it could not restore one of them.
+        """
+        ...
+
+    def identity(self, case: Case) -> Mapping[str, Value]:
+        """What its results depend on besides the inputs: options, hashes of weights.
+
+        Results that were made under another identity are made again.
+        """
+        ...
+
+    def restore_folder(
+        self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
+    ) -> Cost | None:
+        """Restores images of one case; an image without a result is told by the runner.
+
+        Args:
+            case: what they belong to; its options hold for methods that know them.
+            images: name -> file, some or all of the case's inputs.
+            outputs: an existing folder; the result of `name` is written to `NAME.png` in it.
+            log: a file, which need not exist, that takes up what somebody else's program says.
+
+        Returns:
+            What that needed; None where it is not known.
+
+        Raises:
+            UnfadeError: no result could be made.
+        """
+        ...

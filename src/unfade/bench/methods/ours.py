@@ -1,0 +1,183 @@
+"""Our own presets, and the first stage alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+
+from unfade.api import Restorer
+from unfade.bench.cases import Case, Cost
+from unfade.bench.methods.pictures import (
+    in_colours_of_reference,
+    pixels,
+    resized,
+    restore_each,
+    with_pixels,
+)
+from unfade.bench.results import target_size
+from unfade.config import from_dict, to_dict
+from unfade.errors import UsageError
+from unfade.imaging import Photo, read_photo
+from unfade.manifest import Value
+from unfade.models.presets import find_preset
+from unfade.options import RestoreOptions
+
+FIRST_STAGE = "first-stage"
+
+
+class _Ours:
+    """What is restored by `Restorer`, in this process. The last weights stay in memory."""
+
+    at_once = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._loaded: tuple[tuple[Any, ...], Restorer] | None = None
+        self._parameters: dict[RestoreOptions, int | None] = {}
+
+    def _restorer(self, options: RestoreOptions) -> Restorer:
+        key = (options.preset, options.device, options.base, options.controlnet)
+        if self._loaded is None or self._loaded[0] != key:
+            preset, device, base, controlnet = key
+            restorer = Restorer.from_pretrained(
+                preset, device=device, base=base, controlnet=controlnet
+            )
+            self._loaded = key, restorer
+        return self._loaded[1]
+
+    def _restore_each(
+        self, case: Case, options: RestoreOptions, images: Mapping[str, Path], outputs: Path,
+        read: Callable[[Path], Path | Photo],
+    ) -> Cost:  # fmt: skip
+        """Restores what `read` gives of each file."""
+        restorer = self._restorer(options)
+        if options not in self._parameters:
+            self._parameters[options] = count_parameters(restorer, options)
+
+        def restore(name: str, path: Path) -> Photo:
+            result = restorer.run(read(path), options).image
+            return in_colours_of_reference(case, name, result)
+
+        return restore_each(images, outputs, restore, self._parameters[options])
+
+
+class Preset(_Ours):
+    """A preset with options of its own.
+
+    Args:
+        name: of the method.
+        given: options by name; they take the place of the case's.
+    """
+
+    def __init__(self, name: str, given: Mapping[str, Value]) -> None:
+        super().__init__(name)
+        self._given = dict(given)
+
+    def options(self, case: Case) -> RestoreOptions:
+        """With which the photos of a case are restored. UsageError where they make no sense."""
+        options = from_dict(to_dict(case.options) | self._given, RestoreOptions)
+        if options.variants != 1:
+            got = f"{options.variants} variants in a comparison"
+            raise UsageError(got, "one result of each photo", "leave variants out")
+        return options
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Loads the first stage; looks for the diffusion model where a case asks for it.
+
+        Raises:
+            UsageError: options that make no sense for a case.
+            WeightsError: weights that are missing or damaged.
+        """
+        for case in cases:
+            options = self.options(case)
+            self._restorer(options).weights_for(options)
+
+    def identity(self, case: Case) -> Mapping[str, Value]:
+        """The options and the hashes of the weights."""
+        options = self.options(case)
+        restorer = self._restorer(options)
+        own = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
+        return {"kind": "preset", **own, **restorer.weights_for(options)}
+
+    def restore_folder(
+        self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
+    ) -> Cost | None:
+        """Restores images of one case (`Method.restore_folder`)."""
+        return self._restore_each(case, self.options(case), images, outputs, lambda path: path)
+
+
+class FirstStage(_Ours):
+    """The first stage of a preset without its diffusion model.
+
+    Where a case enlarges, it is given the input enlarged by bicubic interpolation.
+    """
+
+    def __init__(self, name: str = FIRST_STAGE) -> None:
+        super().__init__(name)
+
+    def options(self, case: Case) -> RestoreOptions:
+        """Those of the case's options that concern the first stage."""
+        given = case.options
+        return RestoreOptions(
+            strength=0, mask=given.search, tone="auto" if given.mends_tone else "keep",
+            only_damage=given.only_damage, tile=given.tile, threshold=given.threshold,
+            preset=given.preset, device=given.device,
+        )  # fmt: skip
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Loads the networks. WeightsError where they are damaged."""
+        for case in cases:
+            self._restorer(self.options(case))
+
+    def identity(self, case: Case) -> Mapping[str, Value]:
+        """The options, the scale, and the hashes of the weights."""
+        options = self.options(case)
+        restorer = self._restorer(options)
+        return {
+            "kind": FIRST_STAGE, **restorer.record(options), **restorer.weights,
+            "enlarged": case.options.task == "super-resolution", "scale": case.options.scale,
+        }  # fmt: skip
+
+    def restore_folder(
+        self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
+    ) -> Cost | None:
+        """Restores images of one case (`Method.restore_folder`)."""
+
+        def enlarged(path: Path) -> Photo:
+            photo = read_photo(path)
+            large = resized(pixels(photo), target_size(case, photo), cv2.INTER_CUBIC)
+            return with_pixels(photo, large)
+
+        return self._restore_each(case, self.options(case), images, outputs, enlarged)
+
+
+def count_parameters(restorer: Restorer, options: RestoreOptions) -> int | None:
+    """The numbers in all weights that these options go by, statistics of norms among them.
+
+    None where a part comes from the hub.
+    """
+    folder = find_preset(restorer.preset).folder
+    elsewhere = {"base": options.base, "controlnet": options.controlnet}
+    total = 0
+    for name in restorer.weights_for(options):
+        root, _, rest = name.partition("/")
+        source = elsewhere.get(root)
+        path = folder / name if source is None else Path(source, rest)
+        if source is not None and Path(source).is_file():
+            path = Path(source)
+        if not path.is_file():
+            return None
+        if path.suffix == ".safetensors":
+            total += _numbers(path)
+    return total
+
+
+def _numbers(path: Path) -> int:
+    from safetensors import safe_open
+
+    with cast(Any, safe_open)(path, framework="numpy") as file:
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118

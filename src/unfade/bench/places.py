@@ -1,0 +1,57 @@
+"""Where a run keeps what it made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from unfade.bench.cases import Case
+
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files below the folder OUT of a run. Names that no file can have are made such."""
+
+    out: Path
+
+    def results(self, case: Case, method: str) -> Path:
+        """The folder of a method's results: OUT/results/TABLE/CASE/METHOD."""
+        return self.out.joinpath("results", *_parts(case, method))
+
+    def result(self, case: Case, method: str, image: str) -> Path:
+        """The result of one image, which may be missing: .../METHOD/IMAGE.png."""
+        return self.results(case, method) / f"{image}.png"
+
+    def record(self, case: Case, method: str) -> Path:
+        """What is known of these results: .../METHOD.json."""
+        return self._beside("results", case, method, ".json")
+
+    def log(self, case: Case, method: str) -> Path:
+        """What a program of somebody else's said: OUT/logs/TABLE/CASE/METHOD.log."""
+        return self._beside("logs", case, method, ".log")
+
+    @property
+    def rows(self) -> Path:
+        """One line for each image of each method in each case."""
+        return self.out / "rows.parquet"
+
+    @property
+    def costs(self) -> Path:
+        """What each method needed in each case."""
+        return self.out / "costs.json"
+
+    @property
+    def failures(self) -> Path:
+        """What went wrong."""
+        return self.out / "failures.json"
+
+    def _beside(self, kind: str, case: Case, method: str, suffix: str) -> Path:
+        *folders, name = _parts(case, method)
+        return self.out.joinpath(kind, *folders, name + suffix)
+
+
+def _parts(case: Case, method: str) -> list[str]:
+    return [_UNSAFE.sub("_", name).strip(". ") or "_" for name in (case.table, case.name, method)]

@@ -1,0 +1,62 @@
+"""What the papers printed, as far as it is at hand. Nothing here was measured with unfade.
+
+A figure is entered with its source only; one that could not be looked up is missing, and the
+tables then say "not at hand".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IIDE = "arXiv 2505.18674"
+STUDY = "arXiv 2412.09324"
+STABLESR = "arXiv 2305.07015"
+
+
+@dataclass(frozen=True)
+class Printed:
+    """One figure as it was printed."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """The rows of a paper's table.
+
+    Attributes:
+        metrics: of the columns that unfade can measure too.
+        systems: names as printed, in order; the paper's own last.
+        figures: (system, metric) -> what was printed.
+    """
+
+    source: str
+    metrics: tuple[str, ...]
+    systems: tuple[str, ...]
+    figures: dict[tuple[str, str], tuple[Printed, ...]]
+
+
+_METRICS = ("psnr", "ssim", "lpips", "fid", "clip-iqa", "musiq")
+_OURS = ("w/o IIDE", "IIDE")
+_ENLARGERS = ("SwinIR", "Real-ESRGAN", "CDFormer", "SinSR", "DiffIR", "StableSR")
+
+OLD_PHOTO = PaperTable(
+    f"{IIDE}, Table I",
+    _METRICS,
+    ("Bringing Old Photos Back to Life", "DeOldify", "Bringing Old Photos + DeOldify", *_OURS),
+    {},
+)
+SUPER_RESOLUTION = PaperTable(
+    f"{IIDE}, Table II",
+    _METRICS,
+    (*_ENLARGERS, *_OURS),
+    {
+        ("StableSR", "psnr"): (
+            Printed(32.08, f"{IIDE}, Table II"),
+            Printed(23.26, f"{STABLESR}, the system's own paper, on the same set"),
+        ),
+    },
+)
+REAL = PaperTable(f"{IIDE}, Table III", _METRICS, (*_ENLARGERS, *_OURS), {})
+COLOUR = PaperTable(f"{IIDE}, Table IV", _METRICS, ("L-CoDe", "UniColor", *_OURS), {})

@@ -1,0 +1,114 @@
+"""What is known of the results of one method in one case: whether they need to be made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from unfade.bench.cases import Cost
+from unfade.errors import InputError
+from unfade.imaging.atomic import atomic_file
+from unfade.manifest import Value, make_folder, sha256_file
+
+
+@dataclass
+class Result:
+    """One image that a method restored.
+
+    Attributes:
+        input: SHA-256 of what it was given.
+        output: SHA-256 of what it made.
+        reference: SHA-256 of the clean photo that the scores are against; None without one.
+        scored: whether it has been compared.
+        scores: metric -> value, None where it is undefined for this image; as far as measured.
+    """
+
+    input: str
+    output: str
+    reference: str | None = None
+    scored: bool = False
+    scores: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
+
+
+@dataclass
+class Record:
+    """The results of one method in one case, kept as JSON beside their folder.
+
+    Attributes:
+        identity: of the method, as it was (`Method.identity`).
+        results: name of an image -> what is known of its result.
+        cost: over all calls that made them; None where it is not known.
+        measured: under what the scores were measured.
+        distances: set measure -> value over all images.
+        distances_of: which images those are.
+    """
+
+    identity: dict[str, Value] = field(default_factory=dict[str, Value])
+    results: dict[str, Result] = field(default_factory=dict[str, Result])
+    cost: Cost | None = None
+    measured: str = ""
+    distances: dict[str, float] = field(default_factory=dict[str, float])
+    distances_of: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """The record in a file; an empty one where there is none that can be read."""
+        try:
+            data = json.loads(path.read_bytes())
+            data["results"] = {name: Result(**known) for name, known in data["results"].items()}
+            data["cost"] = None if data["cost"] is None else Cost(**data["cost"])
+            return cls(**data)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return cls()
+
+    def write(self, path: Path) -> None:
+        """Writes it, whole or not at all. OutputError where that fails."""
+        make_folder(path.parent)
+        with atomic_file(path) as file:
+            file.write(json.dumps(asdict(self), indent=1).encode())
+
+    def keep_valid(
+        self, identity: Mapping[str, Value], inputs: Mapping[str, str], folder: Path
+    ) -> None:
+        """Drops every result that would not come out the same, or is not there as it was made.
+
+        Args:
+            identity: of the method as it is now.
+            inputs: name -> SHA-256 as they are now.
+            folder: of the results.
+        """
+        same = self.identity == dict(identity)
+        self.results = {
+            name: result
+            for name, result in self.results.items()
+            if same
+            and result.input == inputs.get(name)
+            and _holds(folder / f"{name}.png", result.output)
+        }
+        self.identity = dict(identity)
+        if not self.results:
+            self.cost = None
+
+    def add_cost(self, cost: Cost | None) -> None:
+        """Adds what another call needed."""
+        before = self.cost
+        if cost is None or before is None:
+            self.cost = cost or before
+            return
+        peaks = [peak for peak in (before.peak_mib, cost.peak_mib) if peak is not None]
+        self.cost = Cost(
+            before.images + cost.images,
+            before.megapixels + cost.megapixels,
+            before.seconds + cost.seconds,
+            max(peaks, default=None),
+            cost.parameters,
+        )
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        return sha256_file(path) == digest
+    except InputError:
+        return False

@@ -1,0 +1,112 @@
+"""One method restores one case: what is done already is kept, what fails is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unfade.bench.cases import Case
+from unfade.bench.methods.base import Method
+from unfade.bench.places import Places
+from unfade.bench.record import Record, Result
+from unfade.bench.results import check_result
+from unfade.bench.run import Failure
+from unfade.errors import InputError, UnfadeError
+from unfade.manifest import make_folder, sha256_file
+
+#: Called with the work that is done, all of it, and what is being done.
+Progress = Callable[[int, int, str], None]
+
+_SAVE_EVERY_S = 5.0
+
+
+@dataclass
+class Restoring:
+    """A method and a case.
+
+    Attributes:
+        inputs: name -> file.
+        hashes: name -> SHA-256 of the input.
+        tick: called with the number of images that are done since.
+        failures: takes up what went wrong.
+    """
+
+    case: Case
+    method: Method
+    inputs: Mapping[str, Path]
+    hashes: Mapping[str, str]
+    places: Places
+    tick: Callable[[int], None]
+    failures: list[Failure] = field(default_factory=list[Failure])
+
+    def run(self) -> Record:
+        """Restores what is not done, and gives what is known of all results."""
+        path = self.places.record(self.case, self.method.name)
+        record = Record.read(path)
+        record.keep_valid(self.method.identity(self.case), self.hashes, self._folder)
+        pending = [name for name in self.inputs if name not in record.results]
+        self.tick(len(self.inputs) - len(pending))
+        make_folder(self._folder)
+        batches = [pending] if self.method.at_once and pending else [[name] for name in pending]
+        saved = time.monotonic()
+        try:
+            for batch in batches:
+                self._restore(batch, record)
+                self.tick(len(batch))
+                if time.monotonic() - saved > _SAVE_EVERY_S:
+                    record.write(path)
+                    saved = time.monotonic()
+        finally:
+            record.write(path)
+        return record
+
+    @property
+    def _folder(self) -> Path:
+        return self.places.results(self.case, self.method.name)
+
+    def _restore(self, names: list[str], record: Record) -> None:
+        """Restores some images; those that come out well are added to the record."""
+        for name in names:
+            self._place(name).unlink(missing_ok=True)
+        whole = names[0] if len(names) == 1 and not self.method.at_once else None
+        log = self.places.log(self.case, self.method.name)
+        try:
+            images = {name: self.inputs[name] for name in names}
+            cost = self.method.restore_folder(self.case, images, self._folder, log)
+        except Exception as error:  # whatever it is, the others go on
+            for name in names:
+                self._place(name).unlink(missing_ok=True)
+            self._fail(whole, error)
+            return
+        record.add_cost(cost)
+        for name in names:
+            try:
+                record.results[name] = self._checked(name)
+            except UnfadeError as error:
+                self._place(name).unlink(missing_ok=True)
+                self._fail(name, error)
+
+    def _checked(self, name: str) -> Result:
+        """What is known of a new result. InputError where it is missing or cannot be used."""
+        place = self._place(name)
+        if not place.is_file():
+            raise InputError("no result", "one for every input", "look at the method")
+        check_result(self.case, name, place)
+        return Result(self.hashes[name], sha256_file(place))
+
+    def _place(self, name: str) -> Path:
+        return self.places.result(self.case, self.method.name, name)
+
+    def _fail(self, image: str | None, error: Exception) -> None:
+        where = self.case.table, self.case.name, self.method.name
+        self.failures.append(Failure(*where, image, sentence(error)))
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, in one sentence."""
+    if isinstance(error, UnfadeError):
+        return f"got {error.got}, expected {error.expected}; {error.fix}"
+    reason = " ".join(str(error).split())[:300]
+    return f"an unexpected error ({type(error).__name__}{': ' if reason else ''}{reason})"

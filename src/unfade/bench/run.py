@@ -1,0 +1,114 @@
+"""What the methods made of the cases, in memory and in files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unfade.bench.cases import BenchRow, Case, Cost
+from unfade.bench.places import Places
+from unfade.bench.rows import read_rows, write_rows
+from unfade.errors import InputError
+from unfade.eval.images import Protocol
+from unfade.imaging.atomic import atomic_file
+
+Key = tuple[str, str, str]  # table, case, method
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong with a method in a case, or with one image of it."""
+
+    table: str
+    case: str
+    method: str
+    image: str | None  # None where it concerns them all
+    error: str  # one sentence
+
+
+@dataclass
+class Run:
+    """What the methods made of the cases.
+
+    Attributes:
+        out: the folder that all of it lies in.
+        cases: in the order of the run.
+        methods: names, in the order of the run.
+        metrics: names, in the order of tables.
+        protocol: of PSNR, SSIM and MS-SSIM.
+        rows: one for each image that was scored; a value that is undefined is missing.
+        costs: what a method needed for the results of a case, over all runs that made them;
+            those of which nothing is known are missing.
+        distances: name of a set measure -> value over all images of a method in a case.
+        failures: what went wrong; the others went on.
+        notes: sentences that belong below a table, such as that a method was scored on fewer
+            images than another.
+    """
+
+    out: Path
+    cases: Sequence[Case]
+    methods: Sequence[str]
+    metrics: Sequence[str]
+    protocol: Protocol
+    rows: list[BenchRow] = field(default_factory=list[BenchRow])
+    costs: dict[Key, Cost] = field(default_factory=dict[Key, Cost])
+    distances: dict[Key, Mapping[str, float]] = field(
+        default_factory=dict[Key, Mapping[str, float]]
+    )
+    failures: list[Failure] = field(default_factory=list[Failure])
+    notes: list[str] = field(default_factory=list[str])
+
+    def result(self, case: Case, method: str, image: str) -> Path:
+        """The result of one image: OUT/results/TABLE/CASE/METHOD/IMAGE.png; it may be missing."""
+        return Places(self.out).result(case, method, image)
+
+    def rows_of(self, case: Case, method: str) -> list[BenchRow]:
+        """The rows of one method in one case."""
+        keys = (case.table, case.dataset, case.degradation, case.parameter, case.value, method)
+        return [
+            row
+            for row in self.rows
+            if (row.table, row.dataset, row.degradation, row.parameter, row.value, row.method)
+            == keys
+        ]
+
+    def write(self) -> None:
+        """Writes rows, costs and failures, beside those of other tables.
+
+        Raises:
+            UsageError: pyarrow is not installed.
+            OutputError: a file cannot be written.
+        """
+        places, own = Places(self.out), {case.table for case in self.cases}
+        kept = [row for row in _rows(places.rows) if row.table not in own]
+        write_rows(places.rows, [*kept, *self.rows])
+        costs = [_line(key) | asdict(cost) for key, cost in self.costs.items()]
+        _write_lines(places.costs, costs, own)
+        _write_lines(places.failures, [asdict(failure) for failure in self.failures], own)
+
+
+def _line(key: Key) -> dict[str, object]:
+    return dict(zip(("table", "case", "method"), key, strict=True))
+
+
+def _rows(path: Path) -> list[BenchRow]:
+    """Those of other runs; nothing where they cannot be read."""
+    try:
+        return read_rows(path)
+    except InputError:
+        return []
+
+
+def _write_lines(path: Path, lines: Sequence[Mapping[str, object]], own: set[str]) -> None:
+    """Replaces the lines of these tables in a file that holds a list of objects."""
+    kept: list[dict[str, Any]] = []
+    try:
+        found: list[dict[str, Any]] = json.loads(path.read_bytes())
+        kept = [line for line in found if line["table"] not in own]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    with atomic_file(path) as file:
+        file.write((json.dumps([*kept, *lines], indent=1) + "\n").encode())

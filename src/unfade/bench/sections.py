@@ -1,0 +1,171 @@
+"""A table of a comparison as it is shown: text, grids of cells, figures, pictures side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unfade.config import from_dict
+from unfade.errors import InputError, UnfadeError
+from unfade.eval.statistics import Estimate
+from unfade.imaging.atomic import atomic_file
+
+#: What a cell says where a paper's printed figure cannot be had.
+NOT_AT_HAND = "not at hand"
+_LARGEST = 1e30
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: as it is shown.
+        value: that a column is sorted by; None sorts last.
+        kind: "text", "number", "best" of its group, or "printed" in a paper.
+    """
+
+    text: str
+    value: float | None = None
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table of a section."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Cell]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot, as `plots/STEM.svg` and `.png` below the folder of the run."""
+
+    stem: str
+    title: str
+    text: str  # what it shows, for those who cannot see it
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of several pictures of one scene, below the folder of the run where it lies there."""
+
+    label: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The same part of a photo as several methods left it.
+
+    Attributes:
+        title: which case, and whether it is a good or a bad one.
+        caption: the figures of the methods.
+        pictures: all of one size but for the input, which may be smaller; that comes first.
+        focus: the label of the picture that is compared with the input at first.
+    """
+
+    title: str
+    caption: str
+    pictures: list[Picture]
+    focus: str
+
+
+@dataclass
+class Section:
+    """Everything about one table."""
+
+    name: str
+    title: str
+    source: str
+    reading: str
+    grids: list[Grid] = field(default_factory=list[Grid])
+    figures: list[Figure] = field(default_factory=list[Figure])
+    scenes: list[Scene] = field(default_factory=list[Scene])
+    notes: list[str] = field(default_factory=list[str])
+
+    def write(self, path: Path) -> None:
+        """As JSON. OutputError where that cannot be."""
+        with atomic_file(path) as file:
+            file.write(json.dumps(asdict(self, dict_factory=_stated), indent=1).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Section:
+        """What `write` wrote. InputError where it cannot be read."""
+        try:
+            return from_dict(json.loads(path.read_text("utf-8")), cls)
+        except (OSError, ValueError, TypeError, UnfadeError) as error:
+            fix = "run `unfade bench` again"
+            raise InputError("a section that cannot be read", "JSON", fix, path=path) from error
+
+
+def _stated(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Without what is None: `from_dict` knows no null."""
+    return {key: value for key, value in items if value is not None}
+
+
+def finite(value: Any) -> Any:
+    """The same with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: finite(own) for key, own in value.items()}  # pyright: ignore
+    if isinstance(value, list):
+        return [finite(own) for own in value]  # pyright: ignore
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def number(value: float | None, digits: int) -> Cell:
+    """A number with so many digits after the point; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return Cell("–")
+    return _sorted_by(f"{value:.{digits}f}", value)
+
+
+def _sorted_by(text: str, value: float) -> Cell:
+    """JSON and a page have no infinity: it sorts as the largest number."""
+    return Cell(text, max(-_LARGEST, min(value, _LARGEST)), "number")
+
+
+def estimate(found: Estimate, digits: int, count: int) -> Cell:
+    """ "27.31 [26.90, 27.72]", with the number of images where it is not the row's."""
+    if found.count == 0 or math.isnan(found.mean):
+        return Cell("–")
+    text = f"{found.mean:.{digits}f}"
+    if not math.isnan(found.low):
+        text += f" [{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    if found.count != count:
+        text += f" ({found.count} of {count} images)"
+    return _sorted_by(text, found.mean)
+
+
+def markdown(section: Section) -> str:
+    """A section for `tables.md`."""
+    lines = [f"## {section.title}", "", f"`unfade bench {section.name}` · {section.source}", "",
+             section.reading, ""]  # fmt: skip
+    for grid in section.grids:
+        lines += [f"### {grid.title}", "", *markdown_grid(grid), ""]
+        lines += [grid.note, ""] if grid.note else []
+    for figure in section.figures:
+        lines += [f"![{figure.title}: {figure.text}](plots/{figure.stem}.svg)", ""]
+    lines += [*(f"- {note}" for note in section.notes), ""] if section.notes else []
+    return "\n".join(lines)
+
+
+def markdown_grid(grid: Grid) -> list[str]:
+    """Its lines; the best of a group is bold, what a paper printed is in italics."""
+    marks = {"best": "**", "printed": "*"}
+    lines = [_line(grid.columns), _line(["---"] * len(grid.columns))]
+    for row in grid.rows:
+        marked = ((marks.get(cell.kind, ""), cell.text) for cell in row)
+        lines.append(_line([f"{mark}{text}{mark}" for mark, text in marked]))
+    return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -1,0 +1,212 @@
+"""What every table is made of, and how it comes to be shown."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from unfade.bench.cases import Case
+from unfade.bench.datasets import find_datasets
+from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grid
+from unfade.bench.methods.base import Method
+from unfade.bench.plots import Plot, save
+from unfade.bench.prepare import Plan, input_scale, large_enough, make_folders, note_of, plan
+from unfade.bench.published import PaperTable
+from unfade.bench.report import write_report
+from unfade.bench.run import Run
+from unfade.bench.scenes import scenes_of
+from unfade.bench.scoring import Extra
+from unfade.bench.sections import Grid, Section
+from unfade.bench.tally import OwnMeasure, Tally
+from unfade.degrade import SEVERITIES
+from unfade.eval.measures import REDONE
+from unfade.eval.weights import WEIGHTS, metrics_folder, missing
+from unfade.options import RestoreOptions
+
+#: In which sections of a report follow each other.
+ORDER = (
+    "old-photo", "sr4", "real-sr", "colorize", "p-iide", "mixtures", "controlnet", "frequencies",
+    "edits", "perception-distortion", "blur-levels", "alignment", "autoencoder", "start-noise",
+    "steps", "one-step", "inference-steps", "cost", "retention", "own",
+)  # fmt: skip
+#: Of most tables.
+METHODS = ("input", "opencv", "first-stage", "compact")
+METRICS = ("psnr", "ssim", "niqe", "alignment")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a table is built for.
+
+    Attributes:
+        data: a set's folder, or one that holds several.
+        work: takes up inputs and references.
+        quick: few photos, small crops, few values of what is swept.
+        seed: of the degradations and the methods.
+    """
+
+    data: Path
+    work: Path
+    quick: bool
+    seed: int
+
+    def plans(self, *wanted: str, images: int | None = None) -> list[Plan]:
+        """Of the wanted datasets, or of what there is."""
+        found = find_datasets(self.data, wanted)
+        return [plan(one, quick=self.quick, seed=self.seed, images=images) for one in found]
+
+    def captioned(self, *wanted: str) -> list[Plan]:
+        """As `plans`, of the photos that have captions, where any has one."""
+        plans: list[Plan] = []
+        for found in find_datasets(self.data, wanted):
+            named = tuple(pair for pair in found.pairs if pair.name in found.captions)
+            own = replace(found, pairs=large_enough(named, quick=self.quick) or found.pairs)
+            plans.append(plan(own, quick=self.quick, seed=self.seed))
+        return plans
+
+    def swept(self, values: Sequence[float]) -> list[float]:
+        """The values of a sweep; in a quick run the first, the middle and the last."""
+        chosen = [values[0], values[len(values) // 2], values[-1]]
+        return chosen if self.quick and len(values) > 3 else list(values)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or figure of a paper as a command.
+
+    Attributes:
+        name: as `unfade bench NAME`.
+        title: one line.
+        source: the paper's table or figure.
+        reading: how to read it, a few sentences.
+        cases: builds them.
+        wanted_metrics: measured always; those whose weights are here come on top.
+        methods: names of those that take part where none are named.
+        printed: the paper's table, for those that have one.
+        own: measures of this table alone, by name.
+        plots: draws what there is to draw.
+        grids: tables beside that of the means.
+        adapt: changes the methods before they run; the folder takes up what that needs.
+    """
+
+    name: str
+    title: str
+    source: str
+    reading: str
+    cases: Callable[[Setting], list[Case]]
+    wanted_metrics: tuple[str, ...] = METRICS
+    methods: tuple[str, ...] = METHODS
+    printed: PaperTable | None = None
+    own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
+    plots: Callable[[Tally], list[Plot]] = lambda _: []
+    grids: Callable[[Tally], list[Grid]] = lambda _: []
+    adapt: Callable[[Sequence[Method], Sequence[Case], Path], list[Method]] = (
+        lambda methods, _cases, _work: list(methods)
+    )
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The wanted ones, and those whose weights are here."""
+        return (*self.wanted_metrics, *weighted_metrics())
+
+    @property
+    def extra(self) -> dict[str, Extra]:
+        """The table's own measures, as the runner takes them."""
+        return {name: measure.score for name, measure in self.own.items()}
+
+    def build(self, data: Path, work: Path, quick: bool, seed: int) -> list[Case]:
+        """Writes inputs and references, and says which cases they make.
+
+        Args:
+            data: a dataset's folder, one that holds several, or any folder of clean photos.
+            work: takes up a folder for each dataset and degradation.
+            quick: few photos, small crops, few values of what is swept.
+            seed: of the degradations and the methods, >= 0.
+
+        Raises:
+            UsageError: a dataset is there in part, or nothing that this table can use.
+            InputError: a photo cannot be read.
+            OutputError: `work` cannot be written.
+        """
+        return self.cases(Setting(data, work, quick, seed))
+
+    def render(self, run: Run, out: Path) -> None:
+        """Writes plots, `tables.md` and `report.html` into `out`, beside those of other tables.
+
+        Raises:
+            UsageError: matplotlib is not installed.
+            OutputError: a file cannot be written.
+        """
+        tally = Tally(run, self.name, self.own)
+        section = Section(self.name, self.title, self.source, self.reading)
+        if tally.methods():
+            section.grids.append(means_grid(tally, self.title))
+            if self.printed is not None:
+                section.grids.append(printed_grid(tally, self.printed))
+            section.grids += [*self.grids(tally), *cost_grid(tally), *difference_grid(tally)]
+            section.figures = [save(plot, self.name, out) for plot in self.plots(tally)]
+            section.scenes = scenes_of(tally, out)
+        section.notes = _notes(tally)
+        write_report(section, run, out, ORDER)
+
+
+def weighted_metrics() -> list[str]:
+    """The metrics that need weights, as far as these and their packages are there."""
+    folder = metrics_folder()
+    return [
+        name
+        for weights in WEIGHTS
+        if not any(missing(file, folder) for file in weights.files)
+        and (not weights.extra or importlib.util.find_spec("pyiqa") is not None)
+        for name in weights.metrics
+        if name not in REDONE
+    ]
+
+
+def _notes(tally: Tally) -> list[str]:
+    """What was chosen, left out or went wrong, each sentence once."""
+    chosen = [note_of(case.inputs) for case in tally.cases]
+    wrong = [
+        f"{f.method}, {f.case}{f' ({f.image})' if f.image else ''}: {f.error}"
+        for f in tally.run.failures
+        if f.table == tally.table
+    ]
+    return [note for note in dict.fromkeys([*chosen, *tally.run.notes, *wrong]) if note]
+
+
+def make_case(
+    table: str, setting: Setting, plan: Plan, degradation: str,
+    options: RestoreOptions | None = None, *, parameter: str = "",
+    value: float | None = None, label: str | None = None,
+) -> Case:  # fmt: skip
+    """A case with its folders written.
+
+    Args:
+        degradation: see `prepare.make_folders`.
+        options: None is what fits the degradation (`options_for`).
+        parameter, value: what is swept.
+        label: names the degradation in tables, where that is not its own name.
+    """
+    inputs, references = make_folders(setting.work, plan, degradation)
+    options = options or options_for(degradation, plan)
+    return Case(
+        table, plan.dataset.name, label or degradation, inputs, references,
+        replace(options, seed=setting.seed), parameter, value,
+    )  # fmt: skip
+
+
+def options_for(degradation: str, plan: Plan) -> RestoreOptions:
+    """Enlarging where inputs are smaller, colouring where they are gray, else mending.
+
+    Damage is looked for, and tone mended, only where the degradation has any.
+    """
+    scale = input_scale(plan, degradation)
+    if scale > 1:
+        return RestoreOptions(task="super-resolution", scale=float(scale))
+    if degradation == "gray":
+        return RestoreOptions(task="colorize", mask="none")
+    if degradation in SEVERITIES or degradation == "scratches+fading":
+        return RestoreOptions()
+    return RestoreOptions(mask="none", tone="keep")

@@ -1,0 +1,133 @@
+"""The experiments that the IIDE paper's summary asks for (arXiv 2505.18674, V)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from unfade.bench.cases import Case
+from unfade.bench.plots import Line, Panel, Plot
+from unfade.bench.published import IIDE
+from unfade.bench.sections import Cell, Grid, estimate, number
+from unfade.bench.tables.base import Setting, Table, make_case
+from unfade.bench.tally import BASELINES, Tally
+from unfade.degrade import MIXTURES
+
+_SWAP = re.compile(r"p(?:_iide)?[ =]?([01](?:\.\d+)?)\b.*")
+_DAMAGES = ("moderate", "sr4")
+
+
+def _both(table: str, setting: Setting) -> list[Case]:
+    """Old photos and enlarging: where the condition is damaged, and where it is small."""
+    return [
+        make_case(table, setting, one, damage)
+        for one in setting.plans("DIV2K")
+        for damage in _DAMAGES
+    ]
+
+
+def _mixtures(setting: Setting) -> list[Case]:
+    return [
+        make_case("mixtures", setting, one, mixture)
+        for one in setting.plans("DIV2K")
+        for mixture in MIXTURES
+    ]
+
+
+def swap_of(method: str) -> float | None:
+    """p_iide by the name of a method, such as "p0.5" or "p0.5 seed 1"; None for others."""
+    found = _SWAP.fullmatch(method)
+    return float(found[1]) if found else None
+
+
+def _swap_grid(tally: Tally) -> list[Grid]:
+    """The presets of one p_iide together, over their seeds."""
+    settings = {method: swap_of(method) for method in tally.methods()}
+    groups = {p: [m for m, own in settings.items() if own == p] for p in settings.values()}
+    rows: list[list[Cell]] = []
+    for p in sorted(p for p in groups if p is not None):
+        for group in tally.groups:
+            cells: list[Cell] = []
+            for name, measure in tally.measures.items():
+                means = [tally.estimate(group.cases, method, name).mean for method in groups[p]]
+                text = " ".join(f"{mean:.{measure.digits}f}" for mean in means)
+                cells.append(Cell(text, sum(means) / len(means), "number"))
+            rows.append([number(p, 1), Cell(group.label), number(len(groups[p]), 0), *cells])
+    titles = [measure.title for measure in tally.measures.values()]
+    note = "One number for each training of a setting (each seed); sorted by their mean."
+    return [Grid("By p_iide", ["p_iide", "case", "trainings", *titles], rows, note)] if rows else []
+
+
+def _size_plots(tally: Tally) -> list[Plot]:
+    """Quality against the parameters and the time of each method."""
+    panels: list[Panel] = []
+    for metric in ("psnr", "niqe", "alignment"):
+        if metric not in tally.measures:
+            continue
+        for group in tally.groups:
+            lines = _sized(tally, group.cases, metric)
+            title = tally.measures[metric].title
+            if lines:
+                panels.append(Panel("s per megapixel", title, lines, group.label, False, "x"))
+    text = "Quality of each method against its time for a megapixel"
+    return [Plot("cost", "Quality against cost", text, panels)] if panels else []
+
+
+def _sized(tally: Tally, cases: Sequence[Case], metric: str) -> list[Line]:
+    lines: list[Line] = []
+    for method in tally.methods(cases):
+        cost, found = tally.cost(cases, method), tally.estimate(cases, method, metric)
+        if cost is None or not cost.megapixels or not found.count:
+            continue
+        size = "" if cost.parameters is None else f" ({cost.parameters / 1e6:.1f} M)"
+        lines.append(Line(f"{method}{size}", [cost.seconds / cost.megapixels], [found.mean]))
+    return lines
+
+
+def _size_grid(tally: Tally) -> list[Grid]:
+    """Parameters and time of each network beside what it reaches."""
+    rows: list[list[Cell]] = []
+    for method in tally.methods():
+        cost = tally.cost(tally.cases, method)
+        if method in BASELINES or cost is None or not cost.megapixels:
+            continue
+        size = None if cost.parameters is None else cost.parameters / 1e6
+        cells = [number(size, 2), number(cost.seconds / cost.megapixels, 2)]
+        for name, measure in tally.measures.items():
+            found = tally.estimate(tally.cases, method, name)
+            cells.append(estimate(found, measure.digits, found.count))
+        rows.append([Cell(method), *cells])
+    titles = [measure.title for measure in tally.measures.values()]
+    columns = ["preset", "parameters (M)", "s per megapixel", *titles]
+    return [Grid("Size, time, quality (all cases)", columns, rows)] if rows else []
+
+
+TABLES = (
+    Table(
+        "p-iide", "Keeping or swapping the condition: p_iide", f"{IIDE}, V (proposed)",
+        "Presets trained with p_iide = 0, 0.5 and 1 from one start, each given as a method whose "
+        "name begins with its setting: --method 'p0 seed 0=compact:controlnet=PATH' and so on. "
+        "p_iide = 1 is plain ControlNet training. Without such methods only ours is shown.",
+        lambda setting: _both("p-iide", setting), grids=_swap_grid,
+    ),
+    Table(
+        "mixtures", "Mixtures of damages", f"{IIDE}, V (proposed)",
+        "Two kinds of damage at a time and nothing else, against methods for one task. A method "
+        "that falls behind the input on a mixture has made it worse.",
+        _mixtures, ("psnr", "ssim", "ciede2000", "niqe", "alignment"),
+    ),
+    Table(
+        "controlnet", "Depth and width of the ControlNet", f"{IIDE}, V (proposed)",
+        "Presets whose ControlNets differ in depth or width, each given as a method: --method "
+        "'narrow=compact:controlnet=PATH'. Parameters are those of all networks that ran.",
+        lambda setting: _both("controlnet", setting), grids=_size_grid, plots=_size_plots,
+    ),
+    Table(
+        "cost", "Parameters and latency against quality", "arXiv 2412.09324, Fig. 4",
+        "One point for each method: the further left the cheaper. Times are of this machine and of "
+        "crops; a program that loads its weights for every case pays for that here.",
+        lambda setting: _both("cost", setting), ("psnr", "ssim", "niqe", "alignment"),
+        ("input", "lanczos", "opencv", "first-stage", "compact"),
+        grids=_size_grid, plots=_size_plots,
+    ),
+)  # fmt: skip

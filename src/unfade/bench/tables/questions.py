@@ -1,0 +1,194 @@
+"""The questions that the IIDE paper leaves open (arXiv 2505.18674, V), measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from unfade.bench.cases import Case
+from unfade.bench.folders import inputs_of, references_of
+from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
+from unfade.bench.methods.base import Method
+from unfade.bench.plots import Line, Panel, Plot
+from unfade.bench.published import IIDE
+from unfade.bench.sections import Cell, Grid, number
+from unfade.bench.tables.base import Setting, Table, make_case, options_for
+from unfade.bench.tally import Tally
+from unfade.degrade.types import Image
+from unfade.errors import UnfadeError
+from unfade.eval.evaluation import read_rgb
+from unfade.eval.spectrum import BINS, MIN_SIDE, radial_spectrum
+
+#: Colour words, and where they lie in Lab's a and b (a unit vector).
+COLOURS = {
+    "red": (0.77, 0.64),
+    "green": (-0.72, 0.69),
+    "blue": (0.52, -0.85),
+    "yellow": (-0.21, 0.98),
+}
+STRUCTURES = {"hat": "a person with a large hat", "snow": "a street in deep snow at night"}
+SHIFT = 3.0  # Lab units of mean chroma towards a colour, from which an edit has succeeded
+IMAGES = 12
+_FLOOR = (1 / 255) ** 2 / 12  # the power of rounding to 8 bits
+
+
+def _frequencies(setting: Setting) -> list[Case]:
+    return [
+        make_case("frequencies", setting, plan, degradation)
+        for plan in setting.plans("DIV2K")
+        for degradation in (CLEAN, "moderate")
+    ]
+
+
+def _with_autoencoders(
+    methods: Sequence[Method], cases: Sequence[Case], _work: Path
+) -> list[Method]:
+    return [*methods, *own_autoencoders(methods, cases)]
+
+
+def _spectra(tally: Tally) -> list[Plot]:
+    """The mean spectrum of what methods made, and how it differs from the clean photos'."""
+    panels: list[Panel] = []
+    for group in tally.groups:
+        case = group.cases[0]
+        clean = _mean_spectrum([*references_of(case).values()])
+        if clean is None:
+            continue
+        found = {"damaged input": _mean_spectrum([*inputs_of(case).values()])}
+        for method in tally.methods([case]):
+            if method != "input":
+                images = [row.image for row in tally.run.rows_of(case, method)]
+                paths = [tally.run.result(case, method, image) for image in images]
+                found[method] = _mean_spectrum(paths)
+        rings = [(i + 0.5) / (2 * BINS) for i in range(BINS)]
+        lines = [
+            Line(label, rings, _decibels(power / clean))
+            for label, power in found.items()
+            if power is not None
+        ]
+        panels.append(Panel("cycles per pixel", "power over that of clean (dB)", lines,
+                            group.label))  # fmt: skip
+    text = "Power of each ring of frequencies less that of the clean photos, in dB; 0 is the same"
+    return [Plot("spectra", "What is lost of the high frequencies", text, panels)] if panels else []
+
+
+def _mean_spectrum(paths: Sequence[Path]) -> np.ndarray | None:
+    """(BINS,), the mean power over photos; None where none is large enough."""
+    found: list[np.ndarray] = []
+    for path in paths:
+        try:
+            image = read_rgb(path)
+        except UnfadeError:
+            continue
+        if min(image.shape[:2]) >= MIN_SIDE:
+            found.append(radial_spectrum(image) + _FLOOR)
+    return np.mean(found, 0) if found else None
+
+
+def _decibels(ratio: np.ndarray) -> list[float]:
+    return [float(value) for value in 10 * np.log10(ratio)]
+
+
+def _edits(setting: Setting) -> list[Case]:
+    """Gray photos with a colour word each, damaged ones with a change of structure."""
+    cases: list[Case] = []
+    for plan in setting.plans("DIV2K", images=IMAGES):
+        gray = options_for("gray", plan)
+        prompts = {"none": "", **{word: f"everything is {word}" for word in COLOURS}}
+        for word, prompt in prompts.items():
+            options = replace(gray, prompt=prompt)
+            cases.append(make_case("edits", setting, plan, "gray", options, label=f"gray-{word}"))
+        old = replace(options_for("moderate", plan), strength=1.0)
+        for word, prompt in {"none": "", **STRUCTURES}.items():
+            options = replace(old, prompt=prompt)
+            cases.append(
+                make_case("edits", setting, plan, "moderate", options, label=f"old-{word}")
+            )
+        again = make_case("edits", setting, plan, "moderate", old, label="old-seed")
+        cases.append(replace(again, options=replace(old, seed=setting.seed + 1)))
+    return cases
+
+
+def _edit_grids(tally: Tally) -> list[Grid]:
+    """How often an edit failed, and what it did to the content."""
+    rows: list[list[Cell]] = []
+    for method in tally.methods():
+        for word in (*COLOURS, *STRUCTURES):
+            failures = _failures(tally, method, word)
+            if not failures:
+                continue
+            prefix = "gray" if word in COLOURS else "old"
+            cases = [case for case in tally.cases if case.degradation == f"{prefix}-{word}"]
+            own = tally.estimate(cases, method, "alignment")
+            kind = "colour" if word in COLOURS else "structure"
+            rows.append([
+                Cell(method), Cell(kind), Cell(word), number(len(failures), 0),
+                number(sum(failures) / len(failures), 2), number(own.mean, 4),
+            ])  # fmt: skip
+    columns = ["method", "edit", "prompt", "images", "failed", "alignment"]
+    note = (
+        f"An edit of colour failed where the mean chroma moved by less than {SHIFT:g} Lab units "
+        "towards the word, against the same photo without a prompt. An edit of structure failed "
+        "where it changed the photo by no more than another seed does."
+    )
+    return [Grid("Failure rate of the edits", columns, rows, note)] if rows else []
+
+
+def _failures(tally: Tally, method: str, word: str) -> list[bool]:
+    """Of each photo, whether the edit failed; nothing where the method made no such photos."""
+    if word in COLOURS:
+        edited, plain = (_results(tally, method, f"gray-{end}") for end in (word, "none"))
+        way = np.array(COLOURS[word])
+        return [
+            float((_chroma(edited[name]) - _chroma(plain[name])) @ way) < SHIFT
+            for name in edited
+            if name in plain
+        ]
+    edited, plain, other = (_results(tally, method, f"old-{end}") for end in (word, "none", "seed"))
+    return [
+        bool(np.abs(edited[n] - plain[n]).mean() <= np.abs(other[n] - plain[n]).mean())
+        for n in edited
+        if n in plain and n in other
+    ]
+
+
+def _results(tally: Tally, method: str, degradation: str) -> dict[str, Image]:
+    """What a method made of the photos of one case, dataset and name -> (H, W, 3)."""
+    found: dict[str, Image] = {}
+    for case in tally.cases:
+        if case.degradation == degradation:
+            for row in tally.run.rows_of(case, method):
+                path = tally.run.result(case, method, row.image)
+                found[f"{case.dataset}/{row.image}"] = read_rgb(path)
+    return found
+
+
+def _chroma(image: Image) -> np.ndarray:
+    """Mean a and b of Lab, (2,)."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))[..., 1:].mean((0, 1))
+
+
+TABLES = (
+    Table(
+        "frequencies", "High frequencies", f"{IIDE}, V (open question)",
+        "Radial power spectra against those of the clean photos. The clean case shows what the "
+        "autoencoder alone takes away (--method vae=FOLDER, or a preset that has one); the damaged "
+        "one what each method brings back. 0 dB is the clean photo's own power; below is blur, "
+        "above is noise or invented detail.",
+        _frequencies, ("spectrum", "psnr", "ssim", "niqe"),
+        ("input", "opencv", "first-stage", "compact"),
+        plots=_spectra, adapt=_with_autoencoders,
+    ),
+    Table(
+        "edits", "Edits by text against content", f"{IIDE}, V (open question)",
+        "Colour words for gray photos, and prompts that imply another structure for damaged ones. "
+        "Colouring keeps the luminance of the input, so that structure cannot drift there; for old "
+        "photos an edit that fails is one that kept the content. Needs a diffusion model.",
+        _edits, ("psnr", "ciede2000", "alignment"), ("input", "compact"),
+        grids=_edit_grids,
+    ),
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""What the study found out about sampling, swept: arXiv 2412.09324, Fig. 6 to 9."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from unfade.bench.cases import Case
+from unfade.bench.methods.base import Method
+from unfade.bench.methods.ours import Preset
+from unfade.bench.plots import Plot, curves
+from unfade.bench.published import STUDY
+from unfade.bench.tables.base import METRICS, Setting, Table, make_case, options_for
+from unfade.bench.tally import Tally
+from unfade.bench.trajectory import AFTER, Estimates
+
+STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+STRENGTHS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+SAMPLING_STEPS = 20  # where they are not what is swept
+IMAGES = 12  # photos of a sweep: it restores each many times
+#: The parameters that only our own presets obey.
+OURS_ONLY = ("steps", "strength", AFTER)
+_DAMAGE = "moderate"
+_METHODS = ("input", "first-stage", "compact")
+_BASELINE = (
+    "Methods that know nothing of the parameter stand as rows without one. Only presets with a "
+    "diffusion model can be swept."
+)
+
+
+def _swept(
+    table: str, parameter: str, values: Sequence[float], steps: int
+) -> Callable[[Setting], list[Case]]:
+    """Cases over a parameter of sampling, and one without for methods that have none."""
+
+    def build(setting: Setting) -> list[Case]:
+        cases: list[Case] = []
+        for plan in setting.plans("DIV2K", images=IMAGES):
+            options = options_for(_DAMAGE, plan)
+            cases.append(make_case(table, setting, plan, _DAMAGE, options))
+            for value in setting.swept(values):
+                if parameter == "strength":
+                    own = replace(options, strength=value, steps=steps)
+                elif parameter == "steps":
+                    own = replace(options, strength=1.0, steps=round(value))
+                else:
+                    own = replace(options, strength=1.0, steps=steps)
+                cases.append(make_case(
+                    table, setting, plan, _DAMAGE, own, parameter=parameter, value=value
+                ))  # fmt: skip
+        return cases
+
+    return build
+
+
+def _drawn(x: str, log: str = "") -> Callable[[Tally], list[Plot]]:
+    return lambda tally: curves(tally, "curves", x, METRICS, log=log)
+
+
+def _stopped(methods: Sequence[Method], _cases: Sequence[Case], _work: Path) -> list[Method]:
+    """Our presets, each to be stopped on its way."""
+    return [Estimates(method) if isinstance(method, Preset) else method for method in methods]
+
+
+TABLES = (
+    Table(
+        "start-noise", "Starting noise", f"{STUDY}, Fig. 6",
+        f"Strength is the noise that sampling starts from, in {SAMPLING_STEPS} steps: 1 is pure "
+        f"noise, less keeps some of the input. {_BASELINE}",
+        _swept("start-noise", "strength", STRENGTHS, SAMPLING_STEPS), methods=_METHODS,
+        plots=_drawn("strength"),
+    ),
+    Table(
+        "steps", "Sampling steps", f"{STUDY}, Fig. 7",
+        f"DDIM steps from pure noise; 1 is one-step prediction. {_BASELINE}",
+        _swept("steps", "steps", STEPS, SAMPLING_STEPS), methods=_METHODS,
+        plots=_drawn("steps", "x"),
+    ),
+    Table(
+        "one-step", "One-step prediction by starting noise", f"{STUDY}, Fig. 8",
+        f"One step, from the noised input at a falling noise level. {_BASELINE}",
+        _swept("one-step", "strength", STRENGTHS, 1), methods=_METHODS, plots=_drawn("strength"),
+    ),
+    Table(
+        "inference-steps", "Quality on the way", f"{STUDY}, Fig. 9",
+        f"What the model takes the clean photo to be after each of {SAMPLING_STEPS} steps, "
+        f"decoded (Eq. 4 of {'arXiv 2505.18674'}), without first stage and colour fix. {_BASELINE}",
+        _swept("inference-steps", AFTER, (1.0, 2.0, 5.0, 10.0, 15.0, 20.0), SAMPLING_STEPS),
+        methods=_METHODS, plots=_drawn(AFTER), adapt=_stopped,
+    ),
+)  # fmt: skip

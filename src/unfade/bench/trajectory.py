@@ -1,0 +1,135 @@
+"""What the diffusion model takes the clean photo to be, after every step of the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unfade.bench.cases import Case, Cost
+from unfade.bench.methods.ours import Preset
+from unfade.bench.methods.pictures import (
+    in_colours_of_reference,
+    pixels,
+    restore_each,
+    with_pixels,
+)
+from unfade.errors import UsageError
+from unfade.imaging import Photo, read_photo
+from unfade.manifest import Value
+from unfade.rng import generator
+
+if TYPE_CHECKING:
+    from unfade.degrade.types import Image
+    from unfade.pipeline.diffusion import RestorationPipeline
+
+AFTER = "after step"  # the parameter of the cases; their value is the step, from 1
+
+
+class Estimates:
+    """A preset, stopped after a step: the decoded estimate of the clean latent (Eq. 4).
+
+    Sampling is that of the preset at full strength, on the photo itself: no first stage, no
+    colour fix, no controllable feature wrapping. One photo is sampled once for all its steps.
+
+    Args:
+        preset: gives the networks and the options.
+    """
+
+    at_once = False
+
+    def __init__(self, preset: Preset) -> None:
+        self.name = preset.name
+        self.preset = preset
+        self._pipeline: RestorationPipeline | None = None
+        self._seen: dict[Path, list[np.ndarray[Any, np.dtype[np.uint8]]]] = {}
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Loads the diffusion model.
+
+        Raises:
+            UsageError: a step that is not on the way.
+            WeightsError: there is no such model, or it is damaged.
+        """
+        from unfade.pipeline.weights import DiffusionWeights
+
+        self.preset.check(cases)
+        for case in cases:
+            options = self.preset.options(case)
+            if case.value is None or not 1 <= case.value <= options.steps:
+                got, expected = f"step {case.value}", f"1 to {options.steps}"
+                raise UsageError(got, expected, "take one of them")
+        if self._pipeline is None:
+            import torch
+
+            from unfade.pipeline.load import load_pipeline
+
+            options = self.preset.options(cases[0])
+            weights = DiffusionWeights.find(
+                options.preset, base=options.base, controlnet=options.controlnet
+            )
+            self._pipeline = load_pipeline(weights, torch.device("cpu"))
+
+    def identity(self, case: Case) -> Mapping[str, Value]:
+        """That of the preset, and the step."""
+        return {**self.preset.identity(case), "kind": "estimate", "after": case.value}
+
+    def restore_folder(
+        self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
+    ) -> Cost | None:
+        """Writes the estimates of one step (`Method.restore_folder`); only the first one costs."""
+
+        def restore(name: str, path: Path) -> Photo:
+            photo = read_photo(path)
+            if path not in self._seen:
+                self._seen[path] = self._sampled(case, pixels(photo))
+            step = round(case.value or 1)
+            made = self._seen[path][step - 1].astype(np.float32) / np.float32(255)
+            return in_colours_of_reference(case, name, with_pixels(photo, made))
+
+        return restore_each(images, outputs, restore, None)
+
+    def _sampled(self, case: Case, image: Image) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+        """The estimate after each step, (H, W, 3) in 8 bits."""
+        import torch
+
+        from unfade.diffusion.condition import decode
+        from unfade.diffusion.sample import sample
+        from unfade.diffusion.schedule import timesteps
+        from unfade.models.tensors import from_array
+        from unfade.pipeline.denoise import Denoiser, Plan, embed_prompts, encode_tiles
+        from unfade.pipeline.picture import TensorPicture
+        from unfade.pipeline.settings import DiffusionSettings
+
+        assert self._pipeline is not None, "a method is checked before it runs"
+        networks, options = self._pipeline.networks, self.preset.options(case)
+        picture = TensorPicture(from_array(image).permute(2, 0, 1)[None])  # (1, 3, H, W)
+        settings = DiffusionSettings(steps=options.steps, seed=options.seed)
+        plan = Plan.of(picture, networks.base, settings)
+        latent = None
+        if networks.kind.space == "latent":
+            latent = encode_tiles(networks, picture, plan, lambda _: None)
+        text = embed_prompts(networks, settings)
+        model = Denoiser(networks, picture, plan, settings, latent, text)
+        found: list[torch.Tensor] = []  # (1, C, h, w) each
+
+        def noted(zt: torch.Tensor, t: torch.Tensor, z0_hat: torch.Tensor | None) -> torch.Tensor:
+            found.extend([] if z0_hat is None else [z0_hat])
+            return model(zt, t, z0_hat)
+
+        channels = int(self._pipeline.networks.base.unet.config["in_channels"])
+        shape = (1, channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
+        drawn = generator(options.seed, "restore").standard_normal(shape[1:], np.float32)
+        noise = from_array(drawn).expand(shape)
+        times = timesteps(options.steps, 1.0, networks.schedule.steps)
+        with torch.inference_mode():
+            found.append(sample(networks.schedule, noise, times, noted))
+            decoded = (decode(networks.base.vae, z.to(networks.dtype)) for z in found)
+            height, width = image.shape[:2]
+            return [
+                (d[0, :, :height, :width].permute(1, 2, 0).float().clamp(0, 1) * 255)
+                .round().to(torch.uint8).numpy()
+                for d in decoded
+            ]  # fmt: skip

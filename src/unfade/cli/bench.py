@@ -1,0 +1,302 @@
+"""`unfade bench`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from unfade._version import __version__
+from unfade.cli.main import EXIT_FAILED
+from unfade.cli.progress import Bar
+from unfade.errors import UnfadeError, UsageError, WeightsError, printable
+
+if TYPE_CHECKING:
+    from unfade.bench.cases import Case
+    from unfade.bench.methods.base import Method
+    from unfade.bench.run import Run
+    from unfade.bench.tables import Table
+
+ALL = "all"
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("names", metavar="TABLE...", nargs=-1)
+@click.option("--data", type=_PATH, metavar="DIR", help="Clean photos, or the papers' datasets.")
+@click.option("--out", "-o", type=_PATH, metavar="DIR", help="Takes up everything that is made.")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="[NAME=]WHAT",
+    help="In place of a table's own; may be given several times (see above).",
+)
+@click.option("--lq", type=_PATH, metavar="DIR", help="Of the table 'own': the inputs.")
+@click.option(
+    "--reference",
+    type=_PATH,
+    metavar="DIR",
+    help="Of the table 'own': the clean photos; without them only what needs none is measured.",
+)
+@click.option("--quick", is_flag=True, help="Few photos, small crops: whether it works at all.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the degradations, and of the methods that have one.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Seconds after which a command is ended, for each case.  [default: none]",
+)
+@click.option("--prepare", is_flag=True, help="Write and name the inputs only, for programs.")
+@click.option("--list", "listed", is_flag=True, help="Show the tables.")
+@click.option("--json", "as_json", is_flag=True, help="A summary for machines on stdout.")
+def bench(
+    names: tuple[str, ...],
+    data: Path | None,
+    out: Path | None,
+    methods: tuple[str, ...],
+    lq: Path | None,
+    reference: Path | None,
+    quick: bool,
+    seed: int,
+    timeout: float | None,
+    prepare: bool,
+    listed: bool,
+    as_json: bool,
+) -> int:
+    """Compare restorers by the tables and figures of two papers.
+
+    TABLE is a name that --list shows, several of them, `all`, or `own` for folders of yours. A
+    method is a preset with options (compact:strength=0,tone=keep), first-stage, input (does
+    nothing), bicubic, lanczos, opencv, a folder of results made elsewhere, a network file (.pth,
+    .safetensors; needs spandrel), a folder of an autoencoder, or a command with {input} and
+    {output}. The same command again goes on where it was stopped, and does nothing twice. The
+    report is DIR/report.html.
+
+    \b
+    Examples:
+      unfade bench all --data photos/ --out bench/ --quick
+      unfade bench old-photo --data DIV2K/ --out bench/ --method compact --method opencv
+      unfade bench sr4 --data DIV2K/ --out bench/ --prepare
+      unfade bench sr4 --data DIV2K/ --out bench/ --method StableSR=results/ --method input
+      unfade bench own --lq damaged/ --reference clean/ --out bench/ \\
+          --method first-stage --method "theirs=python run.py -i {input} -o {output}"
+    """
+    if listed:
+        return _list()
+    if out is None:
+        raise UsageError("no --out", "a folder to write to", "name one")
+    tables = _tables(names, lq, reference, data)
+    from unfade.bench.methods.names import parse_methods
+
+    given = parse_methods(methods, timeout_s=timeout)
+    folder = data or Path()
+    cases, errors = _built(tables, folder, out, quick, seed)
+    if prepare:
+        return _show_cases(cases, as_json)
+    _check(given, cases)
+    possible = [table for table in tables if table.name not in errors]
+    return _run(possible, errors, given, folder, out, quick=quick, seed=seed, as_json=as_json)
+
+
+def _tables(
+    names: Sequence[str], lq: Path | None, reference: Path | None, data: Path | None
+) -> list[Table]:
+    """The tables of these names. UsageError where one is not known, or lacks its photos."""
+    from unfade.bench.own import OWN, own_table
+    from unfade.bench.tables import TABLES
+
+    if not names:
+        raise UsageError("no TABLE", f"some of {', '.join(TABLES)}, {OWN} or {ALL}", "name one")
+    wanted = list(dict.fromkeys(name for n in names for name in (TABLES if n == ALL else [n])))
+    unknown = [name for name in wanted if name not in TABLES and name != OWN]
+    if unknown:
+        expected = f"one of {', '.join(TABLES)}, {OWN} or {ALL}"
+        raise UsageError(f"the table '{unknown[0]}'", expected, "see --list")
+    if (lq is not None or reference is not None) and OWN not in wanted:
+        raise UsageError("--lq or --reference", f"the table {OWN} with them", "add it")
+    if data is None and wanted != [OWN]:
+        raise UsageError("no --data", "a folder of clean photos", "name one")
+    found: list[Table] = []
+    for name in wanted:
+        if name != OWN:
+            found.append(TABLES[name])
+        elif lq is None:
+            raise UsageError(f"the table {OWN} without --lq", "the inputs", "name their folder")
+        else:
+            found.append(own_table(lq, reference))
+    return found
+
+
+def _built(
+    tables: Sequence[Table], data: Path, out: Path, quick: bool, seed: int
+) -> tuple[list[Case], dict[str, UnfadeError]]:
+    """The cases of all tables, and what keeps some from being made; not all, nor an only one."""
+    from unfade.bench.drive import WORK
+
+    cases: list[Case] = []
+    errors: dict[str, UnfadeError] = {}
+    for table in tables:
+        try:
+            cases += table.build(data, out / WORK, quick, seed)
+        except UnfadeError as error:
+            errors[table.name] = error
+            if len(errors) == len(tables):
+                raise
+    return cases, errors
+
+
+def _check(methods: Sequence[Method], cases: Sequence[Case]) -> None:
+    """Raises, before anything runs, what keeps a named method from all cases."""
+    for method in methods:
+        error: UnfadeError | None = None
+        for case in cases:
+            try:
+                method.check([case])
+                break
+            except (UsageError, WeightsError) as found:
+                error = error or found
+        else:
+            if error is not None:
+                raise error
+
+
+def _run(
+    tables: Sequence[Table], errors: dict[str, UnfadeError], given: Sequence[Method], data: Path,
+    out: Path, *, quick: bool, seed: int, as_json: bool,
+) -> int:  # fmt: skip
+    """Runs the tables one after the other; what keeps one from being made stops no other."""
+    from unfade.bench.drive import run_table
+    from unfade.bench.methods.names import parse_methods
+
+    runs: dict[str, Run] = {}
+    for table in tables:
+        methods = given or parse_methods(table.methods)
+        with _Steps() as steps:
+            try:
+                runs[table.name] = run_table(
+                    table, methods, data, out, quick=quick, seed=seed, progress=steps.report
+                )
+            except UnfadeError as error:
+                if len(tables) + len(errors) == 1:
+                    raise
+                errors[table.name] = error
+        if table.name in runs and not as_json:
+            click.echo(_line(table, runs[table.name]))
+    _tell(runs, errors)
+    if as_json:
+        click.echo(_json(runs, errors, out))
+    elif runs:
+        click.echo(printable(out / "report.html"))
+    return EXIT_FAILED if errors or any(run.failures for run in runs.values()) else 0
+
+
+def _tell(runs: dict[str, Run], errors: dict[str, UnfadeError]) -> None:
+    """What went wrong, on stderr."""
+    for name, run in runs.items():
+        for failure in run.failures:
+            image = f", {failure.image}" if failure.image else ""
+            place = f"{name}/{failure.case}, {failure.method}{image}"
+            click.echo(f"Error: {place}: {failure.error}", err=True)
+    for name, error in errors.items():
+        click.echo(f"Error: {name}: {error}", err=True)
+
+
+def _line(table: Table, run: Run) -> str:
+    """ "sr4: 3 methods, 2 cases, 24 results, 1 note"."""
+    methods = len({row.method for row in run.rows})
+    counts = {"method": methods, "case": len(run.cases), "result": len(run.rows)}
+    if run.notes:
+        counts["note"] = len(run.notes)
+    words = [f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()]
+    return f"{table.name}: {', '.join(words)}"
+
+
+def _json(runs: dict[str, Run], errors: dict[str, UnfadeError], out: Path) -> str:
+    content = {
+        "unfade": __version__,
+        "command": "bench",
+        "report": str(out / "report.html"),
+        "tables": {
+            name: {
+                "methods": list(run.methods),
+                "cases": [case.name for case in run.cases],
+                "results": len(run.rows),
+                "notes": run.notes,
+                "failed": [vars(failure) for failure in run.failures],
+            }
+            for name, run in runs.items()
+        },
+        "failed": {name: str(error) for name, error in errors.items()},
+    }
+    return json.dumps(content)
+
+
+def _show_cases(cases: Sequence[Case], as_json: bool) -> int:
+    """Names the folders that programs of somebody else's are given."""
+    lines = [
+        {
+            "table": case.table,
+            "case": case.name,
+            "inputs": str(case.inputs),
+            "references": None if case.references is None else str(case.references),
+            "task": case.options.task,
+            "scale": case.options.scale,
+        }
+        for case in cases
+    ]
+    if as_json:
+        click.echo(json.dumps(lines))
+        return 0
+    for case in cases:
+        scale = "" if case.options.scale is None else f", x{case.options.scale:g}"
+        place = f"{case.table}/{case.name}"
+        click.echo(f"{place}: {printable(case.inputs)} ({case.options.task}{scale})")
+    return 0
+
+
+def _list() -> int:
+    from unfade.bench.own import OWN
+    from unfade.bench.tables import TABLES
+
+    width = max(map(len, TABLES))
+    for name, table in TABLES.items():
+        click.echo(f"{name:<{width}}  {table.title} ({table.source})")
+    click.echo(f"{OWN:<{width}}  Folders of yours (--lq, --reference)")
+    return 0
+
+
+class _Steps:
+    """A progress bar whose length is known with the first step."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> _Steps:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, trace)
+
+    def report(self, done: int, whole: int, text: str) -> None:
+        """Shows how far the work is."""
+        if self._bar is None:
+            self._bar = Bar(whole).__enter__()
+        self._bar.reporter(done, text)

@@ -1,0 +1,70 @@
+"""What whole sets of photos are described by, and read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from unfade.errors import UsageError
+from unfade.eval.distances import Features
+from unfade.eval.images import Image
+
+Source = Literal["patch", "inception"]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A way to features.
+
+    Attributes:
+        features: (H, W, 3) sRGB [0, 1] -> (N, D), a row for each patch or for the image.
+        standardise: put them in standard deviations of the clean photos' features first.
+    """
+
+    features: Callable[[Image], Features]
+    standardise: bool = False
+
+
+def extractors(sources: Iterable[Source]) -> dict[Source, Extractor]:
+    """Those that are asked for.
+
+    Raises:
+        WeightsError: "inception" without its weights.
+    """
+    known = {"patch": _patch, "inception": _inception}
+    return {source: known[source]() for source in dict.fromkeys(sources)}
+
+
+def _patch() -> Extractor:
+    from unfade.eval.patches import patch_statistics
+
+    return Extractor(patch_statistics, standardise=True)
+
+
+def _inception() -> Extractor:
+    from unfade.eval.inception import inception_features, load_inception
+
+    network = load_inception()
+    return Extractor(lambda image: inception_features(image, network))
+
+
+def read_features(path: Path) -> Features:
+    """(N, D) features that any program extracted, from a .npy file.
+
+    Raises:
+        UsageError: there is no such file, or it holds no table of numbers.
+    """
+    try:
+        found: Any = np.load(path, allow_pickle=False)
+        table = np.asarray(found, np.float64)
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        got = f"no features ({str(error) or type(error).__name__})"
+        raise UsageError(got, "a .npy of numbers, (N, D)", "check the file", path=path) from error
+    if table.ndim != 2:
+        got = f"an array of shape {table.shape}"
+        raise UsageError(got, "(N, D), a row for each image", "reshape it", path=path)
+    return table

@@ -1,0 +1,36 @@
+"""MUSIQ through pyiqa, whose licence forbids commercial use: the extra `iqa-nc`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from unfade.errors import UsageError
+from unfade.eval.images import Image
+from unfade.eval.published import as_tensor
+from unfade.eval.weights import MUSIQ, require
+
+
+def load_musiq() -> Callable[[Image], float]:
+    """MUSIQ (Ke et al., 2021) trained on KonIQ-10k: about 0 to 100, more is better.
+
+    Raises:
+        UsageError: pyiqa is not installed.
+        WeightsError: the weights are missing.
+    """
+    path = require("musiq") / MUSIQ
+    if importlib.util.find_spec("pyiqa") is None:
+        fix = "pip install 'unfade[iqa-nc]' (CC BY-NC-SA: non-commercial use only)"
+        raise UsageError("no pyiqa", "pyiqa for musiq", fix)
+    pyiqa: Any = importlib.import_module("pyiqa")
+    network = pyiqa.create_metric("musiq", device="cpu", pretrained_model_path=str(path))
+
+    def score(image: Image) -> float:
+        with torch.inference_mode():
+            return float(network(as_tensor(image)))
+
+    return score

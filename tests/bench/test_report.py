@@ -1,0 +1,264 @@
+"""Grids, plots and the page, from rows that are made up."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade.bench import crops
+from unfade.bench.cases import BenchRow, Case, Cost
+from unfade.bench.crops import shown_scenes
+from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grid
+from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
+from unfade.bench.published import SUPER_RESOLUTION
+from unfade.bench.report import write_report
+from unfade.bench.run import Failure, Run
+from unfade.bench.scenes import scenes_of
+from unfade.bench.sections import Cell, Grid, Picture, Scene, Section, markdown
+from unfade.bench.tally import Tally
+from unfade.eval.images import Protocol
+from unfade.options import RestoreOptions
+
+METHODS = ("input", "ours <b>")
+IMAGES = ("a", "b", "c")
+
+
+def picture(path: Path, level: int, side: int = 64) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((side, side, 3), level, np.uint8)
+    image[side // 2 :, side // 2 :] = 255 - level
+    assert cv2.imwrite(str(path), image)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Two cases of a sweep; ours is 2 dB above the input in both."""
+    out = tmp_path / "out"
+    cases = [
+        Case("sweep", "Set", "blur", tmp_path / "lq", tmp_path / "hq", RestoreOptions(seed=5),
+             "level", level)
+        for level in (1.0, 5.0)
+    ]  # fmt: skip
+    found = Run(out, cases, METHODS, ("psnr", "niqe"), Protocol())
+    for index, image in enumerate(IMAGES):
+        picture(tmp_path / "lq" / f"{image}.png", 60)
+        picture(tmp_path / "hq" / f"{image}.png", 100 + index)
+        for case in cases:
+            for step, method in enumerate(METHODS):
+                picture(found.result(case, method, image), 80 + 10 * step)
+                level = case.value or 0
+                values = {"psnr": 30.0 - level + 2 * step + index, "niqe": 5.0 + level - step}
+                found.rows.append(
+                    BenchRow("sweep", "Set", "blur", "level", level, method, image, values)
+                )
+    found.costs[("sweep", cases[0].name, "ours <b>")] = Cost(3, 0.5, 2.0, 300.0, 4_000_000)
+    found.failures.append(Failure("sweep", cases[0].name, "theirs", None, "it crashed"))
+    return found
+
+
+@pytest.fixture
+def tally(run: Run) -> Tally:
+    return Tally(run, "sweep")
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to, its ids, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = dict(attrs)
+        self.addresses += [own[name] or "" for name in ("src", "href") if name in own]
+        self.ids += [own["id"] or ""] if "id" in own else []
+        if tag not in ("meta", "img", "input", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_means_are_over_images_and_the_best_is_marked(tally: Tally) -> None:
+    grid = means_grid(tally, "T")
+    column = grid.columns.index("PSNR (dB) ↑")
+    assert [row[column].value for row in grid.rows] == [30.0, 32.0, 26.0, 28.0]
+    assert [row[column].kind for row in grid.rows] == ["number", "best"] * 2
+    assert grid.rows[1][column].text.startswith("32.00 [31.00, 33.00]")
+    assert [row[2].text for row in grid.rows] == ["3"] * 4
+    lower = grid.columns.index("NIQE ↓")
+    assert [row[lower].kind for row in grid.rows] == ["number", "best"] * 2
+
+
+def test_a_method_on_fewer_images_says_so(run: Run) -> None:
+    first = next(row for row in run.rows if row.method == "ours <b>")
+    run.rows[run.rows.index(first)] = replace(first, values={"niqe": 1.0})
+    grid = means_grid(Tally(run, "sweep"), "T")
+    assert grid.rows[1][3].text.endswith("(2 of 3 images)")
+
+
+def test_differences_are_of_the_subject_image_by_image(tally: Tally) -> None:
+    (grid,) = difference_grid(tally)
+    assert tally.subject == "ours <b>"
+    psnr = [row for row in grid.rows if row[2].text == "PSNR (dB)"]
+    assert [row[4].text for row in psnr] == ["2.00 [2.00, 2.00]"] * 2
+    assert [row[1].text for row in psnr] == ["input"] * 2
+
+
+def test_cost_is_for_a_megapixel(tally: Tally) -> None:
+    (grid,) = cost_grid(tally)
+    assert [cell.text for cell in grid.rows[0]] == ["ours <b>", "4.00", "300", "4.00"]
+    assert len(grid.rows) == 1
+
+
+def test_printed_figures_stand_beside_ours_and_none_is_invented(tally: Tally) -> None:
+    grid = printed_grid(tally, SUPER_RESOLUTION)
+    rows = {row[0].text: row for row in grid.rows}
+    assert [cell.text for cell in rows["StableSR"][1:]] == ["not given", "32.08 / 23.26"]
+    assert rows["SwinIR"][2].text == "not at hand"
+    assert rows["ours <b>"][1].value == 30.0 and rows["ours <b>"][2].text == "–"
+    assert "arXiv 2305.07015" in grid.note
+
+
+def test_curves_have_a_line_for_each_method(tally: Tally) -> None:
+    (plot,) = curves(tally, "c", "level", ("psnr", "ssim"))
+    (panel,) = plot.panels
+    assert [line.label for line in panel.lines] == [*METHODS]
+    assert panel.lines[1].x == [1.0, 5.0] and panel.lines[1].y == [32.0, 28.0]
+    assert panel.lines[1].low is not None and panel.lines[1].low[0] == 31.0
+
+
+def test_a_scatter_has_a_panel_for_each_case(tally: Tally) -> None:
+    (plot,) = scatter(tally, "s", "psnr", "niqe", "N")
+    assert [panel.title for panel in plot.panels] == ["Set, blur, level 1", "Set, blur, level 5"]
+    assert plot.panels[1].lines[0].x == [26.0] and plot.panels[1].lines[0].y == [10.0]
+    assert scatter(tally, "s", "psnr", "ssim", "N") == []
+
+
+def test_plots_are_written_twice_and_the_same_every_time(tmp_path: Path) -> None:
+    line = Line("one", [1.0, 2.0], [3.0, 5.0], [2.0, 4.0], [4.0, 6.0])
+    plot = Plot("p", "P", "text", [Panel("x", "y", [line], log="x")])
+    figure = save(plot, "table", tmp_path)
+    svg = (tmp_path / "plots" / "table-p.svg").read_bytes()
+    png = (tmp_path / "plots" / "table-p.png").read_bytes()
+    assert figure.stem == "table-p" and svg.startswith(b"<?xml") and png[:4] == b"\x89PNG"
+    save(plot, "table", tmp_path)
+    assert (tmp_path / "plots" / "table-p.svg").read_bytes() == svg
+
+
+def test_scenes_show_the_best_and_the_worst_of_the_subject(run: Run) -> None:
+    for row in run.rows:
+        if row.method == "ours <b>" and row.image == "b":
+            run.rows[run.rows.index(row)] = replace(row, values={"psnr": 90.0})
+        if row.method == "ours <b>" and row.image == "c":
+            run.rows[run.rows.index(row)] = replace(row, values={"psnr": 1.0})
+    scenes = scenes_of(Tally(run, "sweep"), run.out)
+    assert [scene.title.split(": ")[1] for scene in scenes] == [
+        "ours <b>'s worst, c", "ours <b>'s best, b",
+    ] * 2  # fmt: skip
+    assert [p.label for p in scenes[0].pictures] == ["damaged", "ours <b>", "clean"]
+    assert "ours <b> 1.00" in scenes[0].caption and scenes[0].focus == "ours <b>"
+
+
+def test_a_section_survives_its_file(tally: Tally, tmp_path: Path) -> None:
+    section = Section("n", "N", "s", "r", [means_grid(tally, "T")], notes=["one"])
+    section.scenes = scenes_of(tally, tally.run.out)
+    section.write(tmp_path / "n.json")
+    assert Section.read(tmp_path / "n.json") == section
+
+
+def test_markdown_keeps_to_its_columns_when_names_have_bars() -> None:
+    grid = Grid("G", ["a", "b"], [[Cell("x | y"), Cell("1", 1.0, "best")]])
+    text = markdown(Section("n", "N", "s", "r", [grid]))
+    assert "| x / y | **1** |" in text.splitlines()
+
+
+def test_a_page_asks_for_nothing_outside_itself(tally: Tally) -> None:
+    run = tally.run
+    section = Section("sweep", "Sweep & more", "s", "r", [means_grid(tally, "T")])
+    section.figures = [save(plot, "sweep", run.out) for plot in curves(tally, "c", "l", ["psnr"])]
+    section.scenes = scenes_of(tally, run.out)
+    write_report(section, run, run.out, ["sweep"])
+    text = (run.out / "report.html").read_text("utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert all(a.startswith(("data:image/", "#")) for a in page.addresses)
+    assert all(a[1:] in page.ids for a in page.addresses if a.startswith("#"))
+    assert "default-src 'none'" in text and not re.search(r"https?://", text.split("<body>")[1])
+    assert "ours <b>" in page.text and "Sweep & more" in page.text
+    jpegs = [a for a in page.addresses if a.startswith("data:image/jpeg")]
+    assert len(jpegs) == sum(len(scene.pictures) for scene in section.scenes)
+
+
+def test_a_report_keeps_the_sections_of_other_tables(run: Run) -> None:
+    write_report(Section("b", "Second", "s", "r"), run, run.out, ["a", "b"])
+    write_report(Section("a", "First", "s", "r"), run, run.out, ["a", "b"])
+    write_report(Section("b", "Second again", "s", "r"), run, run.out, ["a", "b"])
+    text = (run.out / "tables.md").read_text("utf-8")
+    assert text.index("## First") < text.index("## Second again") and "## Second\n" not in text
+    manifest = json.loads((run.out / "bench.json").read_text("utf-8"))
+    assert set(manifest["tables"]) == {"a", "b"} and manifest["versions"]["numpy"]
+
+
+def test_a_manifest_holds_seed_and_options_of_each_case(run: Run) -> None:
+    write_report(Section("sweep", "S", "s", "r"), run, run.out, ["sweep"])
+    own = json.loads((run.out / "bench.json").read_text("utf-8"))["tables"]["sweep"]
+    case = own["cases"]["Set-blur-level=5"]
+    assert case["seed"] == 5 and case["images"] == 3 and case["options"] == {"seed": "5"}
+    assert own["failures"] == ["it crashed"]
+
+
+def test_pictures_are_cut_to_where_they_differ_and_small_ones_enlarged(tmp_path: Path) -> None:
+    clean = np.full((600, 500, 3), 90, np.uint8)
+    other = clean.copy()
+    other[400:420, 300:320] = 255
+    small = cv2.resize(clean, (125, 150))
+    for name, image in (("lq", small), ("hq", clean), ("out", other)):
+        assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    pictures = [Picture(name, f"{name}.png") for name in ("lq", "out", "hq")]
+    section = Section("n", "N", "s", "r", scenes=[Scene("t", "c", pictures, "out")])
+    shown, left = shown_scenes([section], tmp_path)
+    images = [decoded(uri) for _, uri in shown["n"][0].pictures]
+    assert left == 0 and {image.shape for image in images} == {(crops.SIDE, crops.SIDE, 3)}
+    assert images[1].max() > 240 and images[2].max() < 110
+
+
+def test_pictures_over_the_budget_are_left_out_and_counted(
+    tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes = scenes_of(tally, tally.run.out)
+    section = Section("n", "N", "s", "r", scenes=scenes)
+    shown, _ = shown_scenes([section], tally.run.out)
+    monkeypatch.setattr(crops, "BUDGET", shown["n"][0].size)
+    fewer, left = shown_scenes([section], tally.run.out)
+    assert len(fewer["n"]) == 1 and left == len(scenes) - 1
+
+
+def test_a_scene_whose_picture_has_gone_is_left_out(tally: Tally) -> None:
+    scenes = scenes_of(tally, tally.run.out)
+    (tally.run.out / scenes[0].pictures[1].path).unlink()
+    shown, left = shown_scenes([Section("n", "N", "s", "r", scenes=scenes)], tally.run.out)
+    assert left == 1 and len(shown["n"]) == len(scenes) - 1
+
+
+def decoded(uri: str) -> np.ndarray:
+    import base64
+
+    code = np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8)
+    image = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    assert image is not None
+    return image

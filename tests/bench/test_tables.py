@@ -1,0 +1,245 @@
+"""The tables from photos to report, with the classics and a tiny diffusion model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade.bench import prepare
+from unfade.bench.cases import Case
+from unfade.bench.drive import NO_DIFFUSION, fitted, run_table
+from unfade.bench.methods.autoencoder import Autoencoder
+from unfade.bench.methods.names import parse_methods
+from unfade.bench.own import OWN
+from unfade.bench.run import Run
+from unfade.bench.sections import Section
+from unfade.bench.tables import TABLES
+from unfade.bench.tables.base import ORDER
+from unfade.bench.tables.experiments import swap_of
+from unfade.bench.tables.study import damaged_again, retention
+from unfade.errors import UsageError
+
+Bench = Callable[..., Run]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two photos with captions, and crops that are small enough to be quick."""
+    monkeypatch.setattr(prepare, "QUICK_SIDE", 64)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    lines: list[str] = []
+    for i in range(2):
+        noise = np.random.default_rng(i).integers(30, 220, (9, 12, 3), dtype=np.uint8)
+        large = cv2.resize(noise, (96, 72), interpolation=cv2.INTER_CUBIC)
+        assert cv2.imwrite(str(folder / f"p{i}.png"), large)
+        lines.append(json.dumps({"file": f"p{i}.png", "captions": ["a red dress"]}))
+    (folder / "captions.jsonl").write_text("\n".join(lines), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def bench(photos: Path, tmp_path: Path) -> Bench:
+    """Runs one table with these methods."""
+
+    def call(name: str, *methods: str) -> Run:
+        return run_table(
+            TABLES[name], parse_methods(methods), photos, tmp_path / "out", quick=True, seed=0
+        )
+
+    return call
+
+
+@pytest.fixture
+def tiny(tiny_preset: Path) -> str:
+    """A preset with a diffusion model, in one step."""
+    return f"tiny={tiny_preset}:steps=1,device=cpu"
+
+
+def section(run: Run, name: str) -> Section:
+    return Section.read(run.out / "sections" / f"{name}.json")
+
+
+def cells(found: Section, title: str) -> list[list[str]]:
+    (grid,) = (grid for grid in found.grids if grid.title.startswith(title))
+    return [[cell.text for cell in row] for row in grid.rows]
+
+
+def test_every_table_has_a_name_a_place_and_a_text() -> None:
+    assert [*TABLES] == [name for name in ORDER if name != OWN]
+    for name, table in TABLES.items():
+        assert table.name == name and table.title and table.reading.endswith((".", ")"))
+        assert "arXiv" in table.source and table.methods and table.metrics
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_builds_cases_of_its_own(photos: Path, tmp_path: Path, name: str) -> None:
+    cases = TABLES[name].build(photos, tmp_path / "work", True, 3)
+    assert cases and {case.table for case in cases} == {name}
+    assert len({case.name for case in cases}) == len(cases)
+    for case in cases:
+        inputs = sorted(path.name for path in case.inputs.iterdir())
+        assert inputs and case.references is not None
+        assert sorted(path.name for path in case.references.iterdir()) == inputs
+        assert case.options.seed in (3, 4)
+
+
+def test_a_table_ends_in_rows_tables_plots_and_a_report(bench: Bench) -> None:
+    run = bench("blur-levels", "input", "lanczos")
+    assert len(run.rows) == 3 * 2 * 2
+    for name in ("rows.parquet", "tables.md", "report.html", "bench.json"):
+        assert (run.out / name).is_file()
+    assert (run.out / "plots" / "blur-levels-curves.svg").is_file()
+    found = section(run, "blur-levels")
+    assert len(found.scenes) == 6 and "2 of 2 photos, crops of 64 x 64" in found.notes[0]
+
+
+def test_a_second_run_does_nothing_twice(bench: Bench) -> None:
+    result = bench("sr4", "lanczos")
+    (case,) = result.cases
+    path = result.result(case, "lanczos", "p0")
+    time = path.stat().st_mtime_ns
+    again = bench("sr4", "lanczos")
+    assert path.stat().st_mtime_ns == time and again.rows == result.rows
+
+
+def test_the_papers_rows_stand_beside_ours(bench: Bench) -> None:
+    run = bench("sr4", "input", "StableSR=lanczos")
+    rows = {row[0]: row[1:] for row in cells(section(run, "sr4"), "Beside the paper")}
+    assert rows["StableSR"][1] == "32.08 / 23.26" and rows["StableSR"][0] != "not given"
+    assert rows["w/o IIDE"][:2] == ["not given", "not at hand"]
+
+
+@pytest.mark.parametrize("name", ["sr4", "colorize", "steps", "inference-steps", "edits"])
+def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
+    photos: Path, tmp_path: Path, name: str, first_stage_preset: Path
+) -> None:
+    cases = TABLES[name].build(photos, tmp_path / "work", True, 0)
+    methods = parse_methods(["input", f"bare={first_stage_preset}"])
+    kept, notes = fitted(cases, TABLES[name].adapt(methods, cases, tmp_path))
+    asked = [case for case in kept if "bare" in case.methods]
+    assert not asked or name == "inference-steps"
+    assert any(note.startswith(f"bare: {NO_DIFFUSION}") for note in notes)
+    assert any("input" in case.methods for case in kept)
+
+
+@pytest.mark.parametrize("name", ["start-noise", "one-step", "steps"])
+def test_sampling_is_swept_and_baselines_stand_apart(
+    bench: Bench, tiny_preset: Path, name: str
+) -> None:
+    given = {"start-noise": "device=cpu,steps=1"}.get(name, "device=cpu")
+    run = bench(name, "input", f"tiny={tiny_preset}:{given}")
+    values = {row.value for row in run.rows if row.method == "tiny"}
+    assert None not in values and len(values) == 3
+    assert {row.value for row in run.rows if row.method == "input"} == {None}
+    assert (run.out / "plots" / f"{name}-curves.png").is_file()
+
+
+def test_quality_on_the_way_has_a_row_for_each_step(bench: Bench, tiny_preset: Path) -> None:
+    run = bench("inference-steps", "input", f"tiny={tiny_preset}:device=cpu")
+    values = [row.value for row in run.rows if row.method == "tiny" and row.image == "p0"]
+    assert values == [1.0, 10.0, 20.0]
+
+
+def test_photos_are_coloured_by_their_captions(bench: Bench, tiny: str) -> None:
+    run = bench("colorize", "input", tiny)
+    assert {case.options.prompt for case in run.cases} == {"a red dress"}
+    (first, second) = cells(section(run, "colorize"), "Text-guided")
+    assert first[:3] == ["photos, gray", "input", "2"] and second[1:3] == ["tiny", "2"]
+
+
+def test_edits_that_change_nothing_have_failed(bench: Bench, tiny: str) -> None:
+    run = bench("edits", "input", tiny)
+    rows = cells(section(run, "edits"), "Failure rate")
+    still = [row for row in rows if row[0] == "input"]
+    assert len(still) == 6 and {row[4] for row in still} == {"1.00"}
+    assert {row[3] for row in rows if row[0] == "tiny"} == {"2"}
+
+
+def test_autoencoders_of_presets_and_named_ones_are_measured(
+    bench: Bench, tiny: str, tiny_preset: Path
+) -> None:
+    run = bench("autoencoder", "input", tiny, f"vae={tiny_preset / 'vae'}")
+    rows = {row[1]: row[3:] for row in cells(section(run, "autoencoder"), "The autoencoder")}
+    assert set(rows) == {"vae", "tiny's autoencoder"}
+    assert rows["vae"] == rows["tiny's autoencoder"]
+
+
+def test_spectra_of_clean_photos_are_those_of_clean_photos(bench: Bench) -> None:
+    run = bench("frequencies", "input", "lanczos")
+    rows = {(row[0], row[1]): row for row in cells(section(run, "frequencies"), "High")}
+    spectrum = 5
+    assert rows[("photos, clean", "lanczos")][spectrum].startswith("0.00")
+    assert (run.out / "plots" / "frequencies-spectra.svg").is_file()
+
+
+def test_an_autoencoder_keeps_the_size_of_a_photo(tiny_preset: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    image = np.random.default_rng(0).integers(0, 255, (37, 51, 3), dtype=np.uint8)
+    assert cv2.imwrite(str(tmp_path / "in" / "a.png"), image)
+    (method,) = parse_methods([f"vae={tiny_preset / 'vae'}"])
+    assert isinstance(method, Autoencoder)
+    own = Case("autoencoder", "Set", "clean", tmp_path / "in", None)
+    method.check([own])
+    method.restore_folder(own, {"a": tmp_path / "in" / "a.png"}, tmp_path, tmp_path / "log")
+    made = cv2.imread(str(tmp_path / "a.png"))
+    assert made is not None and made.shape == (37, 51, 3)
+    with pytest.raises(UsageError, match="the autoencoder vae"):
+        method.check([Case("t", "Set", "blur5", tmp_path / "in", None)])
+
+
+def test_what_is_kept_has_a_gamma_of_one_and_what_is_lost_less(bench: Bench) -> None:
+    run = bench("retention", "input", "blurred=lanczos")
+    case = next(case for case in run.cases if case.degradation == "blur20")
+    inputs, references = case.inputs / "p0.png", case.references
+    assert references is not None
+    assert retention(case, "p0", inputs) == pytest.approx(1)
+    assert retention(case, "p0", references / "p0.png") > 1
+    assert retention(case, "p1", inputs) < 0.9
+    assert "gamma" in (run.out / "tables.md").read_text("utf-8")
+
+
+def test_alignment_with_the_input_is_one_when_the_output_is_the_clean_photo(
+    photos: Path, tmp_path: Path
+) -> None:
+    table = TABLES["alignment"]
+    for case in table.build(photos, tmp_path / "work", True, 0):
+        assert case.references is not None
+        score = table.own["alignment-input"].score
+        assert score(case, "p0", case.references / "p0.png") == pytest.approx(1, abs=0.02)
+        assert score(case, "p0", case.references / "p1.png") < 0.9
+
+
+@pytest.mark.parametrize(("name", "side"), [("sr2", 8), ("sr4", 4), ("blur20", 16)])
+def test_damage_is_done_again_in_the_size_of_the_input(name: str, side: int) -> None:
+    image = np.random.default_rng(0).random((16, 16, 3), np.float32)
+    assert damaged_again(image, name).shape == (side, side, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [("p0", 0.0), ("p0.5 seed 1", 0.5), ("p_iide=1", 1.0), ("compact", None), ("p2", None)],
+)
+def test_swap_settings_are_read_from_names(method: str, value: float | None) -> None:
+    assert swap_of(method) == value
+
+
+def test_presets_are_grouped_by_their_swap_setting(bench: Bench) -> None:
+    run = bench("p-iide", "p0 seed 0=input", "p0 seed 1=lanczos", "p1=bicubic")
+    rows = cells(section(run, "p-iide"), "By p_iide")
+    assert [row[:3] for row in rows] == [
+        ["0.0", "photos, moderate", "2"], ["0.0", "photos, sr4", "2"],
+        ["1.0", "photos, moderate", "1"], ["1.0", "photos, sr4", "1"],
+    ]  # fmt: skip
+    assert len(rows[0][3].split()) == 2
+
+
+def test_a_table_without_any_method_that_fits_says_so(bench: Bench) -> None:
+    run = bench("autoencoder", "input")
+    assert run.rows == [] and "No method that was named can take part." in run.notes
+    assert "No method that was named" in (run.out / "report.html").read_text("utf-8")

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from unfade.errors import UsageError, WeightsError
+from unfade.eval import weights
+from unfade.eval.musiq import load_musiq
+
+
+def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    with pytest.raises(WeightsError, match="NON-COMMERCIAL"):
+        load_musiq()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyiqa") is not None, reason="pyiqa is installed")
+def test_missing_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    (tmp_path / "musiq").mkdir()
+    (tmp_path / weights.MUSIQ).touch()
+    with pytest.raises(UsageError, match="iqa-nc"):
+        load_musiq()
