@@ -23,14 +23,14 @@ from unfade.degrade import kernels, ops
 from unfade.degrade.second_order import real_sr
 from unfade.errors import InputError
 from unfade.eval.distances import standardised
-from unfade.eval.images import Protocol
+from unfade.eval.images import Image, Protocol
 from unfade.eval.measures import NAMES, SET_MEASURES, measures
 from unfade.eval.patches import patch_statistics
 from unfade.imaging import read_photo
+from unfade.options import Auto
 from unfade.rng import generator
 
 SIZE, SCALE = 256, 4
-Image = np.ndarray
 
 
 def one_round(hq: Image, rng: np.random.Generator) -> Image:
@@ -58,18 +58,23 @@ def crops(folder: Path, count: int) -> list[Image]:
     return [found[i] for i in places]
 
 
+def rounded(image: Image) -> Image:
+    """As 8 bits hold it."""
+    return np.asarray(np.rint(image * 255) / 255, np.float32)
+
+
 def interpolated(mode: int) -> Callable[[Image], Image]:
     """A method by OpenCV's resize."""
 
     def method(lq: Image) -> Image:
         large = cv2.resize(lq, None, fx=SCALE, fy=SCALE, interpolation=mode)
-        return np.clip(large, 0, 1)
+        return np.clip(large, 0, 1).astype(np.float32)
 
     return method
 
 
 def restored(
-    restorer: Restorer, strength: float | str, fidelity: float | str
+    restorer: Restorer, strength: float | Auto, fidelity: float | Auto
 ) -> Callable[[Image], Image]:
     """A method by our own preset."""
 
@@ -78,7 +83,7 @@ def restored(
         out = restorer.restore(
             native, task="super-resolution", scale=SCALE, strength=strength, fidelity=fidelity
         )
-        return np.asarray(out.image, np.float32) / 255
+        return np.divide(out.image.native, 255, dtype=np.float32)
 
     return method
 
@@ -102,28 +107,26 @@ def main(data: Path, preset: str, count: int, seed: int, strength: str, fidelity
         methods[f"unfade, strength {value}"] = restored(restorer, own, faith)
     photos = crops(data, count)
     known = measures([n for n in NAMES if n not in SET_MEASURES], Protocol("rgb", 0))
+    of_sets = [SET_MEASURES[name] for name in NAMES if name in SET_MEASURES]
     for name, degrade in (("one round", one_round), ("real-sr", second_order)):
         click.echo(f"\n{name}: {len(photos)} crops of {SIZE} px, seed {seed}\n")
-        titles = [m.title for m in known.values()] + [m.title for m in SET_MEASURES.values()]
+        titles = [m.title for m in known.values()] + [m.title for m in of_sets]
         click.echo("| method | " + " | ".join(titles) + " | s/megapixel |")
         click.echo("| --- " * (len(titles) + 2) + "|")
-        small = [
-            np.rint(degrade(hq, generator(seed, name, i)) * 255).astype(np.float32) / 255
-            for i, hq in enumerate(photos)
-        ]
+        small = [rounded(degrade(hq, generator(seed, name, i))) for i, hq in enumerate(photos)]
         clean = np.concatenate([patch_statistics(hq) for hq in photos])
         for method, enlarge in methods.items():
             enlarge(small[0])  # what is loaded once does not count
             begun = time.perf_counter()
             large = [enlarge(lq) for lq in small]
             seconds = (time.perf_counter() - begun) / (len(photos) * SIZE**2 / 1e6)
-            large = [np.rint(x * 255).astype(np.float32) / 255 for x in large]
+            large = [rounded(x) for x in large]
             cells = [
                 f"{np.mean(scores(m.score, large, photos)):.{m.digits}f}" for m in known.values()
             ]
             features = standardised(np.concatenate([patch_statistics(x) for x in large]), clean)
             own = standardised(clean, clean)
-            cells += [f"{m.distance(features, own):.{m.digits}f}" for m in SET_MEASURES.values()]
+            cells += [f"{m.distance(features, own):.{m.digits}f}" for m in of_sets]
             click.echo(f"| {method} | " + " | ".join(cells) + f" | {seconds:.2f} |")
 
 

@@ -36,7 +36,6 @@ def test_restored_photo_has_the_size_and_depth_of_the_input(
     assert out.mask is not None
     assert out.mask.shape == (64, 80)
     assert out.mask.dtype == np.uint8
-    assert out.alignment is None
 
 
 def test_manifest_says_what_was_done(restorer: Restorer, make_photo: MakePhoto) -> None:
@@ -190,3 +189,30 @@ def test_run_takes_the_preset_of_the_restorer(restorer: Restorer, make_photo: Ma
     record = restorer.run(make_photo("a.png"), options).manifest["options"]
     assert record["preset"] == "compact"
     assert record["device"] == "cpu"
+
+
+def test_alignment_is_measured_and_recorded(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    out = restorer.restore(make_photo("a.png"))
+    assert out.alignment is not None and 0 < out.alignment <= 1
+    assert out.manifest["alignment"] == out.alignment
+    assert "align" in out.manifest["seconds"]
+    assert out.save(tmp_path / "b.png")["alignment"] == out.alignment
+    xmp = read_photo(tmp_path / "b.png").metadata.xmp
+    assert xmp is not None
+    assert f"<unfade:Alignment>{out.alignment:.4f}<".encode() in xmp
+    everywhere, small = out.alignment_map(), out.alignment_map((16, 20))
+    assert everywhere is not None and small is not None
+    assert everywhere.shape == (64, 80) and small.shape == (16, 20)
+    assert everywhere.dtype == np.float32
+
+
+def test_alignment_is_one_where_only_the_damage_may_change(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    mask = half_mask(tmp_path / "mask.png")
+    photo = make_photo("a.png")
+    out = restorer.restore(photo, mask=mask, only_damage=True, tone=None)
+    assert (out.image.native != read_photo(photo).native).any()
+    assert out.alignment == pytest.approx(1, abs=0.01)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -30,14 +29,13 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert heavy_modules_after(f"from unfade.cli.main import run\nrun({arguments})") == set()
 
 
-def test_help_takes_less_than_half_a_second() -> None:
-    command = [sys.executable, "-m", "unfade.cli.main", "--help"]
-    times: list[float] = []
-    for _ in range(3):
-        started = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=True)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.5
+def test_help_takes_less_than_half_a_second_of_processor_time() -> None:
+    code = (
+        "import sys, time\nfrom unfade.cli.main import run\nrun(['--help'])\n"
+        "sys.stderr.write(str(time.process_time()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < float(done.stderr) < 0.5
 
 
 def test_public_names_are_all_there() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from unfade.imaging import Photo
     from unfade.inputs import Source
     from unfade.manifest import InputRecord, Manifest, Value
+    from unfade.pipeline.agreement import Agreement
     from unfade.pipeline.engine import Engine
     from unfade.pipeline.restore import Mender
 
@@ -172,6 +173,8 @@ class Restorer:
         self, photo: Source, options: RestoreOptions, *, progress: Progress | None = None
     ) -> Restored:
         """`restore` with its options in one piece; the weights and the device are our own."""
+        from unfade.pipeline.agreement import agreements
+
         self._engine.require(options)
         clock = Clock(progress)
         if options.asks_diffusion:  # the weights fail before a photo is read
@@ -188,12 +191,15 @@ class Restorer:
             images = self._first_stage(loaded, mask, options, clock)
         else:
             images = self._diffused(loaded, mask, options, taken, clock)
+        with clock.stage("align", 1.0, 1.0):
+            found = agreements(loaded, images, mask, self._threshold(options), options)
         manifest = self._manifest(options, record, clock)
         manifest["damaged"] = None if mask is None else share_of(mask, self._threshold(options))
         manifest["diffusion"] = taken
+        numbers = range(1, len(images) + 1) if len(images) > 1 else [None]
         made = [
-            Restored(image, mask, None, _numbered(manifest, i, len(images)), source)
-            for i, image in enumerate(images, 1)
+            Restored(image, mask, one.alignment, _own(manifest, one, number), source, one.places)
+            for image, one, number in zip(images, found, numbers, strict=True)
         ]
         return replace(made[0], variants=tuple(made[1:]))
 
@@ -385,8 +391,8 @@ def _mask_option(mask: str | Path) -> Any:
     return mask if mask in ("auto", "none") else Path(mask)
 
 
-def _numbered(manifest: Manifest, variant: int, variants: int) -> Manifest:
-    """The manifest of one of several variants, from 1."""
+def _own(manifest: Manifest, found: Agreement, number: int | None) -> Manifest:
+    """The manifest of one result, of several the variant of this number, from 1."""
     own = manifest.copy()
-    own["variant"] = variant if variants > 1 else None
+    own["alignment"], own["variant"] = found.alignment, number
     return own

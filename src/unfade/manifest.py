@@ -74,7 +74,7 @@ class Manifest(TypedDict):
     input: InputRecord
     output: OutputRecord | None  # None until the result is saved
     damaged: float | None  # share of the pixels that were filled, 0..1; None where none was to be
-    alignment: float | None  # None where it was not measured
+    alignment: float | None  # -1..1, 1 = it shows what the input shows (`pipeline.agreement`)
     variant: int | None  # from 1, where the result is one of several
     diffusion: dict[str, float] | None  # strength and fidelity as they were taken, by which
     # damage (`pipeline.auto`); None where there was no diffusion model to ask

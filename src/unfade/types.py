@@ -31,9 +31,11 @@ class Restored:
             coloured is sRGB.
         mask: (H, W) uint8 at the input's size, the probability of damage, 255 = certain; what
             reached the threshold was filled. None where nothing was to be filled.
-        alignment: how well the result agrees with the input; None where it was not measured.
+        alignment: how far the result shows what the input shows outside the damage, -1..1, 1 =
+            the same (`pipeline.agreement`); None where all was damage.
         manifest: what was done, as it goes into the JSON file.
         source: the file that the photo came from, None where it came from memory.
+        places: (h, w) float32 -1..1, the alignment of each place; see `alignment_map`.
         variants: the other results, from other noise, where several were asked for.
     """
 
@@ -42,7 +44,26 @@ class Restored:
     alignment: float | None
     manifest: Manifest
     source: Path | None = None
+    places: NDArray[np.float32] | None = None
     variants: tuple[Restored, ...] = ()
+
+    def alignment_map(self, size: tuple[int, int] | None = None) -> NDArray[np.float32] | None:
+        """Where the result shows something else than the input: low there, -1..1.
+
+        It is made anew by every call, from a grid of places 8 pixels apart in a photo of 256.
+        What is damage throughout does not count, and has 1.
+
+        Args:
+            size: (height, width) of the map; None is the result's, at four bytes a pixel.
+
+        Returns:
+            (height, width) float32; None where the alignment was not measured.
+        """
+        if self.places is None:
+            return None
+        from unfade.imaging.photo import resize
+
+        return resize(self.places, size or (self.image.height, self.image.width))
 
     def save(self, path: str | Path, *, quality: int = 95) -> Manifest:
         """Writes the photo and its manifest (see `manifest.sidecar`), replacing what is there.

@@ -53,5 +53,5 @@ def test_parquet_is_asked_for_when_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unfade.eval.tables.has_parquet", lambda: False)
-    with pytest.raises(UsageError, match=r"unfade\[bench\]"):
+    with pytest.raises(UsageError, match=r"unfade\[tables\]"):
         write_rows(tmp_path / "rows.parquet", ROWS)

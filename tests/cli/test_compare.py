@@ -50,6 +50,6 @@ def test_blocks_leave_no_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(compare, "_BLOCK_PIXELS", 10_000)
     ramp = np.repeat(np.linspace(0, 255, 3300).astype(np.uint8)[:, None], 900, axis=1)
     photo = from_array(ramp, max_pixels=10**9)
-    panel = compare._panel(photo, 1600, 436).astype(int)
+    panel = compare.panel(photo, 1600, 436).astype(int)
     assert (np.diff(panel[:, 200, 0]) >= 0).all()
     assert abs(panel[:, 200, 0] - np.linspace(0, 255, 1600)).max() < 2

@@ -62,11 +62,6 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
     assert read_photo(tmp_path / "out" / "a.png").bit_depth == 16
 
 
-def test_reserved_option_says_so(capfd: Capture) -> None:
-    assert restore("a.jpg", "-o", "out", "--report") == 2
-    assert "reserved for a page about the batch" in capfd.readouterr().err
-
-
 @pytest.mark.parametrize(
     "arguments",
     [["--tile", "1"], ["--mask", "none.png"], ["--mask", "none", "--only-damage"],

@@ -239,7 +239,7 @@ def test_unknown_words_are_named_once_on_stderr(
     restore: Restore, make_photo: MakePhoto, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = [make_photo("a.png"), make_photo("b.png")]
-    prompt = ["--prompt", "a red hat and a blue dress"]
+    prompt = ["--prompt", "a red hat and blue dress"]
     assert restore(*paths, "-o", tmp_path / "out", "--task", "colorize", *prompt) == 0
     (record,) = [r for r in caplog.records if r.name.startswith("unfade")]
     assert record.levelname == "WARNING" and record.getMessage().endswith(": hat, and")

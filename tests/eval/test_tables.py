@@ -70,7 +70,7 @@ def test_json_holds_everything_and_no_infinity(summary: Summary) -> None:
 
 def test_parquet_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"unfade\[bench\]"):
+    with pytest.raises(UsageError, match=r"unfade\[tables\]"):
         tables.write_parquet(tmp_path / "rows.parquet", ROWS, ["psnr"])
     assert list(tmp_path.iterdir()) == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,7 @@ def test_journal_drops_what_was_never_saved_and_half_a_row(tmp_path: Path) -> No
     log = tmp_path / "log.jsonl"
     with log.open("a") as handle:
         handle.write('{"step": 3, "lo')  # killed here
+    time.sleep(1)  # TensorBoard reads its files in the order of the seconds in their names
     book = Journal(tmp_path, 4)
     book.row(5, {"loss": 0.5})
     book.close()

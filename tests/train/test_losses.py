@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from skimage.metrics import structural_similarity
@@ -26,7 +28,7 @@ def test_dissimilarity_is_what_scikit_image_lacks_to_one() -> None:
     torch.manual_seed(0)
     target = torch.rand(2, 3, 40, 52)
     out = (target + 0.1 * torch.randn_like(target)).requires_grad_()
-    expected = [
+    expected: list[Any] = [
         structural_similarity(
             a.detach().numpy(), b.numpy(), channel_axis=0, data_range=1, gaussian_weights=True,
             sigma=1.5, use_sample_covariance=False,
@@ -35,7 +37,7 @@ def test_dissimilarity_is_what_scikit_image_lacks_to_one() -> None:
     ]  # fmt: skip
     with torch.autocast("cpu", torch.bfloat16):
         loss = dissimilarity(out, target)
-    assert float(loss) == pytest.approx(1 - sum(expected) / 2, abs=1e-5)
+    assert float(loss.detach()) == pytest.approx(1 - sum(expected) / 2, abs=1e-5)
     loss.backward()
     assert out.grad is not None and bool(out.grad.abs().sum() > 0)
     assert float(dissimilarity(target, target)) == pytest.approx(0, abs=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from unfade.bench.sections import Scene, Section
 from unfade.degrade.types import Image
 from unfade.errors import UnfadeError
 from unfade.eval.evaluation import read_rgb
+from unfade.pages.page import data_uri
+from unfade.pages.pictures import jpeg
 
 SIDE = 256  # pixels of a crop, at most
 BUDGET = 14_000_000  # bytes of pictures in one report, as they are written into it
@@ -60,11 +61,6 @@ def shown_scenes(sections: Sequence[Section], out: Path) -> tuple[dict[str, list
     return shown, left
 
 
-def data_uri(code: bytes, kind: str) -> str:
-    """Bytes as the address of a picture."""
-    return f"data:{kind};base64,{base64.b64encode(code).decode('ascii')}"
-
-
 def _shown(scene: Scene, out: Path) -> Shown | None:
     """None where a picture has gone."""
     try:
@@ -103,6 +99,4 @@ def _window(images: Sequence[Image]) -> tuple[int, int, int]:
 def _encoded(image: Image) -> bytes:
     """A JPEG without loss of colour resolution."""
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-    _, code = cv2.imencode(".jpg", pixels[..., ::-1], flags)
-    return code.tobytes()
+    return jpeg(pixels, quality=_QUALITY)

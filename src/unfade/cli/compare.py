@@ -28,24 +28,25 @@ def write_compare(path: Path, before: Photo, mask: NDArray[np.uint8] | None, aft
     Raises:
         OutputError: the picture cannot be written.
     """
-    height, width = _panel_size(after.height, after.width)
-    panels = [_panel(before, height, width)]
+    height, width = panel_size(after.height, after.width, PANEL_PX)
+    panels = [panel(before, height, width)]
     if mask is not None:
         gray = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
         panels.append(np.repeat(gray[..., None], 3, axis=2))
-    panels.append(_panel(after, height, width))
+    panels.append(panel(after, height, width))
     gap = np.full((height, _GAP_PX, 3), 255, np.uint8)
     row = [part for panel in panels for part in (panel, gap)][:-1]
     with atomic_file(path) as file:
         file.write(_png(np.concatenate(row, axis=1)))
 
 
-def _panel_size(height: int, width: int) -> tuple[int, int]:
-    scale = min(1.0, PANEL_PX / max(height, width))
+def panel_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """The (height, width) at which the longer side has so many pixels, at most."""
+    scale = min(1.0, longest / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _panel(photo: Photo, height: int, width: int) -> NDArray[np.uint8]:
+def panel(photo: Photo, height: int, width: int) -> NDArray[np.uint8]:
     """The photo as 8-bit sRGB (height, width, 3), reduced block by block."""
     step = max(1, min(photo.height // height, photo.width // width))
     rows_per_block = max(1, _BLOCK_PIXELS // photo.width // step) * step

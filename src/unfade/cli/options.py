@@ -200,16 +200,3 @@ def sampling_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def reserved_option(*names: str, what: str) -> Callable[[F], F]:
-    """A flag that is accepted, and answered with what it is reserved for (exit code 2)."""
-
-    def refuse(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value:
-            expected = f"no such option: it is reserved for {what}, which is not there yet"
-            raise UsageError(parameter.opts[-1], expected, "leave it out")
-
-    return click.option(
-        *names, is_flag=True, expose_value=False, callback=refuse, help=f"Reserved for {what}."
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,18 @@ import click
 import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
+from unfade.cli.heard import warnings_heard
 from unfade.cli.jobs import COMPARE_SUFFIX, Job, plan
-from unfade.errors import OutputError
+from unfade.errors import OutputError, printable
 from unfade.options import TASKS, TONES, RestoreOptions
 from unfade.types import Progress
 
 if TYPE_CHECKING:
     from unfade.api import Restorer
+    from unfade.cli.album import Album
+    from unfade.imaging import Photo
     from unfade.manifest import Manifest, Value
+    from unfade.types import Restored
 
 
 @click.command(cls=shared.RestoreCommand)
@@ -53,13 +58,16 @@ if TYPE_CHECKING:
 @shared.model_options
 @shared.sampling_options
 @click.option("--compare", is_flag=True, help="Write NAME.compare.png: before, mask and after.")
+@click.option(
+    "--report", is_flag=True, help="Write report.html into OUT: every photo before and after."
+)
 @shared.work_options
-@shared.reserved_option("--report", what="a page about the batch")
 def restore(
     inputs: tuple[str, ...],
     out: str,
     options: RestoreOptions,
     compare: bool,
+    report: bool,
     overwrite: bool,
     as_json: bool,
     verbose: bool,
@@ -73,7 +81,7 @@ def restore(
     \b
     Examples:
       unfade restore print.jpg -o restored.jpg
-      unfade restore scans/ -o restored/ --compare
+      unfade restore scans/ -o restored/ --compare --report
       unfade restore 'scans/**/*.tif' -o restored/ --only-damage
       unfade restore print.jpg -o restored/ --mask mask.png
       unfade restore small.jpg -o large/ --task super-resolution --scale 4
@@ -81,6 +89,8 @@ def restore(
     """
     protected = [options.mask] if isinstance(options.mask, Path) else []
     jobs = plan(inputs, out, protected=protected, variants=options.variants)
+
+    page = _report_place(out, jobs, overwrite=overwrite) if report else None
 
     from unfade.api import Restorer
 
@@ -94,8 +104,14 @@ def restore(
         restorer.weights_for(options),
         overwrite,
         compare,
+        _album() if report else None,
     )
     summary = run_batch(jobs, work, command="restore", as_json=as_json, verbose=verbose)
+    if page is not None and work.album is not None:
+        from unfade.cli.report import write_report
+
+        write_report(page, summary, work.album, work.record, work.weights)
+        click.echo(f"{printable(page)}: the report", err=as_json)
     return summary.exit_code
 
 
@@ -109,24 +125,40 @@ class RestoreWork:
     weights: dict[str, str]  # what a manifest says of them
     overwrite: bool
     compare: bool
+    album: Album | None  # of the report, where one is wanted
 
     def __call__(self, job: Job, progress: Progress) -> Result:
         """Does one job. UnfadeError where the photo cannot be read or the result written."""
         manifests.make_folder(job.output.parent)
         finished = None if self.overwrite else self._finished(job)
         if finished is not None:
+            if self.album is not None:
+                before, *after = (self._read(path) for path in (job.source, *job.outputs))
+                self.album.add_finished(job.source, finished, before, after)
             return Result("skipped", "already done", self._details(job, finished))
-        restored = self.restorer.run(job.source, self.options, progress=progress)
-        manifest = restored.save(job.output)
+        with warnings_heard() as warnings:
+            restored = self.restorer.run(job.source, self.options, progress=progress)
+            manifest = restored.save(job.output)
+        if self.compare or self.album is not None:
+            self._show(job, restored, manifest, warnings)
+        return Result("done", _note(manifest), self._details(job, manifest))
+
+    def _show(self, job: Job, restored: Restored, manifest: Manifest, warnings: list[str]) -> None:
+        """Writes the pictures of a result, and keeps what the report shows of it."""
+        before = self._read(job.source)
         if self.compare:
             from unfade.cli.compare import write_compare
-            from unfade.imaging import read_photo
 
-            before = read_photo(job.source, max_pixels=self.options.max_pixels)
             made = (restored, *restored.variants)
             for output, one in zip(job.outputs, made, strict=True):
                 write_compare(compare_path(output), before, one.mask, one.image)
-        return Result("done", _note(manifest), self._details(job, manifest))
+        if self.album is not None:
+            self.album.add(job.source, manifest, warnings, before, restored)
+
+    def _read(self, path: Path) -> Photo:
+        from unfade.imaging import read_photo
+
+        return read_photo(path, max_pixels=self.options.max_pixels)
 
     def _finished(self, job: Job) -> Manifest | None:
         """The manifest of a result that need not be made again, None where there is work to do.
@@ -173,6 +205,21 @@ class RestoreWork:
             "stages": manifest["seconds"],
             "peak_memory_mib": manifest["peak_memory_mib"],
         }
+
+
+def _report_place(out: str, jobs: Sequence[Job], *, overwrite: bool) -> Path:
+    """Where the report goes: into OUT, or beside it where it is the name of a result."""
+    from unfade.cli.report import require_place
+
+    folder = Path(out)
+    is_file = any(job.output == folder for job in jobs)
+    return require_place(folder.parent if is_file else folder, overwrite=overwrite)
+
+
+def _album() -> Album:
+    from unfade.cli.album import Album
+
+    return Album()
 
 
 def compare_path(output: Path) -> Path:

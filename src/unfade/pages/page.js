@@ -73,7 +73,7 @@ for (const scene of document.querySelectorAll(".scene")) {
   const ready = () => {
     show();
     part();
-    zoom(zooms[1]);
+    zoom(zooms.find((button) => button.dataset.zoom === scene.dataset.zoom));
   };
   if (pictures[0].complete) ready();
   else pictures[0].addEventListener("load", ready, { once: true });

@@ -1,0 +1,188 @@
+"""`report.html` of a batch: what was done to each photo, the worst aligned first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import unfade.manifest as manifests
+import unfade.pages.page as pages
+from unfade._version import __version__
+from unfade.errors import OutputError, printable
+from unfade.imaging.atomic import atomic_file
+
+if TYPE_CHECKING:
+    from unfade.cli.album import Album, Entry
+    from unfade.cli.batch import Outcome, Summary
+    from unfade.manifest import Value
+
+REPORT_FILE = "report.html"
+MOST_ROWS = 5000
+_MOST_SHOWN = 300  # photos with pictures
+_PROBE_BYTES = 2048
+
+_COLUMNS = ["photo", "alignment", "damaged (%)", "strength", "seconds", "pictures", "warnings"]
+
+
+def require_place(folder: Path, *, overwrite: bool) -> Path:
+    """Where the report goes. OutputError where another file is in its place."""
+    path = folder / REPORT_FILE
+    if overwrite or not os.path.lexists(path):
+        return path
+    try:
+        with path.open("rb") as file:
+            ours = pages.MARK.encode() in file.read(_PROBE_BYTES)
+    except OSError:
+        ours = False
+    if not ours:
+        fix = "move it away, name another OUT, or use --overwrite"
+        raise OutputError("a file of another kind", "nothing, or a report", fix, path=path)
+    return path
+
+
+def write_report(
+    path: Path, summary: Summary, album: Album, options: Mapping[str, Value],
+    weights: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Writes the report, whole or not at all.
+
+    Args:
+        options: as a manifest holds them.
+        weights: file -> SHA-256, of all that the options may go by.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    manifests.make_folder(path.parent)
+    text = report(path.parent, summary, album, options, weights)
+    with atomic_file(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def report(
+    folder: Path, summary: Summary, album: Album, options: Mapping[str, Value],
+    weights: Mapping[str, str],
+) -> str:  # fmt: skip
+    """The page. Results are linked to as they lie below `folder`; see `write_report`."""
+    done = [outcome for outcome in summary.outcomes if outcome.job.source in album.entries]
+    done.sort(key=lambda outcome: album.entries[outcome.job.source].rank)
+    failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
+    shown = [o for o in done if album.entries[o.job.source].pictures][:_MOST_SHOWN]
+    numbers = {outcome.job.source: i for i, outcome in enumerate(shown, 1)}
+    rows = [_row(o, album.entries[o.job.source], numbers, folder) for o in done[:MOST_ROWS]]
+    bodies = {
+        "failed": ("Failed", pages.notes([o.error or "" for o in failed[:MOST_ROWS]])),
+        "all": ("All photos", _table(rows)),
+        "photos": ("Before and after", _photos(shown, album, numbers)),
+        "settings": ("Settings and weights", _settings(options, weights)),
+    }
+    found = {name: titled for name, titled in bodies.items() if titled[1]}
+    facts = _facts(summary)
+    if len(shown) < len(done):
+        facts["pictures left out"] = f"of {len(done) - len(shown)} photos, the best aligned"
+    if max(len(done), len(failed)) > MOST_ROWS:
+        facts["rows left out"] = f"beyond {MOST_ROWS}, the best aligned"
+    contents = {name: title for name, (title, _) in found.items()}
+    sections = [pages.section(name, title, body) for name, (title, body) in found.items()]
+    return pages.page("unfade restore", facts, contents, sections)
+
+
+def _facts(summary: Summary) -> dict[str, str]:
+    commit, dirty = manifests.checkout()
+    facts = {"unfade": __version__, "made": manifests.now(), "photos": summary.sentence()}
+    if commit is not None:
+        facts["commit"] = commit[:12] + (" with changes" if dirty else "")
+    return facts
+
+
+def _table(rows: list[list[str]]) -> str:
+    if not rows:
+        return ""
+    reading = (
+        "Alignment says how far a result shows what its input shows outside the damage: 1 is the "
+        "same. Below about 0.9 look closely: something may have been invented or lost."
+    )
+    return f"<p>{pages.text(reading)}</p>{pages.table('All photos', _COLUMNS, rows)}"
+
+
+def _row(outcome: Outcome, entry: Entry, numbers: Mapping[Path, int], folder: Path) -> list[str]:
+    """The cells of one photo, which lead to its result and to its pictures."""
+    manifest = entry.manifest
+    seconds = sum(manifest["seconds"].values())
+    number = numbers.get(outcome.job.source)
+    jump = "left out" if number is None else "show"
+    link = "" if number is None else f"#photo-{number}"
+    return [
+        pages.cell(printable(outcome.job.source), link=_address(outcome.job.outputs[0], folder)),
+        _number(manifest["alignment"], "{:.3f}"),
+        _number(None if manifest["damaged"] is None else 100 * manifest["damaged"], "{:.2f}"),
+        _number((manifest["diffusion"] or {}).get("strength"), "{:g}"),
+        _number(seconds, "{:.1f}"),
+        pages.cell(jump, link=link, kind="" if link else "empty"),
+        pages.cell("; ".join(entry.warnings)),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    if value is None:
+        return pages.cell("–", kind="empty")
+    return pages.cell(form.format(value), value)
+
+
+def _address(output: Path, folder: Path) -> str:
+    """Of a result, as seen from the report."""
+    return quote(os.fsencode(os.path.relpath(output, folder)))
+
+
+def _photos(shown: Sequence[Outcome], album: Album, numbers: Mapping[Path, int]) -> str:
+    if not shown:
+        return ""
+    reading = (
+        'White in "damage" was filled. What is bright in "other content" is shown otherwise after '
+        "than before: white from an alignment of 0.5 down, black at 1."
+    )
+    parts = [f"<p>{pages.text(reading)}</p>"]
+    for outcome in shown:
+        source, entry = outcome.job.source, album.entries[outcome.job.source]
+        scene = pages.scene(printable(source), _caption(outcome, entry), entry.pictures,
+                            right=1, zoom=1)  # fmt: skip
+        warnings = pages.notes(entry.warnings)
+        parts.append(f'<div id="photo-{numbers[source]}" class="photo">{scene}{warnings}</div>')
+    return "\n".join(parts)
+
+
+def _caption(outcome: Outcome, entry: Entry) -> str:
+    """What was done, in a line."""
+    manifest = entry.manifest
+    alignment = manifest["alignment"]
+    measured = "not measured" if alignment is None else f"{alignment:.3f}"
+    taken = manifest["diffusion"] or {}
+    said = [f"alignment {measured}"]
+    if manifest["damaged"] is not None:
+        said.append(f"{100 * manifest['damaged']:.2f} % damaged")
+    if taken.get("strength"):
+        said.append(f"diffusion at strength {taken['strength']:g}, fidelity {taken['fidelity']:g}")
+    else:
+        said.append("no diffusion")
+    said.append(f"{sum(manifest['seconds'].values()):.1f} s")
+    if outcome.status == "skipped":
+        said.append("restored before; --overwrite shows its mask and map too")
+    return " · ".join(said)
+
+
+def _settings(options: Mapping[str, Value], weights: Mapping[str, str]) -> str:
+    given = [[pages.cell(name), pages.cell(_shown(value))] for name, value in options.items()]
+    files = [[pages.cell(name), pages.cell(digest)] for name, digest in weights.items()]
+    return (
+        f"<h3>Settings</h3>{pages.table('Settings', ['option', 'value'], given)}"
+        f"<h3>Weights</h3>{pages.table('Weights', ['file', 'SHA-256 or revision'], files)}"
+    )
+
+
+def _shown(value: Value) -> str:
+    if value is None or value == "":
+        return "–"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,175 @@
+"""How far a result shows what the photo showed that it was made of: its alignment.
+
+What is compared, by `content_features` and the mean over the least similar places
+(`models.alignment`):
+
+- old photos: the result with the photo, outside the damage that was filled;
+- enlarged photos: the result, made as small as the photo again, with the photo;
+- coloured photos: the luma of both. Of the colours nothing can be said: the photo has none.
+
+Where tone was mended, the photo's channels are first brought to the result's by the best affine
+map, since broad tone is meant to change. Grain and blur, which a restoration takes out, count
+little in the features. All is measured on means over squares of pixels, about half a megapixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.imaging import Photo
+from unfade.imaging.photo import quantise
+from unfade.imaging.transforms import luma
+from unfade.models.alignment import Image, Map, pooled, similarity
+from unfade.models.content import SHORT_SIDE, content_features
+from unfade.options import RestoreOptions
+from unfade.pipeline.enlarge import shrunk
+from unfade.pipeline.holes import Mask, stroke_radius
+
+_LONG_SIDE = 2048  # pixels, at most, of what is measured
+_BAND = 4_000_000  # pixels that are looked at together
+_UNITS = np.dtype(np.uint16)  # what means are rounded to
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well one result agrees with its photo.
+
+    Attributes:
+        alignment: [-1, 1], 1 = it shows the same; None where all of the photo was damage.
+        places: (h, w) [-1, 1], the similarity of each place, a grid over the whole photo. Places
+            that are damage throughout do not count, and have 1.
+    """
+
+    alignment: float | None
+    places: Map
+
+
+def agreements(
+    photo: Photo, results: Sequence[Photo], mask: Mask | None, limit: float,
+    options: RestoreOptions,
+) -> list[Agreement]:  # fmt: skip
+    """How well each result of a photo agrees with it; the arguments are those of `Witness`."""
+    witness = Witness(photo, mask, limit, options)
+    distinct = {id(result): result for result in results}  # variants may be one and the same
+    found = {key: witness.compare(result) for key, result in distinct.items()}
+    return [found[id(result)] for result in results]
+
+
+class Witness:
+    """A photo as it was before, for results to be compared with.
+
+    It holds about half a megapixel of the photo, and nothing else of it.
+
+    Args:
+        photo: as it was read.
+        mask: (H, W), probability of damage in 1/255; None where nothing was filled.
+        limit: the probability from which a pixel is damage.
+        options: what was asked for.
+    """
+
+    def __init__(
+        self, photo: Photo, mask: Mask | None, limit: float, options: RestoreOptions
+    ) -> None:
+        self._size = photo.height, photo.width
+        self._luma = options.task == "colorize"
+        self._tone = options.mends_tone and not options.only_damage
+        self._sound = None if mask is None else sound_pixels(mask, limit)  # (H, W)
+        self._before, self._share = self._seen(photo)  # (h, w, 3) and (h, w)
+
+    def compare(self, result: Photo) -> Agreement:
+        """The agreement of one result, in the size of the photo or larger."""
+        after, _ = self._seen(shrunk(result, self._size))
+        sound = self._share > 0  # (h, w)
+        before = _in_tone_of(after, self._before, sound) if self._tone else self._before
+        before = np.where(sound[..., None], before, after)
+        places = similarity(content_features(after), content_features(before))
+        size = places.shape[1], places.shape[0]
+        counted = np.asarray(cv2.resize(self._share, size, interpolation=cv2.INTER_AREA)) > 0
+        kept = places[counted]  # (n,)
+        alignment = round(pooled(kept), 4) if kept.size else None
+        return Agreement(alignment, np.where(counted, places, np.float32(1)))
+
+    def _seen(self, photo: Photo) -> tuple[Image, Plane]:
+        """What is compared of a photo: sRGB (h, w, 3), and the share of sound pixels (h, w)."""
+        native, share = _means(photo, self._sound, _factor(photo.height, photo.width))
+        rgb = Photo(native, None, photo.metadata).srgb(slice(None), slice(None))
+        return (np.repeat(luma(rgb), 3, 2) if self._luma else rgb), share
+
+
+def sound_pixels(mask: Mask, limit: float) -> NDArray[np.bool_]:
+    """Where nothing is erased (`models.erase.erased` is 0), (H, W); arguments as `Witness`."""
+    side = 2 * stroke_radius(*mask.shape) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    found = (mask >= limit * 255).astype(np.uint8)
+    return np.asarray(cv2.dilate(found, disc)) == 0
+
+
+def _factor(height: int, width: int) -> int:
+    """The side of the squares that a photo of this size is measured by, in pixels."""
+    short, long = sorted((height, width))
+    return max(1, short // SHORT_SIDE, -(-long // _LONG_SIDE))
+
+
+def _means(
+    photo: Photo, sound: NDArray[np.bool_] | None, factor: int
+) -> tuple[NDArray[np.uint16], Plane]:
+    """The mean of the sound pixels of every square, and their share, band by band.
+
+    The means are of the photo's own colours: what is lost against sRGB is lost on both sides.
+
+    Args:
+        sound: (H, W); None is all.
+        factor: the side of a square; those at the end may be smaller.
+
+    Returns:
+        (ceil(H / factor), ceil(W / factor), C), black where nothing is sound, and the same (h, w).
+    """
+    top = np.float32(np.iinfo(photo.native.dtype).max)
+    step = max(1, _BAND // photo.width // factor) * factor
+    means: list[NDArray[np.uint16]] = []
+    shares: list[Plane] = []
+    for start in range(0, photo.height, step):
+        rows = slice(start, start + step)
+        values = photo.native[rows].astype(np.float32)  # (b, W, C)
+        kept = np.ones(values.shape[:2], np.float32)
+        if sound is not None:
+            kept = sound[rows].astype(np.float32)
+            values *= kept[..., None]
+        count = _sums(kept[..., None], factor)  # (b / factor, w, 1)
+        mean = _sums(values, factor) / (np.maximum(count, 1) * top)
+        means.append(quantise(mean, _UNITS).astype(np.uint16))
+        shares.append(count[..., 0] / np.float32(factor**2))
+    return np.concatenate(means), np.concatenate(shares)
+
+
+def _sums(values: Plane, factor: int) -> Plane:
+    """Over the squares: (H, W, C) -> (ceil(H / factor), ceil(W / factor), C)."""
+    if factor == 1:
+        return values
+    below, beyond = (-length % factor for length in values.shape[:2])
+    whole = cv2.copyMakeBorder(values, 0, below, 0, beyond, cv2.BORDER_CONSTANT, value=(0.0,) * 4)
+    size = whole.shape[1] // factor, whole.shape[0] // factor
+    means = np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.float32)
+    return means.reshape(*means.shape[:2], values.shape[2]) * np.float32(factor**2)
+
+
+def _in_tone_of(after: Image, before: Image, sound: NDArray[np.bool_]) -> Image:
+    """`before` (h, w, 3), each channel brought to that of `after` by a x + b, a >= 0."""
+    out = before.copy()
+    for channel in range(3):
+        x: Plane = before[..., channel][sound]  # (n,)
+        y: Plane = after[..., channel][sound]  # (n,)
+        if not x.size:
+            continue
+        dx, dy = x - np.mean(x), y - np.mean(y)
+        spread, common = float(np.dot(dx, dx)), float(np.dot(dx, dy))
+        slope = max(0.0, common / spread) if spread else 1.0
+        out[..., channel] = np.mean(y) + slope * (before[..., channel] - np.mean(x))
+    return np.clip(out, 0, 1).astype(np.float32)
