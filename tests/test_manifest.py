@@ -130,6 +130,7 @@ def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
 
 def test_commit_is_the_one_of_the_checkout() -> None:
     root = Path(__file__).resolve().parents[1]
+    manifests.checkout.cache_clear()  # an earlier test may have asked before a commit
     commit, dirty = manifests.checkout()
     command = ["git", "-C", str(root), "rev-parse", "--verify", "HEAD"]
     try:
