@@ -139,7 +139,7 @@ def test_cfw_alone_is_no_diffusion_model(folder: Path) -> None:
         presets.write_manifest(folder)
 
 
-def test_sd21_has_the_first_stage_of_compact_and_nothing_else() -> None:
+def test_sd21_has_the_first_stages_of_compact_and_nothing_else() -> None:
     found, compact = presets.find_preset("sd21"), presets.find_preset("compact")
-    assert found.sha256 == compact.first_stage and found.name == "sd21"
+    assert found.sha256 == compact.first_stage | compact.enlarger and found.name == "sd21"
     assert found.missing == list(presets.DIFFUSION_PARTS)

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from unfade.data.restoration import RestorationOptions
+from unfade.data.restoration import RestorationOptions, draw_task
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
 from unfade.diffusion.condition import ConditionKind, embed, encode
+from unfade.errors import UsageError
+from unfade.models.checkpoint import load_model
+from unfade.models.enlarger import Enlarger
 from unfade.models.folder import Base
+from unfade.models.presets import ENLARGER, find_preset
 from unfade.models.stage1 import Stage1Config, Stage1Net
+from unfade.rng import generator
 from unfade.train.feed import HELD_OUT
 from unfade.train.restorations import Restorations
 
@@ -131,3 +136,32 @@ def test_condition_is_the_photo_or_its_latent_with_the_mask(
     latent = found.condition(ConditionKind("latent", False), picture, mask)
     with torch.no_grad():
         torch.testing.assert_close(latent, encode(base.vae, picture))
+
+
+def test_small_photos_are_shown_as_the_first_stage_enlarges_them(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    options = replace(
+        OPTIONS, first_stage=True, old_photo=0.0, colorize=0.0, super_resolution=1.0, halved=0.5
+    )
+    found = Restorations(base, photos, cache, ViewOptions(sides=[64], size=64), options, 0)
+    enlarger = load_model(find_preset("compact").folder / ENLARGER, Enlarger)
+    sizes: set[int] = set()
+    for number in range(6):
+        window = found.store.window(0, number)
+        given = draw_task(found.store.pixels(window), generator(0, "restoration", number), options)
+        assert given.small is not None
+        small = torch.from_numpy(given.small).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            large = enlarger(small).clamp(0, 1)
+        expected = torch.nn.functional.interpolate(large, size=(64, 64), mode="area")[0]
+        torch.testing.assert_close(found.sample(number)["lq"], expected, atol=1e-5, rtol=0)
+        sizes.add(small.shape[-1])
+    assert sizes == {16, 32}
+
+
+def test_windows_must_fit_the_first_stage_of_super_resolution(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    with pytest.raises(UsageError, match="multiple of 64"):
+        Restorations(base, photos, cache, VIEWS, replace(OPTIONS, first_stage=True), 0)
