@@ -1,0 +1,184 @@
+// The mask editor. `value` from the server holds a scene (photo, mask, size); what goes back is
+// {id, threshold, layer}: a gray PNG of the scene's size, 0 = as found, 128 = erased, 255 = added.
+const KEEP = 0, REMOVE = 128, ADD = 255;
+const find = (name) => element.querySelector(name);
+const box = find('.uf-editor'), canvas = find('.uf-canvas'), view = find('.uf-view');
+const pen = canvas.getContext('2d');
+const sheet = document.createElement('canvas');
+let scene = null, photo = null, found = null, edits = null, past = [];
+let tool = 'brush', last = null, waiting = false, cursor = null;
+
+async function picture(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+function grays(image, width, height) {
+  const scratch = document.createElement('canvas');
+  scratch.width = width; scratch.height = height;
+  const context = scratch.getContext('2d', { willReadFrequently: true });
+  context.drawImage(image, 0, 0, width, height);
+  const data = context.getImageData(0, 0, width, height).data;
+  return Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]);
+}
+
+async function load() {
+  const next = props.value;
+  if (!next || !next.photo) {
+    if (!next || !next.id) close();
+    return;
+  }
+  const [image, mask] = await Promise.all([picture(next.photo), picture(next.mask)]);
+  const layer = next.layer ? await picture(next.layer) : null;
+  scene = next; photo = image; past = []; cursor = null;
+  canvas.width = sheet.width = scene.width;
+  canvas.height = sheet.height = scene.height;
+  found = grays(mask, scene.width, scene.height);
+  edits = layer ? grays(layer, scene.width, scene.height) : new Uint8Array(found.length);
+  find('.uf-threshold').value = scene.threshold;
+  box.hidden = false;
+  box.dataset.photo = scene.name;
+  find('.uf-empty').hidden = true;
+  send(); draw();
+}
+
+function close() {
+  scene = null;
+  box.hidden = true;
+  find('.uf-empty').hidden = false;
+}
+
+function draw() {
+  if (waiting || !scene) return;
+  waiting = true;
+  requestAnimationFrame(paint);
+}
+
+function paint() {
+  waiting = false;
+  const level = Math.max(1, Math.ceil(Number(find('.uf-threshold').value) * 255));
+  const image = new ImageData(scene.width, scene.height);
+  let marked = 0;
+  for (let i = 0; i < found.length; i++) {
+    const damaged = edits[i] === ADD || (edits[i] !== REMOVE && found[i] >= level);
+    if (!damaged) continue;
+    marked++;
+    image.data[4 * i] = 255; image.data[4 * i + 1] = 30; image.data[4 * i + 2] = 60;
+    image.data[4 * i + 3] = 165;
+  }
+  sheet.getContext('2d').putImageData(image, 0, 0);
+  pen.drawImage(photo, 0, 0, scene.width, scene.height);
+  if (find('.uf-show').checked) pen.drawImage(sheet, 0, 0);
+  if (cursor) ring(cursor);
+  find('.uf-level').textContent = Number(find('.uf-threshold').value).toFixed(2);
+  find('.uf-share').textContent = `${(100 * marked / found.length).toFixed(2)} % is marked`;
+}
+
+function ring(point) {
+  for (const [colour, width] of [['#000', 3], ['#fff', 1]]) {
+    pen.beginPath();
+    pen.arc(point.x, point.y, radius(), 0, 7);
+    pen.strokeStyle = colour; pen.lineWidth = width; pen.stroke();
+  }
+}
+
+const radius = () => Number(find('.uf-size').value) / 2;
+
+function stamp(x, y) {
+  const r = Math.max(0.5, radius()), value = tool === 'brush' ? ADD : REMOVE;
+  for (let j = Math.max(0, Math.ceil(y - r)); j <= Math.min(scene.height - 1, y + r); j++)
+    for (let i = Math.max(0, Math.ceil(x - r)); i <= Math.min(scene.width - 1, x + r); i++)
+      if ((i - x) ** 2 + (j - y) ** 2 <= r * r) edits[j * scene.width + i] = value;
+}
+
+function stroke(from, to) {
+  const steps = Math.max(1, Math.ceil(Math.hypot(to.x - from.x, to.y - from.y)));
+  for (let k = 0; k <= steps; k++)
+    stamp(from.x + (to.x - from.x) * k / steps, from.y + (to.y - from.y) * k / steps);
+  draw();
+}
+
+function place(event) {
+  const area = canvas.getBoundingClientRect();
+  return { x: (event.clientX - area.left) * scene.width / area.width - 0.5,
+           y: (event.clientY - area.top) * scene.height / area.height - 0.5 };
+}
+
+function remember() {
+  past.push(edits.slice());
+  if (past.length > 20) past.shift();
+}
+
+function layer() {
+  if (!edits.some((value) => value)) return '';
+  const scratch = document.createElement('canvas');
+  scratch.width = scene.width; scratch.height = scene.height;
+  const image = new ImageData(scene.width, scene.height);
+  for (let i = 0; i < edits.length; i++) {
+    image.data.fill(edits[i], 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  scratch.getContext('2d').putImageData(image, 0, 0);
+  return scratch.toDataURL('image/png');
+}
+
+function send() {
+  const threshold = Number(find('.uf-threshold').value);
+  props.value = { id: scene.id, threshold, layer: layer() };
+}
+
+canvas.addEventListener('pointerdown', (event) => {
+  if (!scene || event.button > 0) return;
+  last = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
+  canvas.setPointerCapture(event.pointerId);
+  cursor = null;
+  if (tool !== 'move') { remember(); stroke(last, last); }
+});
+canvas.addEventListener('pointermove', (event) => {
+  if (!last) return;
+  const now = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
+  if (tool === 'move') view.scrollBy(last.x - now.x, last.y - now.y);
+  else stroke(last, now);
+  last = now;
+});
+for (const name of ['pointerup', 'pointercancel'])
+  canvas.addEventListener(name, () => {
+    if (last && tool !== 'move') send();
+    last = null;
+  });
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+canvas.addEventListener('keydown', (event) => {
+  if (!scene || (!ARROWS[event.key] && event.key !== ' ')) return;
+  event.preventDefault();
+  cursor ??= { x: scene.width / 2, y: scene.height / 2 };
+  const [dx, dy] = ARROWS[event.key] ?? [0, 0], step = event.shiftKey ? 1 : 8;
+  cursor = { x: Math.min(scene.width - 1, Math.max(0, cursor.x + dx * step)),
+             y: Math.min(scene.height - 1, Math.max(0, cursor.y + dy * step)) };
+  if (event.key === ' ' && tool !== 'move') { remember(); stamp(cursor.x, cursor.y); send(); }
+  draw();
+});
+
+for (const button of element.querySelectorAll('[data-tool]'))
+  button.addEventListener('click', () => {
+    tool = button.dataset.tool;
+    canvas.style.touchAction = tool === 'move' ? 'auto' : 'none';
+    for (const other of element.querySelectorAll('[data-tool]'))
+      other.setAttribute('aria-pressed', String(other === button));
+  });
+find('.uf-undo').addEventListener('click', () => {
+  if (past.length) { edits = past.pop(); send(); draw(); }
+});
+find('.uf-clear').addEventListener('click', () => {
+  if (scene) { remember(); edits.fill(KEEP); send(); draw(); }
+});
+find('.uf-zoom').addEventListener('input', (event) => {
+  canvas.style.width = `${100 * event.target.value}%`;
+});
+find('.uf-show').addEventListener('change', draw);
+find('.uf-threshold').addEventListener('input', draw);
+find('.uf-threshold').addEventListener('change', () => scene && send());
+watch('value', load);
+load();

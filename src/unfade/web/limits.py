@@ -1,0 +1,48 @@
+"""What the page accepts, and errors as sentences for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unfade.errors import InputError, UnfadeError
+
+#: A restoration asked for where so many are already waiting is refused.
+QUEUE = 40
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one visitor may ask for.
+
+    Attributes:
+        max_bytes: of one file.
+        max_pixels: of one photo, checked before it is decoded.
+        max_photos: of one session.
+        queue: restorations that may wait.
+    """
+
+    max_bytes: int = 500_000_000
+    max_pixels: int = 100_000_000
+    max_photos: int = 50
+    queue: int = QUEUE
+
+    def check_bytes(self, path: Path) -> None:
+        """InputError where a file is larger than the limit."""
+        size = path.stat().st_size
+        if size > self.max_bytes:
+            got, expected = f"{size / 1e6:.0f} MB", f"at most {self.max_bytes / 1e6:.0f} MB"
+            raise InputError(got, expected, "save the photo smaller", path=Path(path.name))
+
+    def check_count(self, count: int) -> None:
+        """InputError where a session holds more photos than the limit."""
+        if count > self.max_photos:
+            expected = f"at most {self.max_photos} in one session"
+            raise InputError(f"{count} photos", expected, "reload the page to start afresh")
+
+
+def sentence(error: UnfadeError) -> str:
+    """An error as a sentence that names the photo, and no folder of the server."""
+    name = "" if error.path is None else f"{error.path.name}: "
+    fix = error.fix[:1].upper() + error.fix[1:]
+    return f"{name}got {error.got}, expected {error.expected}. {fix}."

@@ -1,0 +1,103 @@
+"""The damage as the page shows it, and as the visitor changed it.
+
+The page shows a photo no larger than PREVIEW pixels. What is painted there comes back beside the
+photo as a gray PNG of the preview's size, and is laid over the mask that was found at full size:
+where nothing was painted, the mask stays exactly as it was found.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.errors import UsageError
+from unfade.inputs import harden
+
+Mask = NDArray[np.uint8]
+
+#: Long side of the picture on the page, pixels.
+PREVIEW = 1280
+#: What a pixel of the visitor's layer says.
+KEEP, REMOVE, ADD = 0, 128, 255
+
+_PREFIX = "data:image/png;base64,"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def preview_size(height: int, width: int) -> tuple[int, int]:
+    """(height, width) of the picture on the page."""
+    scale = min(1.0, PREVIEW / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def read_edits(layer: str, size: tuple[int, int]) -> Mask | None:
+    """The visitor's layer: (h, w) of KEEP, REMOVE and ADD; None where nothing was painted.
+
+    Args:
+        layer: a PNG as a data URL, or "".
+        size: (height, width) of the preview that it was painted on.
+
+    Raises:
+        UsageError: it is no PNG, or of another size.
+    """
+    if not layer:
+        return None
+    data = _png_bytes(layer, limit=8 * size[0] * size[1] + (1 << 16))
+    width, height = struct.unpack(">II", data[16:24])
+    if (height, width) != size:
+        got = f"a painted mask of {width} x {height} pixels"
+        raise UsageError(got, f"{size[1]} x {size[0]}, as the photo is shown", "paint it again")
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise _no_png()
+    edits = np.full(size, KEEP, np.uint8)
+    edits[pixels >= (REMOVE + ADD) // 2] = ADD
+    edits[(pixels >= REMOVE // 2) & (pixels < (REMOVE + ADD) // 2)] = REMOVE
+    return edits if edits.any() else None
+
+
+def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
+    """The mask that is to be used: (H, W), 0 or 255.
+
+    Args:
+        soft: (H, W), probability of damage in 1/255.
+        threshold: 0..1, from which a pixel is damaged.
+        edits: (h, w) from `read_edits`.
+    """
+    mask = harden(soft, threshold)
+    height, width = mask.shape
+    layer = cv2.resize(edits, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    mask[layer == ADD] = 255
+    mask[layer == REMOVE] = 0
+    return mask
+
+
+def shown_mask(soft: Mask) -> Mask:
+    """The probabilities at the preview's size, the largest of each cell: thin scratches stay."""
+    height, width = preview_size(*soft.shape)
+    step = -(-max(soft.shape) // PREVIEW)
+    grown = cv2.dilate(soft, np.ones((step, step), np.uint8)) if step > 1 else soft
+    return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).astype(
+        np.uint8
+    )
+
+
+def _png_bytes(layer: str, *, limit: int) -> bytes:
+    if not layer.startswith(_PREFIX) or len(layer) > limit * 4 // 3 + len(_PREFIX):
+        raise _no_png()
+    try:
+        data = base64.b64decode(layer[len(_PREFIX) :], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _no_png() from error
+    if len(data) < 24 or not data.startswith(_PNG) or data[12:16] != b"IHDR":
+        raise _no_png()
+    return data
+
+
+def _no_png() -> UsageError:
+    return UsageError("a painted mask that is no PNG", "one from this page", "paint it again")

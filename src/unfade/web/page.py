@@ -1,0 +1,272 @@
+"""What happens when something on the page is clicked. One instance serves all visitors."""
+
+from __future__ import annotations
+
+import functools
+import html
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import gradio as gr
+
+from unfade.errors import UnfadeError, UsageError
+from unfade.options import Task
+from unfade.web import actions
+from unfade.web.actions import Desk, Made, Opened, Session, Settings
+from unfade.web.job import Job, Stopped
+from unfade.web.limits import sentence
+from unfade.web.theme import asset_path
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Update = Any  # what a component takes as its new value
+Edit = dict[str, Any] | None
+
+_STAGES = {
+    "wait": "Waiting for a moment",
+    "start": "Starting",
+    "load": "Loading the diffusion model",
+    "read": "Reading the photo",
+    "detect": "Looking for damage",
+    "measure": "Measuring the damage",
+    "mend": "Mending",
+    "enlarge": "Making it larger",
+    "diffuse": "Restoring with the diffusion model",
+}
+_STOPPED = "Stopped. What was not finished is gone."
+#: What a handler that shows a result fills, in this order.
+RESULTS = ("progress", "compare", "words", "change", "variants", "files", "history")
+
+
+def text_of(error: Exception) -> str:
+    """An error as a sentence; one that nobody expected is logged, and told without detail."""
+    if isinstance(error, UnfadeError):
+        return sentence(error)
+    logger.error("an unexpected error on the page", exc_info=error)
+    return "Something went wrong on the server. Try again; if it stays, report it with its log."
+
+
+def said(function: Callable[..., T]) -> Callable[..., T]:
+    """Errors of a handler reach the page, or a program that calls it, as sentences."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> T:
+        try:
+            return function(*arguments)
+        except Exception as error:
+            text = html.escape(text_of(error), quote=False)
+            raise gr.Error(text, title="This did not work", print_exception=False) from error
+
+    return call
+
+
+def bar(text: str, share: float | None = None) -> str:
+    """A line of text, with a progress bar where a share (0..1) is given."""
+    shown = ""
+    if share is not None:
+        percent = f"{100 * share:.0f} %"
+        shown = f'<progress max="1" value="{share:.3f}" aria-label="Progress"></progress>'
+        text = f"{text}: {percent}"
+    return f'<div class="uf-progress" role="status">{shown}<span>{html.escape(text)}</span></div>'
+
+
+def alert(text: str) -> str:
+    """A line of text that a screen reader speaks at once."""
+    return f'<div class="uf-progress uf-alert" role="alert">{html.escape(text)}</div>'
+
+
+class Page:
+    """The handlers of the page."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    # --- photos in ---------------------------------------------------------------------------
+
+    def open(self, files: list[str] | None, session: Session) -> Iterator[tuple[Update, ...]]:
+        """Opens photos, one after the other: (upload, progress, chooser, editor).
+
+        A file that cannot be opened is told, and the others go on.
+        """
+        failed: list[str] = []
+        files = files or []
+        for number, file in enumerate(files, 1):
+            label = f"Looking for damage, photo {number} of {len(files)}"
+            try:
+                self.desk.limits.check_count(len(session.photos) + 1)
+                job = Job(functools.partial(actions.open_photo, self.desk, file))
+                for _, share in job.steps():
+                    yield _skip(), bar(label, share), _skip(), _skip()
+                session.photos.append(job.result())
+            except Exception as error:
+                failed.append(text_of(error))
+                continue
+            if len(session.photos) == 1:
+                yield _skip(), bar(label), _skip(), self._scene(session)
+        ready = "Red marks what will be filled in. Change it, or restore."
+        told = alert(" ".join(failed)) if failed else bar(ready)
+        yield None, told, self._chooser(session), _skip()
+
+    def example(self, session: Session) -> Iterator[tuple[Update, ...]]:
+        """Opens the photo that comes with unfade."""
+        folder = self.desk.store.folder()
+        copy = folder / "example.jpg"
+        copy.write_bytes(asset_path("example.jpg").read_bytes())
+        yield from self.open([str(copy)], session)
+
+    def choose(self, index: int, edit: Edit, session: Session) -> Update:
+        """Shows another photo, and keeps what was painted on the last one."""
+        self._keep(edit, session)
+        session.shown = min(max(int(index), 0), len(session.photos) - 1)
+        return self._scene(session)
+
+    def _scene(self, session: Session) -> dict[str, Any]:
+        opened = session.photo
+        edit = session.edits.get(opened.key)
+        return actions.scene(opened, self.desk.restorer.threshold, edit)
+
+    def _keep(self, edit: Edit, session: Session) -> None:
+        if edit and edit.get("id") in {one.key for one in session.photos}:
+            session.edits[str(edit["id"])] = edit
+
+    def _chooser(self, session: Session) -> Update:
+        choices = [(f"{i}: {one.name}", i - 1) for i, one in enumerate(session.photos, 1)]
+        return gr.update(choices=choices, value=session.shown, visible=len(choices) > 1)
+
+    def several(self, session: Session) -> Update:
+        """Shows the button that restores all photos, where there are several."""
+        return gr.update(visible=len(session.photos) > 1)
+
+    # --- restoring ---------------------------------------------------------------------------
+
+    def restore(
+        self, session: Session, edit: Edit, *settings: object
+    ) -> Iterator[tuple[Update, ...]]:
+        """Restores the photo on the page; yields RESULTS."""
+        self._keep(edit, session)
+        yield from self._run(session.photos[session.shown :][:1], session, settings)
+
+    def restore_all(
+        self, session: Session, edit: Edit, *settings: object
+    ) -> Iterator[tuple[Update, ...]]:
+        """Restores every photo of the session, the one on the page last, so that it stays."""
+        self._keep(edit, session)
+        shown = session.photos[session.shown : session.shown + 1]
+        rest = [one for one in session.photos if one not in shown]
+        yield from self._run([*rest, *shown], session, settings)
+
+    def _run(
+        self, photos: Sequence[Opened], session: Session, values: Sequence[object]
+    ) -> Iterator[tuple[Update, ...]]:
+        failed: list[str] = []
+        done: list[Made] = []
+        try:
+            settings = actions.settings_from(values)
+            if not photos:
+                raise UsageError("no photo", "a photo to restore", "choose one first")
+        except UnfadeError as error:
+            yield alert(sentence(error)), *_same()
+            return
+        for number, opened in enumerate(photos, 1):
+            job = self._job(opened, settings, session)
+            count = f" ({opened.name}, {number} of {len(photos)})" if len(photos) > 1 else ""
+            try:
+                for stage, share in job.steps():
+                    yield bar(_STAGES.get(stage, stage) + count, share), *_same()
+                done.append(job.result())
+                session.made.append(done[-1])
+            except Stopped:
+                yield bar(_STOPPED), *_same()
+                return
+            except Exception as error:
+                failed.append(text_of(error))
+            finally:
+                session.job = None
+        told = alert(" ".join(failed)) if failed else bar("Done.")
+        yield told, *(self._results(session, done[-1]) if done else _same())
+
+    def _job(self, opened: Opened, settings: Settings, session: Session) -> Job[Made]:
+        """The restoration of one photo, which `stop` ends."""
+        usual = {"id": opened.key, "threshold": self.desk.restorer.threshold, "layer": ""}
+        edit = session.edits.get(opened.key) or usual
+        job = Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
+        session.job = job
+        return job
+
+    def _results(self, session: Session, made: Made) -> tuple[Update, ...]:
+        views = [(str(view), f"Variant {i}") for i, view in enumerate(made.views, 1)]
+        past = [(str(one.views[0]), one.source.name) for one in session.made]
+        return (
+            _compared(made, 0),
+            made.words,
+            str(made.change),
+            gr.update(value=views, visible=len(views) > 1),
+            made.files,
+            gr.update(value=past, visible=True),
+        )
+
+    def stop(self, session: Session) -> str:
+        """Ends what is running."""
+        if session.job is None:
+            return bar("Nothing is running.")
+        session.job.stop()
+        return bar(_STOPPED)
+
+    # --- looking at results ------------------------------------------------------------------
+
+    def variant(self, session: Session, event: gr.SelectData) -> Update:
+        """Compares another variant of the last result."""
+        return _compared(session.made[-1], int(event.index))
+
+    def again(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
+        """Shows an earlier result; it becomes the last one."""
+        session.made.append(session.made.pop(int(event.index)))
+        return self._results(session, session.made[-1])
+
+    def pack(self, session: Session) -> str:
+        """The zip of all photos."""
+        return str(actions.pack(self.desk, session.made))
+
+    # --- without the page --------------------------------------------------------------------
+
+    def api_detect(self, photo: str | None, threshold: float | None = None) -> str:
+        """The damage of a photo as a mask: PNG, 255 = damaged."""
+        if photo is None:
+            raise UsageError("no photo", "a photo", "upload one")
+        return str(actions.detect_upload(self.desk, photo, threshold))
+
+    def api_restore(
+        self, photo: str | None, mask: str | None = None, threshold: float | None = None,
+        task: Task = Settings.task, only_damage: bool = Settings.only_damage,
+        keep_tone: bool = Settings.keep_tone, prompt: str = Settings.prompt,
+        automatic: bool = Settings.automatic, fidelity: float = Settings.fidelity,
+        strength: float = Settings.strength, steps: float = Settings.steps,
+        seed: float = Settings.seed, variants: float = Settings.variants,
+        scale: float = Settings.scale,
+    ) -> list[str]:  # fmt: skip
+        """Restores a photo: the photo in its own format, then its manifest."""
+        if photo is None:
+            raise UsageError("no photo", "a photo", "upload one")
+        chosen = actions.settings_from(
+            (task, only_damage, keep_tone, prompt, automatic, fidelity, strength, steps, seed,
+             variants, scale)
+        )  # fmt: skip
+        files = actions.restore_upload(self.desk, photo, mask, chosen, threshold)
+        return [str(file) for file in files]
+
+
+def _skip() -> Update:
+    """Leaves a component as it is. Gradio takes the mark apart: each needs its own."""
+    return cast(Any, gr).skip()
+
+
+def _same() -> tuple[Update, ...]:
+    return tuple(_skip() for _ in RESULTS[1:])
+
+
+def _compared(made: Made, variant: int) -> dict[str, Any]:
+    view = made.views[min(variant, len(made.views) - 1)]
+    return {
+        "before": str(made.source.before), "after": str(view), "width": made.source.width
+    }  # fmt: skip

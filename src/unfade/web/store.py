@@ -1,0 +1,117 @@
+"""The folder of temporary files: everything of the page lies in it, and nothing for long."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from unfade.errors import InputError
+from unfade.manifest import make_folder
+
+KEEP_S = 3600.0
+_SWEEP_S = 60.0
+
+
+class Store:
+    """One new folder for uploads, masks and results, readable by its owner only.
+
+    Args:
+        parent: where the folder is made; None is the system's folder for temporary files.
+        keep_s: files older than this are removed by `sweep`.
+    """
+
+    def __init__(self, parent: Path | None = None, *, keep_s: float = KEEP_S) -> None:
+        if parent is not None:
+            make_folder(parent)
+        self.root = Path(tempfile.mkdtemp(prefix="unfade-web-", dir=parent)).resolve()
+        self.keep_s = keep_s
+        self._closed = threading.Event()
+
+    def folder(self) -> Path:
+        """A new folder with a name that cannot be guessed."""
+        path = self.root / secrets.token_hex(16)
+        path.mkdir(mode=0o700)
+        return path
+
+    def adopt(self, upload: str | Path, *, max_bytes: int) -> Path:
+        """Copies an uploaded file into a folder of its own, under its own name.
+
+        Raises:
+            InputError: it is not a plain file of this store (a link, a path from elsewhere), or
+                it is too large.
+        """
+        given = Path(os.path.abspath(upload))  # noqa: PTH100  resolve() would follow links
+        inside = given.is_relative_to(self.root) and given.resolve() == given
+        if not inside:
+            raise _not_uploaded(given)
+        try:
+            handle = os.open(given, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        except OSError as error:
+            raise _not_uploaded(given) from error
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(handle)
+            raise _not_uploaded(given)
+        with os.fdopen(handle, "rb") as source:
+            if found.st_size > max_bytes:
+                got, most = f"{found.st_size / 1e6:.0f} MB", f"at most {max_bytes / 1e6:.0f} MB"
+                fix = "save the photo smaller"
+                raise InputError(got, most, fix, path=Path(given.name))
+            target = self.folder() / given.name
+            with target.open("xb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+        return target
+
+    def sweep(self, now_s: float | None = None) -> int:
+        """Removes files that are older than `keep_s`, and folders left empty; counts the files."""
+        now_s = time.time() if now_s is None else now_s
+        removed = 0
+        for folder, _, names in os.walk(self.root, topdown=False):
+            for name in names:
+                path = Path(folder) / name
+                if now_s - _modified_s(path, now_s) > self.keep_s:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+            here = Path(folder)
+            if here != self.root and now_s - _modified_s(here, now_s) > self.keep_s:
+                _remove_empty(here)
+        return removed
+
+    def watch(self) -> None:
+        """Sweeps once a minute, in a thread, until `close`."""
+
+        def work() -> None:
+            while not self._closed.wait(_SWEEP_S):
+                self.sweep()
+
+        threading.Thread(target=work, name="unfade-sweep", daemon=True).start()
+
+    def close(self) -> None:
+        """Removes the folder and all that is in it."""
+        self._closed.set()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _modified_s(path: Path, missing_s: float) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return missing_s
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # not empty, or gone
+        return
+
+
+def _not_uploaded(path: Path) -> InputError:
+    fix = "choose the file on the page again"
+    return InputError("a file that was not uploaded here", "an upload", fix, path=Path(path.name))

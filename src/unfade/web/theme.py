@@ -1,0 +1,60 @@
+"""How the page looks: the system's own fonts, and no address but the server's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+
+FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
+MONO = ["ui-monospace", "Consolas", "monospace"]
+
+#: Colours with at least 4.5 times the luminance contrast to what they stand on (WCAG AA).
+_COLOURS = {
+    "button_primary_background_fill": "#1d5fa8",
+    "button_primary_background_fill_hover": "#174d89",
+    "button_primary_background_fill_dark": "#2a6fbe",
+    "button_primary_background_fill_hover_dark": "#1d5fa8",
+    "button_primary_text_color": "#ffffff",
+    "button_primary_text_color_dark": "#ffffff",
+    "body_text_color": "#1f2937",
+    "body_text_color_dark": "#f3f4f6",
+    "body_text_color_subdued": "#4b5563",
+    "body_text_color_subdued_dark": "#d1d5db",
+    "block_info_text_color": "#4b5563",
+    "block_info_text_color_dark": "#d1d5db",
+    "block_label_text_color": "#374151",
+    "block_label_text_color_dark": "#e5e7eb",
+    "block_title_text_color": "#1f2937",
+    "block_title_text_color_dark": "#f3f4f6",
+    "input_placeholder_color": "#6b7280",
+    "input_placeholder_color_dark": "#9ca3af",
+    "slider_color": "#1d5fa8",
+    "slider_color_dark": "#60a5fa",
+    "link_text_color": "#1d5fa8",
+    "link_text_color_dark": "#93c5fd",
+}
+
+
+def theme() -> Any:
+    """The theme: colours that can be read in the light and in the dark."""
+    base = cast(Any, gr).themes.Base(
+        primary_hue="blue", neutral_hue="gray", font=FONTS, font_mono=MONO
+    )
+    return base.set(**_COLOURS)
+
+
+def head() -> str:
+    """The style sheet of our own parts, for the head of the page."""
+    return f"<style>{asset('page.css')}</style>"
+
+
+def asset_path(name: str) -> Path:
+    """A file beside this one."""
+    return Path(__file__).with_name(name)
+
+
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
+    return asset_path(name).read_text("utf-8")

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unfade.api import Restorer
+from unfade.web.actions import Desk
+from unfade.web.limits import Limits
+from unfade.web.store import Store
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+#: A page of a loaded machine needs its time; a sound one needs a second.
+PATIENCE_MS = 60_000
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    made = Store(tmp_path_factory.mktemp("web"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def desk(restorer: Restorer, store: Store) -> Desk:
+    return Desk(restorer, store, Limits(max_bytes=2_000_000, max_pixels=4_000_000, max_photos=5))
+
+
+@pytest.fixture(scope="session")
+def serve_app() -> Iterator[Serve]:
+    """Serves an application from a thread; gives its address."""
+    pytest.importorskip("gradio", reason="the page needs the extra 'web'")
+    import uvicorn
+
+    running: list[tuple[Any, threading.Thread]] = []
+
+    def start(app: Any) -> str:
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1)
+        )
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.05)
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server, _ in running:
+        server.should_exit = True
+    for _, thread in running:
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def address(serve_app: Serve, desk: Desk) -> str:
+    """The page with the shipped weights."""
+    from unfade.web.server import make_app
+
+    return serve_app(make_app(desk.restorer, desk.store, desk.limits))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install it (Debian, Ubuntu: sudo apt install chromium)")
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Opens the page as a visitor of its own; gives the browser's page."""
+    with contextlib.ExitStack() as stack:
+
+        def start(url: str = address, **options: Any) -> Any:
+            context = browser.new_context(accept_downloads=True, **options)
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(url)
+            page.wait_for_selector("#uf-upload input[type=file]", state="attached")
+            return page
+
+        yield start
+
+
+@pytest.fixture
+def upload(store: Store) -> Callable[[Path], Path]:
+    """Puts a file where Gradio puts what is uploaded."""
+
+    def put(path: Path) -> Path:
+        return Path(shutil.copy(path, store.folder() / path.name))
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def layer_of() -> Callable[[NDArray[np.uint8]], str]:
+    """A painted layer as the page sends it: gray, as RGBA."""
+
+    def make(edits: NDArray[np.uint8]) -> str:
+        rgba = np.dstack([edits, edits, edits, np.full_like(edits, 255)])
+        data = cv2.imencode(".png", rgba)[1].tobytes()
+        return "data:image/png;base64," + base64.b64encode(data).decode()
+
+    return make

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unfade.api
+from unfade.api import Restorer
+from unfade.cli.main import run
+from unfade.errors import InputError, UsageError, WeightsError
+from unfade.imaging import read_mask, read_photo
+from unfade.web import actions, masks
+from unfade.web.actions import Desk, Opened, Settings
+
+MakePhoto = Callable[..., Path]
+Upload = Callable[[Path], Path]
+Edit = Callable[..., dict[str, object]]
+
+
+def quiet(stage: str, share: float) -> None:
+    """Progress that nobody looks at."""
+
+
+@pytest.fixture
+def edit_of(layer_of: Callable[..., str]) -> Callable[..., dict[str, object]]:
+    """What the editor sends of a photo: damage added at the top left, removed from below."""
+
+    def make(opened: Opened, *, painted: bool = True) -> dict[str, object]:
+        size = masks.preview_size(opened.height, opened.width)
+        edits = np.zeros(size, np.uint8)
+        edits[: size[0] // 3, : size[1] // 4] = masks.ADD
+        edits[size[0] // 2 :] = masks.REMOVE
+        return {"id": opened.key, "threshold": 0.4, "layer": layer_of(edits) if painted else ""}
+
+    return make
+
+
+@pytest.fixture
+def same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note inside a result holds the second that it was made in."""
+    monkeypatch.setattr(unfade.api, "now", lambda: "2026-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("name", ["print.jpg", "print.tif", "print.png"])
+@pytest.mark.parametrize("painted", [True, False])
+@pytest.mark.usefixtures("same_moment")
+def test_result_is_the_command_lines_to_the_byte(
+    desk: Desk,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    tmp_path: Path,
+    name: str,
+    painted: bool,
+) -> None:
+    photo = make_photo(name, height=300, width=1500)
+    opened = actions.open_photo(desk, upload(photo))
+    made = actions.restore(desk, opened, Settings(), edit_of(opened, painted=painted), quiet)
+    out = tmp_path / "out" / name
+    more = ["--threshold", "0.4"]
+    if painted:
+        assert made.mask is not None
+        more = ["--mask", str(made.mask)]
+    assert run(["restore", str(photo), "-o", str(out), "--device", "cpu", *more]) == 0
+    assert made.photos[0].read_bytes() == out.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("same_moment")
+def test_result_is_the_command_lines_when_the_scan_has_3_megapixels(
+    restorer: Restorer,
+    desk: Desk,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    tmp_path: Path,
+) -> None:
+    large = Desk(restorer, desk.store, actions.Limits())
+    photo = make_photo("scan.jpg", height=1500, width=2000)
+    opened = actions.open_photo(large, upload(photo))
+    made = actions.restore(large, opened, Settings(), edit_of(opened), quiet)
+    out = tmp_path / "out.jpg"
+    assert made.mask is not None
+    assert run(["restore", str(photo), "-o", str(out), "--mask", str(made.mask)]) == 0
+    assert made.photos[0].read_bytes() == out.read_bytes()
+
+
+def test_mask_is_used_as_it_was_painted(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    opened = actions.open_photo(desk, upload(make_photo("a.png")))
+    made = actions.restore(desk, opened, Settings(only_damage=True), edit_of(opened), quiet)
+    assert made.mask is not None
+    mask = read_mask(made.mask, size=(opened.height, opened.width))
+    assert (mask[:20, :19] == 255).all() and not mask[33:].any()
+    before, after = read_photo(opened.path).native, read_photo(made.photos[0]).native
+    np.testing.assert_array_equal(before[45:], after[45:])
+    assert (before[:20, :19] != after[:20, :19]).any()
+
+
+def test_manifest_names_no_folder_of_the_server(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    made = actions.restore(desk, opened, Settings(), edit_of(opened), quiet)
+    text = made.papers[0].read_text("utf-8")
+    assert str(desk.store.root) not in text
+    manifest = json.loads(text)
+    assert manifest["options"]["mask"] == "a-mask-1.png"
+    assert manifest["command"].startswith("unfade restore -o restored-1/a.jpg --mask a-mask-1.png ")
+    assert manifest["command"].endswith(" -- a.jpg")
+    assert "filled in" in made.words and "No diffusion model" in made.words
+
+
+def test_mask_of_another_photo_is_refused(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    first = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    second = actions.open_photo(desk, upload(make_photo("b.jpg")))
+    with pytest.raises(UsageError, match="a mask of another photo"):
+        actions.restore(desk, first, Settings(), edit_of(second), quiet)
+
+
+@pytest.mark.parametrize("threshold", [None, 0, 1, "0.5", float("nan")])
+def test_threshold_is_checked(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, threshold: object
+) -> None:
+    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    edit = edit_of(opened) | {"threshold": threshold}
+    with pytest.raises(UsageError, match="threshold"):
+        actions.restore(desk, opened, Settings(), edit, quiet)
+
+
+def test_photo_with_too_many_pixels_is_refused(
+    desk: Desk, make_photo: MakePhoto, upload: Upload
+) -> None:
+    with pytest.raises(InputError, match="megapixels, expected at most 4"):
+        actions.open_photo(desk, upload(make_photo("a.png", height=2001, width=2000)))
+
+
+def test_diffusion_is_refused_when_there_is_none(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    if desk.restorer.diffuses:
+        pytest.skip("the preset has its diffusion model")
+    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    with pytest.raises(WeightsError, match="the diffusion model"):
+        actions.restore(desk, opened, Settings(task="colorize"), edit_of(opened), quiet)
+
+
+def test_diffusion_makes_variants_when_it_is_there(
+    desk: Desk, tiny_preset: Path, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    tiny = Desk(Restorer.from_pretrained(tiny_preset, device="cpu"), desk.store, desk.limits)
+    assert tiny.restorer.diffuses
+    opened = actions.open_photo(tiny, upload(make_photo("a.png")))
+    settings = Settings(task="colorize", prompt="a red dress", steps=1, variants=2)
+    made = actions.restore(tiny, opened, settings, edit_of(opened), quiet)
+    assert [path.name for path in made.photos] == ["a-1.png", "a-2.png"]
+    assert len(made.views) == 2 and "diffusion model took part with strength" in made.words
+    larger = Settings(task="super-resolution", steps=1, scale=2)
+    made = actions.restore(tiny, opened, larger, edit_of(opened), quiet)
+    assert read_photo(made.photos[0]).native.shape[:2] == (128, 160) and made.mask is None
+
+
+def test_zip_holds_the_latest_of_each_photo(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    first = actions.open_photo(desk, upload(make_photo("one/a.jpg")))
+    second = actions.open_photo(desk, upload(make_photo("two/a.jpg", seed=1)))
+    made = [
+        actions.restore(desk, photo, Settings(), edit_of(photo, painted=False), quiet)
+        for photo in (first, second, first)
+    ]
+    with zipfile.ZipFile(actions.pack(desk, made)) as file:
+        assert sorted(file.namelist()) == ["2/a.jpg", "2/a.json", "a.jpg", "a.json"]
+        assert file.read("a.jpg") == made[2].photos[0].read_bytes()
+        assert file.read("2/a.jpg") == made[1].photos[0].read_bytes()
+    with pytest.raises(UsageError, match="restore a photo first"):
+        actions.pack(desk, [])

@@ -1,0 +1,256 @@
+"""The page, used in Chromium as a visitor would."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade.cli.main import run
+from unfade.imaging import read_mask, read_photo
+
+MakePhoto = Callable[..., Path]
+Visit = Callable[..., Any]
+
+pytestmark = pytest.mark.slow
+
+
+def choose(page: Any, *paths: Path) -> None:
+    """Uploads photos and waits for the first one's damage."""
+    page.set_input_files("#uf-upload input[type=file]", [str(path) for path in paths])
+    page.wait_for_selector(f".uf-editor[data-photo='{paths[0].name}']:not([hidden])")
+    page.wait_for_selector("text=Red marks what will be filled in")
+    page.wait_for_selector(".uf-share >> text=is marked")
+
+
+def restore(page: Any) -> None:
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress >> text=Done.")
+    page.wait_for_selector(".uf-compare:not([hidden])")
+
+
+def download(page: Any, suffix: str, folder: Path) -> Path:
+    """One of the files of a result, as the browser saves it."""
+    with page.expect_download() as waiting:
+        page.click(f"#uf-files a[download$='{suffix}']")
+    path = folder / "kept" / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def drag(page: Any, *points: tuple[float, float]) -> None:
+    """Over the photo; points as shares of its width and height."""
+    canvas = page.locator(".uf-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+
+
+def test_photo_is_mended_compared_and_taken_home(
+    visit: Visit, address: str, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photo = make_photo("print.png", height=150, width=200)
+    page = visit()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.wait_for_selector("#uf-upload input[type=file]", state="attached")
+    choose(page, photo)
+    restore(page)
+    stack = page.locator(".uf-stack")
+    page.locator(".uf-at").fill("20")
+    assert stack.evaluate("e => e.style.getPropertyValue('--at')") == "20%"
+    page.locator(".uf-at").press("ArrowRight")
+    assert stack.evaluate("e => e.style.getPropertyValue('--at')") == "20.5%"
+    page.click(".uf-full")
+    assert page.locator(".uf-after").bounding_box()["width"] == 200
+    assert page.locator(".uf-after").evaluate("e => e.naturalWidth") == 200
+    kept, out = download(page, ".png", tmp_path), tmp_path / "out.png"
+    assert kept.name == "print.png"
+    assert run(["restore", str(photo), "-o", str(out), "--device", "cpu"]) == 0
+    np.testing.assert_array_equal(read_photo(kept).native, read_photo(out).native)
+    manifest = json.loads(download(page, ".json", tmp_path).read_text("utf-8"))
+    assert manifest["input"]["name"] == "print.png"
+    assert asked and all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+def test_mask_is_edited_by_brush_eraser_and_slider(
+    visit: Visit, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photo = make_photo("print.png", height=150, width=200)
+    page = visit()
+    choose(page, photo)
+    page.locator(".uf-size").fill("10")
+    drag(page, (0.6, 0.5), (0.9, 0.5))
+    page.click("[data-tool=eraser]")
+    drag(page, (0.25, 0.02), (0.28, 0.4))
+    page.locator(".uf-threshold").fill("0.7")
+    page.locator(".uf-threshold").dispatch_event("change")
+    restore(page)
+    mask = read_mask(download(page, "mask.png", tmp_path), size=(150, 200))
+    assert (mask[73:77, 120:180] == 255).all()
+    assert not mask[8:50, 52:54].any()
+    out = tmp_path / "out.png"
+    given = ["--mask", str(tmp_path / "kept" / "print-mask.png"), "--device", "cpu"]
+    assert run(["restore", str(photo), "-o", str(out), *given]) == 0
+    made = read_photo(download(page, "print.png", tmp_path))
+    np.testing.assert_array_equal(made.native, read_photo(out).native)
+
+
+def test_mask_is_painted_and_undone_with_the_keyboard(visit: Visit, make_photo: MakePhoto) -> None:
+    page = visit()
+    choose(page, make_photo("print.png", height=200, width=300))
+    before = page.inner_text(".uf-share")
+    canvas = page.locator(".uf-canvas")
+    canvas.focus()
+    canvas.press("ArrowRight")
+    canvas.press(" ")
+    page.wait_for_function("t => document.querySelector('.uf-share').innerText != t", arg=before)
+    page.locator(".uf-undo").press("Enter")
+    page.wait_for_function("t => document.querySelector('.uf-share').innerText == t", arg=before)
+
+
+def test_cancel_ends_the_work_and_the_page_goes_on(visit: Visit, make_photo: MakePhoto) -> None:
+    page = visit()
+    choose(page, make_photo("large.png", height=900, width=1000))
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress progress")
+    page.click("#uf-cancel")
+    page.wait_for_selector("#uf-progress >> text=Stopped.")
+    assert page.locator(".uf-compare").is_hidden()
+    restore(page)
+
+
+def test_two_visitors_get_their_own_photos(
+    visit: Visit, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photos = [make_photo(f"{name}.png", seed=i) for i, name in enumerate(("ann", "bob"))]
+    pages = [visit(), visit()]
+    for page, photo in zip(pages, photos, strict=True):
+        choose(page, photo)
+    for page in pages:
+        page.click("#uf-restore")
+    for page, photo in zip(pages, photos, strict=True):
+        page.wait_for_selector("#uf-progress >> text=Done.")
+        assert photo.stem in page.inner_text("#uf-files")
+        out = tmp_path / "out" / photo.name
+        assert run(["restore", str(photo), "-o", str(out), "--device", "cpu"]) == 0
+        kept = download(page, ".png", tmp_path / photo.stem)
+        np.testing.assert_array_equal(read_photo(kept).native, read_photo(out).native)
+
+
+def test_broken_and_too_large_files_are_told_in_sentences(
+    visit: Visit, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    page = visit()
+    broken, wide = tmp_path / "broken.jpg", make_photo("wide.png", height=2001, width=2000)
+    broken.write_bytes(b"this is no photo")
+    page.set_input_files("#uf-upload input[type=file]", [str(broken), str(wide)])
+    text = page.locator(".uf-alert[role=alert]").inner_text()
+    assert "broken.jpg: got a text file, expected a photo" in text
+    assert "4.0 megapixels, expected at most 4" in text and "/" not in text.split("broken.jpg")[0]
+    heavy = tmp_path / "heavy.png"
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)
+    cv2.imwrite(str(heavy), noise)
+    assert heavy.stat().st_size > 2_000_000
+    page.set_input_files("#uf-upload input[type=file]", str(heavy))
+    page.get_by_text("exceed the maximum allowed size").first.wait_for()
+    choose(page, make_photo("sound.png"))
+
+
+def test_page_is_fresh_after_a_reload_in_the_middle(visit: Visit, make_photo: MakePhoto) -> None:
+    page = visit()
+    choose(page, make_photo("large.png", height=700, width=700))
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress progress")
+    page.reload()
+    page.wait_for_selector("#uf-upload input[type=file]", state="attached")
+    choose(page, make_photo("small.png"))
+    restore(page)
+    assert "small" in page.inner_text("#uf-files")
+
+
+def test_several_photos_come_in_one_zip(
+    visit: Visit, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    page = visit()
+    choose(page, make_photo("a.png"), make_photo("b.png", seed=1))
+    page.click("#uf-chooser >> text=b.png")
+    page.wait_for_selector(".uf-editor[data-photo='b.png']")
+    page.click("#uf-restore-all")
+    page.wait_for_selector("#uf-progress >> text=Done.")
+    assert "b.png" in page.inner_text("#uf-files").replace("\n", "")
+    page.wait_for_selector("#uf-history img >> nth=1")
+    with page.expect_download() as waiting:
+        page.click("#uf-zip")
+    kept = tmp_path / "kept.zip"
+    waiting.value.save_as(kept)
+    with zipfile.ZipFile(kept) as file:
+        assert sorted(file.namelist()) == ["a.json", "a.png", "b.json", "b.png"]
+
+
+def test_controls_that_need_diffusion_are_explained_when_there_is_none(visit: Visit) -> None:
+    page = visit()
+    page.click("#uf-diffusion button")
+    assert "need a diffusion model" in page.inner_text("#uf-lacking")
+    inputs = page.locator("#uf-diffusion input, #uf-diffusion textarea")
+    assert inputs.count() > 5
+    assert all(inputs.nth(i).is_disabled() for i in range(inputs.count()))
+
+
+#: WCAG 2.1: contrast of text to what it stands on; the least of all texts on the page.
+_CONTRAST = """() => {
+  const rgb = (c) => (c.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+  const light = (c) => rgb(c).slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const under = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor;
+      if ((rgb(c)[3] ?? 1) > 0.99) return c;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.closest(':disabled') || e.tagName === 'SCRIPT') continue;
+    const a = light(getComputedStyle(e).color), b = light(under(e));
+    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.trim()]);
+  }
+  return found.sort((x, y) => x[0] - y[0]);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_and_the_page_fits_a_phone(visit: Visit, scheme: str) -> None:
+    page = visit(color_scheme=scheme, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function(
+        f"document.body.classList.contains('dark') === {str(scheme == 'dark').lower()}"
+    )
+    found = page.evaluate(_CONTRAST)
+    assert len(found) > 10 and found[0][0] >= 4.5, found[:5]
+
+
+def test_everything_is_reached_with_the_tab_key(visit: Visit) -> None:
+    page = visit()
+    reached: set[str] = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(
+            "document.activeElement.closest('[id^=uf-]')?.id ?? document.activeElement.innerText"
+        ))  # fmt: skip
+    assert {"uf-upload", "uf-restore", "uf-cancel", "uf-diffusion"} <= reached
+    assert any("example" in name for name in reached)

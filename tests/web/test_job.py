@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from unfade.types import Progress
+from unfade.web.job import Job, Stopped
+
+
+def test_progress_and_result_come_out() -> None:
+    go = threading.Event()
+
+    def work(progress: Progress) -> int:
+        progress("mend", 0.5)
+        go.wait(10)
+        return 7
+
+    job = Job(work)
+    for stage, share in job.steps():
+        if (stage, share) == ("mend", 0.5):
+            go.set()
+    assert go.is_set() and job.result() == 7
+
+
+def test_work_ends_when_it_is_stopped() -> None:
+    ended = threading.Event()
+
+    def work(progress: Progress) -> None:
+        try:
+            while True:
+                progress("mend", 0.1)
+                ended.wait(0.01)
+        finally:
+            ended.set()
+
+    job = Job(work)
+    for _ in job.steps():
+        job.stop()
+    with pytest.raises(Stopped):
+        job.result()
+    assert ended.is_set()
+
+
+def test_work_ends_when_nobody_listens_any_more() -> None:
+    ended = threading.Event()
+
+    def work(progress: Progress) -> None:
+        try:
+            while True:
+                progress("mend", 0.1)
+                ended.wait(0.01)
+        finally:
+            ended.set()
+
+    steps = iter(Job(work).steps())
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]  # a generator
+    assert ended.wait(10)
+
+
+def test_error_of_the_work_is_raised() -> None:
+    def work(progress: Progress) -> None:
+        raise ValueError("broken")
+
+    job = Job(work)
+    list(job.steps())
+    with pytest.raises(ValueError, match="broken"):
+        job.result()

@@ -1,0 +1,126 @@
+"""The page as a server: the API, and what it must not do."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unfade.cli.main import run
+from unfade.imaging import read_mask, read_photo
+from unfade.web.actions import Desk
+
+MakePhoto = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from gradio_client import Client
+
+    folder = tmp_path_factory.mktemp("downloads")
+    return Client(address, download_files=str(folder), verbose=False)
+
+
+def fetch(address: str, path: str, body: object = None) -> tuple[int, bytes]:
+    """The status and the body of an answer."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address + path, data, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_api_detects_and_restores(client: Any, make_photo: MakePhoto, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+
+    photo = make_photo("print.tif", height=100, width=120)
+    mask = client.predict(photo=handle_file(photo), threshold=0.4, api_name="/detect")
+    found = read_mask(Path(mask), size=(100, 120))
+    assert set(np.unique(found)) <= {0, 255} and found.any()
+    made, paper = client.predict(
+        photo=handle_file(photo), mask=handle_file(mask), only_damage=True, api_name="/restore"
+    )
+    out = tmp_path / "out.tif"
+    given = ["--mask", str(mask), "--only-damage", "--device", "cpu"]
+    assert run(["restore", str(photo), "-o", str(out), *given]) == 0
+    np.testing.assert_array_equal(read_photo(Path(made)).native, read_photo(out).native)
+    assert json.loads(Path(paper).read_text("utf-8"))["options"]["only_damage"] is True
+
+
+def test_api_tells_errors_as_sentences(client: Any, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no photo", "utf-8")
+    with pytest.raises(Exception, match=r"broken\.jpg: got a text file, expected a photo"):
+        client.predict(photo=handle_file(broken), api_name="/restore")
+
+
+def outcome(address: str, path: str) -> str:
+    """What the API says when a client names this path as its upload."""
+    photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    status, answer = fetch(address, "/gradio_api/call/v2/restore", {"photo": photo})
+    if status != 200:
+        return f"error {status} {answer.decode()}"
+    event = json.loads(answer)["event_id"]
+    return fetch(address, f"/gradio_api/call/restore/{event}")[1].decode()
+
+
+def test_paths_of_a_client_are_not_opened(
+    address: str, desk: Desk, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photo = make_photo("secret.jpg")
+    (desk.store.folder() / "link.jpg").symlink_to(photo)
+    link = next(desk.store.root.glob("*/link.jpg"))
+    inside = desk.store.folder()
+    up = "/".join([".."] * len(inside.parts))
+    for path in (photo, f"{inside}/{up}{photo}", link, "/etc/passwd", f"file://{photo}",
+                 f"{address}/theme.css", "http://example.org/a.jpg"):  # fmt: skip
+        answer = outcome(address, str(path))
+        assert "error" in answer and "complete" not in answer, (path, answer)
+        assert "root:" not in answer and '"url"' not in answer
+
+
+def test_files_outside_the_store_are_not_served(
+    address: str, desk: Desk, make_photo: MakePhoto
+) -> None:
+    photo = make_photo("secret.jpg")
+    inside = desk.store.folder()
+    up = "/".join([".."] * len(inside.parts))
+    here = Path(__file__).resolve()
+    for path in (photo, here, Path.cwd() / "pyproject.toml", "/etc/passwd",
+                 f"{inside}/{up}{photo}", f"{inside}/%2e%2e/{up}{photo}"):  # fmt: skip
+        for route in ("/gradio_api/file=", "/file=", "/gradio_api/file/"):
+            status, body = fetch(address, route + urllib.parse.quote(str(path), safe="/%"))
+            assert status in (400, 403, 404), (route, path, status)
+            assert photo.read_bytes() != body and b"root:" not in body
+
+
+def test_page_names_no_other_origin(address: str) -> None:
+    status, page = fetch(address, "/")
+    assert status == 200
+    for word in (b"fonts.googleapis", b"cdnjs", b'<link rel="preconnect"'):
+        assert word not in page
+
+
+def test_login_is_asked_when_there_is_one(
+    serve_app: Callable[..., str], desk: Desk, make_photo: MakePhoto
+) -> None:
+    from unfade.web.server import make_app
+
+    app = make_app(desk.restorer, desk.store, desk.limits, auth=("ann", "s"), root_path="/unfade")
+    address = serve_app(app)
+    assert fetch(address, "/gradio_api/call/v2/restore", {"photo": None})[0] == 401
+    assert fetch(address, "/gradio_api/info")[0] == 401
+    status, page = fetch(address, "/")
+    assert status == 200 and b"uf-upload" not in page
