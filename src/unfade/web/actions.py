@@ -344,7 +344,7 @@ def words(manifest: manifests.Manifest, changed: float) -> str:
         said.append(f"The diffusion model took part with strength {taken['strength']:.2f}.")
     agreement = manifest["alignment"]
     if agreement is not None:
-        kind = "close" if agreement >= 0.8 else "fair" if agreement >= 0.6 else "poor: look closely"
+        kind = "close" if agreement >= 0.96 else "fair" if agreement >= 0.9 else "look closely"
         said.append(f"Agreement with the photo: {agreement:.2f} of 1 ({kind}).")
     return " ".join(said)
 

@@ -33,6 +33,7 @@ _STAGES = {
     "mend": "Mending",
     "enlarge": "Making it larger",
     "diffuse": "Restoring with the diffusion model",
+    "align": "Comparing with the original",
 }
 _STOPPED = "Stopped. What was not finished is gone."
 #: What a handler that shows a result fills, in this order.
