@@ -65,7 +65,7 @@ def agreements(
 class Witness:
     """A photo as it was before, for results to be compared with.
 
-    It holds about half a megapixel of the photo, and nothing else of it.
+    It holds about half a megapixel of the photo, and nothing else of it but the mask.
 
     Args:
         photo: as it was read.
@@ -80,7 +80,7 @@ class Witness:
         self._size = photo.height, photo.width
         self._luma = options.task == "colorize"
         self._tone = options.mends_tone and not options.only_damage
-        self._sound = None if mask is None else sound_pixels(mask, limit)  # (H, W)
+        self._mask, self._limit = mask, limit
         self._before, self._share = self._seen(photo)  # (h, w, 3) and (h, w)
 
     def compare(self, result: Photo) -> Agreement:
@@ -98,55 +98,55 @@ class Witness:
 
     def _seen(self, photo: Photo) -> tuple[Image, Plane]:
         """What is compared of a photo: sRGB (h, w, 3), and the share of sound pixels (h, w)."""
-        native, share = _means(photo, self._sound, _factor(photo.height, photo.width))
+        native, share = self._means(photo, _factor(photo.height, photo.width))
         rgb = Photo(native, None, photo.metadata).srgb(slice(None), slice(None))
         return (np.repeat(luma(rgb), 3, 2) if self._luma else rgb), share
 
+    def _means(self, photo: Photo, factor: int) -> tuple[NDArray[np.uint16], Plane]:
+        """The mean of the sound pixels of every square, and their share, band by band.
 
-def sound_pixels(mask: Mask, limit: float) -> NDArray[np.bool_]:
-    """Where nothing is erased (`models.erase.erased` is 0), (H, W); arguments as `Witness`."""
-    side = 2 * stroke_radius(*mask.shape) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    found = (mask >= limit * 255).astype(np.uint8)
-    return np.asarray(cv2.dilate(found, disc)) == 0
+        The means are of the photo's own colours: what is lost against sRGB is lost on both sides.
+
+        Args:
+            factor: the side of a square; those at the end may be smaller.
+
+        Returns:
+            (ceil(H / factor), ceil(W / factor), C), black where nothing is sound, and the same
+            (h, w).
+        """
+        top = np.float32(np.iinfo(photo.native.dtype).max)
+        step = max(1, _BAND // photo.width // factor) * factor
+        means: list[NDArray[np.uint16]] = []
+        shares: list[Plane] = []
+        for start in range(0, photo.height, step):
+            rows = slice(start, start + step)
+            values = photo.native[rows].astype(np.float32)  # (b, W, C)
+            kept = np.ones(values.shape[:2], np.float32)
+            if self._mask is not None:
+                kept = sound_pixels(self._mask, self._limit, rows).astype(np.float32)
+                values *= kept[..., None]
+            count = _sums(kept[..., None], factor)  # (b / factor, w, 1)
+            mean = _sums(values, factor) / (np.maximum(count, 1) * top)
+            means.append(quantise(mean, _UNITS).astype(np.uint16))
+            shares.append(count[..., 0] / np.float32(factor**2))
+        return np.concatenate(means), np.concatenate(shares)
+
+
+def sound_pixels(mask: Mask, limit: float, rows: slice) -> NDArray[np.bool_]:
+    """Where nothing is erased (`models.erase.erased` is 0), (h, W); arguments as `Witness`."""
+    radius = stroke_radius(*mask.shape)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    first, last, _ = rows.indices(mask.shape[0])
+    start = max(0, first - radius)
+    found = (mask[start : last + radius] >= limit * 255).astype(np.uint8)
+    grown = np.asarray(cv2.dilate(found, disc))
+    return grown[first - start : last - start] == 0
 
 
 def _factor(height: int, width: int) -> int:
     """The side of the squares that a photo of this size is measured by, in pixels."""
     short, long = sorted((height, width))
     return max(1, short // SHORT_SIDE, -(-long // _LONG_SIDE))
-
-
-def _means(
-    photo: Photo, sound: NDArray[np.bool_] | None, factor: int
-) -> tuple[NDArray[np.uint16], Plane]:
-    """The mean of the sound pixels of every square, and their share, band by band.
-
-    The means are of the photo's own colours: what is lost against sRGB is lost on both sides.
-
-    Args:
-        sound: (H, W); None is all.
-        factor: the side of a square; those at the end may be smaller.
-
-    Returns:
-        (ceil(H / factor), ceil(W / factor), C), black where nothing is sound, and the same (h, w).
-    """
-    top = np.float32(np.iinfo(photo.native.dtype).max)
-    step = max(1, _BAND // photo.width // factor) * factor
-    means: list[NDArray[np.uint16]] = []
-    shares: list[Plane] = []
-    for start in range(0, photo.height, step):
-        rows = slice(start, start + step)
-        values = photo.native[rows].astype(np.float32)  # (b, W, C)
-        kept = np.ones(values.shape[:2], np.float32)
-        if sound is not None:
-            kept = sound[rows].astype(np.float32)
-            values *= kept[..., None]
-        count = _sums(kept[..., None], factor)  # (b / factor, w, 1)
-        mean = _sums(values, factor) / (np.maximum(count, 1) * top)
-        means.append(quantise(mean, _UNITS).astype(np.uint16))
-        shares.append(count[..., 0] / np.float32(factor**2))
-    return np.concatenate(means), np.concatenate(shares)
 
 
 def _sums(values: Plane, factor: int) -> Plane:
