@@ -1,11 +1,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from unfade.types import Progress
 from unfade.web.job import Job, Stopped
+
+
+def endless() -> tuple[Callable[[Progress], None], threading.Event]:
+    """Work without an end, and what is set once it was ended."""
+    ended = threading.Event()
+
+    def work(progress: Progress) -> None:
+        try:
+            while True:
+                progress("mend", 0.1)
+                ended.wait(0.01)
+        finally:
+            ended.set()
+
+    return work, ended
 
 
 def test_progress_and_result_come_out() -> None:
@@ -24,16 +40,7 @@ def test_progress_and_result_come_out() -> None:
 
 
 def test_work_ends_when_it_is_stopped() -> None:
-    ended = threading.Event()
-
-    def work(progress: Progress) -> None:
-        try:
-            while True:
-                progress("mend", 0.1)
-                ended.wait(0.01)
-        finally:
-            ended.set()
-
+    work, ended = endless()
     job = Job(work)
     for _ in job.steps():
         job.stop()
@@ -43,16 +50,7 @@ def test_work_ends_when_it_is_stopped() -> None:
 
 
 def test_work_ends_when_nobody_listens_any_more() -> None:
-    ended = threading.Event()
-
-    def work(progress: Progress) -> None:
-        try:
-            while True:
-                progress("mend", 0.1)
-                ended.wait(0.01)
-        finally:
-            ended.set()
-
+    work, ended = endless()
     steps = iter(Job(work).steps())
     next(steps)
     steps.close()  # type: ignore[attr-defined]  # a generator

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
@@ -183,10 +183,10 @@ def _run(
     runs: dict[str, Run] = {}
     for table in tables:
         methods = given or parse_methods(table.methods)
-        with _Steps() as steps:
+        with _steps() as report:
             try:
                 runs[table.name] = run_table(
-                    table, methods, data, out, quick=quick, seed=seed, progress=steps.report
+                    table, methods, data, out, quick=quick, seed=seed, progress=report
                 )
             except UnfadeError as error:
                 if len(tables) + len(errors) == 1:
@@ -277,26 +277,15 @@ def _list() -> int:
     return 0
 
 
-class _Steps:
+@contextmanager
+def _steps() -> Generator[Callable[[int, int, str], None]]:
     """A progress bar whose length is known with the first step."""
+    with ExitStack() as stack:
+        bars: list[Bar] = []
 
-    def __init__(self) -> None:
-        self._bar: Bar | None = None
+        def report(done: int, whole: int, text: str) -> None:
+            if not bars:
+                bars.append(stack.enter_context(Bar(whole)))
+            bars[0].reporter(done, text)
 
-    def __enter__(self) -> _Steps:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(kind, error, trace)
-
-    def report(self, done: int, whole: int, text: str) -> None:
-        """Shows how far the work is."""
-        if self._bar is None:
-            self._bar = Bar(whole).__enter__()
-        self._bar.reporter(done, text)
+        yield report

@@ -143,7 +143,7 @@ def _results() -> Controls:
             )
     variants = _G.Gallery(label="Variants", columns=4, visible=False, elem_id="uf-variants")
     history = _G.Gallery(
-        label="Results of this session",
+        label="Earlier results",
         columns=6,
         visible=False,
         height=180,

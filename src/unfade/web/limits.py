@@ -18,7 +18,7 @@ class Limits:
     Attributes:
         max_bytes: of one file.
         max_pixels: of one photo, checked before it is decoded.
-        max_photos: of one session.
+        max_photos: of one visitor.
         queue: restorations that may wait.
     """
 
@@ -35,9 +35,9 @@ class Limits:
             raise InputError(got, expected, "save the photo smaller", path=Path(path.name))
 
     def check_count(self, count: int) -> None:
-        """InputError where a session holds more photos than the limit."""
+        """InputError where a visitor has more photos than the limit."""
         if count > self.max_photos:
-            expected = f"at most {self.max_photos} in one session"
+            expected = f"at most {self.max_photos} for one visitor"
             raise InputError(f"{count} photos", expected, "reload the page to start afresh")
 
 
