@@ -159,6 +159,7 @@ class Session:
     edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     made: list[Made] = field(default_factory=list[Made])
     job: Any = None  # the `Job` that is running, to be stopped
+    stopped: bool = False  # Cancel was clicked, and what was running has not ended yet
 
     @property
     def photo(self) -> Opened:

@@ -181,10 +181,11 @@ def _wire_work(page: Page, session: Any, parts: Controls, controls: Controls) ->
         parts[name].click(handler, given, shown, **quiet, **work)
         for name, handler in (("restore", page.restore), ("restore_all", page.restore_all))
     ]
+    for event in events:
+        event.then(page.ended, session, shown, queue=False, api_visibility="private")
     parts["stop"].click(
-        page.stop, session, parts["progress"], cancels=events, queue=False,
-        api_visibility="private",
-    )  # fmt: skip
+        page.stop, session, None, cancels=events, queue=False, api_visibility="private"
+    )
 
 
 def _wire_looking(page: Page, session: Any, parts: Controls) -> None:

@@ -162,6 +162,7 @@ class Page:
     ) -> Iterator[tuple[Update, ...]]:
         failed: list[str] = []
         done: list[Made] = []
+        session.stopped = False
         try:
             settings = actions.settings_from(values)
             if not photos:
@@ -178,12 +179,12 @@ class Page:
                 done.append(job.result())
                 session.made.append(done[-1])
             except Stopped:
-                yield bar(_STOPPED), *_same()
-                return
+                return  # `ended` tells so
             except Exception as error:
                 failed.append(text_of(error))
             finally:
                 session.job = None
+        session.stopped = False
         told = alert(" ".join(failed)) if failed else bar("Done.")
         yield told, *(self._results(session, done[-1]) if done else _same())
 
@@ -207,12 +208,22 @@ class Page:
             gr.update(value=past, visible=True),
         )
 
-    def stop(self, session: Session) -> str:
-        """Ends what is running."""
-        if session.job is None:
-            return bar("Nothing is running.")
-        session.job.stop()
-        return bar(_STOPPED)
+    def stop(self, session: Session) -> None:
+        """Ends what is running; Gradio ends what waits in its queue."""
+        session.stopped = True
+        if session.job is not None:
+            session.job.stop()
+
+    def ended(self, session: Session) -> tuple[Update, ...]:
+        """Once a restoration has ended in any way: tells that it was stopped, if it was.
+
+        Only now does Gradio take the next click on the same button. Yields RESULTS.
+        """
+        if not session.stopped:
+            return _skip(), *_same()
+        session.stopped = False
+        shown = self._results(session, session.made[-1]) if session.made else _same()
+        return bar(_STOPPED), *shown
 
     # --- looking at results ------------------------------------------------------------------
 
