@@ -23,9 +23,9 @@ def test_stage1_net_has_at_most_four_million_parameters() -> None:
     assert model.stride == 16
 
 
-def tiny() -> Stage1Net:
+def tiny(*, gate: bool = False) -> Stage1Net:
     torch.manual_seed(0)
-    net = Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1])).eval()
+    net = Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1], gate=gate)).eval()
     nn.init.normal_(net.net.leave.weight, std=0.1)
     return net
 
@@ -47,6 +47,18 @@ def test_stage1_net_changes_the_photo_when_its_gains_do() -> None:
     with torch.no_grad():
         rest = x - torch.stack(detail_bands(x)).sum(0)
         torch.testing.assert_close(net(x, mask), rest)
+
+
+@pytest.mark.parametrize(("answer", "then"), [(0.0, 0.4), (-1.0, 1.0)])
+def test_gate_takes_away_what_is_erased_in_part(answer: float, then: float) -> None:
+    x, mask = torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48)
+    mask[..., 4:9, 20:30] = 0.4
+    net = tiny(gate=True)
+    assert net.net.leave.bias is not None
+    nn.init.zeros_(net.net.leave.weight)
+    net.net.leave.bias.data[-4:] = answer
+    with torch.no_grad():
+        torch.testing.assert_close(net(x, mask), push_pull(x, torch.where(mask > 0, then, 0.0)))
 
 
 def test_statistics_tell_grain_from_blur_and_ignore_damage() -> None:
@@ -78,12 +90,13 @@ def test_detail_bands_are_coarser_one_by_one() -> None:
     assert steps == sorted(steps, reverse=True)
 
 
-def test_stage1_net_never_sees_what_is_masked() -> None:
+@pytest.mark.parametrize("gate", [False, True])
+def test_stage1_net_never_sees_what_is_masked(gate: bool) -> None:
     x, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
     mask[..., 10:20, 5:9] = 1
     other = torch.where(mask > 0, torch.rand(1, 3, 32, 32), x)
     with torch.no_grad():
-        assert torch.equal(tiny()(x, mask), tiny()(other, mask))
+        assert torch.equal(tiny(gate=gate)(x, mask), tiny(gate=gate)(other, mask))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 80), (1, 1), (1, 37), (17, 5)])

@@ -44,6 +44,16 @@ def test_grow_gives_a_deeper_first_stage_that_computes_the_same() -> None:
         torch.testing.assert_close(large(x, mask), small(x, mask))
 
 
+def test_grow_gives_a_gate_that_is_open_at_first_and_learns() -> None:
+    small = shaken(Stage1Net(STAGE1))
+    large = grow(Stage1Net(replace(STAGE1, gate=True)), small).eval()
+    x, mask = torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32).sub(0.5).clamp(min=0)
+    torch.testing.assert_close(large(x, mask), small(x, mask))
+    large(x, mask).square().mean().backward()
+    learns = dict(large.named_parameters())["net.leave.weight"].grad
+    assert learns is not None and learns[-4:].any()
+
+
 def test_grow_copies_when_the_shape_is_the_same() -> None:
     small = shaken(ScratchDetector(SCRATCH))
     same = grow(ScratchDetector(SCRATCH), small).state_dict()

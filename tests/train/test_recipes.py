@@ -17,6 +17,7 @@ RECIPES = {
     "scratch": ScratchRecipe, "scratch_second": ScratchRecipe, "scratch_third": ScratchRecipe,
     "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
+    "stage1_sixth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "vae": VaeRecipe,
     "prior": PriorRecipe, "controlnet": ControlnetRecipe, "cfw": CfwRecipe,
 }  # fmt: skip

@@ -23,11 +23,13 @@ class Stage1Config:
         widths: channels of the U-Net at 1/2, 1/4, ... of the resolution.
         blocks: its residual blocks at each level.
         hidden: width of the head.
+        gate: let the U-Net decide how much stays of what was erased in part.
     """
 
     widths: list[int] = field(default_factory=lambda: [32, 64, 112, 160])
     blocks: list[int] = field(default_factory=lambda: [2, 2, 2, 3])
     hidden: int = 64
+    gate: bool = False
 
 
 def _halved(x: Tensor) -> Tensor:
@@ -147,12 +149,17 @@ class Stage1Net(nn.Module):
     positive takes blur away. A small head gives gains from the bands' strengths around a cell,
     and a U-Net corrects them for every pixel and adds a residual. Blur and grain call for
     opposite residuals: from a mixture of both, a residual alone learns next to nothing.
+
+    What is erased in part leaves a residue of the photo over the fill. With a gate, the U-Net sees
+    it and says for every pixel how much of it to add: -1 takes it away, more than 0 brings back
+    what was no damage. Where the mask is 1 there is no residue, and nothing of it is seen.
     """
 
     def __init__(self, config: Stage1Config) -> None:
         super().__init__()
         self.config = config
-        self.net = UNet(4 + 4 * BANDS, 3 + 2 * BANDS, config.widths, config.blocks, norm=False)
+        seen, said = 4 + 4 * BANDS + 3 * config.gate, 3 + 2 * BANDS + config.gate
+        self.net = UNet(seen, said, config.widths, config.blocks, norm=False)
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
         self.head = gain_head(config.hidden)
@@ -180,9 +187,14 @@ class Stage1Net(nn.Module):
         out = erased
         if local:
             fine = [(20 * band).tanh() for band in bands]
-            x = torch.cat([erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size)], 1)
-            change = self.net(x).float()  # (N, 3 + 2 BANDS, H, W)
-            out, gains = out + change[:, :3], gains + change[:, 3:]
+            seen = [erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size)]
+            if self.config.gate:
+                residue = erased - push_pull(lq, (mask > 0).to(mask))  # (N, 3, H, W)
+                seen.append(residue)
+            change = self.net(torch.cat(seen, 1)).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
+            out, gains = out + change[:, :3], gains + change[:, 3 : 3 + 2 * BANDS]
+            if self.config.gate:
+                out = out + change[:, -1:] * seen[-1]
         for k, part in enumerate(parts):
             out = out + gains[:, k : k + 1] * part
         return out

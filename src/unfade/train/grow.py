@@ -1,11 +1,12 @@
-"""Starting a deeper network from the weights of a shallower one."""
+"""Starting a larger network from the weights of a smaller one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from unfade.errors import WeightsError
 from unfade.models.blocks import ResBlock
@@ -14,10 +15,12 @@ from unfade.models.blocks import ResBlock
 def grow(network: nn.Module, start: nn.Module) -> nn.Module:
     """Gives a network the weights of another; residual blocks that this one lacks pass all on.
 
-    So it computes what the other does, and can learn more (net morphism, arXiv 1603.01670).
+    So it computes what the other does, and can learn more (net morphism, arXiv 1603.01670). What
+    it sees or says beyond the other counts nothing at first.
 
     Args:
-        network: fresh, of the same shape but for residual blocks added behind others.
+        network: fresh, of the same shape but for residual blocks added behind others, and inputs
+            and outputs added behind the others'.
 
     Returns:
         `network`.
@@ -25,7 +28,8 @@ def grow(network: nn.Module, start: nn.Module) -> nn.Module:
     Raises:
         WeightsError: the two differ in more than that.
     """
-    given, own = start.state_dict(), network.state_dict()
+    own = network.state_dict()
+    given = {k: _widened(k, value, own) for k, value in start.state_dict().items()}
     added: list[str] = []
     modules = cast(Iterable[tuple[str, nn.Module]], network.named_modules())
     for name, block in modules:
@@ -40,8 +44,19 @@ def grow(network: nn.Module, start: nn.Module) -> nn.Module:
     if wrong:
         raise WeightsError(
             f"weights of another shape ({wrong[0]} and {len(wrong) - 1} others)",
-            "those of this recipe's network, or with fewer residual blocks",
+            "those of this recipe's network, or with fewer residual blocks, inputs or outputs",
             "start from others, or change the model in the recipe",
         )  # fmt: skip
     network.load_state_dict(given, strict=False)
     return network
+
+
+def _widened(key: str, given: Tensor, own: dict[str, Tensor]) -> Tensor:
+    """A weight of the first or last layer with zeros for inputs or outputs that it lacks."""
+    first, last = "net.enter.weight", ("net.leave.weight", "net.leave.bias")
+    dim = 1 if key == first else 0
+    if key not in (first, *last) or key not in own or own[key].shape[dim] <= given.shape[dim]:
+        return given
+    shape = list(given.shape)
+    shape[dim] = own[key].shape[dim] - given.shape[dim]
+    return torch.cat([given, given.new_zeros(shape)], dim)
