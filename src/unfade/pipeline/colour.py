@@ -72,7 +72,12 @@ def from_lab(lab: Tensor) -> Tensor:
 
 
 def with_luminance(image: Tensor, reference: Tensor) -> Tensor:
-    """The chroma of one picture on the luminance of another: Lab's a and b, and its L.
+    """The chroma of one picture on the luminance of another (`with_chroma`)."""
+    return with_chroma(to_lab(image)[:, 1:], reference)
+
+
+def with_chroma(chroma: Tensor, reference: Tensor) -> Tensor:
+    """Lab's a and b (N, 2, H, W) on the L of a picture.
 
     Where sRGB has no colour of that lightness and chroma, the chroma gives way, not the
     luminance.
@@ -80,9 +85,7 @@ def with_luminance(image: Tensor, reference: Tensor) -> Tensor:
     Returns:
         (N, 3, H, W) in [0, 1]; its L is the reference's.
     """
-    lab = to_lab(reference)
-    chroma = to_lab(image)[:, 1:]
-    lightness = lab[:, :1]
+    lightness = to_lab(reference)[:, :1]
     out = from_lab(torch.cat([lightness, chroma], 1))
     outside = ((out < 0) | (out > 1)).any(1, keepdim=True)  # (N, 1, H, W)
     if bool(outside.any()):

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from unfade.diffusion.condition import prompt_length
 from unfade.imaging import Photo
+from unfade.imaging.photo import resize
 from unfade.models.vocabulary import unknown_words, words_beyond
 from unfade.options import GUIDANCE, SCALE, RestoreOptions
 from unfade.pipeline.auto import Effort
-from unfade.pipeline.colour import with_luminance
+from unfade.pipeline.chroma import ChromaMap
+from unfade.pipeline.colour import to_lab, with_chroma
 from unfade.pipeline.denoise import Tick
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.enlarge import EnlargedPicture, check_size, passes, shrunk, with_print_size
@@ -30,6 +33,9 @@ logger = logging.getLogger(__name__)
 #: The largest tile of the diffusion model, pixels: larger ones are not what it was trained on.
 TILE = 512
 _OVERLAP = 64
+#: Short side of the copy that is coloured, pixels: colours were learnt on whole scenes.
+COLOUR_SIDE = 208
+_ROWS = 256
 _FIRST = 0.1  # of the time goes into the first stage
 
 Band = tuple[slice, Tensor]  # rows, and (1, 3, h, W) in [0, 1]
@@ -76,7 +82,8 @@ class Work:
         if damaged or self._mends_tone or self.options.task == "old-photo":
             seen = self._first_stage()
         holes = hole_map(self.mask, self.limit) if damaged and self.mask is not None else None
-        return [self._restored(seen, holes, i) for i in range(self.options.variants)]
+        restore = self._coloured if self.options.task == "colorize" else self._restored
+        return [restore(seen, holes, i) for i in range(self.options.variants)]
 
     @property
     def _mends_tone(self) -> bool:
@@ -91,21 +98,34 @@ class Work:
         )  # fmt: skip
 
     def _restored(self, seen: Photo, holes: Mask | None, variant: int) -> Photo:
-        """An old photo, or a coloured one: then the model's chroma on the luminance it was shown.
+        """An old photo.
 
         Args:
             seen: what the model is shown.
             holes: (H, W) uint8, 255 = the model is told that nothing is left there.
         """
-        colorize = self.options.task == "colorize"
-        picture = LumaPicture(seen, holes) if colorize else PhotoPicture(seen, holes)
-        out = self.photo.blank(gray=False if colorize else None)
+        out = self.photo.blank()
         tick = self._ticker(variant, self.options.variants)
-        for rows, band in self._bands(picture, variant, tick):
-            if colorize:
-                light = PhotoPicture(seen).read(rows, slice(0, seen.width))
-                band = with_luminance(band, light)
+        for rows, band in self._bands(PhotoPicture(seen, holes), variant, tick):
             self._put(out, rows, band)
+        return out
+
+    def _coloured(self, seen: Photo, holes: Mask | None, variant: int) -> Photo:
+        """The model's chroma on the luminance that it was shown; arguments as of `_restored`.
+
+        It is asked on a small copy: what has which colour is told by the whole, not by a tile.
+        """
+        small, photo = _small(seen, holes), PhotoPicture(seen)
+        tick = self._ticker(variant, self.options.variants)
+        bands = [to_lab(band) for _, band in self._bands(small, variant, tick)]
+        chroma = torch.cat(bands, 2)[0, 1:]  # (2, h, w)
+        whole = small.read(slice(0, small.height), slice(0, small.width))
+        found = ChromaMap(chroma, to_lab(whole)[0, 0])
+        out = self.photo.blank(gray=False)
+        for top in range(0, seen.height, _ROWS):
+            rows = slice(top, min(top + _ROWS, seen.height))
+            light = photo.read(rows, slice(0, seen.width))  # (1, 3, n, W)
+            self._put(out, rows, with_chroma(found.rows(light, rows, seen.height), light))
         return out
 
     def _enlarged(self, scale: float, variant: int) -> Photo:
@@ -179,6 +199,15 @@ def warn_of_lost_words(pipeline: RestorationPipeline, options: RestoreOptions) -
             logger.warning(
                 "a prompt of more than %d tokens: its end is cut off: %s", length, " ".join(cut)
             )
+
+
+def _small(photo: Photo, holes: Mask | None) -> LumaPicture:
+    """A photo to be coloured and its holes, no larger than `COLOUR_SIDE`."""
+    factor = min(1.0, COLOUR_SIDE / min(photo.height, photo.width))
+    size = (max(1, round(factor * photo.height)), max(1, round(factor * photo.width)))
+    if holes is not None:
+        holes = resize(holes, size)
+    return LumaPicture(shrunk(photo, size), holes)
 
 
 def _pixels(band: Tensor) -> NDArray[np.float32]:

@@ -1,0 +1,73 @@
+"""Chroma found on a small picture, brought to the full size along the edges of the luminance."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unfade.models.tensors import from_array
+from unfade.pipeline.colour import to_lab
+
+#: Of the guided filter: cells on each side, and the variance of L / 100 that counts as flat.
+_RADIUS = 3
+_FLAT = 1e-3
+
+
+class ChromaMap:
+    """Chroma as a local linear function of the luminance (the guided filter, arXiv 1505.00996).
+
+    The function's coefficients are found on the small picture, and applied to the luminance of
+    the large one: chroma changes where the luminance does, not in steps of the small pixels.
+
+    Args:
+        chroma: (2, h, w), Lab's a and b.
+        light: (h, w), Lab's L of the same small picture, 0..100.
+    """
+
+    def __init__(self, chroma: Tensor, light: Tensor) -> None:
+        guide = np.asarray(light / 100, np.float32)
+        planes = [guide, *np.asarray(chroma, np.float32)]
+        size = (2 * _RADIUS + 1, 2 * _RADIUS + 1)
+
+        def mean(x: NDArray[np.floating]) -> NDArray[np.float32]:
+            return np.asarray(cv2.blur(x, size, borderType=cv2.BORDER_REFLECT), np.float32)
+
+        middle = mean(guide)
+        variance = mean(guide * guide) - middle * middle + np.float32(_FLAT)
+        slopes = [(mean(guide * p) - middle * mean(p)) / variance for p in planes[1:]]
+        offsets = [mean(p) - s * middle for p, s in zip(planes[1:], slopes, strict=True)]
+        self._fit = np.stack([mean(x) for x in (*slopes, *offsets)], -1)  # (h, w, 4)
+
+    def rows(self, picture: Tensor, rows: slice, height: int) -> Tensor:
+        """Lab's a and b for some rows of the large picture.
+
+        Args:
+            picture: (1, 3, n, W), those rows, sRGB in [0, 1].
+            rows: n rows of the large picture.
+            height: all rows of the large picture.
+
+        Returns:
+            (1, 2, n, W).
+        """
+        light = to_lab(picture)[0, 0].numpy() / np.float32(100)  # (n, W)
+        fit, width = self._fit, light.shape[1]
+        fit = _between(fit, range(rows.start, rows.stop), fit.shape[0] / height, 0)
+        fit = _between(fit, range(width), fit.shape[1] / width, 1)  # (n, W, 4)
+        chroma = fit[..., :2] * light[..., None] + fit[..., 2:]  # (n, W, 2)
+        return from_array(np.ascontiguousarray(chroma.transpose(2, 0, 1)))[None]
+
+
+def _between(
+    values: NDArray[np.float32], places: range, factor: float, axis: int
+) -> NDArray[np.float32]:
+    """Linear interpolation along an axis at places that are 1 / factor times as fine."""
+    last = values.shape[axis] - 1
+    at = np.clip((np.array(places) + 0.5) * factor - 0.5, 0, last)
+    low = np.floor(at).astype(np.intp)
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    share = (at - low).astype(np.float32).reshape(shape)
+    first, second = values.take(low, axis), values.take(np.minimum(low + 1, last), axis)
+    return np.asarray(first + share * (second - first), np.float32)
