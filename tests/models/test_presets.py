@@ -60,6 +60,27 @@ def test_find_preset_refuses_a_folder_that_is_not_sealed(folder: Path, text: str
         presets.find_preset(folder)
 
 
+def listed_with(folder: Path, strength: object) -> None:
+    path = folder / presets.MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), "strength": strength}))
+
+
+def test_strength_of_a_preset_is_read_and_kept_when_it_is_sealed_again(folder: Path) -> None:
+    assert presets.find_preset(folder).strength == {}
+    listed_with(folder, {"old-photo": 0, "colorize": 0.8})
+    presets.write_manifest(folder)
+    assert presets.find_preset(folder).strength == {"old-photo": 0.0, "colorize": 0.8}
+
+
+@pytest.mark.parametrize("strength", [{"sharpen": 0.5}, {"colorize": 2}, {"colorize": "much"}])
+def test_find_preset_refuses_a_strength_that_makes_no_sense(
+    folder: Path, strength: dict[str, object]
+) -> None:
+    listed_with(folder, strength)
+    with pytest.raises(WeightsError, match="old-photo, super-resolution, colorize, with 0 to 1"):
+        presets.find_preset(folder)
+
+
 def test_write_manifest_leaves_the_old_list_when_it_fails(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,14 +91,17 @@ def test_more_damage_never_gives_less_strength_or_more_fidelity(
 ) -> None:
     less = effort(RestoreOptions(), Damage(min(a, x), min(b, y), min(c, z)), cfw=True)
     more = effort(RestoreOptions(), Damage(max(a, x), max(b, y), max(c, z)), cfw=True)
-    assert 0 <= less.strength <= more.strength <= auto.MOST_STRENGTH
+    assert 0 <= less.strength <= more.strength <= auto.MOST_STRENGTH["old-photo"]
     assert 1 >= less.fidelity >= more.fidelity >= auto.LEAST_FIDELITY
 
 
 def test_photo_that_is_hardly_damaged_is_not_touched() -> None:
     damage = Damage(auto.SHARE[0] * 1.1, auto.GRAIN[0], auto.BLUR[0])
     assert effort(RestoreOptions(), damage, cfw=True).strength == 0
-    assert effort(RestoreOptions(), Damage(share=1), cfw=True).strength == auto.MOST_STRENGTH
+    assert (
+        effort(RestoreOptions(), Damage(share=1), cfw=True).strength
+        == auto.MOST_STRENGTH["old-photo"]
+    )
 
 
 def test_options_go_before_the_measure() -> None:
@@ -110,8 +113,17 @@ def test_options_go_before_the_measure() -> None:
 @pytest.mark.parametrize("task", ["super-resolution", "colorize"])
 def test_other_tasks_cannot_do_without_the_model(task: str) -> None:
     options = RestoreOptions(task=task)  # pyright: ignore[reportArgumentType]
-    assert effort(options, Damage(), cfw=True) == auto.Effort(auto.TASK_STRENGTH, 1.0)
+    assert effort(options, Damage(), cfw=True) == auto.Effort(1.0, 1.0)
 
 
 def test_fidelity_is_zero_when_there_is_no_cfw() -> None:
     assert effort(RestoreOptions(), Damage(), cfw=False).fidelity == 0
+
+
+def test_effort_takes_the_strength_of_the_preset() -> None:
+    worst, most = Damage(share=1), {"old-photo": 0.0, "super-resolution": 0.3}
+    assert effort(RestoreOptions(), worst, cfw=True, most=most).strength == 0
+    small = RestoreOptions(task="super-resolution")
+    assert effort(small, worst, cfw=True, most=most).strength == 0.3
+    assert effort(RestoreOptions(task="colorize"), worst, cfw=True, most=most).strength == 1
+    assert effort(RestoreOptions(strength=0.7), worst, cfw=True, most=most).strength == 0.7

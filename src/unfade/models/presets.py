@@ -3,18 +3,22 @@
 A preset is a folder. The three files of the first stage are in every one; that of
 super-resolution may be missing. The diffusion model is there as a whole or not at all, in
 diffusers' layout (`models.folder`); its CFW may be missing.
-`preset.json` lists every file by its path in the folder, with its SHA-256.
+`preset.json` lists every file by its path in the folder, with its SHA-256, and may say how much of
+its diffusion model is good for which task: `"strength": {"old-photo": 0.2}`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from unfade.errors import UsageError, WeightsError
 from unfade.manifest import sha256_file
+from unfade.options import TASKS
 
 FILES = ("scratch.safetensors", "stage1.safetensors", "tone.safetensors")
 ENLARGER = "enlarger.safetensors"
@@ -33,11 +37,14 @@ class Preset:
 
     Attributes:
         sha256: path in the folder, with "/" -> the hash that the file should have.
+        strength: task -> the most that "auto" gives its diffusion model, 0..1
+            (`pipeline.auto.effort`).
     """
 
     name: str
     folder: Path
     sha256: dict[str, str]
+    strength: dict[str, float] = field(default_factory=dict[str, float])
 
     def part(self, name: str) -> dict[str, str]:
         """The files of one part, as vae/ or cfw/, and their hashes; none where it is missing."""
@@ -81,16 +88,22 @@ def found_files(folder: Path) -> list[str]:
 def write_manifest(folder: Path) -> None:
     """Records the hashes of the weights in a folder, which makes it a preset.
 
+    What an earlier list says of strengths stays, if it can be read.
+
     Raises:
         WeightsError: there is a part of the diffusion model without the others.
         OutputError: the list cannot be written.
     """
     from unfade.imaging.atomic import atomic_file
 
-    hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
+    listed: dict[str, Any] = {}
+    listed["sha256"] = hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
     _refuse_halves(folder, hashes)
+    with contextlib.suppress(WeightsError):
+        if strength := _section(folder, "strength"):
+            listed["strength"] = strength
     with atomic_file(folder / MANIFEST) as file:
-        file.write((json.dumps({"sha256": hashes}, indent=2) + "\n").encode())
+        file.write((json.dumps(listed, indent=2) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
@@ -99,10 +112,38 @@ def read_manifest(folder: Path) -> dict[str, str]:
     Raises:
         WeightsError: there is no list, or none that can be read.
     """
+    return {str(name): str(digest) for name, digest in _section(folder, "sha256").items()}
+
+
+def read_strength(folder: Path) -> dict[str, float]:
+    """The strengths by task that a folder's list gives, mostly none.
+
+    Raises:
+        WeightsError: there is no list that can be read, or it names another task or a value
+            outside 0..1.
+    """
+    listed = _section(folder, "strength")
+    wrong = [task for task, value in listed.items() if task not in TASKS or not _is_share(value)]
+    if wrong:
+        raise WeightsError(
+            f"strength {{{wrong[0]!r}: {listed[wrong[0]]!r}}}",
+            f"one of {', '.join(TASKS)}, with 0 to 1", f"change it in {MANIFEST}",
+            path=folder / MANIFEST,
+        )  # fmt: skip
+    return {task: float(value) for task, value in listed.items()}
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
+def _section(folder: Path, name: str) -> dict[str, Any]:
+    """One object of a folder's list; empty where it has no strengths."""
     path = folder / MANIFEST
     try:
-        listed: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
-        return {str(name): str(digest) for name, digest in listed.items()}
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        section = listed["sha256"] if name == "sha256" else listed.get(name, {})
+        return {str(key): value for key, value in section.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             "no readable list of hashes", f"a {MANIFEST} beside the weights",
@@ -139,7 +180,8 @@ def find_preset(preset: str | Path) -> Preset:
     for name in (*FILES, *hashes):
         if name not in hashes or not (folder / name).is_file():
             raise _missing(folder / name)
-    found = Preset(str(preset), folder, hashes)
+    strength = {} if str(preset) == SD21 else read_strength(folder)
+    found = Preset(str(preset), folder, hashes, strength)
     found.check(FILES)
     return found
 

@@ -7,6 +7,7 @@ made worse ever gets less strength or more fidelity.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -23,12 +24,11 @@ Mask = NDArray[np.uint8]
 SHARE = (0.01, 0.15)  # of the pixels damaged
 GRAIN = (0.035, 0.12)  # standard deviation, sRGB values in 0..1
 BLUR = (0.35, 0.70)
-#: The most that "auto" gives an old photo: the first stage has done its work before.
-MOST_STRENGTH = 0.4
+#: The most that "auto" gives, where a preset says nothing else. Of an old photo the first stage has
+#: mended most before.
+MOST_STRENGTH: dict[str, float] = {"old-photo": 0.4, "super-resolution": 1.0, "colorize": 1.0}
 #: Less than this is not worth the time.
 LEAST_STRENGTH = 0.05
-#: Of the other tasks: they cannot do without the model.
-TASK_STRENGTH = 1.0
 #: What "auto" gives a photo that is damaged most.
 LEAST_FIDELITY = 0.5
 
@@ -67,20 +67,22 @@ class Effort:
     fidelity: float
 
 
-def effort(options: RestoreOptions, damage: Damage, *, cfw: bool) -> Effort:
+def effort(
+    options: RestoreOptions, damage: Damage, *, cfw: bool, most: Mapping[str, float] | None = None
+) -> Effort:
     """The strength and fidelity for a photo: as asked for, or by its damage.
 
     Args:
         cfw: whether there is a CFW; without one, "auto" gives fidelity 0.
+        most: the preset's own strengths by task, where they are not those of `MOST_STRENGTH`.
     """
     severity = damage.severity
+    strength = {**MOST_STRENGTH, **(most or {})}[options.task]
     if options.strength != "auto":
         strength = float(options.strength)
     elif options.task == "old-photo":
-        strength = round(MOST_STRENGTH * severity, 3)
+        strength = round(strength * severity, 3)
         strength = strength if strength >= LEAST_STRENGTH else 0.0
-    else:
-        strength = TASK_STRENGTH
     if options.fidelity != "auto":
         return Effort(strength, float(options.fidelity))
     fidelity = round(1 - (1 - LEAST_FIDELITY) * severity, 3)

@@ -107,7 +107,8 @@ class Engine:
             limit: the probability from which a pixel is damage.
         """
         damage = measure(photo, mask, limit)
-        found = effort(options, damage, cfw=self.weights.cfw is not None)
+        most = {} if self.weights.named else self.weights.preset.strength
+        found = effort(options, damage, cfw=self.weights.cfw is not None, most=most)
         if found.strength == 0 and options.variants > 1:
             logger.warning(
                 "no diffusion is called for, so the %d variants are alike; choose a strength above "
