@@ -57,13 +57,20 @@ def test_unet_and_text_encoder_learn_and_the_autoencoder_does_not(
     assert all(p.grad is None for p in task.vae.parameters())
 
 
-def test_loss_is_that_of_noise_when_nothing_is_predicted(make_diffusion_task: MakeTask) -> None:
-    task = make_diffusion_task("prior")
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_loss_is_that_of_the_target_when_nothing_is_predicted(
+    make_diffusion_task: MakeTask, prediction: str
+) -> None:
+    task = make_diffusion_task("prior", prediction=prediction)
+    assert task.scheduler.config.prediction_type == prediction
     model = task.build()
     torch.nn.init.zeros_(model["unet"].conv_out.weight)
     torch.nn.init.zeros_(model["unet"].conv_out.bias)
     sample = {k: v[None] for k, v in task.sample(0).items()}
-    torch.testing.assert_close(task.loss(model, sample)[0], sample["noise"].square().mean())
+    kept = task.schedule.alphas_cumprod[sample["t"]].view(-1, 1, 1, 1)
+    v = kept.sqrt() * sample["noise"] - (1 - kept).sqrt() * sample["z0"]
+    expected = sample["noise"] if prediction == "epsilon" else v
+    torch.testing.assert_close(task.loss(model, sample)[0], expected.square().mean())
 
 
 def test_export_is_a_complete_base_model_that_loads(

@@ -23,6 +23,7 @@ from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule, q_sample, target
 from unfade.errors import UsageError
 from unfade.models.compact import (
+    Prediction,
     TextConfig,
     UnetConfig,
     build_scheduler,
@@ -50,6 +51,7 @@ class PriorRecipe:
     """`unfade train prior`.
 
     Attributes:
+        prediction: what the UNet learns to tell.
         null: share of the samples with the null text, for guidance and for photos without prompt.
         least: a word of the captions that occurs less often gets no token.
     """
@@ -58,12 +60,13 @@ class PriorRecipe:
     views: ViewOptions = field(default_factory=ViewOptions)
     unet: UnetConfig = field(default_factory=UnetConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    prediction: Prediction = "v_prediction"
     null: float = 0.15
     least: int = 3
 
 
 class PriorTask:
-    """Cached latents of windows and what they show -> the noise that was added (Eq. 2).
+    """Cached latents of windows and what they show -> the noise that was added (Eq. 2), or v.
 
     Args:
         vae: the trained autoencoder.
@@ -85,7 +88,7 @@ class PriorTask:
         self.store = LatentStore(cache, vae, train, recipe.views, progress=progress)
         self.held_out = LatentStore(cache, vae, held_out, recipe.views)
         self.tokenizer = learn_tokenizer(train, length=recipe.text.length, least=recipe.least)
-        self.scheduler = build_scheduler()
+        self.scheduler = build_scheduler(prediction=recipe.prediction)
         self.schedule = Schedule.from_scheduler(self.scheduler)
 
     def build(self) -> nn.Module:
@@ -110,7 +113,7 @@ class PriorTask:
         return {"z0": z0, "noise": noise, "t": t, "tokens": tokens}
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Eq. 2, the mean square error of the predicted noise."""
+        """Eq. 2, the mean square error of the predicted noise, or of v."""
         unet, text_encoder = _parts(model)
         z0, noise, t = batch["z0"], batch["noise"], batch["t"]
         zt = q_sample(self.schedule, z0, noise, t)
