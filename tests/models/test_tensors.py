@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from unfade.errors import OutputError, WeightsError
 from unfade.imaging import atomic
@@ -24,6 +27,35 @@ def test_tensors_come_back_as_they_were_written(tmp_path: Path) -> None:
     found, metadata = tensors.read_tensors(tmp_path / "t")
     assert metadata == {"step": "7"} and sorted(found) == ["a", "b", "c"]
     assert all(torch.equal(found[k], given[k]) for k in given)
+
+
+def test_tensors_are_written_as_the_library_writes_them(tmp_path: Path) -> None:
+    kinds = (torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
+    given = {str(kind): (torch.rand(3, 5) * 9).to(kind) for kind in kinds}
+    given |= {"scalar": torch.tensor(2.0), "empty": torch.zeros(0, 4)}
+    wide = torch.rand(2, 3, 4, 5)
+    given["wide"] = wide.to(memory_format=torch.channels_last)
+    tensors.write_tensors(tmp_path / "ours", given, {"a": "1"})
+    save_file(given | {"wide": wide}, tmp_path / "theirs", {"a": "1"})
+    ours, theirs = load_file(tmp_path / "ours"), load_file(tmp_path / "theirs")
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        assert ours[name].dtype == value.dtype and torch.equal(ours[name], value), name
+    assert (tmp_path / "ours").stat().st_size == (tmp_path / "theirs").stat().st_size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise elsewhere")
+def test_write_tensors_holds_no_second_copy_of_the_whole(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys, torch; from pathlib import Path; "
+        "from unfade.models.tensors import write_tensors; "
+        "ones = lambda: torch.ones(1 << 20, 4, 2, 2).to(memory_format=torch.channels_last); "
+        "given = {str(i): ones() for i in range(4)}; "
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak(); "
+        "write_tensors(Path(sys.argv[1]), given, {}); "
+        "sys.exit((peak() - before) // 1024 > 160)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "t")], check=True)
 
 
 def test_write_tensors_leaves_the_old_file_when_it_fails(

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,11 +13,13 @@ from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
 from unfade.diffusion.condition import ConditionKind, embed, encode
 from unfade.errors import UsageError
+from unfade.imaging import Metadata, Photo
 from unfade.models.checkpoint import load_model
 from unfade.models.enlarger import Enlarger
 from unfade.models.folder import Base
 from unfade.models.presets import ENLARGER, find_preset
 from unfade.models.stage1 import Stage1Config, Stage1Net
+from unfade.pipeline.picture import LumaPicture
 from unfade.rng import generator
 from unfade.train.feed import HELD_OUT
 from unfade.train.restorations import Restorations
@@ -116,7 +119,7 @@ def test_first_stage_mends_aged_photos_alone(
         torch.nn.init.normal_(parameter, std=0.05)
     batch = {
         "lq": torch.rand(3, 3, 16, 16), "mask": torch.zeros(3, 1, 16, 16),
-        "aged": torch.tensor([True, False, True]),
+        "aged": torch.tensor([True, False, True]), "gray": torch.zeros(3, dtype=torch.bool),
     }  # fmt: skip
     assert found.mended(batch) is batch["lq"]  # there is no first stage
     found.first_stage = net
@@ -124,6 +127,35 @@ def test_first_stage_mends_aged_photos_alone(
     assert torch.equal(out[1], batch["lq"][1])
     torch.testing.assert_close(out[0], net(batch["lq"][:1], batch["mask"][:1])[0].clamp(0, 1))
     assert (out[2] - batch["lq"][2]).abs().max() > 1e-3
+
+
+def test_photos_to_colour_are_shown_as_restoring_shows_them(
+    base: Base, photos: list[CleanPhoto], cache: Path
+) -> None:
+    found = pairs(base, photos, cache, old_photo=0.0, colorize=1.0, super_resolution=0.0)
+    torch.manual_seed(0)
+    net = Stage1Net(Stage1Config([8] * 3, [1] * 3)).eval().requires_grad_(False)
+    for parameter in net.net.leave.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    found.first_stage = net
+    samples = [found.sample(n) for n in range(12)]
+    batch = {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
+    assert batch["gray"].all() and batch["aged"].any() and not batch["aged"].all()
+    shown = found.mended(batch)
+    for i, aged in enumerate(batch["aged"].tolist()):
+        seen = batch["lq"][i : i + 1]
+        if aged:
+            seen = net(seen, batch["mask"][i : i + 1]).clamp(0, 1)
+            assert (seen[0, 0] - seen[0, 2]).abs().max() > 0.01  # the first stage tints it
+        photo = as_photo(seen[0])
+        restored = LumaPicture(photo).read(slice(0, 16), slice(0, 16))
+        torch.testing.assert_close(shown[i : i + 1], restored, atol=1e-4, rtol=0)
+
+
+def as_photo(rgb: torch.Tensor) -> Photo:
+    """(3, H, W) -> 16 bits."""
+    native = np.rint(rgb.permute(1, 2, 0).numpy() * 65535).astype(np.uint16)
+    return Photo(native, None, Metadata(exif=None, icc=None, xmp=None, dpi=None, format="PNG"))
 
 
 def test_condition_is_the_photo_or_its_latent_with_the_mask(

@@ -69,6 +69,7 @@ class TaskInput:
         lq: (H, W, 3) float32, sRGB [0, 1], of the size of the clean crop.
         mask: (H, W) float32 in {0, 1}, 1 = damaged.
         aged: whether the first stage mends it before the diffusion sees it.
+        gray: whether the diffusion sees the luma alone, of what the first stage leaves.
         prompted: whether it may come with a caption; super-resolution never does.
         small: (H / scale, W / scale, 3), what lq is the bicubic enlargement of; None where
             nothing is to be enlarged.
@@ -78,6 +79,7 @@ class TaskInput:
     mask: Mask
     aged: bool
     prompted: bool
+    gray: bool = False
     small: Image | None = None
 
 
@@ -111,9 +113,10 @@ def draw_task(hq: Image, rng: np.random.Generator, options: RestorationOptions) 
     if roll < options.super_resolution + options.colorize:
         gray = np.repeat(luma(hq)[..., None], 3, 2)
         if rng.random() >= options.aged:
-            return TaskInput(gray, empty, aged=False, prompted=True)
+            return TaskInput(gray, empty, aged=False, prompted=True, gray=True)
         lq, mask = _aged(gray, rng, options)
-        return TaskInput(np.repeat(luma(lq)[..., None], 3, 2), mask, aged=True, prompted=True)
+        lq = np.repeat(luma(lq)[..., None], 3, 2)
+        return TaskInput(lq, mask, aged=True, prompted=True, gray=True)
     if rng.random() < options.clean:
         return TaskInput(hq, empty, aged=True, prompted=True)
     lq, mask = _aged(hq, rng, options)

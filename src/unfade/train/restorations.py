@@ -16,6 +16,7 @@ from unfade.data.pairs import check_size
 from unfade.data.restoration import RestorationOptions, TaskInput, draw_task
 from unfade.data.sources import CleanPhoto, hold_out
 from unfade.data.windows import ViewOptions, Window
+from unfade.degrade.ops import LUMA
 from unfade.diffusion.condition import ConditionKind, encode, make_condition, prompt_length
 from unfade.models.checkpoint import load_model
 from unfade.models.enlarger import SCALE, Enlarger
@@ -71,7 +72,7 @@ class Restorations:
                 self.enlarger = load_model(compact.folder / ENLARGER, Enlarger)
 
     def sample(self, number: int) -> Batch:
-        """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and prompt.
+        """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and gray (); the prompt.
 
         The prompt is tokens (L,) or, where prompts are cached, text (L, D).
         """
@@ -87,6 +88,7 @@ class Restorations:
             "lq": self._shown(given),
             "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
             "aged": torch.tensor(given.aged),
+            "gray": torch.tensor(given.gray),
             **self._prompt(store, window, rng, prompted),
         }
 
@@ -111,14 +113,19 @@ class Restorations:
         return {"tokens": tokenize(self.base.tokenizer, prompt, self.length)}
 
     def mended(self, batch: Batch) -> Tensor:
-        """The degraded photos (N, 3, H, W), aged ones as the first stage leaves them."""
+        """The degraded photos (N, 3, H, W), aged ones as the first stage leaves them.
+
+        It works in colours; where colours are to be found, its luma is what remains.
+        """
         lq, index = batch["lq"], batch["aged"].nonzero()[:, 0]
         if self.first_stage is None or len(index) == 0:
             return lq
         first = self.first_stage.to(lq.device)
         with torch.no_grad():
             out = first(lq[index], batch["mask"][index]).float().clamp(0, 1)
-        return lq.index_copy(0, index, out.to(lq.dtype))
+        mended = lq.index_copy(0, index, out.to(lq.dtype))
+        gray = torch.einsum("c,nchw->nhw", lq.new_tensor(LUMA), mended)[:, None]  # (N, 1, H, W)
+        return torch.where(batch["gray"][:, None, None, None], gray, mended)
 
     def condition(self, kind: ConditionKind, picture: Tensor, mask: Tensor) -> Tensor:
         """What a ControlNet of this kind sees of photos (N, 3, H, W), mask (N, 1, H, W)."""

@@ -114,8 +114,10 @@ class Stage1Task:
             fold_norms(self.detector)
 
     def build(self) -> nn.Module:
-        """The untrained network."""
-        return Stage1Net(self.recipe.model)
+        """The untrained network; what is not trained asks for no gradient."""
+        network = Stage1Net(self.recipe.model)
+        network.net.requires_grad_(self.recipe.local)
+        return network
 
     def sample(self, number: int) -> Batch:
         """The lq and hq (3, H, W); mask, and damage = the mask and what it missed (1, H, W)."""
