@@ -92,3 +92,45 @@ def test_damage_of_a_photo_does_not_depend_on_the_others(photos: Path, tmp_path:
     all_of_them, _ = make_folders(tmp_path / "a", made, "moderate")
     alone, _ = make_folders(tmp_path / "b", replace(made, pairs=made.pairs[2:3]), "moderate")
     assert np.array_equal(pixels(all_of_them / "p6.png"), pixels(alone / "p6.png"))
+
+
+@pytest.mark.parametrize("part", ["lq", "hq"])
+def test_a_picture_that_has_gone_is_made_again(photos: Path, tmp_path: Path, part: str) -> None:
+    made = plan(open_folder(photos), quick=True, seed=0)
+    inputs, _ = make_folders(tmp_path / "work", made, "sr4")
+    lost = inputs.parent / part / "p3.png"
+    lost.unlink()
+    make_folders(tmp_path / "work", made, "sr4")
+    assert lost.is_file()
+
+
+def test_pictures_are_made_again_when_a_photo_of_the_same_size_took_its_place(
+    photos: Path, tmp_path: Path
+) -> None:
+    for path in photos.glob("p*.png"):
+        cv2.imwrite(str(path.with_suffix(".bmp")), pixels(path))
+        path.unlink()
+    made = plan(open_folder(photos), quick=True, seed=0)
+    inputs, _ = make_folders(tmp_path / "work", made, "gray")
+    first = pixels(inputs / "p1.png")
+    size = (photos / "p1.bmp").stat().st_size
+    (photos / "p1.bmp").write_bytes((photos / "p2.bmp").read_bytes())
+    assert (photos / "p1.bmp").stat().st_size == size
+    make_folders(tmp_path / "work", made, "gray")
+    assert not np.array_equal(pixels(inputs / "p1.png"), first)
+
+
+def test_pictures_are_made_again_when_the_damaged_photo_of_a_set_changed(
+    photos: Path, tmp_path: Path
+) -> None:
+    found = open_folder(photos)
+    damaged = photos / "p1.png"
+    pairs = tuple(replace(pair, lq=pair.hq) for pair in found.pairs if pair.name == "p1")
+    clean = tmp_path / "clean.png"
+    clean.write_bytes(damaged.read_bytes())
+    made = plan(replace(found, pairs=(replace(pairs[0], hq=clean),)), quick=True, seed=0)
+    inputs, _ = make_folders(tmp_path / "work", made, "real")
+    damaged.write_bytes((photos / "p2.png").read_bytes())
+    first = pixels(inputs / "p1.png")
+    make_folders(tmp_path / "work", made, "real")
+    assert not np.array_equal(pixels(inputs / "p1.png"), first)

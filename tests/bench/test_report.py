@@ -15,9 +15,9 @@ import pytest
 from unfade.bench import crops
 from unfade.bench.cases import BenchRow, Case, Cost
 from unfade.bench.crops import shown_scenes
-from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grid
+from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grids
 from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
-from unfade.bench.published import SUPER_RESOLUTION
+from unfade.bench.published import DREALSR, REALSR, SUPER_RESOLUTION
 from unfade.bench.report import write_report
 from unfade.bench.run import Failure, Run
 from unfade.bench.scenes import scenes_of
@@ -126,12 +126,24 @@ def test_cost_is_for_a_megapixel(tally: Tally) -> None:
 
 
 def test_printed_figures_stand_beside_ours_and_none_is_invented(tally: Tally) -> None:
-    grid = printed_grid(tally, SUPER_RESOLUTION)
+    grid, _ = printed_grids(tally, [SUPER_RESOLUTION])
     rows = {row[0].text: row for row in grid.rows}
     assert [cell.text for cell in rows["StableSR"][1:]] == ["not given", "32.08 / 23.26"]
     assert rows["SwinIR"][2].text == "not at hand"
-    assert rows["ours <b>"][1].value == 30.0 and rows["ours <b>"][2].text == "–"
+    assert rows["ours <b>"][1].value == 32.0 and rows["ours <b>"][2].text == "–"
     assert "arXiv 2305.07015" in grid.note
+
+
+def test_sets_of_photos_are_not_mixed_beside_the_paper(run: Run) -> None:
+    names = ("RealSR", "DRealSR")
+    run.cases = [replace(case, dataset=name) for case, name in zip(run.cases, names, strict=True)]
+    run.rows = [
+        replace(row, dataset=names[0] if row.value == 1.0 else names[1]) for row in run.rows
+    ]
+    grids = printed_grids(Tally(run, "sweep"), [REALSR, DREALSR])
+    assert [grid.title.split(": ")[1].split(",")[0] for grid in grids] == [*names]
+    ours = [row[1].value for grid in grids for row in grid.rows if row[0].text == "ours <b>"]
+    assert ours == [32.0, 28.0]
 
 
 def test_curves_have_a_line_for_each_method(tally: Tally) -> None:

@@ -23,6 +23,7 @@ from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention
 from unfade.errors import UsageError
+from unfade.eval.images import Protocol
 
 Bench = Callable[..., Run]
 
@@ -202,6 +203,39 @@ def test_what_is_kept_has_a_gamma_of_one_and_what_is_lost_less(bench: Bench) -> 
     assert retention(case, "p0", references / "p0.png") > 1
     assert retention(case, "p1", inputs) < 0.9
     assert "gamma" in (run.out / "tables.md").read_text("utf-8")
+
+
+def test_what_does_nothing_has_a_gamma_of_one_where_inputs_are_smaller(bench: Bench) -> None:
+    run = bench("retention", "input")
+    small = [row for row in run.rows if row.degradation in ("sr2", "sr4")]
+    assert len(small) == 4
+    assert [row.values["retention"] for row in small] == pytest.approx([1] * 4, abs=0.01)
+
+
+def test_mixtures_are_compared_with_methods_for_one_task(bench: Bench) -> None:
+    run = bench("mixtures", *TABLES["mixtures"].methods[:5])
+    assert run.failures == [] and len(run.rows) == 5 * 2 * len(run.cases)
+    scratched = {
+        row.method: row.values["psnr"]
+        for row in run.rows
+        if row.degradation == "noise+blur" and row.image == "p0"
+    }
+    assert scratched["opencv-denoise"] > scratched["input"] == scratched["opencv-inpaint"]
+
+
+def test_a_table_is_measured_on_luma_without_its_border_when_asked(
+    photos: Path, tmp_path: Path
+) -> None:
+    runs = [
+        run_table(
+            TABLES["sr4"], parse_methods(["input"]), photos, tmp_path / "out", quick=True,
+            protocol=protocol,
+        )
+        for protocol in (None, Protocol("y", 4))
+    ]  # fmt: skip
+    rgb, luma = (run.rows[0].values["psnr"] for run in runs)
+    assert abs(rgb - luma) > 0.1
+    assert "on Y, crop border 4" in (tmp_path / "out" / "tables.md").read_text("utf-8")
 
 
 def test_alignment_with_the_input_is_one_when_the_output_is_the_clean_photo(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -282,3 +283,31 @@ def test_metric_without_weights_is_told_before_any_work(
     assert evaluate(folders["low"], *arguments) == 1
     out, err = capfd.readouterr()
     assert out == "" and "curl -L" in err
+
+
+def test_an_out_that_cannot_be_written_is_told_before_any_work(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    scored: list[object] = []
+    monkeypatch.setattr(
+        "unfade.eval.evaluation.Evaluation.add", lambda _, match: scored.append(match)
+    )
+    (tmp_path / "file").write_text("x")
+    for name in ("file/scores", "file/rows.csv"):
+        out = tmp_path / name
+        assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK, "-o", out) == 1
+        assert "expected a folder to write to" in capfd.readouterr().err
+    assert scored == []
+
+
+def test_what_has_no_partner_is_told_before_the_others_are_scored(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    (folders["low"] / "a.png").unlink()
+    monkeypatch.setattr(
+        "unfade.eval.evaluation.Evaluation.add", lambda *_: click.echo("scored", err=True)
+    )
+    assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK) == 1
+    err = capfd.readouterr().err
+    assert err.index("no result of low") < err.index("scored")
+    assert err.count("no result of low") == 1

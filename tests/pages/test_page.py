@@ -38,3 +38,8 @@ def test_scene_starts_with_what_it_is_told() -> None:
     left, right = re.findall(r'<select data-part="\w+">(.*?)</select>', made)
     assert '<option value="0" selected>a<' in left
     assert '<option value="2" selected>c<' in right
+
+
+def test_more_text_stands_small_below_the_number() -> None:
+    made = pages.cell("1.00", 1.0, below="[<2>]")
+    assert made == '<td data-value="1.0">1.00 <small>[&lt;2&gt;]</small></td>'

@@ -10,6 +10,7 @@ import numpy as np
 from unfade.degrade import MIXTURES, SEVERITIES, degrade, kernels, ops
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
+from unfade.eval.images import cubic
 
 BLUR_SIDE = 512  # pixels; the crop for which the level of a blur is its sigma in pixels
 _BLUR = re.compile(r"blur(\d+(?:\.\d+)?)")
@@ -83,10 +84,7 @@ def _cubic_weights(length: int, scale: int) -> Image:
     for i in range(length // scale):
         centre = (i + 0.5) * scale - 0.5
         taps = np.arange(int(np.ceil(centre - 2 * scale)), int(centre + 2 * scale) + 1)
-        x = np.abs(taps - centre) / scale
-        near = 1.5 * x**3 - 2.5 * x**2 + 1
-        far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
-        weight = np.where(x <= 1, near, np.where(x < 2, far, 0))
+        weight = cubic(np.abs(taps - centre) / scale)
         mirrored = np.where(
             taps < 0, -1 - taps, np.where(taps >= length, 2 * length - 1 - taps, taps)
         )

@@ -27,7 +27,7 @@ WORK = "work"  # inputs and references, below OUT
 
 def run_table(
     table: Table, methods: Sequence[Method], data: Path, out: Path, *, quick: bool = False,
-    seed: int = 0, progress: Progress | None = None,
+    seed: int = 0, protocol: Protocol | None = None, progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     """Builds a table's cases, runs the methods, and writes the report.
 
@@ -35,6 +35,7 @@ def run_table(
         methods: at least one; those that cannot take part in a case are left out of it, and a
             sentence in the report says so.
         data, quick, seed: as `Table.build` has them.
+        protocol: of PSNR, SSIM and MS-SSIM; None is RGB with no border cropped.
         out: takes up inputs, results, rows and the report.
         progress: as `run_cases` has it.
 
@@ -49,10 +50,13 @@ def run_table(
     fitting, notes = fitted(cases, chosen)
     if fitting:
         run = run_cases(
-            fitting, chosen, out, metrics=table.metrics, extra=table.extra, progress=progress
-        )
+            fitting, chosen, out, metrics=table.metrics, extra=table.extra, protocol=protocol,
+            progress=progress,
+        )  # fmt: skip
     else:
-        run = Run(out, [], [method.name for method in chosen], table.metrics, Protocol())
+        run = Run(
+            out, [], [method.name for method in chosen], table.metrics, protocol or Protocol()
+        )
         notes.append("No method that was named can take part.")
     run.notes.extend(notes)
     table.render(run, out)

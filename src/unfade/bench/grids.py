@@ -9,17 +9,16 @@ from dataclasses import replace
 from unfade.bench.cases import Case
 from unfade.bench.published import PaperTable
 from unfade.bench.sections import NOT_AT_HAND, Cell, Grid, estimate, number
-from unfade.bench.tally import Known, Tally
-from unfade.eval.measures import SET_MEASURES
+from unfade.bench.tally import Group, Known, Tally
+from unfade.eval.measures import SET_MEASURES, titled
 from unfade.eval.statistics import RESAMPLES
 
 _LEAST_P = 0.0001  # that is written out
-_ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 
-def titled(measure: Known) -> str:
-    """The title with an arrow towards what is better."""
-    return measure.title + _ARROWS[measure.better]
+def heading(measure: Known) -> str:
+    """Of its column."""
+    return titled(measure.title, measure.better)
 
 
 def means_grid(tally: Tally, title: str) -> Grid:
@@ -43,7 +42,7 @@ def means_grid(tally: Tally, title: str) -> Grid:
         "Bold: the best mean of the case; the intervals say whether that means anything."
     )
     return Grid(
-        title, ["case", "method", "images", *(titled(m) for m in measures.values())], rows, note
+        title, ["case", "method", "images", *(heading(m) for m in measures.values())], rows, note
     )
 
 
@@ -62,14 +61,24 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
     return out
 
 
-def printed_grid(tally: Tally, paper: PaperTable) -> Grid:
-    """Every system of the paper's table, what it printed, and what was measured here."""
+def printed_grids(tally: Tally, papers: Sequence[PaperTable]) -> list[Grid]:
+    """For each case, every system of the paper's table: what it printed, what was measured here."""
+    return [_printed_grid(tally, _paper_of(group, papers), group) for group in tally.groups]
+
+
+def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable:
+    """The table of the photos' own set; of others the first."""
+    name = group.cases[0].dataset
+    return next((paper for paper in papers if name.startswith(paper.dataset)), papers[0])
+
+
+def _printed_grid(tally: Tally, paper: PaperTable, group: Group) -> Grid:
     names = [name for name in paper.metrics if name in tally.measures]
-    own = [method for method in tally.methods() if method not in paper.systems]
-    rows = [_printed_row(tally, paper, system, names) for system in (*paper.systems, *own)]
+    own = [method for method in tally.methods(group.cases) if method not in paper.systems]
+    rows = [_printed_row(tally, paper, group, system, names) for system in (*paper.systems, *own)]
     columns = ["system"]
     for name in names:
-        title = titled(tally.measures[name])
+        title = heading(tally.measures[name])
         columns += [f"{title} here", f"{title} printed"]
     sources = [
         f"{system}, {tally.measures[name].title} {figure.value:g}: {figure.source}"
@@ -85,15 +94,17 @@ def printed_grid(tally: Tally, paper: PaperTable) -> Grid:
     )
     if sources:
         note += f" Sources: {'; '.join(sources)}."
-    return Grid(f"Beside the paper ({paper.source})", columns, rows, note)
+    return Grid(f"Beside the paper ({paper.source}): {group.label}", columns, rows, note)
 
 
-def _printed_row(tally: Tally, paper: PaperTable, system: str, names: Sequence[str]) -> list[Cell]:
+def _printed_row(
+    tally: Tally, paper: PaperTable, group: Group, system: str, names: Sequence[str]
+) -> list[Cell]:
     row = [Cell(system)]
-    count = tally.count(tally.cases, system)
+    count = tally.count(group.cases, system)
     for name in names:
         digits = tally.measures[name].digits
-        found = tally.estimate(tally.cases, system, name)
+        found = tally.estimate(group.cases, system, name)
         row.append(estimate(found, digits, count) if count else Cell("not given"))
         printed = paper.figures.get((system, name), ())
         values = " / ".join(f"{figure.value:.{digits}f}" for figure in printed)

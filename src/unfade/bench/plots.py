@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import unfade.manifest as manifests
-from unfade.bench.grids import titled
+from unfade.bench.grids import heading
 from unfade.bench.sections import Figure
 from unfade.bench.tally import Tally
 from unfade.errors import UsageError
@@ -85,7 +85,7 @@ def curves(tally: Tally, stem: str, x: str, metrics: Sequence[str], *, log: str 
         if name in tally.measures:
             lines = _swept_lines(tally, name)
             if any(len(line.x) > 1 for line in lines):
-                panels.append(Panel(x, titled(tally.measures[name]), lines, log=log))
+                panels.append(Panel(x, heading(tally.measures[name]), lines, log=log))
     text = f"{', '.join(panel.y for panel in panels)} over {x}, with 95 % intervals"
     return [Plot(stem, f"{x}: {len(panels)} metrics", text, panels)] if panels else []
 
@@ -118,7 +118,7 @@ def scatter(tally: Tally, stem: str, x: str, y: str, title: str) -> list[Plot]:
             right, high = (tally.estimate(group.cases, method, name) for name in (x, y))
             if right.count and high.count:
                 points.append(Line(method, [right.mean], [high.mean]))
-        across, up = (titled(tally.measures[name]) for name in (x, y))
+        across, up = (heading(tally.measures[name]) for name in (x, y))
         panels.append(Panel(across, up, points, group.label, joined=False))
     text = f"{title}: one point for each method"
     return [Plot(stem, title, text, panels)] if panels else []

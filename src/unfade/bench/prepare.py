@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from unfade.degrade.types import Image
 from unfade.errors import UsageError
 from unfade.eval.evaluation import read_rgb
 from unfade.imaging.atomic import atomic_file
+from unfade.manifest import sha256_file
 from unfade.rng import generator
 
 SIDE = 512  # pixels a side of the clean crops: the papers' 128 -> 512 protocol
@@ -102,7 +104,7 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
     folder = work / f"{_plain(plan.dataset.name)}-{degradation}-{plan.side}"
     inputs, references = folder / "lq", folder / "hq"
     made, record = folder / _MADE, _record(plan, degradation)
-    if made.is_file() and made.read_text("utf-8") == record:
+    if made.is_file() and made.read_text("utf-8") == record and _complete(folder, plan):
         return inputs, references
     made.unlink(missing_ok=True)
     for part in (inputs, references):
@@ -174,9 +176,29 @@ def _plain(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
 
 
+def _complete(folder: Path, plan: Plan) -> bool:
+    """Whether inputs and references are those of the plan, none missing and none more."""
+    wanted = {f"{pair.name}.png" for pair in plan.pairs}
+    return all({p.name for p in (folder / part).glob("*")} == wanted for part in ("lq", "hq"))
+
+
 def _record(plan: Plan, degradation: str) -> str:
     """What the pictures depend on."""
-    files = [(pair.name, pair.hq.stat().st_size) for pair in plan.pairs]
+    files = [
+        (pair.name, _digest(pair.hq), None if pair.lq is None else _digest(pair.lq))
+        for pair in plan.pairs
+    ]
     content: dict[str, object] = {"note": plan.note, "version": _VERSION, "side": plan.side,
                "seed": plan.seed, "degradation": degradation, "photos": files}  # fmt: skip
     return json.dumps(content)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a photo, read once for all tables of a command."""
+    state = path.stat()
+    return _digest_of(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.cache
+def _digest_of(path: Path, size: int, time_ns: int) -> str:
+    return sha256_file(path)

@@ -23,15 +23,17 @@ class Printed:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """The rows of a paper's table.
+    """The rows of a paper's table that belong to one set of photos.
 
     Attributes:
+        dataset: how the name of the set begins; "" where the paper's is not known.
         metrics: of the columns that unfade can measure too.
         systems: names as printed, in order; the paper's own last.
         figures: (system, metric) -> what was printed.
     """
 
     source: str
+    dataset: str
     metrics: tuple[str, ...]
     systems: tuple[str, ...]
     figures: dict[tuple[str, str], tuple[Printed, ...]]
@@ -43,12 +45,14 @@ _ENLARGERS = ("SwinIR", "Real-ESRGAN", "CDFormer", "SinSR", "DiffIR", "StableSR"
 
 OLD_PHOTO = PaperTable(
     f"{IIDE}, Table I",
+    "DIV2K",
     _METRICS,
     ("Bringing Old Photos Back to Life", "DeOldify", "Bringing Old Photos + DeOldify", *_OURS),
     {},
 )
 SUPER_RESOLUTION = PaperTable(
     f"{IIDE}, Table II",
+    "DIV2K",
     _METRICS,
     (*_ENLARGERS, *_OURS),
     {
@@ -58,5 +62,6 @@ SUPER_RESOLUTION = PaperTable(
         ),
     },
 )
-REAL = PaperTable(f"{IIDE}, Table III", _METRICS, (*_ENLARGERS, *_OURS), {})
-COLOUR = PaperTable(f"{IIDE}, Table IV", _METRICS, ("L-CoDe", "UniColor", *_OURS), {})
+REALSR = PaperTable(f"{IIDE}, Table III", "RealSR", _METRICS, (*_ENLARGERS, *_OURS), {})
+DREALSR = PaperTable(f"{IIDE}, Table III", "DRealSR", _METRICS, (*_ENLARGERS, *_OURS), {})
+COLOUR = PaperTable(f"{IIDE}, Table IV", "", _METRICS, ("L-CoDe", "UniColor", *_OURS), {})

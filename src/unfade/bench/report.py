@@ -88,7 +88,9 @@ def _grid(grid: Grid, *, folded: bool) -> str:
 def _cell(cell: Cell) -> str:
     kind = cell.kind if cell.kind in ("best", "printed") else ""
     empty = "empty" if cell.text in ("–", "not at hand", "not given") else ""
-    return pages.cell(cell.text, cell.value, kind=" ".join(filter(None, (kind, empty))))
+    mean, sign, rest = cell.text.partition(" [")  # the interval takes a line of its own
+    below = sign.lstrip() + rest
+    return pages.cell(mean, cell.value, kind=" ".join(filter(None, (kind, empty))), below=below)
 
 
 def _figure(title: str, text: str, path: Path) -> str:

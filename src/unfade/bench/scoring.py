@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from unfade._version import __version__
 from unfade.bench.cases import BenchRow, Case
+from unfade.bench.fingerprint import fingerprint
 from unfade.bench.places import Places
 from unfade.bench.record import Record
 from unfade.bench.restoring import sentence
@@ -98,7 +98,9 @@ class CaseScoring:
             tick: called with the number of results that are scored since.
         """
         hashes = {name: sha256_file(path) for name, path in references.items()}
-        key = json.dumps({"unfade": __version__, **asdict(self.protocol)})
+        key = json.dumps(
+            {"measures": fingerprint([*self.measures, *self.sets]), **asdict(self.protocol)}
+        )
         todo = {method: self._unscored(record, hashes, key) for method, record in records.items()}
         tick(sum(len(r.results) for r in records.values()) - sum(map(len, todo.values())))
         evaluation = Evaluation(self.measures, self.sets, self.protocol)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from unfade.config import from_dict
 from unfade.errors import InputError, UnfadeError
 from unfade.eval.statistics import Estimate
+from unfade.eval.tables import estimate_text, table_line
 from unfade.imaging.atomic import atomic_file
 
 #: What a cell says where a paper's printed figure cannot be had.
@@ -111,15 +111,6 @@ def _stated(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in items if value is not None}
 
 
-def finite(value: Any) -> Any:
-    """The same with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: finite(own) for key, own in value.items()}  # pyright: ignore
-    if isinstance(value, list):
-        return [finite(own) for own in value]  # pyright: ignore
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def number(value: float | None, digits: int) -> Cell:
     """A number with so many digits after the point; a dash where there is none."""
     if value is None or math.isnan(value):
@@ -136,11 +127,7 @@ def estimate(found: Estimate, digits: int, count: int) -> Cell:
     """ "27.31 [26.90, 27.72]", with the number of images where it is not the row's."""
     if found.count == 0 or math.isnan(found.mean):
         return Cell("–")
-    text = f"{found.mean:.{digits}f}"
-    if not math.isnan(found.low):
-        text += f" [{found.low:.{digits}f}, {found.high:.{digits}f}]"
-    if found.count != count:
-        text += f" ({found.count} of {count} images)"
+    text = estimate_text(found, digits, count)
     return _sorted_by(text, found.mean)
 
 
@@ -160,12 +147,8 @@ def markdown(section: Section) -> str:
 def markdown_grid(grid: Grid) -> list[str]:
     """Its lines; the best of a group is bold, what a paper printed is in italics."""
     marks = {"best": "**", "printed": "*"}
-    lines = [_line(grid.columns), _line(["---"] * len(grid.columns))]
+    lines = [table_line(*grid.columns), table_line(*["---"] * len(grid.columns))]
     for row in grid.rows:
         marked = ((marks.get(cell.kind, ""), cell.text) for cell in row)
-        lines.append(_line([f"{mark}{text}{mark}" for mark, text in marked]))
+        lines.append(table_line(*(f"{mark}{text}{mark}" for mark, text in marked)))
     return lines
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -9,13 +9,15 @@ from functools import cached_property
 import numpy as np
 
 from unfade.bench.cases import BenchRow, Case, Cost
+from unfade.bench.methods.classics import INTERPOLATIONS, MENDING
+from unfade.bench.methods.names import FIRST_STAGE
 from unfade.bench.run import Run
 from unfade.bench.scoring import Extra
 from unfade.eval.measures import ALL_NAMES, SET_MEASURES, Better, Measure, SetMeasure, measures
 from unfade.eval.statistics import Difference, Estimate, bootstrap_mean, paired_difference
 
 #: Methods that restore without our diffusion model; another one is what a table is about.
-BASELINES = ("input", "bicubic", "lanczos", "opencv", "first-stage")
+BASELINES = (*INTERPOLATIONS, *MENDING, FIRST_STAGE)
 #: The parameter of cases that hold one photo each, with a prompt of its own: they count as one.
 PER_PHOTO = "photo"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -58,6 +59,21 @@ _PATH = click.Path(path_type=Path)
     metavar="S",
     help="Seconds after which a command is ended, for each case.  [default: none]",
 )
+@click.option(
+    "--space",
+    type=click.Choice(("rgb", "y")),
+    default="rgb",
+    show_default=True,
+    help="Of PSNR, SSIM and MS-SSIM: all channels, or BT.601 luma (16 to 235).",
+)
+@click.option(
+    "--crop-border",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="PX",
+    help="Pixels cut off each side before anything is measured.",
+)
 @click.option("--prepare", is_flag=True, help="Write and name the inputs only, for programs.")
 @click.option("--list", "listed", is_flag=True, help="Show the tables.")
 @click.option("--json", "as_json", is_flag=True, help="A summary for machines on stdout.")
@@ -71,6 +87,8 @@ def bench(
     quick: bool,
     seed: int,
     timeout: float | None,
+    space: Literal["rgb", "y"],
+    crop_border: int,
     prepare: bool,
     listed: bool,
     as_json: bool,
@@ -79,7 +97,8 @@ def bench(
 
     TABLE is a name that --list shows, several of them, `all`, or `own` for folders of yours. A
     method is a preset with options (compact:strength=0,tone=keep), first-stage, input (does
-    nothing), bicubic, lanczos, opencv, a folder of results made elsewhere, a network file (.pth,
+    nothing), bicubic, lanczos, opencv (or one task of it: opencv-inpaint, opencv-denoise,
+    opencv-sharpen, opencv-contrast), a folder of results made elsewhere, a network file (.pth,
     .safetensors; needs spandrel), a folder of an autoencoder, or a command with {input} and
     {output}. The same command again goes on where it was stopped, and does nothing twice. The
     report is DIR/report.html.
@@ -98,7 +117,9 @@ def bench(
     if out is None:
         raise UsageError("no --out", "a folder to write to", "name one")
     tables = _tables(names, lq, reference, data)
+    from unfade.bench.drive import run_table
     from unfade.bench.methods.names import parse_methods
+    from unfade.eval.images import Protocol
 
     given = parse_methods(methods, timeout_s=timeout)
     folder = data or Path()
@@ -107,7 +128,11 @@ def bench(
         return _show_cases(cases, as_json)
     _check(given, cases)
     possible = [table for table in tables if table.name not in errors]
-    return _run(possible, errors, given, folder, out, quick=quick, seed=seed, as_json=as_json)
+    run = partial(
+        run_table, data=folder, out=out, quick=quick, seed=seed,
+        protocol=Protocol(space, crop_border),
+    )  # fmt: skip
+    return _run(possible, errors, given, out, run, as_json=as_json)
 
 
 def _tables(
@@ -159,7 +184,11 @@ def _built(
 
 def _check(methods: Sequence[Method], cases: Sequence[Case]) -> None:
     """Raises, before anything runs, what keeps a named method from all cases."""
+    from unfade.bench.methods.made import ResultsFolder
+
     for method in methods:
+        if isinstance(method, ResultsFolder):
+            method.check_shared(cases)
         error: UnfadeError | None = None
         for case in cases:
             try:
@@ -173,11 +202,10 @@ def _check(methods: Sequence[Method], cases: Sequence[Case]) -> None:
 
 
 def _run(
-    tables: Sequence[Table], errors: dict[str, UnfadeError], given: Sequence[Method], data: Path,
-    out: Path, *, quick: bool, seed: int, as_json: bool,
+    tables: Sequence[Table], errors: dict[str, UnfadeError], given: Sequence[Method], out: Path,
+    run_table: Callable[..., Run], *, as_json: bool,
 ) -> int:  # fmt: skip
     """Runs the tables one after the other; what keeps one from being made stops no other."""
-    from unfade.bench.drive import run_table
     from unfade.bench.methods.names import parse_methods
 
     runs: dict[str, Run] = {}
@@ -185,9 +213,7 @@ def _run(
         methods = given or parse_methods(table.methods)
         with _steps() as report:
             try:
-                runs[table.name] = run_table(
-                    table, methods, data, out, quick=quick, seed=seed, progress=report
-                )
+                runs[table.name] = run_table(table, methods, progress=report)
             except UnfadeError as error:
                 if len(tables) + len(errors) == 1:
                     raise

@@ -153,8 +153,8 @@ def evaluate(
     evaluation.redone = _redone(names, degradation)
     matches, unmatched = folders
     evaluation.problems.extend(unmatched)
-    _score(evaluation, matches)
-    _report(evaluation, list(methods), seed, out, as_json, given)
+    told = _score(evaluation, matches)
+    _report(evaluation, list(methods), seed, out, as_json, given, told)
     return EXIT_FAILED if evaluation.failures() else 0
 
 
@@ -233,11 +233,15 @@ def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
 
 
 def _check_out(out: Path | None) -> None:
-    """UsageError, before any work, where OUT cannot be written here."""
+    """Makes the folder of OUT. UsageError or OutputError, before any work, where it cannot be."""
     from unfade.eval.tables import require_parquet
 
-    if out is not None and not out.is_dir() and out.suffix.lower() == ".parquet":
+    if out is None:
+        return
+    file = not out.is_dir() and out.suffix.lower() in _TABLES
+    if file and out.suffix.lower() == ".parquet":
         require_parquet(out)
+    manifests.make_folder(out.parent if file else out)
 
 
 def _niqe_model(path: Path | None, fit: Path | None, reference: Path) -> NiqeModel | None:
@@ -269,8 +273,13 @@ def _clean_photos(folder: Path) -> Iterator[Image]:
                 click.echo(f"Error: {explain(error, path)}", err=True)
 
 
-def _score(evaluation: Evaluation, matches: Sequence[Match]) -> None:
-    """Scores all matches. What goes wrong with one, whatever it is, does not stop the others."""
+def _score(evaluation: Evaluation, matches: Sequence[Match]) -> int:
+    """Scores all matches. What goes wrong with one, whatever it is, does not stop the others.
+
+    Returns:
+        How many of the evaluation's problems were told, each as soon as it was known.
+    """
+    told = _tell(evaluation, 0)
     with Bar(len(matches)) as bar:
         for index, match in enumerate(matches):
             bar.reporter(index, match.name)
@@ -281,20 +290,29 @@ def _score(evaluation: Evaluation, matches: Sequence[Match]) -> None:
                 fix = "look at this photo, or leave the metric out"
                 problem = InputError(got, "a score", fix, path=match.reference)
                 evaluation.problems.append(problem)
+            told = _tell(evaluation, told)
+    return told
+
+
+def _tell(evaluation: Evaluation, told: int) -> int:
+    """The problems from number `told` on, on stderr; how many there are."""
+    for problem in evaluation.problems[told:]:
+        click.echo(f"Error: {problem}", err=True)
+    return len(evaluation.problems)
 
 
 def _report(
     evaluation: Evaluation, methods: Sequence[str], seed: int, out: Path | None, as_json: bool,
-    given: Mapping[str, Distances],
+    given: Mapping[str, Distances], told: int,
 ) -> None:  # fmt: skip
-    """Problems on stderr, the tables on stdout and in OUT."""
+    """Problems that were not told yet on stderr, the tables on stdout and in OUT."""
     from unfade.eval.summary import summarise
     from unfade.eval.tables import json_text, markdown
 
     distances = evaluation.distances()
     for note in evaluation.notes():
         click.echo(f"Note: {note}", err=True)
-    for problem in evaluation.failures():
+    for problem in evaluation.failures()[told:]:
         click.echo(f"Error: {problem}", err=True)
     columns = evaluation.columns
     summary = summarise(methods, evaluation.rows, list(columns), distances, given, seed=seed)
@@ -312,13 +330,11 @@ def _write(evaluation: Evaluation, out: Path, table: str) -> None:
 
     names = list(evaluation.columns)
     if not out.is_dir() and out.suffix.lower() in _TABLES:
-        manifests.make_folder(out.parent)
         if out.suffix.lower() == ".csv":
             write_text(out, csv_text(evaluation.rows, names))
         else:
             write_parquet(out, evaluation.rows, names)
         return
-    manifests.make_folder(out)
     write_text(out / "rows.csv", csv_text(evaluation.rows, names))
     write_text(out / "tables.md", table)
     if has_parquet():

@@ -15,6 +15,7 @@ Image = NDArray[np.float32]  # (H, W, C), C = 1 or 3, [0, 1]
 Plane = NDArray[np.float64]  # (H, W), or (H, W, C) where a docstring says so
 Space = Literal["rgb", "y"]
 
+ROUNDING = (1 / 255) ** 2 / 12  # the power of rounding to 8 bits, per pixel
 _LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 
 
@@ -64,6 +65,13 @@ def gaussian_kernel(radius: int, sigma: float) -> Plane:
     """(2 * radius + 1,) taps that sum to one."""
     kernel = np.exp(-np.square(np.arange(-radius, radius + 1) / sigma) / 2)
     return kernel / kernel.sum()
+
+
+def cubic(distance: Plane) -> Plane:
+    """The weights of Keys (1981), a = -0.5, at distances >= 0 in pixels."""
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0))
 
 
 def separable(values: Plane, across: Plane, down: Plane, border: int = cv2.BORDER_REFLECT) -> Plane:

@@ -21,6 +21,12 @@ from unfade.models.alignment import alignment
 from unfade.models.content import content_features
 
 Better = Literal["higher", "lower", "neither"]
+_ARROWS: dict[Better, str] = {"higher": " ↑", "lower": " ↓", "neither": ""}
+
+
+def titled(title: str, better: Better) -> str:
+    """The title with an arrow towards what is better."""
+    return title + _ARROWS[better]
 
 
 @dataclass(frozen=True)

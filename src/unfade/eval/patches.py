@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from unfade.eval.images import Image, Plane, gaussian_kernel, luma, require_side, separable
+from unfade.eval.images import (
+    ROUNDING,
+    Image,
+    Plane,
+    gaussian_kernel,
+    luma,
+    require_side,
+    separable,
+)
 
 PATCH = 64  # pixels
 OCTAVES = 4
@@ -14,7 +22,6 @@ FEATURES = OCTAVES * (DIRECTIONS + 3)
 _WAVELENGTH = 4.0  # pixels of the octave's own grid
 _SIGMA = 0.56 * _WAVELENGTH  # a bandwidth of one octave
 _RADIUS = 6
-_FLOOR = (1 / 255) ** 2 / 12  # the power of rounding to 8 bits
 _BINOMIAL = np.array([1, 4, 6, 4, 1]) / 16
 _BLUE, _RED = (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)  # Cb, Cr of BT.601
 
@@ -45,10 +52,10 @@ def patch_statistics(image: Image) -> Plane:
     for octave in range(OCTAVES):
         side = PATCH >> octave
         energy = _gabor_energies(gray)  # (h, w, directions)
-        columns.append(np.log(_patch_means(energy, side) + _FLOOR))
+        columns.append(np.log(_patch_means(energy, side) + ROUNDING))
         columns.append(_peakedness(energy.sum(2), side))
         smooth = _smoothed(colours)
-        columns.append(np.log(_patch_means(np.square(colours - smooth), side) + _FLOOR))
+        columns.append(np.log(_patch_means(np.square(colours - smooth), side) + ROUNDING))
         gray, colours = _smoothed(gray)[::2, ::2], smooth[::2, ::2]
     return np.concatenate(columns, 1)
 
@@ -74,8 +81,8 @@ def _gabor_energies(gray: Plane) -> Plane:
 
 def _peakedness(energy: Plane, side: int) -> Plane:
     """(h, w) -> (N, 1): log of mean square over squared mean, 0 for an even energy."""
-    mean = _patch_means(energy[..., None], side) + _FLOOR
-    square = _patch_means(np.square(energy + _FLOOR)[..., None], side)
+    mean = _patch_means(energy[..., None], side) + ROUNDING
+    square = _patch_means(np.square(energy + ROUNDING)[..., None], side)
     return np.log(square / np.square(mean))
 
 

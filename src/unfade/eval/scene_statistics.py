@@ -8,7 +8,15 @@ import cv2
 import numpy as np
 
 from unfade.eval.aggd import fit_aggd
-from unfade.eval.images import Image, Plane, gaussian_kernel, luma, require_side, separable
+from unfade.eval.images import (
+    Image,
+    Plane,
+    cubic,
+    gaussian_kernel,
+    luma,
+    require_side,
+    separable,
+)
 
 BLOCK = 96  # pixels, at the first of the two scales
 FEATURES = 36
@@ -68,9 +76,7 @@ def _blurred(gray: Plane) -> Plane:
 def _halved(gray: Plane) -> Plane:
     """Half the size (of even sides) by the cubic of a = -0.5, widened against aliasing."""
     distance = np.array([0.25, 0.75, 1.25, 1.75])  # of the eight taps, in pixels of the result
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    half = np.where(distance <= 1, near, far)
+    half = cubic(distance)
     kernel = np.concatenate([half[::-1], half]) / 2
     return separable(gray, kernel, kernel)[::2, ::2]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from unfade.eval.images import Image, Plane, luma, require_same_size, require_side
+from unfade.eval.images import ROUNDING, Image, Plane, luma, require_same_size, require_side
 
 BINS = 32
-_FLOOR = (1 / 255) ** 2 / 12  # the power of rounding to 8 bits, per pixel
 MIN_SIDE = 2 * BINS
 
 
@@ -53,5 +52,5 @@ def spectrum_distance(image: Image, target: Image) -> float:
         InputError: the sizes differ, or a side has fewer than 64 pixels.
     """
     require_same_size(image, target)
-    ratio = (radial_spectrum(image) + _FLOOR) / (radial_spectrum(target) + _FLOOR)
+    ratio = (radial_spectrum(image) + ROUNDING) / (radial_spectrum(target) + ROUNDING)
     return float(np.sqrt(np.mean(np.square(10 * np.log10(ratio)))))

@@ -16,12 +16,10 @@ from unfade._version import __version__
 from unfade.errors import UsageError
 from unfade.eval.evaluation import Distances, Evaluation, Row
 from unfade.eval.images import Protocol
-from unfade.eval.measures import GIVEN_MEASURES, SET_MEASURES, Measure, SetMeasure
+from unfade.eval.measures import GIVEN_MEASURES, SET_MEASURES, Measure, SetMeasure, titled
 from unfade.eval.statistics import RESAMPLES, Difference, Estimate
 from unfade.eval.summary import Comparison, Summary
 from unfade.imaging.atomic import atomic_file
-
-_ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 
 def markdown(
@@ -35,14 +33,18 @@ def markdown(
         f"Space {protocol.space}, crop border {protocol.crop_border}, data range 1. Means over "
         f"images with 95 % intervals ({RESAMPLES} bootstrap resamples, seed {seed}).",
         "",
-        *_head("method", "images", *(_title(known[n]) for n in (*measures, *sets, *given))),
+        *_head(
+            "method",
+            "images",
+            *(titled(known[n].title, known[n].better) for n in (*measures, *sets, *given)),
+        ),
     ]
     for method, means in summary.means.items():
         count = summary.images[method]
-        cells = [_estimate(means[name], measures[name].digits, count) for name in measures]
+        cells = [estimate_text(means[name], measures[name].digits, count) for name in measures]
         cells += [_distance(summary.distances.get(method), n, known[n].digits, count) for n in sets]
         cells += [_distance(summary.given.get(method), n, known[n].digits, count) for n in given]
-        lines.append(_line(method, str(count), *cells))
+        lines.append(table_line(method, str(count), *cells))
     if summary.comparisons:
         lines += [
             "", "Paired differences over the images that both have; p of Wilcoxon's signed-rank "
@@ -91,7 +93,7 @@ def json_text(summary: Summary, evaluation: Evaluation, *, seed: int = 0) -> str
         "failed": [str(problem) for problem in evaluation.failures()],
         "notes": [str(note) for note in evaluation.notes()],
     }
-    return json.dumps(_finite(content), allow_nan=False)
+    return json.dumps(finite(content), allow_nan=False)
 
 
 def _set_names(of: Mapping[str, Distances]) -> list[str]:
@@ -102,12 +104,12 @@ def _distances(distances: Distances | None) -> dict[str, object] | None:
     return None if distances is None else asdict(distances)
 
 
-def _finite(value: object) -> object:
+def finite(value: object) -> Any:
     """The same with None for what JSON has no number for."""
     if isinstance(value, dict):
-        return {key: _finite(v) for key, v in cast(dict[str, object], value).items()}
+        return {key: finite(v) for key, v in cast(dict[str, object], value).items()}
     if isinstance(value, list):
-        return [_finite(v) for v in cast(list[object], value)]
+        return [finite(v) for v in cast(list[object], value)]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -144,13 +146,9 @@ def write_parquet(path: Path, rows: Sequence[Row], names: Sequence[str]) -> None
         parquet.write_table(arrow.table(columns, schema=arrow.schema(fields)), file)
 
 
-def _title(measure: Measure | SetMeasure) -> str:
-    return measure.title + _ARROWS[measure.better]
-
-
-def _estimate(estimate: Estimate, digits: int, count: int) -> str:
+def estimate_text(estimate: Estimate, digits: int, count: int) -> str:
     """ "27.31 [26.90, 27.72]", with the number of images where it is not the row's."""
-    if estimate.count == 0:
+    if estimate.count == 0 or math.isnan(estimate.mean):
         return "–"
     text = f"{estimate.mean:.{digits}f}"
     if not math.isnan(estimate.low):
@@ -173,14 +171,15 @@ def _comparison(comparison: Comparison, measure: Measure) -> str:
     count = difference.estimate.count
     p = difference.p
     shown = "needs scipy" if p is None else "–" if math.isnan(p) else f"{p:.3g}"
-    interval = _estimate(difference.estimate, measure.digits, count)
+    interval = estimate_text(difference.estimate, measure.digits, count)
     names = comparison.first, comparison.second, measure.title
-    return _line(*names, str(count), interval, shown)
+    return table_line(*names, str(count), interval, shown)
 
 
 def _head(*cells: str) -> tuple[str, str]:
-    return _line(*cells), _line(*("---" for _ in cells))
+    return table_line(*cells), table_line(*("---" for _ in cells))
 
 
-def _line(*cells: str) -> str:
+def table_line(*cells: str) -> str:
+    """A line of a markdown table."""
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -73,7 +73,10 @@ for (const scene of document.querySelectorAll(".scene")) {
   const ready = () => {
     show();
     part();
-    zoom(zooms.find((button) => button.dataset.zoom === scene.dataset.zoom));
+    // what was asked for, or less where the page is too narrow for it
+    const room = scene.querySelector(".strip").clientWidth / pictures[0].naturalWidth;
+    const most = Math.max(1, Math.min(room, Number(scene.dataset.zoom)));
+    zoom(zooms.findLast((button) => Number(button.dataset.zoom) <= most));
   };
   if (pictures[0].complete) ready();
   else pictures[0].addEventListener("load", ready, { once: true });

@@ -89,7 +89,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     )
 
 
-def cell(shown: str, value: float | None = None, *, kind: str = "", link: str = "") -> str:
+def cell(
+    shown: str, value: float | None = None, *, kind: str = "", link: str = "", below: str = ""
+) -> str:
     """One cell of a table.
 
     Args:
@@ -97,11 +99,13 @@ def cell(shown: str, value: float | None = None, *, kind: str = "", link: str = 
         value: that its column is sorted by; None sorts last.
         kind: classes of the style sheet: "best", "printed", "empty".
         link: address that the text leads to.
+        below: more text, small, on a line of its own.
     """
     number = "" if value is None else f' data-value="{value!r}"'
     names = f' class="{kind}"' if kind else ""
     inner = f'<a href="{text(link)}">{text(shown)}</a>' if link else text(shown)
-    return f"<td{names}{number}>{inner}</td>"
+    more = f" <small>{text(below)}</small>" if below else ""
+    return f"<td{names}{number}>{inner}{more}</td>"
 
 
 def scene(

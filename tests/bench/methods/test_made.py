@@ -101,3 +101,17 @@ def test_wrong_results_are_refused_before_anything_runs(
         run_cases([make_case()], [method], tmp_path / "out", metrics=["psnr"])
     assert words in str(caught.value)
     assert not (tmp_path / "out/results").exists()
+
+
+def test_one_folder_is_not_taken_for_the_results_of_several_tables(
+    make_case: MakeCase, results: Path
+) -> None:
+    method = ResultsFolder("x", results)
+    cases = [make_case(table="old-photo"), make_case(table="sr4")]
+    method.check_shared(cases[:1])
+    with pytest.raises(UsageError, match="the same results for old-photo/Set-noise and sr4"):
+        method.check_shared(cases)
+    shutil.copytree(results, results / "sr4" / "Set-noise")
+    for path in results.glob("*.tif"):
+        path.unlink()
+    method.check_shared(cases)

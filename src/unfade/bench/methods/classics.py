@@ -19,7 +19,15 @@ from unfade.bench.methods.pictures import (
     with_pixels,
 )
 from unfade.bench.results import target_size
-from unfade.eval.classical import classical
+from unfade.eval.classical import (
+    Pixels,
+    classical,
+    denoised,
+    inpainted,
+    noise_level,
+    sharpened,
+    stretched,
+)
 from unfade.eval.images import Image
 from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value
@@ -34,6 +42,16 @@ INTERPOLATIONS = {
     "lanczos": cv2.INTER_LANCZOS4,
 }
 OPENCV = "opencv"
+#: name -> OpenCV's mending of photo and mask: all of it, or for one task, with denoising as strong
+#: as there is noise.
+MENDING: dict[str, Callable[[Pixels, Pixels], Pixels]] = {
+    OPENCV: classical,
+    "opencv-inpaint": inpainted,
+    "opencv-denoise": lambda lq, _: denoised(lq, max(3.0, noise_level(lq))),
+    "opencv-sharpen": lambda lq, _: sharpened(lq),
+    "opencv-contrast": lambda lq, _: stretched(lq),
+}
+_MASKED = (OPENCV, "opencv-inpaint")
 
 
 @dataclass(frozen=True)
@@ -62,29 +80,36 @@ class Interpolation:
 
 
 class Classical:
-    """OpenCV's inpainting, denoising and contrast (`unfade.eval.classical`).
+    """OpenCV's mending (`unfade.eval.classical`).
 
-    The damage is what the compact preset's detector finds, where the case asks for a mask.
+    What inpaints, fills what the compact preset's detector finds, where the case asks for a mask.
+
+    Args:
+        name: of the method.
+        what: a key of MENDING.
     """
 
     at_once = False
 
-    def __init__(self, name: str = OPENCV) -> None:
+    def __init__(self, name: str = OPENCV, what: str = OPENCV) -> None:
         self.name = name
+        self._what = what
         self._restorer: Restorer | None = None
 
     def check(self, cases: Sequence[Case]) -> None:
-        """Loads the detector. WeightsError where it is damaged."""
-        from unfade.api import Restorer
+        """Loads the detector where it is asked. WeightsError where it is damaged."""
+        if self._restorer is None and any(self._searches(case) for case in cases):
+            from unfade.api import Restorer
 
-        if self._restorer is None:
             self._restorer = Restorer.from_pretrained("compact", device="cpu")
 
     def identity(self, case: Case) -> Mapping[str, Value]:
         """The scale, and the detector where it is asked."""
-        assert self._restorer is not None, "a method is checked before it runs"
-        own: dict[str, Value] = {"kind": OPENCV, "mask": str(case.options.search), **_scale(case)}
-        if case.options.search == "auto":
+        own: dict[str, Value] = {"kind": self._what, **_scale(case)}
+        if self._what in _MASKED:
+            own["mask"] = str(case.options.search)
+        if self._searches(case):
+            assert self._restorer is not None, "a method is checked before it runs"
             own["detector"] = self._restorer.weights["scratch.safetensors"]
         return own
 
@@ -97,15 +122,19 @@ class Classical:
     def _restored(self, case: Case, photo: Photo) -> Image:
         image = resized(pixels(photo), target_size(case, photo), cv2.INTER_CUBIC)
         mask = np.zeros(image.shape[:2], np.uint8)
-        if case.options.search == "auto":
+        if self._searches(case):
             assert self._restorer is not None, "a method is checked before it runs"
             mask = self._restorer.detect(photo)
-        elif isinstance(case.options.search, Path):
+        elif self._what in _MASKED and isinstance(case.options.search, Path):
             from unfade.imaging import read_mask
 
             mask = read_mask(case.options.search, size=image.shape[:2])
-        out = classical(np.rint(image * 255).astype(np.uint8), mask)
+        out = MENDING[self._what](np.rint(image * 255).astype(np.uint8), mask)
         return out.astype(np.float32) / np.float32(255)
+
+    def _searches(self, case: Case) -> bool:
+        """Whether the detector is asked where the damage is."""
+        return self._what in _MASKED and case.options.search == "auto"
 
 
 def _apply(

@@ -43,6 +43,21 @@ class ResultsFolder:
                 )  # fmt: skip
             self._check_case(case)
 
+    def check_shared(self, cases: Sequence[Case]) -> None:
+        """UsageError where FOLDER itself would give results to several cases, of any tables."""
+        flat = [case for case in cases if self._folder(case) == self.folder and self._fits(case)]
+        if len(flat) > 1:
+            names = " and ".join(f"{case.table}/{case.name}" for case in flat[:2])
+            fix = "put the results of each case into a folder of its name"
+            got = f"the same results for {names} ({len(flat)} cases)"
+            raise UsageError(got, "a sub-folder for each case", fix, path=self.folder)
+
+    def _fits(self, case: Case) -> bool:
+        try:
+            return bool(self._found(case))
+        except UsageError:
+            return False
+
     def _check_case(self, case: Case) -> None:
         names, found = list(inputs_of(case)), self._found(case)
         missing = [name for name in names if name not in found]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unfade.bench.methods.base import Method
-from unfade.bench.methods.classics import INTERPOLATIONS, OPENCV, Classical, Interpolation
+from unfade.bench.methods.classics import INTERPOLATIONS, MENDING, Classical, Interpolation
 from unfade.bench.methods.made import ResultsFolder
 from unfade.bench.methods.program import PLACES, Program
 from unfade.errors import UsageError
@@ -20,7 +20,7 @@ from unfade.options import RestoreOptions
 
 FIRST_STAGE = "first-stage"
 #: Those that need nothing but their name.
-BUILT_IN = (*INTERPOLATIONS, OPENCV, FIRST_STAGE, *PRESETS)
+BUILT_IN = (*INTERPOLATIONS, *MENDING, FIRST_STAGE, *PRESETS)
 
 _LABEL = re.compile(r"([^:={}/\\]+)=(.+)", re.DOTALL)
 
@@ -51,8 +51,8 @@ def _parse(text: str, timeout_s: float | None) -> Method:
         return Program(name, what, timeout_s)
     if what in INTERPOLATIONS:
         return Interpolation(name, INTERPOLATIONS[what])
-    if what == OPENCV:
-        return Classical(name)
+    if what in MENDING:
+        return Classical(name, what)
     return _networks(name, what, labelled=label is not None)
 
 

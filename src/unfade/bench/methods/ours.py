@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import cv2
 
+from unfade._version import __version__
 from unfade.api import Restorer
 from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.pictures import (
@@ -101,7 +102,9 @@ class Preset(_Ours):
         options = self.options(case)
         restorer = self._restorer(options)
         own = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
-        return {"kind": "preset", **own, **restorer.weights_for(options)}
+        return {
+            "kind": "preset", "unfade": __version__, **own, **restorer.weights_for(options),
+        }  # fmt: skip
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
@@ -138,8 +141,9 @@ class FirstStage(_Ours):
         options = self.options(case)
         restorer = self._restorer(options)
         return {
-            "kind": FIRST_STAGE, **restorer.record(options), **restorer.weights,
-            "enlarged": case.options.task == "super-resolution", "scale": case.options.scale,
+            "kind": FIRST_STAGE, "unfade": __version__, **restorer.record(options),
+            **restorer.weights, "enlarged": case.options.task == "super-resolution",
+            "scale": case.options.scale,
         }  # fmt: skip
 
     def restore_folder(

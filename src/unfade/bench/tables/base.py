@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unfade.bench.cases import Case
 from unfade.bench.datasets import find_datasets
-from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grid
+from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grids
 from unfade.bench.methods.base import Method
 from unfade.bench.plots import Plot, save
 from unfade.bench.prepare import Plan, input_scale, large_enough, make_folders, note_of, plan
@@ -84,7 +84,7 @@ class Table:
         cases: builds them.
         wanted_metrics: measured always; those whose weights are here come on top.
         methods: names of those that take part where none are named.
-        printed: the paper's table, for those that have one.
+        printed: the paper's table, for those that have one; one for each set of photos.
         own: measures of this table alone, by name.
         plots: draws what there is to draw.
         grids: tables beside that of the means.
@@ -98,7 +98,7 @@ class Table:
     cases: Callable[[Setting], list[Case]]
     wanted_metrics: tuple[str, ...] = METRICS
     methods: tuple[str, ...] = METHODS
-    printed: PaperTable | None = None
+    printed: tuple[PaperTable, ...] = ()
     own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
     plots: Callable[[Tally], list[Plot]] = lambda _: []
     grids: Callable[[Tally], list[Grid]] = lambda _: []
@@ -143,8 +143,8 @@ class Table:
         section = Section(self.name, self.title, self.source, self.reading)
         if tally.methods():
             section.grids.append(means_grid(tally, self.title))
-            if self.printed is not None:
-                section.grids.append(printed_grid(tally, self.printed))
+            if self.printed:
+                section.grids += printed_grids(tally, self.printed)
             section.grids += [*self.grids(tally), *cost_grid(tally), *difference_grid(tally)]
             section.figures = [save(plot, self.name, out) for plot in self.plots(tally)]
             section.scenes = scenes_of(tally, out)

@@ -112,9 +112,12 @@ TABLES = (
     ),
     Table(
         "mixtures", "Mixtures of damages", f"{IIDE}, V (proposed)",
-        "Two kinds of damage at a time and nothing else, against methods for one task. A method "
-        "that falls behind the input on a mixture has made it worse.",
+        "Two kinds of damage at a time and nothing else, against methods for one task: those "
+        "called opencv-... do one thing each, opencv several. A method that falls behind the input "
+        "on a mixture has made it worse.",
         _mixtures, ("psnr", "ssim", "ciede2000", "niqe", "alignment"),
+        ("input", "opencv-denoise", "opencv-sharpen", "opencv-inpaint", "opencv-contrast",
+         "opencv", "first-stage", "compact"),
     ),
     Table(
         "controlnet", "Depth and width of the ControlNet", f"{IIDE}, V (proposed)",

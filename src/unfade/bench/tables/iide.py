@@ -9,7 +9,14 @@ from dataclasses import replace
 
 from unfade.bench.cases import Case
 from unfade.bench.prepare import QUICK_IMAGES
-from unfade.bench.published import COLOUR, IIDE, OLD_PHOTO, REAL, SUPER_RESOLUTION
+from unfade.bench.published import (
+    COLOUR,
+    DREALSR,
+    IIDE,
+    OLD_PHOTO,
+    REALSR,
+    SUPER_RESOLUTION,
+)
 from unfade.bench.tables.base import Setting, Table, make_case, options_for
 from unfade.bench.tally import PER_PHOTO
 
@@ -61,27 +68,27 @@ TABLES = (
         "Clean photos, aged by the old-photo recipe of `unfade degrade` (severity moderate): "
         f"scratches, fading, blur, grain and compression at once. {_BESIDE}",
         _old_photo, ("psnr", "ssim", "ms-ssim", "ciede2000", "niqe", "alignment", "patch-fd"),
-        printed=OLD_PHOTO,
+        printed=(OLD_PHOTO,),
     ),
     Table(
         "sr4", "Super-resolution x4", f"{IIDE}, Table II",
         "Photos reduced to a quarter of their side (bicubic; 128 to 512 where the photos are large "
         f"enough) and enlarged again; StableSR's crops where they are there. {_BESIDE}",
         _sr4, ("psnr", "ssim", "ms-ssim", "niqe", "spectrum", "alignment", "patch-fd"),
-        ("input", "lanczos", "first-stage", "compact"), SUPER_RESOLUTION,
+        ("input", "lanczos", "first-stage", "compact"), (SUPER_RESOLUTION,),
     ),
     Table(
         "real-sr", "Super-resolution of real photos", f"{IIDE}, Table III",
         "RealSR and DRealSR: pairs that two lenses took. Without these sets, photos damaged by the "
         f"second-order recipe (arXiv 2107.10833) stand in, and are named real-sr4. {_BESIDE}",
         _real_sr, ("psnr", "ssim", "niqe", "spectrum", "alignment", "patch-fd"),
-        ("input", "lanczos", "first-stage", "compact"), REAL,
+        ("input", "lanczos", "first-stage", "compact"), (REALSR, DREALSR),
     ),
     Table(
         "colorize", "Text-guided colourisation", f"{IIDE}, Table IV",
         "Gray photos, coloured with their captions as prompts; without captions, with no prompt. "
         f"The input is the gray photo itself. {_BESIDE}",
         _colorize, ("psnr", "ssim", "ciede2000", "chroma", "colourfulness", "alignment"),
-        ("input", "compact"), COLOUR,
+        ("input", "compact"), (COLOUR,),
     ),
 )  # fmt: skip

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from unfade.bench.cases import Case
@@ -20,7 +19,9 @@ from unfade.bench.tables.base import Setting, Table, make_case, options_for
 from unfade.bench.tally import Tally
 from unfade.degrade.types import Image
 from unfade.errors import UnfadeError
+from unfade.eval.colour import lab
 from unfade.eval.evaluation import read_rgb
+from unfade.eval.images import ROUNDING
 from unfade.eval.spectrum import BINS, MIN_SIDE, radial_spectrum
 
 #: Colour words, and where they lie in Lab's a and b (a unit vector).
@@ -33,7 +34,6 @@ COLOURS = {
 STRUCTURES = {"hat": "a person with a large hat", "snow": "a street in deep snow at night"}
 SHIFT = 3.0  # Lab units of mean chroma towards a colour, from which an edit has succeeded
 IMAGES = 12
-_FLOOR = (1 / 255) ** 2 / 12  # the power of rounding to 8 bits
 
 
 def _frequencies(setting: Setting) -> list[Case]:
@@ -85,7 +85,7 @@ def _mean_spectrum(paths: Sequence[Path]) -> np.ndarray | None:
         except UnfadeError:
             continue
         if min(image.shape[:2]) >= MIN_SIDE:
-            found.append(radial_spectrum(image) + _FLOOR)
+            found.append(radial_spectrum(image) + ROUNDING)
     return np.mean(found, 0) if found else None
 
 
@@ -169,7 +169,7 @@ def _results(tally: Tally, method: str, degradation: str) -> dict[str, Image]:
 
 def _chroma(image: Image) -> np.ndarray:
     """Mean a and b of Lab, (2,)."""
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))[..., 1:].mean((0, 1))
+    return lab(image)[..., 1:].mean((0, 1))
 
 
 TABLES = (

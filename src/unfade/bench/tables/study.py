@@ -10,6 +10,8 @@ from unfade.bench.degradations import blurred, reduced, scale_of
 from unfade.bench.folders import inputs_of, reference_of
 from unfade.bench.methods.autoencoder import CLEAN, Autoencoder, own_autoencoders
 from unfade.bench.methods.base import Method
+from unfade.bench.methods.classics import INTERPOLATIONS
+from unfade.bench.methods.pictures import resized
 from unfade.bench.plots import Line, Panel, Plot, curves, scatter
 from unfade.bench.published import STUDY
 from unfade.bench.tables.base import Setting, Table, make_case
@@ -81,7 +83,8 @@ def retention(case: Case, name: str, path: Path) -> float:
 
     alpha is the share of the clean photo that the input still holds, its SSIM; beta the share
     that the result has lost, 1 - its SSIM. Above 1 the restoration has brought some back, below
-    1 it has taken more away. A smaller input is enlarged by its nearest pixels.
+    1 it has taken more away. A smaller input is enlarged as the method "input" does it: its own
+    rate is 1.
 
     Raises:
         InputError: there is no clean photo, or the input has nothing in common with it.
@@ -90,8 +93,8 @@ def retention(case: Case, name: str, path: Path) -> float:
     if reference is None:
         raise InputError("no clean photo", "one", "leave the retention out", path=path)
     clean, lq = read_rgb(reference), read_rgb(inputs_of(case)[name])
-    scale = clean.shape[0] // lq.shape[0]
-    alpha = ssim(lq.repeat(scale, 0).repeat(scale, 1), clean)
+    large = resized(lq, (clean.shape[0], clean.shape[1]), INTERPOLATIONS["input"])
+    alpha = ssim(large, clean)
     if alpha <= 0:
         raise InputError(
             f"an SSIM of {alpha:.2f}", "more than 0", "leave this photo out", path=path

@@ -1,0 +1,43 @@
+"""What scores depend on besides the pictures: the code of the measures, and their weights."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from unfade.eval.weights import WEIGHTS, metrics_folder
+from unfade.manifest import sha256_file
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_MEASURES = (
+    "eval", "bench/tables", "models/alignment.py", "models/content.py", "pipeline/colour.py",
+)  # fmt: skip
+
+
+def fingerprint(metrics: Iterable[str]) -> str:
+    """Tells how something was measured from how it is measured now, by a hash.
+
+    Args:
+        metrics: names; those with weights of their own count with the state of these files.
+    """
+    wanted, lines = {*metrics}, [_code()]
+    for weights in WEIGHTS:
+        if wanted & {*weights.metrics}:
+            folder = metrics_folder() / weights.name
+            files = sorted(path for path in folder.glob("*") if path.is_file())
+            states = ((path.name, path.stat()) for path in files)
+            lines += [f"{name} {state.st_size} {state.st_mtime_ns}" for name, state in states]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """Of all files that measure."""
+    found: list[str] = []
+    for part in _MEASURES:
+        place = _PACKAGE / part
+        files = [place] if place.is_file() else sorted(place.iterdir())
+        found += [f"{path.name} {sha256_file(path)}" for path in files if path.is_file()]
+    return "\n".join(found)
