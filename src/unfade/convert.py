@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+import unfade.imaging.icc as icc_profiles
 from unfade.errors import InputError
 from unfade.imaging.photo import Metadata, Native, Photo
 
@@ -45,6 +46,7 @@ def from_pillow(image: Image.Image, *, max_pixels: int) -> Photo:
         format=image.format or "PNG",
         mode=image.mode,
     )
+    icc_profiles.warn_of(metadata.icc, native.shape[2])
     return Photo(native, alpha, metadata)
 
 

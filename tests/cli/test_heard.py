@@ -3,16 +3,19 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from unfade.cli.heard import warnings_heard
 
+PHOTO = Path("scans/a.jpg")
+
 
 def test_warnings_are_heard_only_while_listened_to() -> None:
     logger = logging.getLogger("unfade.somewhere")
     before = list(logging.getLogger("unfade").handlers)
-    with warnings_heard() as said:
+    with warnings_heard(PHOTO) as said:
         logger.warning("a %s", "b")
         logger.info("quiet")
     logger.warning("later")
@@ -22,15 +25,18 @@ def test_warnings_are_heard_only_while_listened_to() -> None:
 
 def test_listening_ends_with_an_error() -> None:
     before = list(logging.getLogger("unfade").handlers)
-    with pytest.raises(ValueError, match="x"), warnings_heard():
+    with pytest.raises(ValueError, match="x"), warnings_heard(PHOTO):
         raise ValueError("x")
     assert logging.getLogger("unfade").handlers == before
 
 
-def test_warnings_still_go_to_stderr() -> None:
+def test_warnings_go_to_stderr_once_and_name_the_photo() -> None:
     code = (
-        "import logging\nfrom unfade.cli.heard import warnings_heard\n"
-        "with warnings_heard():\n    logging.getLogger('unfade.x').warning('heard')\n"
+        "import logging\nfrom pathlib import Path\nfrom unfade.cli.heard import warnings_heard\n"
+        "log = logging.getLogger('unfade.x')\n"
+        "with warnings_heard(Path('scans/a.jpg')):\n"
+        "    log.warning('no profile')\n    log.warning('no profile')\n"
+        "    log.warning('scans/a.jpg has no end')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr == "heard\n"
+    assert done.stderr == "scans/a.jpg: no profile\nscans/a.jpg has no end\n"

@@ -93,3 +93,13 @@ def test_a_folder_that_cannot_be_written(ordinary_folder: Path):
     with pytest.raises(OutputError, match="no right to write"):
         write(folder / "a.bin")
     folder.chmod(0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_replaced(tmp_path: Path):
+    pipe = tmp_path / "out.png"
+    os.mkfifo(pipe)
+    with pytest.raises(OutputError, match="device or a pipe"):
+        write(pipe)
+    assert pipe.is_fifo()
+    only(tmp_path, "out.png")

@@ -67,6 +67,15 @@ def test_refresh_mends_orientation_and_size_and_keeps_the_rest(order: str):
     assert after.index(b"note with") == before.index(b"note with")  # its offsets still hold
 
 
+@pytest.mark.parametrize(("orientation", "across"), [(1, 300), (3, 300), (5, 150), (6, 150)])
+def test_refresh_turns_the_densities_with_the_photo(orientation: int, across: int):
+    before = exif.with_dpi(block(orientation=orientation), (300, 150))
+    after = exif.refresh(before, height=10, width=10)
+    assert after is not None
+    assert exif.block_dpi(after) == (across, 450 - across)
+    assert exif.refresh(after, height=10, width=10) == after
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("last", [True, False])
 def test_refresh_wipes_the_thumbnail(order: str, last: bool):

@@ -279,6 +279,24 @@ def test_density_is_read(kind: str, picture: Array, encoded: Encode, tmp_path: P
     assert read_photo(path).metadata.dpi == pytest.approx((300, 600), abs=0.1)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_density_turns_with_the_photo(kind: str, picture: Array, encoded: Encode, tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.fromarray(picture), kind, exif=exif, dpi=(300, 600))
+    photo = read_photo(saved(tmp_path / "a", data))
+    assert photo.metadata.dpi == pytest.approx((600, 300), abs=0.1)
+
+
+def test_every_photo_with_a_bad_profile_is_warned_of(
+    picture: Array, encoded: Encode, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    data = encoded(Image.fromarray(picture), "JPEG", icc_profile=b"junk" * 50)
+    for name in ("a.jpg", "b.jpg"):
+        read_photo(saved(tmp_path / name, data)).srgb(slice(0, 1), slice(0, 1))
+    assert caplog.text.count("the ICC profile cannot be used") == 2
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_profile_is_read(
     kind: str, picture: Array, encoded: Encode, profiles: dict[str, bytes], tmp_path: Path

@@ -138,6 +138,12 @@ def test_bmp_is_exact(channels: int, picture: Array, tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_a_density_that_is_not_known_is_not_invented(suffix: str, picture: Array, tmp_path: Path):
+    write_photo(tmp_path / f"a{suffix}", photo(picture))
+    assert read_photo(tmp_path / f"a{suffix}").metadata.dpi is None
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
 def test_the_smallest_and_thinnest_photos(suffix: str, size: tuple[int, int], tmp_path: Path):
     path = tmp_path / f"a{suffix.upper()}"
@@ -360,7 +366,7 @@ def test_nothing_is_left_when_writing_fails(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
 def test_a_full_disk(suffix: str, deep: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     real = os.fdopen

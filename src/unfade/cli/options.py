@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.options import GUIDANCE, MAX_PIXELS, MIN_TILE, SCALE, RestoreOptions
 
@@ -40,7 +41,7 @@ def work_options(command: F) -> F:
             default=1024,
             show_default=True,
             metavar="PX",
-            help="Side of a tile. Less memory with smaller ones.",
+            help="Side of a tile. Less memory with smaller ones; below 256, results change.",
         ),
         click.option(
             "--threshold",
@@ -93,6 +94,13 @@ def mask_source(ctx: click.Context, parameter: click.Parameter, value: str) -> s
     if not path.is_file():
         raise UsageError("no such file", "auto, none or a mask", "check the name", path=path)
     return path
+
+
+def colour_regions(
+    ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[ColourRegion, ...]:
+    """MASK=COLOUR, as often as it is given. UsageError where one makes no sense."""
+    return tuple(ColourRegion.from_text(text) for text in value)
 
 
 def auto_or_number(ctx: click.Context, parameter: click.Parameter, value: str) -> str | float:

@@ -24,6 +24,9 @@ def atomic_file(path: Path) -> Generator[BinaryIO]:
     try:
         if path.is_dir():
             raise OutputError("a folder", "the name of a file", "add a file name", path=path)
+        if path.exists() and not path.is_file():
+            fix = "choose another name: a device or a pipe would be replaced by the file"
+            raise OutputError("a device or a pipe", "a file or nothing", fix, path=path)
         with _created(temporary) as file:
             yield file
             file.flush()

@@ -10,6 +10,7 @@ import logging
 import struct
 
 import unfade.imaging.ifd as ifd
+from unfade.imaging.orient import TURNED
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ def refresh(block: bytes | None, *, height: int, width: int) -> bytes | None:
 
 def _patch(block: bytes, order: str, first: ifd.Directory, height: int, width: int) -> bytes:
     data = bytearray(block)
+    if first_orientation(first, order) in TURNED:
+        _exchange_densities(data, first)
     places = [first, *([first.children[ifd.EXIF_IFD]] if ifd.EXIF_IFD in first.children else [])]
     for place in places:
         for tags, value in (((ORIENTATION,), 1), (_WIDTH_TAGS, width), (_HEIGHT_TAGS, height)):
@@ -133,6 +136,16 @@ def _overwrite(data: bytearray, entry: ifd.Entry, value: int, order: str) -> Non
     packed = struct.pack(order + ("H" if kind == ifd.SHORT else "I"), value).ljust(4, b"\0")
     data[entry.at : entry.at + 4] = packed
     data[entry.at - 6 : entry.at - 4] = struct.pack(order + "H", kind)
+
+
+def _exchange_densities(data: bytearray, first: ifd.Directory) -> None:
+    """Lets across and down change places, as they do where the photo is turned."""
+    across, down = first.entries.get(X_RESOLUTION), first.entries.get(Y_RESOLUTION)
+    if across is None or down is None or not across.kind == down.kind == ifd.RATIONAL:
+        return
+    if len(across.data) == len(down.data):
+        data[across.at : across.at + len(down.data)] = down.data
+        data[down.at : down.at + len(across.data)] = across.data
 
 
 def _drop_thumbnail(data: bytearray, order: str, first: ifd.Directory) -> None:

@@ -64,18 +64,22 @@ def transform(values: Floats, source: bytes, target: bytes, inputs: int, outputs
     return result / _INK if outputs == 4 else result
 
 
-def usable(profile: bytes, channels: int) -> bool:
-    """Whether lcms2 can convert both ways between this profile and sRGB; warns where not."""
-    reason = ""
+@lru_cache(maxsize=8)
+def problem(profile: bytes, channels: int) -> str:
+    """What keeps lcms2 from converting both ways between this profile and sRGB; empty: nothing."""
     if colour_channels(profile) != channels:
-        reason = f"it is for {profile[16:20]!r}, the photo has {channels} channels"
-    else:
-        try:
-            probe = np.full((1, 1, channels), 0.5, np.float32)
-            there = transform(probe, profile, srgb_profile(), channels, 3)
-            transform(there, srgb_profile(), profile, 3, channels)
-        except (RuntimeError, ValueError) as error:
-            reason = str(error)
+        return f"it is for {profile[16:20]!r}, the photo has {channels} channels"
+    try:
+        probe = np.full((1, 1, channels), 0.5, np.float32)
+        there = transform(probe, profile, srgb_profile(), channels, 3)
+        transform(there, srgb_profile(), profile, 3, channels)
+    except (RuntimeError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def warn_of(profile: bytes | None, channels: int) -> None:
+    """Tells of a profile that cannot be used."""
+    reason = problem(profile, channels) if profile is not None else ""
     if reason:
         logger.warning("the ICC profile cannot be used (%s): treated as sRGB, and kept", reason)
-    return not reason

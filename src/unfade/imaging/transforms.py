@@ -180,7 +180,7 @@ def _for_depth(curve: Floats, dtype: np.dtype[Any]) -> Floats:
 @lru_cache(maxsize=8)
 def transform_for(profile: bytes | None, channels: int) -> Transform:
     """The transform of pixels with this many channels and this profile."""
-    if profile is None or not icc.usable(profile, channels):
+    if profile is None or icc.problem(profile, channels):
         return PlainInk() if channels == 4 else Plain(channels)
     if channels == 1:
         return GrayCurve(profile)

@@ -86,7 +86,7 @@ def write_bmp(file: BinaryIO, sheet: Sheet, extras: Extras) -> None:
     """BMP of 8 or 24 bits; it has no place for EXIF, XMP or a profile."""
     if extras.exif or extras.xmp:
         logger.info("BMP holds neither EXIF nor XMP: left out")
-    options = _common(sheet)
+    options = {"dpi": (0, 0), **_common(sheet)}  # 0: unknown; Pillow would claim 96
     options.pop("icc_profile", None)
     _save(file, sheet, formats.BMP, options)
 
