@@ -108,10 +108,10 @@ def main(
     report_detection(limits, strict, loose, np.array(alarms), mender.threshold)
     for target, table in tables.items():
         report_mending(table, target)
-    clean = np.array(clean)
+    kept = np.array(clean)
     click.echo(
-        f"\nclean photos to themselves: mean {np.minimum(clean, 80).mean():.2f} dB, "
-        f"worst {clean.min():.2f} dB, below 38 dB: {(clean < 38).sum()}"
+        f"\nclean photos to themselves: mean {np.minimum(kept, 80).mean():.2f} dB, "
+        f"worst {kept.min():.2f} dB, below 38 dB: {(kept < 38).sum()}"
     )
     if out:
         means = {

@@ -126,7 +126,7 @@ def test_manifest_holds_what_auto_took(
     taken = manifest["diffusion"]
     assert taken is not None
     assert set(taken) == {"strength", "fidelity", "share", "grain", "blur"}
-    assert 0 < taken["strength"] <= auto.MOST_STRENGTH
+    assert 0 < taken["strength"] <= auto.MOST_STRENGTH["old-photo"]
     assert manifest["options"]["strength"] == "auto" and manifest["options"]["steps"] == 1
     assert "unet/config.json" in manifest["weights"] and manifest["variant"] is None
     assert {"measure", "diffuse", "read"} <= set(manifest["seconds"])

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from xml.dom import minidom
 
@@ -126,6 +128,15 @@ def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
     assert manifests.sha256_file(path) == expected
     with pytest.raises(InputError):
         manifests.sha256_file(tmp_path / "none")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes there")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    code = "import pathlib, unfade.manifest as m; m.sha256_file(pathlib.Path('pipe.jpg'))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "pipe.jpg: got something that is no plain file" in done.stderr
 
 
 def test_commit_is_the_one_of_the_checkout() -> None:

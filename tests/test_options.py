@@ -104,7 +104,7 @@ def test_pixel_limit_is_the_one_of_the_readers() -> None:
 def test_record_is_complete() -> None:
     record = RestoreOptions().record(threshold=0.4, mask_sha256=None)
     fields = {field.name for field in dataclasses.fields(RestoreOptions)}
-    assert set(record) == fields | {"mask_sha256"}
+    assert set(record) == fields | {"mask_sha256", "colour_sha256"}
     assert record["threshold"] == 0.4
 
 

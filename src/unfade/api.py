@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from unfade._version import __version__
 from unfade.clock import Clock
+from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.inputs import harden, load, share_of
 from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, versions
@@ -16,6 +17,8 @@ from unfade.options import MAX_PIXELS, TASKS, Auto, RestoreOptions, Task, Tone
 from unfade.types import Progress, Restored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -125,6 +128,7 @@ class Restorer:
         guidance: float | None = None,
         self_condition: float = 0.0,
         scale: float | None = None,
+        colours: Sequence[tuple[str | Path, str]] = (),
         fidelity: float | Auto = "auto",
         strength: float | Auto = "auto",
         steps: int = 20,
@@ -141,6 +145,8 @@ class Restorer:
             photo: a file, a Pillow image, an array (uint8 or uint16, (H, W) or (H, W, C) in
                 sRGB), or a `Photo`.
             task: to `max_pixels`: see `RestoreOptions`; `mask` may be the name of a file too.
+            colours: regions and what colour they get, such as [("dress.png", "red")]: a mask's
+                file, and one of `colours.WORDS` or #rrggbb.
             progress: called with the stage and the share of the work that is done, 0..1.
 
         Raises:
@@ -158,6 +164,7 @@ class Restorer:
             guidance=guidance,
             self_condition=self_condition,
             scale=scale,
+            colour_regions=tuple(ColourRegion(Path(file), colour) for file, colour in colours),
             fidelity=fidelity,
             strength=strength,
             steps=steps,
@@ -174,6 +181,7 @@ class Restorer:
     ) -> Restored:
         """`restore` with its options in one piece; the weights and the device are our own."""
         from unfade.pipeline.agreement import agreements
+        from unfade.pipeline.hints import read_hints, with_hints
 
         self._engine.require(options)
         clock = Clock(progress)
@@ -183,6 +191,7 @@ class Restorer:
         with clock.stage("read", 0.0, 0.02):
             source, loaded, record = load(photo, options.max_pixels)
         mask = self._mask(loaded, options, clock)
+        hints = read_hints(loaded, options)
         taken: dict[str, float] | None = None
         if self._engine.may_act(options):
             with clock.stage("measure", 0.3, 0.3):
@@ -193,6 +202,9 @@ class Restorer:
             images = self._diffused(loaded, mask, options, taken, clock)
         with clock.stage("align", 1.0, 1.0):
             found = agreements(loaded, images, mask, self._threshold(options), options)
+        if hints:  # after the comparison: these colours were asked for, not invented
+            with clock.stage("hint", 1.0, 1.0):
+                images = with_hints(images, hints)
         manifest = self._manifest(options, record, clock)
         manifest["damaged"] = None if mask is None else share_of(mask, self._threshold(options))
         manifest["diffusion"] = taken
@@ -212,14 +224,10 @@ class Restorer:
                 return self._engine.enlarge(photo, options, clock.tick)
         with clock.stage("mend", 0.3, 1.0):
             image = self._mender.mend(
-                photo,
-                mask,
-                only_damage=options.only_damage,
-                tone="auto" if options.mends_tone else "keep",
-                tile=options.tile,
-                threshold=self._threshold(options),
-                progress=clock.tick,
-            )
+                photo, mask, only_damage=options.only_damage,
+                tone="auto" if options.mends_tone else "keep", tile=options.tile,
+                threshold=self._threshold(options), progress=clock.tick,
+            )  # fmt: skip
         return [image] * options.variants
 
     def _diffused(
@@ -267,7 +275,9 @@ class Restorer:
             device=self.device,
         )
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
-        return own.record(threshold=self._threshold(options), mask_sha256=digest)
+        regions = [sha256_file(region.mask) for region in options.colour_regions]
+        threshold = self._threshold(options)
+        return own.record(threshold=threshold, mask_sha256=digest, colour_sha256=regions)
 
     def detect(
         self,
@@ -362,20 +372,10 @@ def restore(
     if out.exists() and photo.exists() and out.samefile(photo):
         raise UsageError("the photo itself as the output", "another name", "change it", path=out)
     restored = _loaded(preset, base, controlnet, device).restore(
-        photo,
-        task=task,
-        mask=mask,
-        only_damage=only_damage,
-        tone=tone,
-        prompt=prompt,
-        scale=scale,
-        fidelity=fidelity,
-        strength=strength,
-        seed=seed,
-        tile=tile,
-        threshold=threshold,
+        photo, task=task, mask=mask, only_damage=only_damage, tone=tone, prompt=prompt, scale=scale,
+        fidelity=fidelity, strength=strength, seed=seed, tile=tile, threshold=threshold,
         max_pixels=max_pixels,
-    )
+    )  # fmt: skip
     manifest = restored.save(out, quality=quality)
     return replace(restored, manifest=manifest)
 

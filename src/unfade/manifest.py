@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from unfade._version import __version__
 from unfade.errors import InputError, OutputError
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool | list[str] | None
 
 #: Options that do not change the picture: a result made with others is finished all the same.
 INDIFFERENT = frozenset({"device", "max_pixels"})
@@ -93,6 +93,9 @@ def sha256_file(path: Path) -> str:
     """The SHA-256 of a file, hexadecimal. InputError where it cannot be read."""
     digest = hashlib.sha256()
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            got, fix = "something that is no plain file", "name a file"
+            raise InputError(got, "a file that can be read", fix, path=path)
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
@@ -296,6 +299,9 @@ def xmp_description(manifest: Manifest) -> str:
         for key, value in manifest["options"].items()
         if key not in INDIFFERENT
     }
+    regions = options.get("colour_regions")
+    if isinstance(regions, list):
+        options["colour_regions"] = [text.rpartition("=")[2] for text in regions]
     for key in ("preset", "base", "controlnet"):
         options[key] = Path(str(options.get(key) or "")).name
     properties: dict[str, str] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.manifest import Value
 
@@ -43,7 +45,8 @@ _FOREIGN = {
     | dict.fromkeys(
         ("only_damage", "threshold", "tone"),
         "leave it out: damage and tone are mended by --task old-photo, before enlarging",
-    ),
+    )
+    | {"colour_regions": "give colours by --task old-photo or colorize, before enlarging"},
 }
 
 
@@ -56,7 +59,8 @@ class RestoreOptions:
             gray photo colours.
         mask: where the damage is: "auto" finds it, "none" fills nothing, a path names a mask
             (any format, the photo's size, white = damaged). Super-resolution looks for none.
-        only_damage: leave every pixel outside the (feathered) mask as it is, bit for bit.
+        only_damage: leave every pixel outside the (feathered) mask as it is, bit for bit, but for
+            regions that get a colour.
         tone: "auto" mends faded tone and cast, "keep" leaves them; None is "auto" for old photos
             and else "keep".
         prompt: what is in the photo, "" for nothing.
@@ -65,6 +69,8 @@ class RestoreOptions:
         self_condition: 0..1, the share of the condition that the model's running estimate takes
             over from the second step on.
         scale: of super-resolution, 1 or more; None is SCALE there.
+        colour_regions: what gets which colour, in this order (`pipeline.hints`); with a diffusion
+            model or without.
         fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
             colouring does not allow; "auto": by the damage that is measured.
@@ -72,7 +78,7 @@ class RestoreOptions:
         seed: of its noise, >= 0.
         variants: results from different noise, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
-            (`pipeline.tasks.TILE`). The first stage's result does not depend on it.
+            (`pipeline.tasks.TILE`). From 256 on, the first stage's result does not depend on it.
         threshold: probability from which a pixel counts as damaged, 0..1; None is the
             detector's own default.
         max_pixels: a photo or mask with more is refused before it is decoded, and so is a result.
@@ -91,6 +97,7 @@ class RestoreOptions:
     guidance: float | None = None
     self_condition: float = 0.0
     scale: float | None = None
+    colour_regions: tuple[ColourRegion, ...] = ()
     fidelity: float | Auto = "auto"
     strength: float | Auto = "auto"
     steps: int = 20
@@ -148,7 +155,7 @@ class RestoreOptions:
         if self.task == "super-resolution" and isinstance(self.mask, Path):
             fix = "leave it out: damage is mended by --task old-photo, before enlarging"
             raise UsageError("a mask with task 'super-resolution'", "no mask", fix)
-        if self.only_damage and self.mask == "none":
+        if self.only_damage and self.mask == "none" and not self.colour_regions:
             got = "only_damage with mask 'none'"
             raise UsageError(got, "damage to mend", "leave one of the two out: it changes nothing")
         if self.guidance is not None and not self.prompted:
@@ -190,12 +197,15 @@ class RestoreOptions:
         """Whether faded tone and cast are mended."""
         return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
 
-    def record(self, *, threshold: float, mask_sha256: str | None) -> dict[str, Value]:
+    def record(
+        self, *, threshold: float, mask_sha256: str | None, colour_sha256: Sequence[str] = ()
+    ) -> dict[str, Value]:
         """The options for a manifest: defaults resolved, a mask file told by its contents.
 
         Args:
             threshold: the detector's default, 0..1, where the options name none.
             mask_sha256: of the mask file, None where there is none.
+            colour_sha256: of the masks of the colour regions.
         """
         guidance = GUIDANCE if self.guidance is None and self.prompted else self.guidance
         scale = SCALE if self.scale is None and self.task == "super-resolution" else self.scale
@@ -213,6 +223,8 @@ class RestoreOptions:
             "guidance": guidance,
             "self_condition": self.self_condition,
             "scale": scale,
+            "colour_regions": [region.text for region in self.colour_regions],
+            "colour_sha256": [*colour_sha256],
             "fidelity": self.fidelity,
             "strength": self.strength,
             "steps": self.steps,

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from unfade import manifest as manifests
 from unfade.cli.main import run
@@ -236,6 +239,30 @@ def test_command_in_the_manifest_makes_the_photo_again(
     again = manifests.read(out.with_suffix(".json"))
     assert again["options"] == manifest["options"]
     assert np.array_equal(first, pixels(out))
+
+
+def test_what_a_killed_run_left_is_removed(make_photo: MakePhoto, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, age in (("old", 7200), ("new", 60)):
+        (out / f".unfade-{name}.tmp").write_bytes(b"half a photo")
+        then = time.time() - age
+        os.utime(out / f".unfade-{name}.tmp", (then, then))
+    assert restore(make_photo("in/a.png"), "-o", out) == 0
+    assert names(out) == [".unfade-new.tmp", "a.json", "a.png"]
+
+
+def test_each_warning_is_told_once_and_names_its_photo(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("unfade"), "propagate", False)  # away from pytest's
+    for name in ("a.jpg", "b.jpg"):
+        path = make_photo(f"in/{name}")
+        picture = Image.open(path).copy()
+        picture.save(path, icc_profile=b"no profile" * 20)
+    assert restore(tmp_path / "in", "-o", tmp_path / "out", "--compare", "--mask", "none") == 0
+    said = [line for line in capfd.readouterr().err.splitlines() if "ICC profile" in line]
+    assert [Path(line.split(": ")[0]).name for line in said] == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send there")

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from unfade.api import Restorer
-from unfade.web.actions import Desk
 from unfade.web.limits import Limits
+from unfade.web.session import Desk
 from unfade.web.store import Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

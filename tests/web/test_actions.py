@@ -13,8 +13,9 @@ from unfade.api import Restorer
 from unfade.cli.main import run
 from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_mask, read_photo
-from unfade.web import actions, masks
-from unfade.web.actions import Desk, Opened, Settings
+from unfade.web import actions, masks, results
+from unfade.web.limits import Limits
+from unfade.web.session import Desk, Opened, Settings
 
 MakePhoto = Callable[..., Path]
 Upload = Callable[[Path], Path]
@@ -63,8 +64,7 @@ def test_result_is_the_command_lines_to_the_byte(
     out = tmp_path / "out" / name
     more = ["--threshold", "0.4"]
     if painted:
-        assert made.mask is not None
-        more = ["--mask", str(made.mask)]
+        more = ["--mask", str(made.masks[0])]
     assert run(["restore", str(photo), "-o", str(out), "--device", "cpu", *more]) == 0
     assert made.photos[0].read_bytes() == out.read_bytes()
 
@@ -79,13 +79,12 @@ def test_result_is_the_command_lines_when_the_scan_has_3_megapixels(
     edit_of: Edit,
     tmp_path: Path,
 ) -> None:
-    large = Desk(restorer, desk.store, actions.Limits())
+    large = Desk(restorer, desk.store, Limits())
     photo = make_photo("scan.jpg", height=1500, width=2000)
     opened = actions.open_photo(large, upload(photo))
     made = actions.restore(large, opened, Settings(), edit_of(opened), quiet)
     out = tmp_path / "out.jpg"
-    assert made.mask is not None
-    assert run(["restore", str(photo), "-o", str(out), "--mask", str(made.mask)]) == 0
+    assert run(["restore", str(photo), "-o", str(out), "--mask", str(made.masks[0])]) == 0
     assert made.photos[0].read_bytes() == out.read_bytes()
 
 
@@ -94,12 +93,48 @@ def test_mask_is_used_as_it_was_painted(
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.png")))
     made = actions.restore(desk, opened, Settings(only_damage=True), edit_of(opened), quiet)
-    assert made.mask is not None
-    mask = read_mask(made.mask, size=(opened.height, opened.width))
+    mask = read_mask(made.masks[0], size=(opened.height, opened.width))
     assert (mask[:20, :19] == 255).all() and not mask[33:].any()
     before, after = read_photo(opened.path).native, read_photo(made.photos[0]).native
     np.testing.assert_array_equal(before[45:], after[45:])
     assert (before[:20, :19] != after[:20, :19]).any()
+
+
+@pytest.mark.usefixtures("same_moment")
+def test_colours_are_laid_on_as_the_command_line_does(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    photo = make_photo("a.png", height=300, width=1500)
+    opened = actions.open_photo(desk, upload(photo))
+    tints = np.zeros(masks.preview_size(300, 1500), np.uint8)
+    tints[20:90, 100:300], tints[100:200, 600:900] = 1, 3
+    edit = edit_of(opened, painted=False) | {
+        "tints": layer_of(tints), "colours": ["red", "blue", "#40a060"], "threshold": 0.5,
+    }  # fmt: skip
+    made = actions.restore(desk, opened, Settings(), edit, quiet)
+    regions = [path for path in made.masks if "colour" in path.name]
+    assert [path.name for path in regions] == ["a-colour-1.png", "a-colour-2.png"]
+    out, given = tmp_path / "out" / "a.png", ["--threshold", "0.5", "--device", "cpu"]
+    for path, colour in zip(regions, ("red", "#40a060"), strict=True):
+        given += ["--colour-region", f"{path}={colour}"]
+    assert run(["restore", str(photo), "-o", str(out), *given]) == 0
+    assert made.photos[0].read_bytes() == out.read_bytes()
+    command = json.loads(made.papers[0].read_text("utf-8"))["command"]
+    assert "--colour-region a-colour-1.png=red --colour-region 'a-colour-2.png=#40a060'" in command
+
+
+@pytest.mark.parametrize(
+    "more", [{"colours": "red"}, {"colours": ["red"] * 41}, {"colours": ["reddish"]}]
+)
+def test_colours_are_checked(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    more: dict[str, object],
+) -> None:  # fmt: skip
+    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    edit = edit_of(opened) | {"tints": layer_of(np.ones((64, 80), np.uint8))} | more
+    with pytest.raises(UsageError, match="colour"):
+        actions.restore(desk, opened, Settings(), edit, quiet)
 
 
 def test_manifest_names_no_folder_of_the_server(
@@ -161,10 +196,11 @@ def test_diffusion_makes_variants_when_it_is_there(
     settings = Settings(task="colorize", prompt="a red dress", steps=1, variants=2)
     made = actions.restore(tiny, opened, settings, edit_of(opened), quiet)
     assert [path.name for path in made.photos] == ["a-1.png", "a-2.png"]
-    assert len(made.views) == 2 and "diffusion model took part with strength" in made.words
+    assert len(made.views) == len(made.heats) == 2
+    assert "diffusion model took part with strength" in made.words
     larger = Settings(task="super-resolution", steps=1, scale=2)
     made = actions.restore(tiny, opened, larger, edit_of(opened), quiet)
-    assert read_photo(made.photos[0]).native.shape[:2] == (128, 160) and made.mask is None
+    assert read_photo(made.photos[0]).native.shape[:2] == (128, 160) and not made.masks
 
 
 def test_zip_holds_the_latest_of_each_photo(
@@ -176,9 +212,9 @@ def test_zip_holds_the_latest_of_each_photo(
         actions.restore(desk, photo, Settings(), edit_of(photo, painted=False), quiet)
         for photo in (first, second, first)
     ]
-    with zipfile.ZipFile(actions.pack(desk, made)) as file:
+    with zipfile.ZipFile(results.pack(desk, made)) as file:
         assert sorted(file.namelist()) == ["2/a.jpg", "2/a.json", "a.jpg", "a.json"]
         assert file.read("a.jpg") == made[2].photos[0].read_bytes()
         assert file.read("2/a.jpg") == made[1].photos[0].read_bytes()
     with pytest.raises(UsageError, match="restore a photo first"):
-        actions.pack(desk, [])
+        results.pack(desk, [])

@@ -254,3 +254,39 @@ def test_everything_is_reached_with_the_tab_key(visit: Visit) -> None:
         ))  # fmt: skip
     assert {"uf-upload", "uf-restore", "uf-cancel", "uf-diffusion"} <= reached
     assert any("example" in name for name in reached)
+
+
+def test_region_gets_the_colour_that_was_painted(
+    visit: Visit, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photo = make_photo("gray.png", height=150, width=200)
+    gray = cv2.imread(str(photo), cv2.IMREAD_GRAYSCALE)
+    assert gray is not None
+    cv2.imwrite(str(photo), gray)
+    page = visit()
+    choose(page, photo)
+    page.locator(".uf-size").fill("60")
+    page.click(".uf-dot[title=red]")
+    drag(page, (0.7, 0.3), (0.7, 0.7))
+    page.locator(".uf-own").evaluate(
+        "e => { e.value = '#3060a0'; e.dispatchEvent(new Event('change')); }"
+    )
+    drag(page, (0.15, 0.9), (0.25, 0.9))
+    page.locator(".uf-undo").click()
+    restore(page)
+    made = read_photo(download(page, "gray.png", tmp_path))
+    red, _, blue = made.native[75, 140].astype(int)
+    assert red > blue + 20
+    mask = read_mask(download(page, "gray-colour-1.png", tmp_path), size=(150, 200))
+    assert (mask[60:90, 130:150] == 255).all() and not mask[:, :80].any()
+    manifest = json.loads(download(page, ".json", tmp_path).read_text("utf-8"))
+    assert manifest["options"]["colour_regions"] == ["gray-colour-1.png=red"]
+    out = tmp_path / "out.png"
+    region = f"{tmp_path / 'kept' / 'gray-colour-1.png'}=red"
+    assert run(["restore", str(photo), "-o", str(out), "--colour-region", region]) == 0
+    np.testing.assert_array_equal(read_photo(out).native, made.native)
+    page.click("#uf-heat-part button")
+    shown = page.locator("#uf-heat img").first
+    shown.wait_for()
+    assert shown.evaluate("async e => (await e.decode(), e.naturalWidth)") == 200
+    assert page.locator(".uf-legend >> text=something else").is_visible()

@@ -28,6 +28,18 @@ def test_nothing_is_read_when_nothing_was_painted(layer_of: Layer) -> None:
     assert masks.read_edits(layer_of(np.zeros((20, 30), np.uint8)), (20, 30)) is None
 
 
+def test_tints_come_back_as_they_were_painted(layer_of: Layer) -> None:
+    tints = np.zeros((20, 30), np.uint8)
+    tints[2:5, 3:9], tints[10:12] = 1, 2
+    read = masks.read_tints(layer_of(tints), (20, 30), 2)
+    assert read is not None
+    np.testing.assert_array_equal(read, tints)
+    assert masks.read_tints("", (20, 30), 2) is None
+    assert masks.read_tints(layer_of(np.zeros((20, 30), np.uint8)), (20, 30), 2) is None
+    with pytest.raises(UsageError, match="region 2, expected 1 colours"):
+        masks.read_tints(layer_of(tints), (20, 30), 1)
+
+
 @pytest.mark.parametrize("size", [(20, 31), (30, 20), (40, 60)])
 def test_layer_of_another_size_is_refused(layer_of: Layer, size: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="30 x 20 pixels, expected"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from unfade.cli.main import run
 from unfade.imaging import read_mask, read_photo
-from unfade.web.actions import Desk
+from unfade.web.session import Desk
 
 MakePhoto = Callable[..., Path]
 
@@ -64,46 +63,6 @@ def test_api_tells_errors_as_sentences(client: Any, tmp_path: Path) -> None:
     broken.write_text("no photo", "utf-8")
     with pytest.raises(Exception, match=r"broken\.jpg: got a text file, expected a photo"):
         client.predict(photo=handle_file(broken), api_name="/restore")
-
-
-def outcome(address: str, path: str) -> str:
-    """What the API says when a client names this path as its upload."""
-    photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    status, answer = fetch(address, "/gradio_api/call/v2/restore", {"photo": photo})
-    if status != 200:
-        return f"error {status} {answer.decode()}"
-    event = json.loads(answer)["event_id"]
-    return fetch(address, f"/gradio_api/call/restore/{event}")[1].decode()
-
-
-def test_paths_of_a_client_are_not_opened(
-    address: str, desk: Desk, make_photo: MakePhoto, tmp_path: Path
-) -> None:
-    photo = make_photo("secret.jpg")
-    (desk.store.folder() / "link.jpg").symlink_to(photo)
-    link = next(desk.store.root.glob("*/link.jpg"))
-    inside = desk.store.folder()
-    up = "/".join([".."] * len(inside.parts))
-    for path in (photo, f"{inside}/{up}{photo}", link, "/etc/passwd", f"file://{photo}",
-                 f"{address}/theme.css", "http://example.org/a.jpg"):  # fmt: skip
-        answer = outcome(address, str(path))
-        assert "error" in answer and "complete" not in answer, (path, answer)
-        assert "root:" not in answer and '"url"' not in answer
-
-
-def test_files_outside_the_store_are_not_served(
-    address: str, desk: Desk, make_photo: MakePhoto
-) -> None:
-    photo = make_photo("secret.jpg")
-    inside = desk.store.folder()
-    up = "/".join([".."] * len(inside.parts))
-    here = Path(__file__).resolve()
-    for path in (photo, here, Path.cwd() / "pyproject.toml", "/etc/passwd",
-                 f"{inside}/{up}{photo}", f"{inside}/%2e%2e/{up}{photo}"):  # fmt: skip
-        for route in ("/gradio_api/file=", "/file=", "/gradio_api/file/"):
-            status, body = fetch(address, route + urllib.parse.quote(str(path), safe="/%"))
-            assert status in (400, 403, 404), (route, path, status)
-            assert photo.read_bytes() != body and b"root:" not in body
 
 
 def test_page_names_no_other_origin(address: str) -> None:

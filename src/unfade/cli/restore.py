@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from unfade.manifest import Manifest, Value
     from unfade.types import Restored
 
+_STALE_S = 3600  # a file is written in far less
+
 
 @click.command(cls=shared.RestoreCommand)
 @shared.inputs
@@ -54,6 +56,15 @@ if TYPE_CHECKING:
     "--tone",
     type=click.Choice(TONES),
     help="Mend faded tone and cast, or keep them.  [default: auto for old photos, else keep]",
+)
+@click.option(
+    "--colour-region",
+    "colour_regions",
+    callback=shared.colour_regions,
+    multiple=True,
+    metavar="MASK=COLOUR",
+    help="Give a region, white in MASK, a colour: a word (red, skin, sky ...) or #rrggbb. "
+    "May be repeated.",
 )
 @shared.model_options
 @shared.sampling_options
@@ -84,12 +95,15 @@ def restore(
       unfade restore scans/ -o restored/ --compare --report
       unfade restore 'scans/**/*.tif' -o restored/ --only-damage
       unfade restore print.jpg -o restored/ --mask mask.png
+      unfade restore gray.jpg -o coloured/ --colour-region dress.png=red
       unfade restore small.jpg -o large/ --task super-resolution --scale 4
       unfade restore gray.jpg -o coloured/ --task colorize --prompt "a red dress, green grass"
     """
     protected = [options.mask] if isinstance(options.mask, Path) else []
+    protected += [region.mask for region in options.colour_regions]
     jobs = plan(inputs, out, protected=protected, variants=options.variants)
 
+    _tidy(jobs)
     page = _report_place(out, jobs, overwrite=overwrite) if report else None
 
     from unfade.api import Restorer
@@ -136,11 +150,11 @@ class RestoreWork:
                 before, *after = (self._read(path) for path in (job.source, *job.outputs))
                 self.album.add_finished(job.source, finished, before, after)
             return Result("skipped", "already done", self._details(job, finished))
-        with warnings_heard() as warnings:
+        with warnings_heard(job.source) as warnings:
             restored = self.restorer.run(job.source, self.options, progress=progress)
             manifest = restored.save(job.output)
-        if self.compare or self.album is not None:
-            self._show(job, restored, manifest, warnings)
+            if self.compare or self.album is not None:
+                self._show(job, restored, manifest, warnings)
         return Result("done", _note(manifest), self._details(job, manifest))
 
     def _show(self, job: Job, restored: Restored, manifest: Manifest, warnings: list[str]) -> None:
@@ -205,6 +219,14 @@ class RestoreWork:
             "stages": manifest["seconds"],
             "peak_memory_mib": manifest["peak_memory_mib"],
         }
+
+
+def _tidy(jobs: Sequence[Job]) -> None:
+    """Removes what a run that was killed, or lost its power, left half written."""
+    from unfade.imaging.atomic import remove_leftovers
+
+    for folder in {job.output.parent for job in jobs}:
+        remove_leftovers(folder, age_s=_STALE_S)
 
 
 def _report_place(out: str, jobs: Sequence[Job], *, overwrite: bool) -> Path:

@@ -8,8 +8,8 @@ import gradio as gr
 
 from unfade.imaging import SUFFIXES
 from unfade.options import TASKS
-from unfade.web.actions import Desk, Session, Settings
 from unfade.web.page import RESULTS, Page, said
+from unfade.web.session import Desk, Session, Settings
 from unfade.web.theme import asset
 
 _TASKS = {
@@ -136,11 +136,12 @@ def _results() -> Controls:
             )  # fmt: skip
             zipped = _G.Button("All photos as one zip", elem_id="uf-zip")
             package = _G.File(visible=False)
-        with _G.Column(min_width=300), _G.Accordion("Where the photo was changed", open=False):
-            _G.Markdown("Dark: as it was. Bright: changed, by the mask, cleaning or tone.")
-            change = _G.Image(
-                type="filepath", interactive=False, show_label=False, elem_id="uf-change"
-            )
+        with _G.Column(min_width=300):
+            heat = _map("Where the model may have invented", "heat", asset("legend.html"))
+            change = _map(
+                "Where the photo was changed", "change",
+                "<p>Dark: as it was. Bright: changed, by the mask, cleaning or tone.</p>",
+            )  # fmt: skip
     variants = _G.Gallery(label="Variants", columns=4, visible=False, elem_id="uf-variants")
     history = _G.Gallery(
         label="Earlier results",
@@ -152,8 +153,18 @@ def _results() -> Controls:
     )
     return {
         "compare": compare, "words": words, "files": files, "zip": zipped, "package": package,
-        "change": change, "variants": variants, "history": history,
+        "heat": heat, "change": change, "variants": variants, "history": history,
     }  # fmt: skip
+
+
+def _map(title: str, name: str, legend: str) -> Any:
+    """A picture of places, with its legend, to be opened."""
+    with _G.Accordion(title, open=False, elem_id=f"uf-{name}-part"):
+        _G.HTML(legend, js_on_load=None)
+        return _G.Image(
+            type="filepath", interactive=False, show_label=False, elem_id=f"uf-{name}",
+            buttons=["fullscreen"],
+        )  # fmt: skip
 
 
 def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
@@ -191,8 +202,9 @@ def _wire_work(page: Page, session: Any, parts: Controls, controls: Controls) ->
 def _wire_looking(page: Page, session: Any, parts: Controls) -> None:
     shown = [parts[name] for name in RESULTS[1:]]
     parts["variants"].select(
-        page.variant, session, parts["compare"], api_visibility="private", show_progress="hidden"
-    )
+        page.variant, session, [parts["compare"], parts["heat"]], api_visibility="private",
+        show_progress="hidden",
+    )  # fmt: skip
     parts["history"].select(page.again, session, shown, api_visibility="private")
     parts["zip"].click(
         said(page.pack), session, parts["package"], api_visibility="private"
@@ -210,13 +222,14 @@ def _api(page: Page) -> None:
         kind = _G.Checkbox if isinstance(value, bool) else _G.Number
         kind = _G.Textbox if isinstance(value, str) else kind
         settings.append(kind(value, label=name))
+    painted = [_G.File(label="regions", file_count="multiple"), _G.Textbox("", label="colours")]
     detect, restore = _G.Button("detect"), _G.Button("restore")
     detect.click(
         said(page.api_detect), [photo, threshold], _G.File(label="mask"), api_name="detect",
         concurrency_limit=1, concurrency_id="look",
     )  # fmt: skip
     restore.click(
-        said(page.api_restore), [photo, mask, threshold, *settings],
+        said(page.api_restore), [photo, mask, threshold, *settings, *painted],
         _G.File(label="files", file_count="multiple"), api_name="restore",
         concurrency_limit=1, concurrency_id="restore",
     )  # fmt: skip

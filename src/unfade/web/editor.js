@@ -1,11 +1,13 @@
 // The mask editor. `value` from the server holds a scene (photo, mask, size); what goes back is
-// {id, threshold, layer}: a gray PNG of the scene's size, 0 = as found, 128 = erased, 255 = added.
-const KEEP = 0, REMOVE = 128, ADD = 255;
+// {id, threshold, layer, tints, colours}. The layer is a gray PNG of the scene's size, 0 = as found,
+// 128 = erased, 255 = added; the tints another one, 0 = none, else the number of the colour from 1.
+const KEEP = 0, REMOVE = 128, ADD = 255, DAMAGE = [255, 30, 60];
 const find = (name) => element.querySelector(name);
 const box = find('.uf-editor'), canvas = find('.uf-canvas'), view = find('.uf-view');
 const pen = canvas.getContext('2d');
 const sheet = document.createElement('canvas');
-let scene = null, photo = null, found = null, edits = null, past = [];
+let scene = null, photo = null, found = null, edits = null, tints = null, past = [];
+let colours = [], chosen = 0;
 let tool = 'brush', last = null, waiting = false, cursor = null;
 
 async function picture(url) {
@@ -31,17 +33,53 @@ async function load() {
     return;
   }
   const [image, mask] = await Promise.all([picture(next.photo), picture(next.mask)]);
-  const layer = next.layer ? await picture(next.layer) : null;
+  const [layer, painted] = await Promise.all(
+    [next.layer, next.tints].map((url) => url ? picture(url) : null));
   scene = next; photo = image; past = []; cursor = null;
   canvas.width = sheet.width = scene.width;
   canvas.height = sheet.height = scene.height;
   found = grays(mask, scene.width, scene.height);
   edits = layer ? grays(layer, scene.width, scene.height) : new Uint8Array(found.length);
+  tints = painted ? grays(painted, scene.width, scene.height) : new Uint8Array(found.length);
+  colours = [...scene.colours];
+  dots();
   find('.uf-threshold').value = scene.threshold;
   box.hidden = false;
   box.dataset.photo = scene.name;
   find('.uf-empty').hidden = true;
   send(); draw();
+}
+
+// A colour is a word of the scene's, or #rrggbb.
+const code = (colour) => scene.words[colour] ?? colour;
+const parts = (colour) => [1, 3, 5].map((i) => parseInt(code(colour).slice(i, i + 2), 16));
+
+function dots() {
+  if (find('.uf-dot')) return;
+  for (const word of Object.keys(scene.words)) {
+    const dot = document.createElement('button');
+    dot.type = 'button'; dot.className = 'uf-dot'; dot.title = word;
+    dot.setAttribute('aria-label', word);
+    dot.setAttribute('aria-pressed', 'false');
+    dot.style.background = scene.words[word];
+    dot.addEventListener('click', () => choose(word));
+    find('.uf-swatches').append(dot);
+  }
+}
+
+function choose(colour) {
+  if (!scene) return;
+  chosen = 0;
+  if (colour) {
+    if (!colours.includes(colour)) colours.push(colour);
+    chosen = colours.indexOf(colour) + 1;
+  }
+  use('tint');
+  for (const dot of element.querySelectorAll('.uf-dot'))
+    dot.setAttribute('aria-pressed', String(dot.title === colour));
+  find('.uf-bare').setAttribute('aria-pressed', String(!colour));
+  find('.uf-named').textContent = colour ? `Paint what is to be ${colour}.`
+    : 'Paint over colours to take them away.';
 }
 
 function close() {
@@ -60,12 +98,14 @@ function paint() {
   waiting = false;
   const level = Math.max(1, Math.ceil(Number(find('.uf-threshold').value) * 255));
   const image = new ImageData(scene.width, scene.height);
+  const inks = colours.map(parts);
   let marked = 0;
   for (let i = 0; i < found.length; i++) {
     const damaged = edits[i] === ADD || (edits[i] !== REMOVE && found[i] >= level);
-    if (!damaged) continue;
-    marked++;
-    image.data[4 * i] = 255; image.data[4 * i + 1] = 30; image.data[4 * i + 2] = 60;
+    if (damaged) marked++;
+    const ink = damaged ? DAMAGE : inks[tints[i] - 1];
+    if (!ink) continue;
+    image.data.set(ink, 4 * i);
     image.data[4 * i + 3] = 165;
   }
   sheet.getContext('2d').putImageData(image, 0, 0);
@@ -87,10 +127,11 @@ function ring(point) {
 const radius = () => Number(find('.uf-size').value) / 2;
 
 function stamp(x, y) {
-  const r = Math.max(0.5, radius()), value = tool === 'brush' ? ADD : REMOVE;
+  const r = Math.max(0.5, radius()), plane = tool === 'tint' ? tints : edits;
+  const value = tool === 'tint' ? chosen : tool === 'brush' ? ADD : REMOVE;
   for (let j = Math.max(0, Math.ceil(y - r)); j <= Math.min(scene.height - 1, y + r); j++)
     for (let i = Math.max(0, Math.ceil(x - r)); i <= Math.min(scene.width - 1, x + r); i++)
-      if ((i - x) ** 2 + (j - y) ** 2 <= r * r) edits[j * scene.width + i] = value;
+      if ((i - x) ** 2 + (j - y) ** 2 <= r * r) plane[j * scene.width + i] = value;
 }
 
 function stroke(from, to) {
@@ -107,17 +148,17 @@ function place(event) {
 }
 
 function remember() {
-  past.push(edits.slice());
+  past.push([edits.slice(), tints.slice()]);
   if (past.length > 20) past.shift();
 }
 
-function layer() {
-  if (!edits.some((value) => value)) return '';
+function layer(values) {
+  if (!values.some((value) => value)) return '';
   const scratch = document.createElement('canvas');
   scratch.width = scene.width; scratch.height = scene.height;
   const image = new ImageData(scene.width, scene.height);
-  for (let i = 0; i < edits.length; i++) {
-    image.data.fill(edits[i], 4 * i, 4 * i + 3);
+  for (let i = 0; i < values.length; i++) {
+    image.data.fill(values[i], 4 * i, 4 * i + 3);
     image.data[4 * i + 3] = 255;
   }
   scratch.getContext('2d').putImageData(image, 0, 0);
@@ -126,7 +167,8 @@ function layer() {
 
 function send() {
   const threshold = Number(find('.uf-threshold').value);
-  props.value = { id: scene.id, threshold, layer: layer() };
+  props.value = { id: scene.id, threshold, layer: layer(edits), tints: layer(tints),
+    colours: [...colours] };
 }
 
 canvas.addEventListener('pointerdown', (event) => {
@@ -161,18 +203,23 @@ canvas.addEventListener('keydown', (event) => {
   draw();
 });
 
-for (const button of element.querySelectorAll('[data-tool]'))
-  button.addEventListener('click', () => {
-    tool = button.dataset.tool;
-    canvas.style.touchAction = tool === 'move' ? 'auto' : 'none';
-    for (const other of element.querySelectorAll('[data-tool]'))
-      other.setAttribute('aria-pressed', String(other === button));
-  });
+function use(name) {
+  tool = name;
+  canvas.style.touchAction = tool === 'move' ? 'auto' : 'none';
+  for (const button of element.querySelectorAll('[data-tool]'))
+    button.setAttribute('aria-pressed', String(button.dataset.tool === tool));
+  for (const dot of element.querySelectorAll('.uf-dot')) dot.setAttribute('aria-pressed', 'false');
+}
+
+for (const button of element.querySelectorAll('[data-tool]:not(.uf-bare)'))
+  button.addEventListener('click', () => use(button.dataset.tool));
+find('.uf-bare').addEventListener('click', () => choose(''));
+find('.uf-own').addEventListener('change', (event) => choose(event.target.value));
 find('.uf-undo').addEventListener('click', () => {
-  if (past.length) { edits = past.pop(); send(); draw(); }
+  if (past.length) { [edits, tints] = past.pop(); send(); draw(); }
 });
 find('.uf-clear').addEventListener('click', () => {
-  if (scene) { remember(); edits.fill(KEEP); send(); draw(); }
+  if (scene) { remember(); edits.fill(KEEP); tints.fill(0); send(); draw(); }
 });
 find('.uf-zoom').addEventListener('input', (event) => {
   canvas.style.width = `${100 * event.target.value}%`;

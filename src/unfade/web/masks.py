@@ -24,6 +24,8 @@ Mask = NDArray[np.uint8]
 PREVIEW = 1280
 #: What a pixel of the visitor's layer says.
 KEEP, REMOVE, ADD = 0, 128, 255
+#: More colours than this nobody paints.
+MOST_COLOURS = 40
 
 _PREFIX = "data:image/png;base64,"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -45,20 +47,33 @@ def read_edits(layer: str, size: tuple[int, int]) -> Mask | None:
     Raises:
         UsageError: it is no PNG, or of another size.
     """
-    if not layer:
-        return None
-    data = _png_bytes(layer, limit=8 * size[0] * size[1] + (1 << 16))
-    width, height = struct.unpack(">II", data[16:24])
-    if (height, width) != size:
-        got = f"a painted mask of {width} x {height} pixels"
-        raise UsageError(got, f"{size[1]} x {size[0]}, as the photo is shown", "paint it again")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    pixels = _read(layer, size)
     if pixels is None:
-        raise _no_png()
+        return None
     edits = np.full(size, KEEP, np.uint8)
     edits[pixels >= (REMOVE + ADD) // 2] = ADD
     edits[(pixels >= REMOVE // 2) & (pixels < (REMOVE + ADD) // 2)] = REMOVE
     return edits if edits.any() else None
+
+
+def read_tints(layer: str, size: tuple[int, int], colours: int) -> Mask | None:
+    """Which colour was painted where: (h, w), 0 = none, else its number from 1.
+
+    None where nothing was painted.
+
+    Args:
+        layer, size: as of `read_edits`.
+        colours: how many there are.
+
+    Raises:
+        UsageError: it is no PNG, of another size, or has a number without a colour.
+    """
+    pixels = _read(layer, size)
+    if pixels is None or not pixels.any():
+        return None
+    if int(pixels.max()) > colours:
+        raise UsageError(f"region {pixels.max()}", f"{colours} colours", "paint it again")
+    return pixels
 
 
 def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
@@ -85,6 +100,21 @@ def shown_mask(soft: Mask) -> Mask:
     return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).astype(
         np.uint8
     )
+
+
+def _read(layer: str, size: tuple[int, int]) -> Mask | None:
+    """The gray values (h, w) of a PNG as a data URL, None where it is empty."""
+    if not layer:
+        return None
+    data = _png_bytes(layer, limit=8 * size[0] * size[1] + (1 << 16))
+    width, height = struct.unpack(">II", data[16:24])
+    if (height, width) != size:
+        got = f"a painted mask of {width} x {height} pixels"
+        raise UsageError(got, f"{size[1]} x {size[0]}, as the photo is shown", "paint it again")
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise _no_png()
+    return np.asarray(pixels, np.uint8)
 
 
 def _png_bytes(layer: str, *, limit: int) -> bytes:

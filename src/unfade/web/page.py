@@ -12,10 +12,10 @@ import gradio as gr
 
 from unfade.errors import UnfadeError, UsageError
 from unfade.options import Task
-from unfade.web import actions
-from unfade.web.actions import Desk, Made, Opened, Session, Settings
+from unfade.web import actions, results
 from unfade.web.job import Job, Stopped
 from unfade.web.limits import sentence
+from unfade.web.session import Desk, Made, Opened, Session, Settings, settings_from
 from unfade.web.theme import asset_path
 
 logger = logging.getLogger(__name__)
@@ -34,10 +34,11 @@ _STAGES = {
     "enlarge": "Making it larger",
     "diffuse": "Restoring with the diffusion model",
     "align": "Comparing with the original",
+    "hint": "Laying on your colours",
 }
 _STOPPED = "Stopped. What was not finished is gone."
 #: What a handler that shows a result fills, in this order.
-RESULTS = ("progress", "compare", "words", "change", "variants", "files", "history")
+RESULTS = ("progress", "compare", "words", "heat", "change", "variants", "files", "history")
 
 
 def text_of(error: Exception) -> str:
@@ -164,7 +165,7 @@ class Page:
         done: list[Made] = []
         session.stopped = False
         try:
-            settings = actions.settings_from(values)
+            settings = settings_from(values)
             if not photos:
                 raise UsageError("no photo", "a photo to restore", "choose one first")
         except UnfadeError as error:
@@ -202,6 +203,7 @@ class Page:
         return (
             _compared(made, 0),
             made.words,
+            str(made.heats[0]),
             str(made.change),
             gr.update(value=views, visible=len(views) > 1),
             made.files,
@@ -227,9 +229,10 @@ class Page:
 
     # --- looking at results ------------------------------------------------------------------
 
-    def variant(self, session: Session, event: gr.SelectData) -> Update:
-        """Compares another variant of the last result."""
-        return _compared(session.made[-1], int(event.index))
+    def variant(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
+        """Another variant of the last result: (compare, heat)."""
+        made, index = session.made[-1], int(event.index)
+        return _compared(made, index), str(made.heats[index])
 
     def again(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
         """Shows an earlier result; it becomes the last one."""
@@ -238,7 +241,7 @@ class Page:
 
     def pack(self, session: Session) -> str:
         """The zip of all photos."""
-        return str(actions.pack(self.desk, session.made))
+        return str(results.pack(self.desk, session.made))
 
     # --- without the page --------------------------------------------------------------------
 
@@ -255,16 +258,24 @@ class Page:
         automatic: bool = Settings.automatic, fidelity: float = Settings.fidelity,
         strength: float = Settings.strength, steps: float = Settings.steps,
         seed: float = Settings.seed, variants: float = Settings.variants,
-        scale: float = Settings.scale,
+        scale: float = Settings.scale, regions: list[str] | None = None, colours: str = "",
     ) -> list[str]:  # fmt: skip
-        """Restores a photo: the photo in its own format, then its manifest."""
+        """Restores a photo: the photo in its own format, then its manifest.
+
+        `colours` names one for each mask of `regions`, with commas between them.
+        """
         if photo is None:
             raise UsageError("no photo", "a photo", "upload one")
-        chosen = actions.settings_from(
+        chosen = settings_from(
             (task, only_damage, keep_tone, prompt, automatic, fidelity, strength, steps, seed,
              variants, scale)
         )  # fmt: skip
-        files = actions.restore_upload(self.desk, photo, mask, chosen, threshold)
+        named = [word.strip() for word in colours.split(",") if word.strip()]
+        if len(named) != len(regions or []):
+            got = f"{len(regions or [])} regions and {len(named)} colours"
+            raise UsageError(got, "as many of both", "name one colour for each region")
+        painted = list(zip(regions or [], named, strict=True))
+        files = actions.restore_upload(self.desk, photo, mask, chosen, threshold, painted)
         return [str(file) for file in files]
 
 

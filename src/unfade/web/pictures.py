@@ -14,6 +14,8 @@ Pixels = NDArray[np.uint8]
 
 _ROWS = 512
 _QUALITY = 92
+#: An alignment of this and less is shown at full heat.
+COLDEST = 0.8
 #: A pixel counts as changed where its colour moved by more than this share of the range.
 CHANGED = 0.04
 
@@ -68,6 +70,24 @@ def change_map(before: Pixels, after: Pixels) -> tuple[Pixels, float]:
     strong = np.minimum(difference.astype(np.float32) * 3, 255).astype(np.uint8)
     bgr = np.asarray(cv2.applyColorMap(strong, cv2.COLORMAP_INFERNO), np.uint8)
     return bgr[..., ::-1], share
+
+
+def heat_map(before: Pixels, places: NDArray[np.float32]) -> Pixels:
+    """Where a result shows something else than its photo, over the photo in gray.
+
+    Args:
+        before: (h, w, 3).
+        places: (h, w), -1..1, the alignment (`Restored.alignment_map`).
+
+    Returns:
+        (h, w, 3): the dimmed photo where both show the same, over purple and red to yellow where
+        the alignment is `COLDEST` or less.
+    """
+    heat = np.clip((1 - places) / np.float32(1 - COLDEST), 0, 1)
+    hot = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    gray = cv2.cvtColor(before, cv2.COLOR_RGB2GRAY)[..., None] * np.float32(0.7)
+    cover = np.minimum(2 * heat, 1)[..., None]
+    return (gray * (1 - cover) + hot * cover).astype(np.uint8)
 
 
 def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:

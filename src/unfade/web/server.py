@@ -36,15 +36,17 @@ def make_app(
     from gradio import processing_utils
 
     from unfade.web import app as layout
-    from unfade.web.actions import Desk
+    from unfade.web.guard import Guard
+    from unfade.web.session import Desk
     from unfade.web.theme import head, theme
 
     blocks: Any = layout.build(Desk(restorer, store, limits))
-    blocks.queue(max_size=limits.queue, default_concurrency_limit=1)
+    blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
     for name in ("ssrf_protected_download", "async_ssrf_protected_download"):
         setattr(processing_utils, name, _fetch_nothing)  # a client may name an address as a file
     blocks.has_launched = True  # from now on Gradio checks where the paths of a client lead
     outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    outer.add_middleware(Guard)
     mount: Any = cast(Any, gr).mount_gradio_app
     return mount(
         outer, blocks, path="/", auth=auth, root_path=root_path or None,

@@ -1,0 +1,227 @@
+"""Regions of a photo that get the colour that somebody gave them.
+
+The luminance stays (Lab's L, as where the diffusion model colours); a and b become the colour's.
+A mask may be a rough stroke. How far a pixel belongs to it is a vote among the pixels around it
+that are about as bright: the share of them that was painted (a joint bilateral filter of the mask
+by luma, computed on a bilateral grid: Paris and Durand, ECCV 2006). What spilled over an edge loses
+the vote, and what was left out on this side of it wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unfade.colours import Rgb
+from unfade.errors import InputError
+from unfade.imaging import Photo, read_mask
+from unfade.imaging.photo import resize
+from unfade.imaging.transforms import luma
+from unfade.models.tensors import from_array
+from unfade.options import RestoreOptions
+from unfade.pipeline.colour import to_lab, with_chroma
+
+_LONG_SIDE = 1024  # pixels, at most, of what the votes are counted on
+_REACH = 1 / 24  # standard deviation of the neighbourhood, of the long side, at most
+_LEVELS = 13  # of luma
+_HALVINGS = 4  # of the reach, for thin strokes
+_CELL = 0.5  # of the reach, the side of a cell of the grid
+_WON = (0.35, 0.65)  # shares of the vote between which a colour fades in
+_NEAR = (0.1, 0.25)  # the same of the painted share whatever the luma: nothing is coloured far away
+_ROWS = 256  # coloured together
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A region and its colour.
+
+    Attributes:
+        mask: (h, w), the share of each pixel that was painted, 0..1, on the small grid.
+        rgb: sRGB, 0..255.
+    """
+
+    mask: Plane
+    rgb: Rgb
+
+
+def read_hints(photo: Photo, options: RestoreOptions) -> list[Hint]:
+    """The regions of a photo that are to get a colour.
+
+    Raises:
+        InputError: a mask cannot be read, does not fit, or has nothing white.
+    """
+    found: list[Hint] = []
+    size = photo.height, photo.width
+    for region in options.colour_regions:
+        mask = read_mask(region.mask, size=size, max_pixels=options.max_pixels)
+        if not (mask >= 128).any():
+            fix = "paint the region white"
+            raise InputError("a mask without a region", "some white", fix, path=region.mask)
+        painted = (mask >= 128).astype(np.float32)
+        found.append(Hint(resize(painted, _small_size(*size)), region.rgb))
+    return found
+
+
+def with_hints(photos: Sequence[Photo], hints: Sequence[Hint]) -> list[Photo]:
+    """The photos with their regions coloured; a gray one becomes one with colours.
+
+    Every pixel outside the regions keeps its value, bit for bit.
+
+    Args:
+        photos: of the size that the hints were read for; one may be there several times.
+        hints: where two overlap, the later one counts.
+    """
+    distinct = {id(photo): photo for photo in photos}
+    made = {key: _coloured(photo, hints) for key, photo in distinct.items()}
+    return [made[id(photo)] for photo in photos]
+
+
+def _coloured(photo: Photo, hints: Sequence[Hint]) -> Photo:
+    light = _small_luma(photo)
+    votes = [(_Votes.count(group, light), hint.rgb) for hint in hints for group in _groups(hint)]
+    out = photo.blank(gray=False)
+    everything = slice(0, photo.width)
+    for top in range(0, photo.height, _ROWS):
+        rows = slice(top, min(top + _ROWS, photo.height))
+        rgb = photo.srgb(rows, everything)  # (n, W, 3)
+        size = photo.height, photo.width
+        weights = [(vote.weight(luma(rgb)[..., 0], rows, size), ink) for vote, ink in votes]
+        kept = np.all([weight == 0 for weight, _ in weights], axis=0)
+        if not kept.all():
+            rgb = _tinted(rgb, weights)
+        out.put_srgb(rows, everything, rgb, keep=kept, source=photo)
+    return out
+
+
+def _tinted(rgb: Plane, weights: Sequence[tuple[Plane, Rgb]]) -> Plane:
+    """(n, W, 3) sRGB with the chroma of each colour, by its weight (n, W)."""
+    picture = from_array(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]  # (1, 3, n, W)
+    chroma = to_lab(picture)[:, 1:]
+    for weight, ink in weights:
+        swatch = to_lab(torch.tensor(ink).reshape(1, 3, 1, 1) / 255)[:, 1:]  # (1, 2, 1, 1)
+        chroma = torch.lerp(chroma, swatch.expand_as(chroma), from_array(weight)[None, None])
+    out = with_chroma(chroma, picture)[0]
+    return np.ascontiguousarray(out.permute(1, 2, 0).numpy())
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """Counts on a bilateral grid, blurred.
+
+    Attributes:
+        painted, all: (_LEVELS, gh, gw), of the pixels of each luma.
+        share: (gh, gw), the painted share whatever the luma.
+    """
+
+    painted: Plane
+    all: Plane
+    share: Plane
+
+    @classmethod
+    def count(cls, group: tuple[Plane, float], light: Plane) -> _Votes:
+        """The votes for a mask (h, w) and a reach in pixels of `light` (h, w)."""
+        mask, reach = group
+        cell = max(1.0, _CELL * reach)
+        size = tuple(max(1, round(side / cell)) for side in light.shape)
+        sigma = reach / cell
+
+        def blurred(plane: Plane) -> Plane:
+            small = resize(plane, (size[0], size[1]))
+            return np.asarray(
+                cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32
+            )
+
+        levels = [_near_level(light, level) for level in range(_LEVELS)]
+        return cls(
+            np.stack([blurred(level * mask) for level in levels]),
+            np.stack([blurred(level) for level in levels]),
+            blurred(mask),
+        )
+
+    def weight(self, light: Plane, rows: slice, size: tuple[int, int]) -> Plane:
+        """How far pixels belong to the region, (n, W) 0..1.
+
+        Args:
+            light: (n, W), their luma, 0..1.
+            rows: n rows of the photo.
+            size: of the photo.
+        """
+        near = _faded(_rows_of(self.share, rows, size), *_NEAR)
+        if not near.any():
+            return near
+        won, asked = np.zeros_like(light), np.full_like(light, 1e-6)
+        for level in range(_LEVELS):
+            counts = _near_level(light, level)
+            if counts.any():
+                won += counts * _rows_of(self.painted[level], rows, size)
+                asked += counts * _rows_of(self.all[level], rows, size)
+        return near * _faded(won / asked, *_WON)
+
+
+def _near_level(light: Plane, level: int) -> Plane:
+    """How near luma 0..1 is to a level: 1 there, 0 at the next ones."""
+    return np.maximum(0, 1 - np.abs(light * np.float32(_LEVELS - 1) - level)).astype(np.float32)
+
+
+def _faded(share: Plane, low: float, high: float) -> Plane:
+    """0 below `low`, 1 above `high`, smooth between."""
+    t = np.clip((share - np.float32(low)) / np.float32(high - low), 0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def _rows_of(plane: Plane, rows: slice, size: tuple[int, int]) -> Plane:
+    """Some rows of a small plane (h, w) brought to a size, linearly: (n, W)."""
+    down, across = plane.shape[0] / size[0], plane.shape[1] / size[1]
+    places = np.array(
+        [[across, 0, 0.5 * across - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]], np.float64
+    )
+    area = size[1], rows.stop - rows.start
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    made = cv2.warpAffine(plane, places, area, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(made, np.float32)
+
+
+def _groups(hint: Hint) -> list[tuple[Plane, float]]:
+    """The parts of a mask that are about as thick, and the reach for each.
+
+    A wide neighbourhood would outvote a thin stroke.
+    """
+    mask = (hint.mask >= 0.5).astype(np.uint8)
+    inside = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, 0), cv2.DIST_L2, 5)
+    inside = np.asarray(inside, np.float32)[1:-1, 1:-1]
+    count, labels = cv2.connectedComponents(mask)
+    parts = np.asarray(labels, np.int32)
+    thick = np.zeros(count, np.float32)
+    np.maximum.at(thick, parts.ravel(), inside.ravel())
+    most = _REACH * max(mask.shape)
+    halvings = np.ceil(np.log2(most / np.maximum(0.75 * thick, 1e-3))).clip(0, _HALVINGS)
+    step = np.where(parts > 0, halvings[parts], -1)  # (h, w)
+    found = [
+        (np.where(step == n, hint.mask, np.float32(0)), most / 2**n) for n in range(_HALVINGS + 1)
+    ]
+    return [(part, reach) for part, reach in found if part.any()]
+
+
+def _small_size(height: int, width: int) -> tuple[int, int]:
+    factor = min(1.0, _LONG_SIDE / max(height, width))
+    return max(1, round(factor * height)), max(1, round(factor * width))
+
+
+def _small_luma(photo: Photo) -> Plane:
+    """The luma of a photo on the small grid, (h, w) 0..1, made band by band."""
+    height, width = _small_size(photo.height, photo.width)
+    out = np.empty((height, width), np.float32)
+    step = max(1, _ROWS * height // photo.height)
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        top, stop = (round(row * photo.height / height) for row in (first, last))
+        band = luma(photo.srgb(slice(top, stop), slice(0, photo.width)))[..., 0]
+        out[first:last] = resize(band, (last - first, width))
+    return out

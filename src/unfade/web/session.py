@@ -1,0 +1,182 @@
+"""What the page knows of a visitor: photos, settings and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from unfade.api import Restorer
+from unfade.colours import ColourRegion
+from unfade.errors import UsageError
+from unfade.options import RestoreOptions, Task
+from unfade.web.limits import Limits
+from unfade.web.store import Store
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all visitors share."""
+
+    restorer: Restorer
+    store: Store
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A photo of a visitor.
+
+    Attributes:
+        path: the file as it was uploaded, in a folder of its own.
+        height, width: upright, pixels.
+        photo_url: a JPEG of `masks.preview_size`, as a data URL.
+        mask_url: the probabilities of damage at that size, a PNG as a data URL.
+    """
+
+    path: Path
+    height: int
+    width: int
+    photo_url: str
+    mask_url: str
+
+    @property
+    def name(self) -> str:
+        """As the visitor named it."""
+        return self.path.name
+
+    @property
+    def key(self) -> str:
+        """Tells it from the other photos, even from one of the same name."""
+        return self.path.parent.name
+
+    @property
+    def soft(self) -> Path:
+        """The file of the probabilities of damage at full size."""
+        return self.path.parent / "found" / "soft.png"
+
+    @property
+    def before(self) -> Path:
+        """The photo as a JPEG at full size."""
+        return self.path.parent / "found" / "before.jpg"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The controls of the page, with its defaults; see `RestoreOptions`.
+
+    Attributes:
+        automatic: the damage that is measured decides on fidelity and strength.
+        scale: of super-resolution only.
+    """
+
+    task: Task = "old-photo"
+    only_damage: bool = False
+    keep_tone: bool = False
+    prompt: str = ""
+    automatic: bool = True
+    fidelity: float = 0.5
+    strength: float = 0.5
+    steps: int = 20
+    seed: int = 0
+    variants: int = 1
+    scale: float = 4.0
+
+    def options(
+        self, *, mask: Literal["auto"] | Path, threshold: float | None, max_pixels: int,
+        diffuses: bool, colour_regions: tuple[ColourRegion, ...] = (),
+    ) -> RestoreOptions:  # fmt: skip
+        """The options of a restoration, without those that the task does not know.
+
+        Raises:
+            UsageError: a value makes no sense.
+        """
+        if self.task == "super-resolution":
+            options = RestoreOptions(task=self.task, scale=self.scale, max_pixels=max_pixels)
+        else:
+            options = RestoreOptions(
+                task=self.task,
+                mask=mask,
+                only_damage=self.only_damage,
+                tone="keep" if self.keep_tone else None,
+                threshold=threshold,
+                prompt=self.prompt.strip() if diffuses else "",
+                colour_regions=colour_regions,
+                max_pixels=max_pixels,
+            )
+        if not diffuses:
+            return options
+        return replace(
+            options,
+            fidelity="auto" if self.automatic else self.fidelity,
+            strength="auto" if self.automatic else self.strength,
+            steps=self.steps,
+            seed=self.seed,
+            variants=self.variants,
+        )
+
+
+def settings_from(values: Sequence[object]) -> Settings:
+    """The settings from the page's controls, in the order of the fields of `Settings`.
+
+    Raises:
+        UsageError: a number is missing.
+    """
+    names = list(Settings.__dataclass_fields__)
+    given = cast(dict[str, Any], dict(zip(names, values, strict=True)))
+    empty = [name for name, value in given.items() if value is None]
+    if empty:
+        raise UsageError(f"no {empty[0]}", "a number", "fill it in")
+    for name in ("steps", "seed", "variants"):
+        given[name] = int(given[name])
+    return Settings(**given)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A restored photo, as files.
+
+    Attributes:
+        source: the photo that it came from.
+        photos: in the format of the input; several where several variants were asked for.
+        papers: their manifests.
+        masks: what was filled, where anything was to be, and the regions that got a colour: PNG.
+        views: each variant as a JPEG at full size.
+        heats: of each variant, where it shows something else (`pictures.heat_map`), JPEG.
+        change: where it changed (`pictures.change_map`), JPEG.
+        words: what was done, in sentences.
+    """
+
+    source: Opened
+    photos: list[Path]
+    papers: list[Path]
+    masks: list[Path]
+    views: list[Path]
+    heats: list[Path]
+    change: Path
+    words: str
+
+    @property
+    def files(self) -> list[str]:
+        """Everything to be downloaded."""
+        return [str(path) for path in (*self.photos, *self.papers, *self.masks)]
+
+
+@dataclass
+class Session:
+    """The photos and results of one visitor."""
+
+    photos: list[Opened] = field(default_factory=list[Opened])
+    shown: int = 0
+    edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    made: list[Made] = field(default_factory=list[Made])
+    job: Any = None  # the `Job` that is running, to be stopped
+    stopped: bool = False  # Cancel was clicked, and what was running has not ended yet
+
+    @property
+    def photo(self) -> Opened:
+        """The photo on the page. UsageError where there is none."""
+        if not self.photos:
+            raise UsageError("no photo", "a photo to restore", "choose one first")
+        return self.photos[self.shown]

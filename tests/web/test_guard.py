@@ -1,0 +1,98 @@
+"""Paths and names that nobody on the page can have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from unfade.web.session import Desk
+
+MakePhoto = Callable[..., Path]
+
+_ADDRESSES = ["file:///etc/passwd", "http://example.org/a.jpg", "HTTPS://169.254.169.254/x",
+              "ftp://x/y", "data:text/plain,hi", " http://example.org"]  # fmt: skip
+_NAMES = ["/etc/passwd", "/proc/self/environ", "/dev/zero", "", "/", ".", "~", "pyproject.toml",
+          "a\0b", "x" * 3000, "\\\\host\\share", "C:\\x", "%2e%2e%2f", "é\u202e"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=120) as made:
+        yield made
+
+
+@pytest.fixture
+def foreign(address: str, desk: Desk, make_photo: MakePhoto) -> list[str]:
+    """Ways to a file that was not uploaded, and to what is no file."""
+    secret, inside = make_photo("secret.jpg"), desk.store.folder()
+    secret.write_bytes(b"root:")
+    (inside / "link.jpg").symlink_to(secret)
+    (inside / "folder").symlink_to(secret.parent)
+    up = "/".join([".."] * len(inside.parts))
+    own = [secret, f"{inside}/{up}{secret}", inside / "link.jpg", inside / "folder" / secret.name,
+           inside, desk.store.root, f"{address}/theme.css"]  # fmt: skip
+    return [*map(str, own), *_ADDRESSES, *_NAMES]
+
+
+def test_no_foreign_file_is_served(client: httpx.Client, foreign: list[str]) -> None:
+    routes = ["/gradio_api/file=", "/gradio_api/file/", "/gradio_api/proxy=", "/file=", "/static/",
+              "/assets/", "/svelte/", "/gradio_api/custom_component/",
+              "/gradio_api/stream/"]  # fmt: skip
+    for path in foreign:
+        for route in routes:
+            quoted = "".join(f"%{byte:02x}" for byte in path.encode())
+            answer = client.get(route + quoted)
+            assert 400 <= answer.status_code < 500, (route, path, answer.status_code)
+            assert b"root:" not in answer.content
+
+
+def test_no_foreign_file_is_restored(client: httpx.Client, foreign: list[str]) -> None:
+    for path in foreign:
+        for sent in ({"path": path, "meta": {"_type": "gradio.FileData"}}, path):
+            answer = client.post("/gradio_api/call/v2/restore", json={"photo": sent})
+            if answer.status_code == 200:
+                event = answer.json()["event_id"]
+                answer = client.get(f"/gradio_api/call/restore/{event}")
+                assert "event: error" in answer.text and "complete" not in answer.text, path
+            else:
+                assert 400 <= answer.status_code < 500, (path, answer.status_code)
+            assert "root:" not in answer.text and '"url"' not in answer.text
+
+
+@pytest.mark.parametrize("route", ["call", "call/v2", "run", "api"])
+def test_functions_and_values_that_are_not_there_are_the_clients_fault(
+    client: httpx.Client, route: str
+) -> None:
+    bodies: list[Any] = [{}, {"data": None}, {"data": [1, 2]}, {"photo": None, "x": 1}, [], "x"]
+    for name in ("nothing", "restore%2f..", "open", "_", "restore", "detect"):
+        for body in bodies:
+            answer = client.post(f"/gradio_api/{route}/{name}", json=body)
+            started = answer.status_code == 200 and "event_id" in answer.json()
+            assert started or 400 <= answer.status_code < 500, (name, body, answer.status_code)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../x.jpg", "/etc/passwd", "a\0b.jpg", "..", ".", "x" * 400 + ".jpg", "C:\\a.jpg",
+     "é\u202e.jpg", "%2e%2e%2fx.jpg", ".jpg", "\n.jpg"],
+)  # fmt: skip
+def test_upload_stays_in_the_store_whatever_its_name(
+    client: httpx.Client, desk: Desk, name: str
+) -> None:
+    answer = client.post("/gradio_api/upload", files={"files": (name, b"abc")})
+    assert answer.status_code == 200 or 400 <= answer.status_code < 500
+    if answer.status_code == 200:
+        (path,) = map(Path, answer.json())
+        assert path.resolve().is_relative_to(desk.store.root) and path.read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data", "text/plain", "multipart/form-data; boundary=a"]
+)
+def test_nothing_is_kept_of_an_upload_that_is_none(client: httpx.Client, kind: str) -> None:
+    answer = client.post("/gradio_api/upload", content=b"--a\r\n", headers={"Content-Type": kind})
+    assert 400 <= answer.status_code < 500 or (answer.status_code == 200 and answer.json() == [])
