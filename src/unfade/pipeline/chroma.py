@@ -11,7 +11,7 @@ from unfade.models.tensors import from_array
 from unfade.pipeline.colour import to_lab
 
 #: Of the guided filter: cells on each side, and the variance of L / 100 that counts as flat.
-_RADIUS = 3
+_RADIUS = 8
 _FLAT = 1e-3
 
 
