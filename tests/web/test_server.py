@@ -14,6 +14,7 @@ import pytest
 
 from unfade.cli.main import run
 from unfade.imaging import read_mask, read_photo
+from unfade.web.server import warm_up
 from unfade.web.session import Desk
 
 MakePhoto = Callable[..., Path]
@@ -83,3 +84,11 @@ def test_login_is_asked_when_there_is_one(
     assert fetch(address, "/gradio_api/info")[0] == 401
     status, page = fetch(address, "/")
     assert status == 200 and b"uf-upload" not in page
+
+
+def test_warm_up_ends_and_leaves_no_file(desk: Desk) -> None:
+    before = sorted(desk.store.root.rglob("*"))
+    thread = warm_up(desk.restorer)
+    thread.join(60)
+    assert not thread.is_alive()
+    assert sorted(desk.store.root.rglob("*")) == before

@@ -60,7 +60,7 @@ def serve(
 
     from unfade.api import Restorer
     from unfade.web.limits import Limits
-    from unfade.web.server import make_app
+    from unfade.web.server import make_app, warm_up
     from unfade.web.server import serve as run_server
     from unfade.web.store import Store
 
@@ -70,6 +70,7 @@ def serve(
     store.watch()
     try:
         app = make_app(restorer, store, limits, auth=login, root_path=root_path)
+        warm_up(restorer)
         click.echo(f"unfade is at http://{host}:{port}{root_path} (Ctrl-C stops it)")
         run_server(app, host=host, port=port)
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from unfade.errors import InputError
@@ -54,6 +56,19 @@ def make_app(
         ssr_mode=False, pwa=False,
         enable_monitoring=False, theme=theme(), head=head(),
     )  # fmt: skip
+
+
+def warm_up(restorer: Restorer) -> threading.Thread:
+    """Restores the example photo beside all else, so that the first visitor need not wait.
+
+    What a network needs is made when it runs for the first time.
+    """
+    from unfade.web.theme import asset_path
+
+    work = functools.partial(restorer.restore, asset_path("example.jpg"))
+    thread = threading.Thread(target=work, name="unfade-warm-up", daemon=True)
+    thread.start()
+    return thread
 
 
 def serve(app: FastAPI, *, host: str, port: int) -> None:
