@@ -22,7 +22,7 @@ from unfade.eval.tables import require_parquet
 from unfade.pipeline.weights import DiffusionWeights
 
 NO_DIFFUSION = "the preset has no diffusion model: left out"
-WORK = "work"  # inputs and references, below OUT
+WORK = "pairs"  # inputs and references, below OUT
 
 
 def run_table(

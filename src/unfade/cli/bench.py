@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+import unfade.cli.options as shared
 from unfade._version import __version__
 from unfade.cli.main import EXIT_FAILED
 from unfade.cli.progress import Bar
@@ -59,21 +60,7 @@ _PATH = click.Path(path_type=Path)
     metavar="S",
     help="Seconds after which a command is ended, for each case.  [default: none]",
 )
-@click.option(
-    "--space",
-    type=click.Choice(("rgb", "y")),
-    default="rgb",
-    show_default=True,
-    help="Of PSNR, SSIM and MS-SSIM: all channels, or BT.601 luma (16 to 235).",
-)
-@click.option(
-    "--crop-border",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="PX",
-    help="Pixels cut off each side before anything is measured.",
-)
+@shared.measured_pixels
 @click.option("--prepare", is_flag=True, help="Write and name the inputs only, for programs.")
 @click.option("--list", "listed", is_flag=True, help="Show the tables.")
 @click.option("--json", "as_json", is_flag=True, help="A summary for machines on stdout.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+import unfade.cli.options as shared
 import unfade.manifest as manifests
 from unfade.cli.batch import explain
 from unfade.cli.jobs import COMPARE_SUFFIX
@@ -57,21 +58,7 @@ _REFERENCE = "HQ"  # stands for the references among --features
     metavar="NAME=FILE.npy",
     help="(N, D) features of RESULTS, by any extractor, for their distance to HQ=FILE.npy.",
 )
-@click.option(
-    "--space",
-    type=click.Choice(("rgb", "y")),
-    default="rgb",
-    show_default=True,
-    help="Of PSNR, SSIM and MS-SSIM: all channels, or BT.601 luma (16 to 235).",
-)
-@click.option(
-    "--crop-border",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="PX",
-    help="Pixels cut off each side first.",
-)
+@shared.measured_pixels
 @click.option(
     "--niqe-model",
     type=_PATH,

@@ -208,3 +208,23 @@ def sampling_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def measured_pixels(command: F) -> F:
+    """Which pixels the measures of `evaluate` and `bench` see."""
+    space = click.option(
+        "--space",
+        type=click.Choice(("rgb", "y")),
+        default="rgb",
+        show_default=True,
+        help="Of PSNR, SSIM and MS-SSIM: all channels, or BT.601 luma (16 to 235).",
+    )
+    border = click.option(
+        "--crop-border",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="PX",
+        help="Pixels cut off each side before anything is measured.",
+    )
+    return space(border(command))
