@@ -47,6 +47,8 @@ class ControlnetRecipe:
         widths: of the condition's embedding in pixel space (`models.compact.build_controlnet`).
         p_iide: probability that a sample keeps its photo as the condition; otherwise its own
             estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
+        late: share of the samples that get a timestep from the last tenth, beside those that fall
+            there anyway: colours are decided in it, and one-step prediction starts from it.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -56,6 +58,7 @@ class ControlnetRecipe:
     mask: bool = True
     widths: list[int] = field(default_factory=lambda: list(CONDITION_WIDTHS))
     p_iide: float = 0.5
+    late: float = 0.0
 
 
 class ControlnetTask:
@@ -67,7 +70,7 @@ class ControlnetTask:
         progress: called with the number of photos whose latents are there.
 
     Raises:
-        UsageError: p_iide is no probability, the widths do not fit the autoencoder, or what
+        UsageError: p_iide or late is no probability, the widths do not fit the autoencoder, or what
             `Restorations` refuses.
     """
 
@@ -75,8 +78,9 @@ class ControlnetTask:
         self, recipe: ControlnetRecipe, photos: Sequence[CleanPhoto], base: Base, cache: Path,
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
-        if not 0 <= recipe.p_iide <= 1:
-            raise UsageError(f"p_iide = {recipe.p_iide}", "0 to 1", "try 0.5")
+        for name, share in (("p_iide", recipe.p_iide), ("late", recipe.late)):
+            if not 0 <= share <= 1:
+                raise UsageError(f"{name} = {share}", "0 to 1", "try 0.5")
         halvings = base.downscale.bit_length() - 1
         if recipe.space == "pixel" and len(recipe.widths) != halvings + 1:
             got, fix = f"widths = {recipe.widths}", "change them in the recipe"
@@ -104,9 +108,15 @@ class ControlnetTask:
         sample = self.pairs.sample(number)
         rng = generator(seed, "noise", number)
         sample["noise"] = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
-        sample["t"] = torch.tensor(int(rng.integers(self.schedule.steps)))
+        sample["t"] = torch.tensor(self._timestep(int(rng.integers(self.schedule.steps)), number))
         swap = generator(seed, "swap", number).random() >= self.recipe.p_iide
         return sample | {"swap": torch.tensor(swap)}
+
+    def _timestep(self, t: int, number: int) -> int:
+        """The timestep drawn for a sample, or, for a share of them, one of the last tenth."""
+        if generator(self.recipe.loop.seed, "late", number).random() >= self.recipe.late:
+            return t
+        return self.schedule.steps - 1 - t // 10
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Eq. 2 with IIDE's conditions; the share of samples that swapped."""
