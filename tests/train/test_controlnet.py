@@ -93,6 +93,18 @@ def test_samples_differ_in_nothing_but_the_swap_when_p_iide_does(
         assert all(torch.equal(one[k], other[k]) for k in one)
 
 
+def test_timesteps_are_late_when_the_recipe_asks_for_all_of_them(
+    make_diffusion_task: MakeTask,
+) -> None:
+    plain, late, half = (make_diffusion_task("controlnet", late=s) for s in (0.0, 1.0, 0.5))
+    steps = plain.schedule.steps
+    times = [[int(task.sample(n)["t"]) for n in range(40)] for task in (plain, late, half)]
+    assert min(times[0]) < steps // 2 and min(times[1]) >= steps - steps // 10
+    moved = [x != y for x, y in zip(times[0], times[2], strict=True)]
+    assert 8 <= sum(moved) <= 32
+    assert all(t >= steps - steps // 10 for t, m in zip(times[2], moved, strict=True) if m)
+
+
 def test_checkpointing_changes_no_gradient(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, base: Base
 ) -> None:
@@ -130,6 +142,8 @@ def test_show_and_export_give_pictures_and_weights_that_load(
 def test_task_refuses_a_p_iide_that_is_no_probability(make_diffusion_task: MakeTask) -> None:
     with pytest.raises(UsageError, match="p_iide"):
         make_diffusion_task("controlnet", p_iide=1.5)
+    with pytest.raises(UsageError, match="late"):
+        make_diffusion_task("controlnet", late=-0.1)
 
 
 def test_task_refuses_widths_that_do_not_reach_the_latent(make_diffusion_task: MakeTask) -> None:

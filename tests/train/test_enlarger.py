@@ -13,6 +13,7 @@ from unfade.errors import UsageError
 from unfade.models.enlarger import Enlarger, EnlargerConfig, bicubic
 from unfade.train.enlarger import EnlargerTask, enlarging_loss
 from unfade.train.loop import train
+from unfade.train.losses import dissimilarity
 from unfade.train.options import EnlargerRecipe, LoopOptions
 
 RECIPE = EnlargerRecipe(
@@ -65,3 +66,14 @@ def test_task_says_what_fits_when_crops_do_not(photos: list[CleanPhoto]) -> None
 def test_network_is_of_the_recipe_when_built(task: EnlargerTask) -> None:
     network = task.build()
     assert isinstance(network, Enlarger) and network.config == RECIPE.model
+
+
+def test_loss_counts_lost_structure_when_the_recipe_weighs_it(
+    photos: list[CleanPhoto], task: EnlargerTask
+) -> None:
+    batch = {k: torch.stack([task.sample(i)[k] for i in range(2)]) for k in ("lq", "hq")}
+    model = task.build()
+    plain = float(task.loss(model, batch)[0])
+    weighed = float(EnlargerTask(replace(RECIPE, structure=0.5), photos).loss(model, batch)[0])
+    lost = float(dissimilarity(bicubic(batch["lq"]), batch["hq"]))  # untrained, it is bicubic
+    assert weighed == pytest.approx(plain + 0.5 * lost, abs=1e-5) and lost > 0.01

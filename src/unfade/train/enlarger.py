@@ -15,7 +15,7 @@ from unfade.models.enlarger import SCALE, Enlarger, bicubic
 from unfade.models.stage1 import CELL
 from unfade.models.tensors import from_array
 from unfade.train.feed import HELD_OUT
-from unfade.train.losses import spectral_l1
+from unfade.train.losses import dissimilarity, spectral_l1
 from unfade.train.options import EnlargerRecipe
 from unfade.train.sheets import write_sheet
 from unfade.train.task import Batch
@@ -64,10 +64,13 @@ class EnlargerTask:
         }
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """`enlarging_loss`, and the gain over bicubic interpolation, dB."""
+        """`enlarging_loss` with its share of 1 - SSIM; the gain over bicubic interpolation, dB."""
         lq, hq = batch["lq"], batch["hq"]
         out = model(lq).float()
-        return enlarging_loss(out, hq), {"gain_db": _gain(lq, out.detach(), hq)}
+        loss = enlarging_loss(out, hq)
+        if self.recipe.structure > 0:
+            loss = loss + self.recipe.structure * dissimilarity(out, hq)
+        return loss, {"gain_db": _gain(lq, out.detach(), hq)}
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Bicubic, output, target; the gain on these, dB."""

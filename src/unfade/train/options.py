@@ -118,8 +118,13 @@ class ToneRecipe:
 
 @dataclass(frozen=True)
 class EnlargerRecipe:
-    """`unfade train enlarger`."""
+    """`unfade train enlarger`.
+
+    Attributes:
+        structure: weight of 1 - SSIM in the loss.
+    """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: SmallOptions = field(default_factory=SmallOptions)
     model: EnlargerConfig = field(default_factory=EnlargerConfig)
+    structure: float = 0.0
