@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -214,6 +215,32 @@ def test_a_tiff_whose_strips_are_gone(picture: Array, tmp_path: Path):
         at = tags.tags["StripOffsets"].valueoffset
     broken = data[:at] + struct.pack("<I", len(data) * 2) + data[at + 4 :]
     refused(made(tmp_path / "b.tif", broken), "ends before the last row")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("jpeg_encode", {"bitspersample": 12}, "a 12-bit JPEG"),
+        ("jpeg_encode", {"lossless": True}, "a lossless JPEG"),
+        ("jpegls_encode", {}, "a JPEG-LS file"),
+    ],
+)
+def test_a_jpeg_that_is_none_of_the_common_kind(
+    name: str, options: dict[str, Any], words: str, tmp_path: Path
+):
+    codecs: Any = imagecodecs
+    encode = getattr(codecs, name)
+    pixels = np.arange(32 * 48 * 3, dtype=np.uint16).reshape(32, 48, 3) % 256
+    deep = "bitspersample" in options
+    data = encode(pixels * 16 if deep else pixels.astype(np.uint8), **options)
+    refused(made(tmp_path / "a.jpg", data), f"{words}.*convert it")
+
+
+@pytest.mark.parametrize("process", [0xC5, 0xCD])
+def test_a_hierarchical_jpeg(process: int, picture: Array, encoded: Encode, tmp_path: Path):
+    jpeg = encoded(Image.fromarray(picture), "JPEG")
+    data = jpeg.replace(b"\xff\xc0", bytes([0xFF, process]), 1)
+    refused(made(tmp_path / "a.jpg", data), "a hierarchical JPEG.*convert it")
 
 
 def test_a_raw_file_is_not_taken_for_its_thumbnail(picture: Array, tmp_path: Path):

@@ -1,4 +1,8 @@
-"""Is a JPEG whole? libjpeg fills missing data with gray and says nothing to its caller."""
+"""Is a JPEG one that libjpeg can be given, and whole?
+
+libjpeg fills missing data with gray and says nothing to its caller. A lossless file makes it write
+past the end of the rows that Pillow has for it.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,44 @@ _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+#: Markers that a frame begins with: the code of its process. All but these are segments.
+_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
+_READABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # DCT, sequential and progressive
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_JPEG_LS = 0xF7
+_BITS = 8
 _ZERO_TAIL = 64
 _ROWS = 64
+
+
+def unreadable(data: bytes) -> str:
+    """What a JPEG is that must not be decoded: "a 12-bit JPEG"; empty: none of these."""
+    found = _frame(data)
+    if found is None:
+        return ""
+    kind, bits = found
+    if kind == _JPEG_LS:
+        return "a JPEG-LS file"
+    if kind in _LOSSLESS:
+        return "a lossless JPEG"
+    if kind not in _READABLE:
+        return "a hierarchical JPEG"
+    return f"a {bits}-bit JPEG" if bits != _BITS else ""
+
+
+def _frame(data: bytes) -> tuple[int, int] | None:
+    """The marker and the bits per sample of the first frame; None where a scan comes before it."""
+    at = 2
+    while (found := _NEXT_MARKER.search(data, at)) is not None:
+        at, marker = found.start(), data[found.start() + 1]
+        if marker in _FRAMES:
+            return marker, int.from_bytes(data[at + 4 : at + 5], "big")
+        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            return None
+        at += 2
+        if marker not in _ALONE:
+            at += int.from_bytes(data[at : at + 2], "big")
+    return None
 
 
 def body(data: bytes) -> tuple[bytes, bool]:

@@ -19,7 +19,7 @@ import unfade.imaging.formats as formats
 import unfade.imaging.iptc as iptc
 import unfade.imaging.jpeg_data as jpeg_data
 import unfade.imaging.xmp as xmp
-from unfade.errors import printable
+from unfade.errors import InputError, printable
 from unfade.imaging.canvas import Canvas, rows_per_block
 from unfade.imaging.photo import Metadata, Photo
 
@@ -31,6 +31,10 @@ _CHANNELS = {"L": (1, False), "RGB": (3, False), "CMYK": (4, False), "RGBA": (3,
 def read_jpeg(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     """The first picture of a JPEG file (others, such as gain maps, are left out)."""
     data = file.read()
+    other = jpeg_data.unreadable(data)
+    if other:
+        fix = "convert it to a TIFF or PNG, which keeps its bits, or to an 8-bit JPEG"
+        raise InputError(other, "a JPEG with 8 bits per sample, not lossless", fix, path=path)
     image = JpegImageFile(io.BytesIO(data))
     formats.check_size(path, image.height, image.width, max_pixels)
     picture, ended = jpeg_data.body(data)
