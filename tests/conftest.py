@@ -99,6 +99,18 @@ def tiny_compact() -> Base:
 
 
 @pytest.fixture(scope="session")
+def plain_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped first stages of old photos and super-resolution, and no diffusion model."""
+    from unfade.models.presets import ENLARGER, FILES, weights_folder, write_manifest
+
+    folder = tmp_path_factory.mktemp("plain")
+    for name in (*FILES, ENLARGER):
+        shutil.copy(weights_folder() / "compact" / name, folder)
+    write_manifest(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_preset(tiny_compact: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped first stage with a tiny diffusion model that acts as if it had been trained."""
     import torch

@@ -21,7 +21,7 @@ from unfade.imaging import read_photo
 from unfade.models.checkpoint import save_model
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.models.presets import ENLARGER, FILES, write_manifest
-from unfade.options import RestoreOptions
+from unfade.options import TASKS, RestoreOptions
 from unfade.pipeline import auto, engine
 
 MakePhoto = Callable[..., Path]
@@ -116,6 +116,17 @@ def test_restoring_without_the_model_does_not_import_its_libraries(make_photo: M
         "sys.exit(len(names & {'diffusers', 'transformers', 'tokenizers', 'huggingface_hub'}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_shipped_weights_colour_a_gray_photo(restorer: Restorer) -> None:
+    assert restorer.diffuses and restorer.tasks == TASKS
+    levels = np.linspace(40, 200, 96)[:, None] + np.linspace(0, 40, 112)
+    gray = np.rint(levels).astype(np.uint8)
+    out = restorer.restore(gray, task="colorize", mask="none", prompt="a red dress", steps=1)
+    assert out.image.native.shape == (96, 112, 3)
+    assert np.ptp(out.image.native.astype(int), 2).mean() > 3
+    luma = out.image.native @ np.array([0.2126, 0.7152, 0.0722])
+    assert np.abs(luma - gray).mean() < 6  # Lab's L is kept, which is not quite luma
 
 
 def test_manifest_holds_what_auto_took(

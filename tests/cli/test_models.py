@@ -29,7 +29,7 @@ def test_shipped_weights_are_complete(capfd: Capture) -> None:
     assert run(["models"]) == 0
     out = capfd.readouterr().out
     assert out.startswith("compact: ok")
-    assert "diffusion model: " in out
+    assert "diffusion model: ok" in out
     assert "sd21: " in out and "--controlnet" in out
 
 

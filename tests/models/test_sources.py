@@ -7,7 +7,8 @@ import torch
 
 from unfade.errors import WeightsError
 from unfade.models.compact import build_controlnet
-from unfade.models.folder import Base, save_base, save_part
+from unfade.models.folder import Base, check_fit, save_base, save_part
+from unfade.models.presets import weights_folder
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.sources import find_base, find_controlnet
 
@@ -29,6 +30,14 @@ def snapshot(cache: Path, name: str, revision: str) -> Path:
 def test_find_base_reads_a_folder(tiny_sd: Base, tmp_path: Path) -> None:
     save_base(tmp_path / "sd21", tiny_sd)
     assert find_base(tmp_path / "sd21").stride == tiny_sd.stride
+
+
+def test_shipped_preset_is_a_base_and_a_controlnet_to_train_on() -> None:
+    folder = weights_folder() / "compact"  # other files lie beside the parts
+    base = find_base(folder)
+    for source in (folder, folder / "controlnet"):
+        check_fit(base, find_controlnet(source))
+    assert base.downscale == 8
 
 
 def test_find_base_reads_the_hub_at_the_pinned_revision(tiny_sd: Base, hub: Path) -> None:

@@ -43,6 +43,13 @@ def desk(restorer: Restorer, store: Store) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def plain_desk(plain_preset: Path, desk: Desk) -> Desk:
+    """A desk whose weights have no diffusion model."""
+    restorer = Restorer.from_pretrained(plain_preset, device="cpu")
+    return Desk(restorer, desk.store, desk.limits)
+
+
+@pytest.fixture(scope="session")
 def serve_app() -> Iterator[Serve]:
     """Serves an application from a thread; gives its address."""
     pytest.importorskip("gradio", reason="the page needs the extra 'web'")
@@ -75,6 +82,14 @@ def address(serve_app: Serve, desk: Desk) -> str:
     from unfade.web.server import make_app
 
     return serve_app(make_app(desk.restorer, desk.store, desk.limits))
+
+
+@pytest.fixture(scope="session")
+def plain_address(serve_app: Serve, plain_desk: Desk) -> str:
+    """The page without a diffusion model."""
+    from unfade.web.server import make_app
+
+    return serve_app(make_app(plain_desk.restorer, plain_desk.store, plain_desk.limits))
 
 
 @pytest.fixture(scope="session")

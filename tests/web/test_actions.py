@@ -178,13 +178,11 @@ def test_photo_with_too_many_pixels_is_refused(
 
 
 def test_diffusion_is_refused_when_there_is_none(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    plain_desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
-    if desk.restorer.diffuses:
-        pytest.skip("the preset has its diffusion model")
-    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    opened = actions.open_photo(plain_desk, upload(make_photo("a.jpg")))
     with pytest.raises(WeightsError, match="the diffusion model"):
-        actions.restore(desk, opened, Settings(task="colorize"), edit_of(opened), quiet)
+        actions.restore(plain_desk, opened, Settings(task="colorize"), edit_of(opened), quiet)
 
 
 def test_diffusion_makes_variants_when_it_is_there(

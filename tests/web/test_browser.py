@@ -200,8 +200,10 @@ def test_several_photos_come_in_one_zip(
         assert sorted(file.namelist()) == ["a.json", "a.png", "b.json", "b.png"]
 
 
-def test_controls_that_need_diffusion_are_explained_when_there_is_none(visit: Visit) -> None:
-    page = visit()
+def test_controls_that_need_diffusion_are_explained_when_there_is_none(
+    visit: Visit, plain_address: str
+) -> None:
+    page = visit(plain_address)
     page.click("#uf-diffusion button")
     assert "need a diffusion model" in page.inner_text("#uf-lacking")
     inputs = page.locator("#uf-diffusion input, #uf-diffusion textarea")
