@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from unfade import imaging, options
+from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.options import RestoreOptions
 
@@ -104,7 +105,7 @@ def test_pixel_limit_is_the_one_of_the_readers() -> None:
 def test_record_is_complete() -> None:
     record = RestoreOptions().record(threshold=0.4, mask_sha256=None)
     fields = {field.name for field in dataclasses.fields(RestoreOptions)}
-    assert set(record) == fields | {"mask_sha256", "colour_sha256"}
+    assert set(record) == fields | {"mask_sha256", "colour_sha256", "full_prompt"}
     assert record["threshold"] == 0.4
 
 
@@ -117,3 +118,13 @@ def test_record_holds_the_defaults_of_the_task() -> None:
     large = record(**SR)
     assert (large["tone"], large["scale"], large["mask"]) == ("keep", options.SCALE, "none")
     assert record(task="colorize", prompt="red")["guidance"] == options.GUIDANCE
+
+
+def test_regions_join_the_prompt_when_the_model_colours() -> None:
+    regions = (ColourRegion(Path("a.png"), "red"), ColourRegion(Path("b.png"), "#345ca5"))
+    coloured = make(task="colorize", prompt="a girl", colour_regions=regions)
+    assert coloured.full_prompt == "a girl, red, blue"
+    record = coloured.record(threshold=0.4, mask_sha256=None)
+    assert (record["prompt"], record["full_prompt"]) == ("a girl", "a girl, red, blue")
+    assert make(task="colorize", colour_regions=regions, guidance=2.0).prompted
+    assert make(prompt="a girl", colour_regions=regions).full_prompt == "a girl"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,17 @@ WORDS: dict[str, str] = {
     "gray": "#808080",
 }
 _HEX = re.compile(r"#[0-9a-f]{6}")
+#: Oklab (Ottosson, 2020), rows: from linear sRGB to cones, and from their cube roots to L, a, b.
+_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,11 @@ class ColourRegion:
     def rgb(self) -> Rgb:
         """The colour in sRGB, 0..255."""
         return rgb_of(self.colour)
+
+    @property
+    def word(self) -> str:
+        """What a prompt calls it: the one of WORDS that is nearest."""
+        return word_for(self.colour)
 
     @property
     def text(self) -> str:
@@ -81,3 +99,36 @@ def rgb_of(colour: str) -> Rgb:
         expected = "#rrggbb or one of " + ", ".join(WORDS)
         raise UsageError(f"the colour {colour!r}", expected, "choose one of them")
     return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
+
+
+def word_for(colour: str) -> str:
+    """The one of WORDS that is nearest to a colour. UsageError as of `rgb_of`."""
+    plain = colour.strip().lower()
+    if plain in WORDS:
+        return plain
+    here = _seen(rgb_of(colour))
+    return min(WORDS, key=lambda word: math.dist(here, _seen(rgb_of(word))))
+
+
+def with_words(prompt: str, regions: Iterable[ColourRegion]) -> str:
+    """A prompt that names the colour of each region, those that it names already only once."""
+    known = set(re.findall(r"\w+", prompt.lower()))
+    words = dict.fromkeys(region.word for region in regions)
+    return ", ".join([*filter(None, [prompt]), *(word for word in words if word not in known)])
+
+
+def _seen(rgb: Rgb) -> tuple[float, float, float]:
+    """Oklab of sRGB 0..255, for distances that tell names apart.
+
+    Hue counts most, lightness less, and the strongest colours are no further from the words than
+    strong ones: pure blue is "blue", though its chroma is nearer to that of "purple".
+    """
+    shares = [value / 255 for value in rgb]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in shares]
+    light, a, b = _times(_LAB, [v ** (1 / 3) for v in _times(_CONES, linear)])
+    factor = 1 / (math.hypot(a, b) + 0.1)
+    return 0.7 * light, factor * a, factor * b
+
+
+def _times(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
+    return [sum(a * b for a, b in zip(row, values, strict=True)) for row in rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from unfade.colours import ColourRegion
+from unfade.colours import ColourRegion, with_words
 from unfade.errors import UsageError
 from unfade.manifest import Value
 
@@ -24,6 +24,8 @@ MAX_PIXELS = 300_000_000
 MIN_TILE = 64
 #: Of super-resolution, where no scale is given.
 SCALE = 4.0
+MAX_STEPS = 1000
+MAX_VARIANTS = 100
 #: Where there is a prompt and no guidance is given.
 GUIDANCE = 4.0
 
@@ -70,11 +72,12 @@ class RestoreOptions:
             over from the second step on.
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: what gets which colour, in this order (`pipeline.hints`); with a diffusion
-            model or without.
+            model or without. Where the model colours the photo, they join its prompt.
         fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
             colouring does not allow; "auto": by the damage that is measured.
-        steps: of the diffusion model.
+        steps: of the diffusion model; 1 is one-step prediction; "auto": as many as its preset
+            asks for, else 20.
         seed: of its noise, >= 0.
         variants: results from different noise, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
@@ -100,7 +103,7 @@ class RestoreOptions:
     colour_regions: tuple[ColourRegion, ...] = ()
     fidelity: float | Auto = "auto"
     strength: float | Auto = "auto"
-    steps: int = 20
+    steps: int | Auto = "auto"
     seed: int = 0
     variants: int = 1
     tile: int = 1024
@@ -123,9 +126,10 @@ class RestoreOptions:
         self._check_task()
 
     def _check_numbers(self) -> None:
-        _check_whole("steps", self.steps, 1, 1000)
+        if self.steps != "auto":
+            _check_whole("steps", self.steps, 1, MAX_STEPS, "'auto' or ")
         _check_whole("seed", self.seed, 0)
-        _check_whole("variants", self.variants, 1, 100)
+        _check_whole("variants", self.variants, 1, MAX_VARIANTS)
         _check_whole("tile", self.tile, MIN_TILE)
         _check_whole("max_pixels", self.max_pixels, 1)
         _check_number("self_condition", self.self_condition, 0, 1)
@@ -164,7 +168,7 @@ class RestoreOptions:
         if self.strength == 0 and self.task == "colorize":
             got = f"strength 0 with task {self.task!r}"
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
-        idle = [name for name in _DIFFUSION if name in self.given]
+        idle = self.for_diffusion
         if self.strength == 0 and idle:
             got = f"{idle[0]} {getattr(self, idle[0])!r} with strength 0"
             fix = "leave one of the two out: strength 0 does without the diffusion model"
@@ -176,16 +180,30 @@ class RestoreOptions:
         return {f.name for f in fields(self) if getattr(self, f.name) != f.default}
 
     @property
+    def for_diffusion(self) -> list[str]:
+        """The names of the given options that only the diffusion model can obey."""
+        return [name for name in _DIFFUSION if name in self.given]
+
+    @property
     def prompted(self) -> bool:
         """Whether there is any text to guide the model."""
-        return bool(self.prompt or self.negative_prompt)
+        return bool(self.full_prompt or self.negative_prompt)
+
+    @property
+    def full_prompt(self) -> str:
+        """What the diffusion model is told: the prompt, and when it colours, the regions' colours.
+
+        The model then sees the rest of the photo beside what the regions are to become.
+        """
+        regions = self.colour_regions if self.task == "colorize" else ()
+        return with_words(self.prompt, regions)
 
     @property
     def asks_diffusion(self) -> bool:
         """Whether no first stage can do what is asked."""
         if self.strength != "auto":
             return self.strength > 0
-        return self.task == "colorize" or bool(self.given & {*_DIFFUSION})
+        return self.task == "colorize" or bool(self.for_diffusion)
 
     @property
     def search(self) -> Literal["auto", "none"] | Path:
@@ -219,6 +237,7 @@ class RestoreOptions:
             "only_damage": self.only_damage,
             "tone": "auto" if self.mends_tone else "keep",
             "prompt": self.prompt,
+            "full_prompt": self.full_prompt,
             "negative_prompt": self.negative_prompt,
             "guidance": guidance,
             "self_condition": self.self_condition,
@@ -243,10 +262,12 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise UsageError(f"{name} {value!r}", expected, "choose one of them")
 
 
-def _check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
+def _check_whole(
+    name: str, value: object, least: int, most: int | None = None, other: str = ""
+) -> None:
     sound = isinstance(value, int) and not isinstance(value, bool) and value >= least
     if not sound or (most is not None and isinstance(value, int) and value > most):
-        expected = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+        expected = f"{other}a whole number from {least}" + ("" if most is None else f" to {most}")
         raise UsageError(f"{name} {value!r}", expected, "change it")
 
 

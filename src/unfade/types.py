@@ -133,7 +133,7 @@ def command(options: Mapping[str, Value], source: Path, output: Path) -> str:
     standard |= {"task": RestoreOptions.task, "prompt": "", "negative_prompt": ""}
     words = ["unfade", "restore", "-o", str(output)]
     for name, value in options.items():
-        if name in ("mask_sha256", "colour_sha256") or value == standard.get(name):
+        if name in ("mask_sha256", "colour_sha256", "full_prompt") or value == standard.get(name):
             continue
         if isinstance(value, list):  # an option that is given several times
             words += [word for text in value for word in ("--" + name[:-1].replace("_", "-"), text)]

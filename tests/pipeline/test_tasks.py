@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from unfade.colours import ColourRegion
 from unfade.errors import InputError
 from unfade.imaging import Photo
 from unfade.models.enlarger import Enlarger, EnlargerConfig
@@ -153,6 +155,17 @@ def test_colorize_sees_no_colours(run: Run, make_photo: MakePhoto) -> None:
     toned.native[...] = gray.native
     a, b = run(gray, task="colorize")[0], run(toned, task="colorize")[0]
     np.testing.assert_array_equal(a.native, b.native)
+
+
+def test_model_is_told_the_colours_of_the_regions(run: Run, make_photo: MakePhoto) -> None:
+    def coloured(prompt: str, *colours: str) -> NDArray[Any]:
+        regions = tuple(ColourRegion(Path("mask.png"), colour) for colour in colours)
+        given = {"task": "colorize", "prompt": prompt, "colour_regions": regions}
+        return run(make_photo(gray=True), **given)[0].native
+
+    told = coloured("a dress", "red")
+    np.testing.assert_array_equal(told, coloured("a dress, red"))
+    assert (told != coloured("a dress")).any()
 
 
 def test_damage_is_mended_before_a_photo_is_coloured(

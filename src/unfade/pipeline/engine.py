@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unfade.errors import WeightsError
+from unfade.errors import UsageError, WeightsError
 from unfade.imaging import Photo
-from unfade.models.presets import ENLARGER
+from unfade.models.presets import ENLARGER, Defaults
 from unfade.options import SCALE, RestoreOptions
-from unfade.pipeline.auto import Effort, effort, measure
+from unfade.pipeline.auto import Effort, effort, measure, most_strength
 from unfade.pipeline.enlarge import check_size
 from unfade.pipeline.holes import Mask
 from unfade.pipeline.restore import Mender
@@ -47,7 +47,8 @@ class Engine:
         """Refuses to go on without the model, where options or names of its parts ask for it.
 
         Raises:
-            UsageError: "sd21" without a ControlNet.
+            UsageError: "sd21" without a ControlNet; or what only the model can do, with a
+                preset that leaves it out.
             WeightsError: a part is missing.
         """
         small = options.task == "super-resolution" and not self.weights.preset.enlarger
@@ -57,10 +58,20 @@ class Engine:
             raise WeightsError(f"no {ENLARGER}", "it, to enlarge without diffusion", fix, path=path)
         if options.asks_diffusion or self.weights.named or small:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
+        if (small or options.task == "colorize") and not self.may_act(options):
+            got = f"strength 'auto' for {options.task}, which is 0 with this preset"
+            raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
+
+    @property
+    def defaults(self) -> Defaults:
+        """How the model is run where the options do not say; a preset speaks of its own only."""
+        return Defaults() if self.weights.named else self.weights.preset.defaults
 
     def may_act(self, options: RestoreOptions) -> bool:
         """Whether some photo may be given to the model."""
-        return options.strength != 0 and not self.weights.missing
+        strength = options.strength
+        most = most_strength(options.task, self.defaults) if strength == "auto" else strength
+        return most > 0 and not self.weights.missing
 
     def load(self) -> None:
         """Loads the model, unless that has been done.
@@ -100,21 +111,25 @@ class Engine:
     def judge(
         self, photo: Photo, mask: Mask | None, options: RestoreOptions, limit: float
     ) -> dict[str, float]:
-        """The strength and fidelity for a photo, and the damage (`pipeline.auto`).
+        """How the model is to be run on a photo, and the damage (`pipeline.auto`).
 
         Args:
             mask: (H, W), probability of damage in 1/255; None fills nothing.
             limit: the probability from which a pixel is damage.
         """
         damage = measure(photo, mask, limit)
-        most = {} if self.weights.named else self.weights.preset.strength
-        found = effort(options, damage, cfw=self.weights.cfw is not None, most=most)
-        if found.strength == 0 and options.variants > 1:
-            logger.warning(
-                "no diffusion is called for, so the %d variants are alike; choose a strength above "
-                "0 for different ones", options.variants,
-            )  # fmt: skip
+        cfw = self.weights.cfw is not None
+        found = effort(options, damage, cfw=cfw, defaults=self.defaults)
         return {**asdict(found), **asdict(damage)}
+
+    def tell_idle(self, options: RestoreOptions) -> None:
+        """A warning that names what was asked of the model, for a photo that it is not given."""
+        idle = [name.replace("_", " ") for name in options.for_diffusion]
+        if idle:
+            logger.warning(
+                "no diffusion is called for, so this has no effect: %s; choose a strength above 0",
+                ", ".join(idle),
+            )  # fmt: skip
 
     def restore(
         self, mender: Mender, photo: Photo, mask: Mask | None, options: RestoreOptions,
@@ -128,11 +143,13 @@ class Engine:
         from unfade.pipeline.tasks import Work, warn_of_lost_words
 
         assert self._pipeline is not None, "the model is loaded before it is asked"
-        prompts = (options.prompt, options.negative_prompt)
+        prompts = (options.full_prompt, options.negative_prompt)
         if prompts not in self._warned:
             warn_of_lost_words(self._pipeline, options)
             self._warned.add(prompts)
-        effort = Effort(taken["strength"], taken["fidelity"])
+        effort = Effort(
+            taken["strength"], taken["fidelity"], int(taken["steps"]), int(taken["draws"])
+        )
         upscaler = self._loaded_upscaler() if options.task == "super-resolution" else None
         work = Work(mender, upscaler, self._pipeline, photo, mask, options, effort, limit, progress)
         return work.results()

@@ -52,7 +52,7 @@ class Work:
         upscaler: the first stage of super-resolution; None is bicubic interpolation.
         pipeline: the diffusion model.
         mask: (H, W), probability of damage in 1/255; None fills nothing.
-        effort: strength above 0, and fidelity.
+        effort: how the model is run; its strength is above 0.
         limit: the probability from which a pixel is damage.
         progress: called with the stage and its share of the work that is done, 0..1.
     """
@@ -114,11 +114,11 @@ class Work:
         """The model's chroma on the luminance that it was shown; arguments as of `_restored`.
 
         It is asked on a small copy: what has which colour is told by the whole, not by a tile.
+        The mean of several draws errs less than each of them; no two variants share one.
         """
-        small, photo = _small(seen, holes), PhotoPicture(seen)
-        tick = self._ticker(variant, self.options.variants)
-        bands = [to_lab(band) for _, band in self._bands(small, variant, tick)]
-        chroma = torch.cat(bands, 2)[0, 1:]  # (2, h, w)
+        small, photo, draws = _small(seen, holes), PhotoPicture(seen), self.effort.draws
+        drawn = [self._chroma(small, variant * draws + i) for i in range(draws)]
+        chroma = torch.stack(drawn).mean(0)  # (2, h, w)
         whole = small.read(slice(0, small.height), slice(0, small.width))
         found = ChromaMap(chroma, to_lab(whole)[0, 0])
         out = self.photo.blank(gray=False)
@@ -127,6 +127,12 @@ class Work:
             light = photo.read(rows, slice(0, seen.width))  # (1, 3, n, W)
             self._put(out, rows, with_chroma(found.rows(light, rows, seen.height), light))
         return out
+
+    def _chroma(self, small: Picture, draw: int) -> Tensor:
+        """Lab's a and b as the model finds them from one noise, (2, h, w)."""
+        tick = self._ticker(draw, self.options.variants * self.effort.draws)
+        bands = [to_lab(band) for _, band in self._bands(small, draw, tick)]
+        return torch.cat(bands, 2)[0, 1:]
 
     def _enlarged(self, scale: float, variant: int) -> Photo:
         """Twice or four times as large, as often as it takes, then made smaller to fit."""
@@ -146,8 +152,8 @@ class Work:
             return EnlargedPicture(photo, step)
         return PhotoPicture(self.upscaler.once(photo, step, tick=lambda _: None))
 
-    def _bands(self, picture: Picture, variant: int, tick: Tick) -> Iterator[Band]:
-        for top, band in self.pipeline.bands(picture, self._settings, variant=variant, tick=tick):
+    def _bands(self, picture: Picture, noise: int, tick: Tick) -> Iterator[Band]:
+        for top, band in self.pipeline.bands(picture, self._settings, variant=noise, tick=tick):
             yield slice(top, top + band.shape[2]), band
 
     @property
@@ -158,9 +164,9 @@ class Work:
         """
         options, tile = self.options, min(self.options.tile, TILE)
         return DiffusionSettings(
-            steps=options.steps,
+            steps=self.effort.steps,
             strength=self.effort.strength,
-            prompt=options.prompt,
+            prompt=options.full_prompt,
             negative_prompt=options.negative_prompt,
             guidance=GUIDANCE if options.guidance is None else options.guidance,
             self_condition=options.self_condition,
@@ -193,7 +199,7 @@ def warn_of_lost_words(pipeline: RestorationPipeline, options: RestoreOptions) -
     if words:
         logger.warning("words that the model does not know, and ignores: %s", ", ".join(words))
     length = prompt_length(base.text_encoder)
-    for prompt in (options.prompt, options.negative_prompt):
+    for prompt in (options.full_prompt, options.negative_prompt):
         cut = words_beyond(base.tokenizer, prompt, length)
         if cut:
             logger.warning(
