@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ class Places:
         """What is known of these results: .../METHOD.json."""
         return self._beside("results", case, method, ".json")
 
+    def records(self, method: str) -> list[Path]:
+        """The records of a method in all cases of all tables; its results lie beside each."""
+        return sorted(self.out.glob(f"results/*/*/{glob.escape(_plain(method))}.json"))
+
     def log(self, case: Case, method: str) -> Path:
         """What a program of somebody else's said: OUT/logs/TABLE/CASE/METHOD.log."""
         return self._beside("logs", case, method, ".log")
@@ -54,4 +59,8 @@ class Places:
 
 
 def _parts(case: Case, method: str) -> list[str]:
-    return [_UNSAFE.sub("_", name).strip(". ") or "_" for name in (case.table, case.name, method)]
+    return [_plain(name) for name in (case.table, case.name, method)]
+
+
+def _plain(name: str) -> str:
+    return _UNSAFE.sub("_", name).strip(". ") or "_"

@@ -85,7 +85,7 @@ class Record:
             for name, result in self.results.items()
             if same
             and result.input == inputs.get(name)
-            and _holds(folder / f"{name}.png", result.output)
+            and holds(folder / f"{name}.png", result.output)
         }
         self.identity = dict(identity)
         if not self.results:
@@ -107,7 +107,8 @@ class Record:
         )
 
 
-def _holds(path: Path, digest: str) -> bool:
+def holds(path: Path, digest: str) -> bool:
+    """Whether a file is there and has this SHA-256."""
     try:
         return sha256_file(path) == digest
     except InputError:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unfade.bench.borrowed import borrow
 from unfade.bench.cases import Case
 from unfade.bench.methods.base import Method
 from unfade.bench.places import Places
@@ -47,8 +48,12 @@ class Restoring:
         record = Record.read(path)
         record.keep_valid(self.method.identity(self.case), self.hashes, self._folder)
         pending = [name for name in self.inputs if name not in record.results]
-        self.tick(len(self.inputs) - len(pending))
         make_folder(self._folder)
+        if pending and not self.method.at_once:  # a program is asked for each case, as it is timed
+            own = self.case, self.method.name, self.hashes, self.places
+            found = borrow(record, pending, *own)
+            pending = [name for name in pending if name not in found]
+        self.tick(len(self.inputs) - len(pending))
         batches = [pending] if self.method.at_once and pending else [[name] for name in pending]
         saved = time.monotonic()
         try:

@@ -1,0 +1,72 @@
+"""Results that a method has made of the same inputs for another case or table already."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from unfade.bench.cases import Case, Cost
+from unfade.bench.places import Places
+from unfade.bench.record import Record, Result, holds
+from unfade.bench.results import check_result
+from unfade.errors import UnfadeError
+
+
+def borrow(
+    record: Record, wanted: Sequence[str], case: Case, method: str, hashes: Mapping[str, str],
+    places: Places,
+) -> list[str]:  # fmt: skip
+    """Copies what would come out the same from other cases of the run's folder.
+
+    A result is the same where the method's identity and the input are. It brings along its share
+    of what it cost to make there.
+
+    Args:
+        record: of this case; takes up results and costs.
+        wanted: names of images without a result.
+        hashes: name -> SHA-256 of the input.
+
+    Returns:
+        The names that were found.
+    """
+    own, found = places.record(case, method), list[str]()
+    left = {hashes[name]: name for name in wanted}
+    for path in places.records(method):
+        if not left or path == own:
+            continue
+        other = Record.read(path)
+        if other.identity != record.identity:
+            continue
+        for image, known in other.results.items():
+            name = left.get(known.input)
+            source = path.with_suffix("") / f"{image}.png"
+            if name is None or not holds(source, known.output):
+                continue
+            if not _copied(source, case, name, places.result(case, method, name)):
+                continue
+            record.results[name] = Result(known.input, known.output)
+            record.add_cost(_share(other))
+            del left[known.input]
+            found.append(name)
+    return found
+
+
+def _copied(source: Path, case: Case, name: str, place: Path) -> bool:
+    """Whether a result fits the case, whose references may be others; it then lies in its place."""
+    try:
+        check_result(case, name, source)
+    except UnfadeError:
+        return False
+    shutil.copyfile(source, place)
+    return True
+
+
+def _share(record: Record) -> Cost | None:
+    """Of one image in what a record cost."""
+    cost = record.cost
+    if cost is None or not cost.images:
+        return None
+    megapixels, seconds = cost.megapixels / cost.images, cost.seconds / cost.images
+    return replace(cost, images=1, megapixels=megapixels, seconds=seconds)
