@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_photo
 from unfade.models.checkpoint import save_model
 from unfade.models.enlarger import Enlarger, EnlargerConfig
-from unfade.models.presets import ENLARGER, FILES, write_manifest
+from unfade.models.presets import ENLARGER, FILES, MANIFEST, write_manifest
 from unfade.options import TASKS, RestoreOptions
 from unfade.pipeline import auto, engine
 
@@ -134,14 +135,16 @@ def test_manifest_holds_what_auto_took(
 ) -> None:
     out = tiny.restore(make_photo("a.png"), steps=1)
     manifest = out.manifest
+    text = manifests.xmp_description(manifest)
+    assert "<unfade:Steps>1</unfade:Steps>" in text
     taken = manifest["diffusion"]
     assert taken is not None
-    assert set(taken) == {"strength", "fidelity", "share", "grain", "blur"}
+    assert set(taken) == {"strength", "fidelity", "steps", "draws", "share", "grain", "blur"}
+    assert (taken["steps"], taken["draws"]) == (1, 1)
     assert 0 < taken["strength"] <= auto.MOST_STRENGTH["old-photo"]
     assert manifest["options"]["strength"] == "auto" and manifest["options"]["steps"] == 1
     assert "unet/config.json" in manifest["weights"] and manifest["variant"] is None
     assert {"measure", "diffuse", "read"} <= set(manifest["seconds"])
-    text = manifests.xmp_description(manifest)
     assert "<unfade:Strength>" in text and str(tiny_preset) not in text
     assert "compositeWithTrainedAlgorithmicMedia" in text
     fixed = tiny.restore(make_photo("a.png"), steps=1, strength=0.3, fidelity=0.1).manifest
@@ -179,12 +182,37 @@ def test_variants_come_with_their_manifests(
     )
 
 
-def test_alike_variants_are_given_when_nothing_is_left_to_chance(
-    tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_alike_variants_are_given_and_told_when_nothing_is_left_to_chance(
+    tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     monkeypatch.setattr(engine, "measure", lambda *_: auto.Damage())
-    out = tiny.restore(make_photo("a.png"), variants=2)
+    with caplog.at_level(logging.WARNING):
+        out = tiny.restore(make_photo("a.png"), variants=2)
     np.testing.assert_array_equal(out.image.native, out.variants[0].image.native)
+    assert any("no effect: variants" in record.getMessage() for record in caplog.records)
+
+
+def test_preset_says_how_its_model_is_run(
+    tiny_preset: Path, tmp_path: Path, make_photo: MakePhoto, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(tiny_preset, folder)
+    listed = json.loads((folder / MANIFEST).read_text("utf-8"))
+    own = {"strength": {"old-photo": 0}, "steps": {"colorize": 1}, "draws": {"colorize": 2}}
+    (folder / MANIFEST).write_text(json.dumps(listed | own), "utf-8")
+    restorer, path = Restorer.from_pretrained(folder, device="cpu"), make_photo("a.png")
+    out = restorer.restore(path, task="colorize", mask="none", variants=2)
+    taken = out.manifest["diffusion"]
+    assert taken is not None and (taken["steps"], taken["draws"]) == (1, 2)
+    assert out.manifest["options"]["steps"] == "auto"
+    assert (out.image.native != out.variants[0].image.native).mean() > 0.3
+    with caplog.at_level(logging.WARNING):
+        old = restorer.restore(path, prompt="red")
+    assert old.manifest["diffusion"] is None and old.manifest["weights"] == restorer.weights
+    assert any("no effect: prompt" in record.getMessage() for record in caplog.records)
+    plain = restorer.restore(path, strength=0)
+    np.testing.assert_array_equal(old.image.native, plain.image.native)
 
 
 def test_prompt_with_unknown_words_is_warned_of_once(

@@ -93,6 +93,10 @@ class Restorer:
         able = {"super-resolution": enlarges, "colorize": self.diffuses}
         return tuple(task for task in TASKS if able.get(task, True))
 
+    def takes_part(self, options: RestoreOptions) -> bool:
+        """Whether some photo may be given to the diffusion model with these options."""
+        return self._engine.may_act(options)
+
     @property
     def threshold(self) -> float:
         """The probability, 0..1, from which the detector counts a pixel as damaged."""
@@ -131,7 +135,7 @@ class Restorer:
         colours: Sequence[tuple[str | Path, str]] = (),
         fidelity: float | Auto = "auto",
         strength: float | Auto = "auto",
-        steps: int = 20,
+        steps: int | Auto = "auto",
         seed: int = 0,
         variants: int = 1,
         tile: int = 1024,
@@ -197,6 +201,7 @@ class Restorer:
             with clock.stage("measure", 0.3, 0.3):
                 taken = self._engine.judge(loaded, mask, options, self._threshold(options))
         if taken is None or taken["strength"] == 0:
+            self._engine.tell_idle(options)
             images = self._first_stage(loaded, mask, options, clock)
         else:
             images = self._diffused(loaded, mask, options, taken, clock)

@@ -76,8 +76,8 @@ class Manifest(TypedDict):
     damaged: float | None  # share of the pixels that were filled, 0..1; None where none was to be
     alignment: float | None  # -1..1, 1 = it shows what the input shows (`pipeline.agreement`)
     variant: int | None  # from 1, where the result is one of several
-    diffusion: dict[str, float] | None  # strength and fidelity as they were taken, by which
-    # damage (`pipeline.auto`); None where there was no diffusion model to ask
+    diffusion: dict[str, float] | None  # how the diffusion model was run: strength, fidelity,
+    # steps, draws, and by which damage (`pipeline.auto`); None where none was asked
     seconds: dict[str, float]  # by stage
     peak_memory_mib: float | None  # of the process until now; None where the system does not tell
 
@@ -317,7 +317,7 @@ def xmp_description(manifest: Manifest) -> str:
     if manifest["damaged"] is not None:
         properties["DamagedShare"] = f"{manifest['damaged']:.4f}"
     for name, value in diffusion.items():
-        properties[name.capitalize()] = f"{value:.4f}"
+        properties[name.capitalize()] = f"{value:.4f}" if isinstance(value, float) else str(value)
     if manifest["alignment"] is not None:
         properties["Alignment"] = f"{manifest['alignment']:.4f}"
     lines = [f"<unfade:{name}>{escape(text)}</unfade:{name}>" for name, text in properties.items()]

@@ -60,25 +60,42 @@ def test_find_preset_refuses_a_folder_that_is_not_sealed(folder: Path, text: str
         presets.find_preset(folder)
 
 
-def listed_with(folder: Path, strength: object) -> None:
+def list_too(folder: Path, values: dict[str, object]) -> None:
     path = folder / presets.MANIFEST
-    path.write_text(json.dumps({**json.loads(path.read_text()), "strength": strength}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def test_strength_of_a_preset_is_read_and_kept_when_it_is_sealed_again(folder: Path) -> None:
-    assert presets.find_preset(folder).strength == {}
-    listed_with(folder, {"old-photo": 0, "colorize": 0.8})
+def test_defaults_of_a_preset_are_read_and_kept_when_it_is_sealed_again(folder: Path) -> None:
+    assert presets.find_preset(folder).defaults == presets.Defaults()
+    strength, steps, draws = {"old-photo": 0, "colorize": 0.8}, {"colorize": 1}, {"colorize": 4}
+    list_too(folder, {"strength": strength, "steps": steps, "draws": draws})
     presets.write_manifest(folder)
-    assert presets.find_preset(folder).strength == {"old-photo": 0.0, "colorize": 0.8}
+    expected = presets.Defaults({"old-photo": 0.0, "colorize": 0.8}, steps, draws)
+    assert presets.find_preset(folder).defaults == expected
 
 
-@pytest.mark.parametrize("strength", [{"sharpen": 0.5}, {"colorize": 2}, {"colorize": "much"}])
-def test_find_preset_refuses_a_strength_that_makes_no_sense(
-    folder: Path, strength: dict[str, object]
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("strength", {"sharpen": 0.5}, "old-photo, super-resolution, colorize, with a number"),
+        ("strength", {"colorize": 2}, "a number from 0 to 1"),
+        ("strength", {"colorize": "much"}, "a number from 0 to 1"),
+        ("steps", {"sharpen": 5}, "old-photo, super-resolution, colorize, with a whole number"),
+        ("steps", {"colorize": 0}, "a whole number from 1 to 1000"),
+        ("steps", {"colorize": 1001}, "a whole number from 1 to 1000"),
+        ("steps", {"colorize": 2.5}, "a whole number from 1 to 1000"),
+        ("steps", {"colorize": True}, "a whole number from 1 to 1000"),
+        ("draws", {"old-photo": 2}, "one of colorize, with a whole number"),
+        ("draws", {"colorize": 0}, "a whole number from 1 to 100"),
+    ],
+)
+def test_find_preset_refuses_defaults_that_make_no_sense(
+    folder: Path, name: str, values: dict[str, object], expected: str
 ) -> None:
-    listed_with(folder, strength)
-    with pytest.raises(WeightsError, match="old-photo, super-resolution, colorize, with 0 to 1"):
+    list_too(folder, {name: values})
+    with pytest.raises(WeightsError, match=expected) as caught:
         presets.find_preset(folder)
+    assert name in str(caught.value) and presets.MANIFEST in str(caught.value)
 
 
 def test_write_manifest_leaves_the_old_list_when_it_fails(

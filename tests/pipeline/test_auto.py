@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from unfade.convert import from_array
 from unfade.imaging import Photo
+from unfade.models.presets import Defaults
 from unfade.options import RestoreOptions
 from unfade.pipeline import auto
 from unfade.pipeline.auto import Damage, effort, measure
@@ -107,7 +110,7 @@ def test_photo_that_is_hardly_damaged_is_not_touched() -> None:
 def test_options_go_before_the_measure() -> None:
     options = RestoreOptions(strength=0.7, fidelity=0.2)
     for damage in (Damage(), Damage(1, 1, 1)):
-        assert effort(options, damage, cfw=True) == auto.Effort(0.7, 0.2)
+        assert effort(options, damage, cfw=True) == auto.Effort(0.7, 0.2, auto.STEPS, 1)
 
 
 @pytest.mark.parametrize("task", ["super-resolution", "colorize"])
@@ -121,9 +124,21 @@ def test_fidelity_is_zero_when_there_is_no_cfw() -> None:
 
 
 def test_effort_takes_the_strength_of_the_preset() -> None:
-    worst, most = Damage(share=1), {"old-photo": 0.0, "super-resolution": 0.3}
-    assert effort(RestoreOptions(), worst, cfw=True, most=most).strength == 0
+    own = Defaults({"old-photo": 0.0, "super-resolution": 0.3})
+    worst = Damage(share=1)
+    assert effort(RestoreOptions(), worst, cfw=True, defaults=own).strength == 0
     small = RestoreOptions(task="super-resolution")
-    assert effort(small, worst, cfw=True, most=most).strength == 0.3
-    assert effort(RestoreOptions(task="colorize"), worst, cfw=True, most=most).strength == 1
-    assert effort(RestoreOptions(strength=0.7), worst, cfw=True, most=most).strength == 0.7
+    assert effort(small, worst, cfw=True, defaults=own).strength == 0.3
+    assert effort(RestoreOptions(task="colorize"), worst, cfw=True, defaults=own).strength == 1
+    assert effort(RestoreOptions(strength=0.7), worst, cfw=True, defaults=own).strength == 0.7
+
+
+def test_effort_takes_steps_and_draws_of_the_preset_unless_they_are_given() -> None:
+    own = Defaults(steps={"colorize": 1}, draws={"colorize": 4})
+    colour = RestoreOptions(task="colorize")
+    found = effort(colour, Damage(), cfw=False, defaults=own)
+    assert (found.steps, found.draws) == (1, 4)
+    given = effort(replace(colour, steps=20), Damage(), cfw=False, defaults=own)
+    assert (given.steps, given.draws) == (20, 4)
+    old = effort(RestoreOptions(), Damage(), cfw=False, defaults=own)
+    assert (old.steps, old.draws) == (auto.STEPS, 1)

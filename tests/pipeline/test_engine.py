@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-import unfade.pipeline.engine as engines
 from unfade.errors import UsageError, WeightsError
 from unfade.imaging import Photo
+from unfade.models.presets import Defaults
 from unfade.options import RestoreOptions
-from unfade.pipeline.auto import Damage
 from unfade.pipeline.engine import Engine
 from unfade.pipeline.restore import Mender
 from unfade.pipeline.weights import DiffusionWeights
@@ -50,18 +50,52 @@ def test_parts_that_are_named_are_never_left_out_unsaid(tiny_preset: Path) -> No
         Engine(DiffusionWeights.find("sd21"), CPU).require(RestoreOptions())
 
 
-def test_variants_that_are_alike_are_told(
-    tiny_preset: Path, make_photo: Callable[..., Photo], caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+def with_defaults(folder: Path, defaults: Defaults) -> Engine:
+    """The model of a preset that is run by these."""
+    found = DiffusionWeights.find(folder)
+    return Engine(replace(found, preset=replace(found.preset, defaults=defaults)), CPU)
+
+
+def test_model_does_not_act_when_its_preset_leaves_it_out(tiny_preset: Path) -> None:
+    engine = with_defaults(tiny_preset, Defaults({"old-photo": 0.0, "colorize": 0.0}))
+    assert not engine.may_act(RestoreOptions(prompt="red"))
+    assert engine.may_act(RestoreOptions(strength=0.3))
+    assert engine.may_act(RestoreOptions(task="super-resolution"))
+    engine.require(RestoreOptions(task="colorize", strength=1))
+    with pytest.raises(UsageError, match="strength 'auto' for colorize, which is 0"):
+        engine.require(RestoreOptions(task="colorize"))
+    engine.weights = replace(engine.weights, controlnet=tiny_preset)
+    assert engine.may_act(RestoreOptions())  # the preset speaks of its own model
+
+
+def test_enlarging_without_model_and_first_stage_is_refused(tiny_preset: Path) -> None:
+    engine = with_defaults(tiny_preset, Defaults({"super-resolution": 0.0}))
+    assert not engine.weights.preset.enlarger
+    with pytest.raises(UsageError, match="strength 'auto' for super-resolution, which is 0"):
+        engine.require(RestoreOptions(task="super-resolution"))
+
+
+def test_judge_tells_steps_and_draws_as_they_are_taken(
+    tiny_preset: Path, make_photo: Callable[..., Photo]
+) -> None:
+    defaults = Defaults(steps={"colorize": 3}, draws={"colorize": 2})
+    engine, photo = with_defaults(tiny_preset, defaults), make_photo()
+    taken = engine.judge(photo, None, RestoreOptions(task="colorize"), 0.5)
+    assert (taken["steps"], taken["draws"]) == (3, 2)
+    taken = engine.judge(photo, None, RestoreOptions(task="colorize", steps=5), 0.5)
+    assert (taken["steps"], taken["draws"]) == (5, 2)
+
+
+def test_options_that_have_no_effect_are_told(
+    tiny_preset: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     engine = Engine(DiffusionWeights.find(tiny_preset), CPU)
-    monkeypatch.setattr(engines, "measure", lambda *_: Damage())
     with caplog.at_level(logging.WARNING):
-        assert engine.judge(make_photo(), None, RestoreOptions(), 0.5)["strength"] == 0
+        engine.tell_idle(RestoreOptions())
         assert not caplog.records
-        engine.judge(make_photo(), None, RestoreOptions(variants=3), 0.5)
+        engine.tell_idle(RestoreOptions(variants=3, negative_prompt="blue"))
     (record,) = caplog.records
-    assert "the 3 variants are alike" in record.getMessage()
+    assert "no effect: negative prompt, variants;" in record.getMessage()
 
 
 def test_photo_is_judged_and_restored(

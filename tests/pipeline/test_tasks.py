@@ -35,11 +35,13 @@ def run(mender: Mender, make_pipeline: Callable[..., RestorationPipeline]) -> Ru
     pipeline = make_pipeline()
 
     def work(
-        photo: Photo, mask: Any = None, seen: list[float] | None = None, **options: Any
-    ) -> Any:
-        own = RestoreOptions(**{"steps": 2, **options})
+        photo: Photo, mask: Any = None, seen: list[float] | None = None, *, draws: int = 1,
+        steps: int = 2, **options: Any,
+    ) -> Any:  # fmt: skip
+        own = RestoreOptions(**options)
         strength = 1.0 if own.strength == "auto" else own.strength
-        effort = Effort(strength, 0.5 if own.fidelity == "auto" else own.fidelity)
+        fidelity = 0.5 if own.fidelity == "auto" else own.fidelity
+        effort = Effort(strength, fidelity, steps, draws)
         shares = [] if seen is None else seen
         return Work(
             mender, None, pipeline, photo, mask, own, effort, 0.5,
@@ -97,9 +99,9 @@ def test_model_is_shown_the_mended_photo_and_its_holes(
         lambda module, args, kwargs: seen.append(kwargs["controlnet_cond"]), with_kwargs=True
     )
     photo, mask = make_photo(), make_mask()
-    options = RestoreOptions(steps=1, tone="keep", only_damage=True)
+    options = RestoreOptions(tone="keep", only_damage=True)
     Work(
-        mender, None, pipeline, photo, mask, options, Effort(1.0, 0.0), 0.5,
+        mender, None, pipeline, photo, mask, options, Effort(1.0, 0.0, steps=1), 0.5,
         lambda stage, share: None,
     ).results()  # fmt: skip
     mended = mender.mend(photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5)
@@ -118,9 +120,9 @@ def test_model_is_shown_what_the_first_stage_enlarged(
         lambda module, args, kwargs: seen.append(kwargs["controlnet_cond"]), with_kwargs=True
     )
     photo, upscaler = make_photo(20, 24), Upscaler(tiny_enlarger(), torch.device("cpu"))
-    options = RestoreOptions(task="super-resolution", steps=1)
+    options = RestoreOptions(task="super-resolution")
     (out,) = Work(
-        mender, upscaler, pipeline, photo, None, options, Effort(1.0, 0.0), 0.5,
+        mender, upscaler, pipeline, photo, None, options, Effort(1.0, 0.0, steps=1), 0.5,
         lambda stage, share: None,
     ).results()  # fmt: skip
     assert (out.height, out.width) == (80, 96)
@@ -139,6 +141,35 @@ def test_colorize_makes_a_gray_photo_rgb_and_keeps_its_luminance(
     assert np.abs(after[1:]).mean() > 1
     (other,) = run(photo, task="colorize")
     assert (other.native != out.native).any()
+
+
+def test_colours_are_the_mean_of_several_draws(run: Run, make_photo: MakePhoto) -> None:
+    photo = make_photo(gray=True, depth=16)
+    one, two, three, four = run(photo, task="colorize", variants=4)
+    first, second = run(photo, task="colorize", variants=2, draws=2)
+    for mean, draws in ((first, (one, two)), (second, (three, four))):
+        expected = np.mean([lab(draw)[1:] for draw in draws], 0)
+        spread = np.median(np.abs(lab(draws[0])[1:] - lab(draws[1])[1:]))
+        off = np.abs(lab(mean)[1:] - expected)  # much only where sRGB has no such colour
+        assert spread > 1 and np.median(off) < 0.01 * spread
+        np.testing.assert_allclose(lab(mean)[0], lab(photo)[0], atol=0.05)
+    (alone,) = run(photo, task="colorize", draws=2)
+    np.testing.assert_array_equal(alone.native, first.native)
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+def test_variants_in_one_step_differ(run: Run, make_photo: MakePhoto, draws: int) -> None:
+    made = run(make_photo(gray=True), task="colorize", variants=3, steps=1, draws=draws)
+    for i, photo in enumerate(made):
+        assert all((photo.native != other.native).mean() > 0.3 for other in made[:i])
+
+
+def test_share_that_is_done_grows_to_all_when_there_are_draws(
+    run: Run, make_photo: MakePhoto
+) -> None:
+    seen: list[float] = []
+    run(make_photo(gray=True), None, seen, task="colorize", variants=2, draws=3)
+    assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
 
 
 def test_colorize_keeps_the_luminance_of_a_toned_photo(run: Run, make_photo: MakePhoto) -> None:

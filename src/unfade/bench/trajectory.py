@@ -19,6 +19,7 @@ from unfade.bench.methods.pictures import (
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value
+from unfade.options import RestoreOptions
 from unfade.rng import generator
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Estimates:
         self.preset.check(cases)
         for case in cases:
             options = self.preset.options(case)
-            if case.value is None or not 1 <= case.value <= options.steps:
-                got, expected = f"step {case.value}", f"1 to {options.steps}"
+            if case.value is None or not 1 <= case.value <= _steps(options):
+                got, expected = f"step {case.value}", f"1 to {_steps(options)}"
                 raise UsageError(got, expected, "take one of them")
         if self._pipeline is None:
             import torch
@@ -106,7 +107,8 @@ class Estimates:
         assert self._pipeline is not None, "a method is checked before it runs"
         networks, options = self._pipeline.networks, self.preset.options(case)
         picture = TensorPicture(from_array(image).permute(2, 0, 1)[None])  # (1, 3, H, W)
-        settings = DiffusionSettings(steps=options.steps, seed=options.seed)
+        steps = _steps(options)
+        settings = DiffusionSettings(steps=steps, seed=options.seed)
         plan = Plan.of(picture, networks.base, settings)
         latent = None
         if networks.kind.space == "latent":
@@ -123,7 +125,7 @@ class Estimates:
         shape = (1, channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
         drawn = generator(options.seed, "restore").standard_normal(shape[1:], np.float32)
         noise = from_array(drawn).expand(shape)
-        times = timesteps(options.steps, 1.0, networks.schedule.steps)
+        times = timesteps(steps, 1.0, networks.schedule.steps)
         with torch.inference_mode():
             found.append(sample(networks.schedule, noise, times, noted))
             decoded = (decode(networks.base.vae, z.to(networks.dtype)) for z in found)
@@ -133,3 +135,10 @@ class Estimates:
                 .round().to(torch.uint8).numpy()
                 for d in decoded
             ]  # fmt: skip
+
+
+def _steps(options: RestoreOptions) -> int:
+    """The steps of a way that is looked at. UsageError where they are left to the preset."""
+    if options.steps == "auto":
+        raise UsageError("steps 'auto'", "a number: the way is looked at step by step", "give one")
+    return options.steps

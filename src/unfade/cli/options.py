@@ -113,6 +113,16 @@ def auto_or_number(ctx: click.Context, parameter: click.Parameter, value: str) -
         raise click.BadParameter(f"{value!r} is neither 'auto' nor a number") from error
 
 
+def auto_or_whole(ctx: click.Context, parameter: click.Parameter, value: str) -> str | int:
+    """ "auto", or a whole number, whose range `RestoreOptions` checks."""
+    if value == "auto":
+        return value
+    try:
+        return int(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither 'auto' nor a whole number") from error
+
+
 def model_options(command: F) -> F:
     """Where the diffusion model comes from, and what it is told."""
     options = [
@@ -182,11 +192,11 @@ def sampling_options(command: F) -> F:
         ),
         click.option(
             "--steps",
-            type=click.IntRange(1, 1000),
-            default=20,
+            callback=auto_or_whole,
+            default="auto",
             show_default=True,
-            metavar="N",
-            help="Of the diffusion model. More take longer.",
+            metavar="auto|N",
+            help="Of the diffusion model. More take longer. auto: as its preset asks for, else 20.",
         ),
         click.option(
             "--seed",

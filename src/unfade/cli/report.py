@@ -165,6 +165,8 @@ def _caption(outcome: Outcome, entry: Entry) -> str:
         said.append(f"{100 * manifest['damaged']:.2f} % damaged")
     if taken.get("strength"):
         said.append(f"diffusion at strength {taken['strength']:g}, fidelity {taken['fidelity']:g}")
+        if "steps" in taken:  # an earlier version did not write them
+            said.append(f"{taken['steps']} steps")
     else:
         said.append("no diffusion")
     said.append(f"{sum(manifest['seconds'].values()):.1f} s")

@@ -3,22 +3,22 @@
 A preset is a folder. The three files of the first stage are in every one; that of
 super-resolution may be missing. The diffusion model is there as a whole or not at all, in
 diffusers' layout (`models.folder`); its CFW may be missing.
-`preset.json` lists every file by its path in the folder, with its SHA-256, and may say how much of
-its diffusion model is good for which task: `"strength": {"old-photo": 0.2}`.
+`preset.json` lists every file by its path in the folder, with its SHA-256, and may say how its
+diffusion model is best run for which task (`Defaults`): `"strength": {"old-photo": 0.2}`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from unfade.errors import UsageError, WeightsError
 from unfade.manifest import sha256_file
-from unfade.options import TASKS
+from unfade.options import MAX_STEPS, MAX_VARIANTS, TASKS
 
 FILES = ("scratch.safetensors", "stage1.safetensors", "tone.safetensors")
 ENLARGER = "enlarger.safetensors"
@@ -32,19 +32,35 @@ PRESETS = (*SHIPPED, SD21)
 
 
 @dataclass(frozen=True)
+class Defaults:
+    """How a diffusion model is best run, by task, where the options do not say
+    (`pipeline.auto.effort`).
+
+    Attributes:
+        strength: the most that "auto" gives it, 0..1; 0 leaves it out.
+        steps: how many "auto" takes, 1..1000.
+        draws: of colorize: how many results, from different noise, the colours are the mean of,
+            1..100.
+    """
+
+    strength: dict[str, float] = field(default_factory=dict[str, float])
+    steps: dict[str, int] = field(default_factory=dict[str, int])
+    draws: dict[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True)
 class Preset:
     """A folder of weights.
 
     Attributes:
         sha256: path in the folder, with "/" -> the hash that the file should have.
-        strength: task -> the most that "auto" gives its diffusion model, 0..1
-            (`pipeline.auto.effort`).
+        defaults: of its diffusion model.
     """
 
     name: str
     folder: Path
     sha256: dict[str, str]
-    strength: dict[str, float] = field(default_factory=dict[str, float])
+    defaults: Defaults = field(default_factory=Defaults)
 
     def part(self, name: str) -> dict[str, str]:
         """The files of one part, as vae/ or cfw/, and their hashes; none where it is missing."""
@@ -88,7 +104,7 @@ def found_files(folder: Path) -> list[str]:
 def write_manifest(folder: Path) -> None:
     """Records the hashes of the weights in a folder, which makes it a preset.
 
-    What an earlier list says of strengths stays, if it can be read.
+    What an earlier list says of its `Defaults` stays, if it can be read.
 
     Raises:
         WeightsError: there is a part of the diffusion model without the others.
@@ -100,8 +116,8 @@ def write_manifest(folder: Path) -> None:
     listed["sha256"] = hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
     _refuse_halves(folder, hashes)
     with contextlib.suppress(WeightsError):
-        if strength := _section(folder, "strength"):
-            listed["strength"] = strength
+        kept = {name: _section(folder, name) for name in Defaults.__dataclass_fields__}
+        listed |= {name: values for name, values in kept.items() if values}
     with atomic_file(folder / MANIFEST) as file:
         file.write((json.dumps(listed, indent=2) + "\n").encode())
 
@@ -115,30 +131,40 @@ def read_manifest(folder: Path) -> dict[str, str]:
     return {str(name): str(digest) for name, digest in _section(folder, "sha256").items()}
 
 
-def read_strength(folder: Path) -> dict[str, float]:
-    """The strengths by task that a folder's list gives, mostly none.
+def read_defaults(folder: Path) -> Defaults:
+    """What a folder's list says of how its diffusion model is run, mostly nothing.
 
     Raises:
-        WeightsError: there is no list that can be read, or it names another task or a value
-            outside 0..1.
+        WeightsError: there is no list that can be read, or it names another task or a value out
+            of range.
     """
-    listed = _section(folder, "strength")
-    wrong = [task for task, value in listed.items() if task not in TASKS or not _is_share(value)]
-    if wrong:
-        raise WeightsError(
-            f"strength {{{wrong[0]!r}: {listed[wrong[0]]!r}}}",
-            f"one of {', '.join(TASKS)}, with 0 to 1", f"change it in {MANIFEST}",
-            path=folder / MANIFEST,
-        )  # fmt: skip
-    return {task: float(value) for task, value in listed.items()}
+    strength = _by_task(folder, "strength", TASKS, (int, float), (0, 1))
+    return Defaults(
+        {task: float(value) for task, value in strength.items()},
+        _by_task(folder, "steps", TASKS, (int,), (1, MAX_STEPS)),
+        _by_task(folder, "draws", ("colorize",), (int,), (1, MAX_VARIANTS)),
+    )
 
 
-def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value <= 1
+def _by_task(
+    folder: Path, name: str, tasks: Sequence[str], kinds: tuple[type, ...], ends: tuple[int, int]
+) -> dict[str, Any]:
+    """One object of a folder's list: a task -> a number, both checked."""
+    listed, (least, most) = _section(folder, name), ends
+    for task, value in listed.items():
+        sound = isinstance(value, kinds) and not isinstance(value, bool)
+        if task not in tasks or not sound or not least <= value <= most:
+            kind = "a number" if float in kinds else "a whole number"
+            raise WeightsError(
+                f"{name} {{{task!r}: {value!r}}}",
+                f"one of {', '.join(tasks)}, with {kind} from {least} to {most}",
+                f"change it in {MANIFEST}", path=folder / MANIFEST,
+            )  # fmt: skip
+    return listed
 
 
 def _section(folder: Path, name: str) -> dict[str, Any]:
-    """One object of a folder's list; empty where it has no strengths."""
+    """One object of a folder's list; but for the hashes, empty where there is none."""
     path = folder / MANIFEST
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
@@ -180,8 +206,8 @@ def find_preset(preset: str | Path) -> Preset:
     for name in (*FILES, *hashes):
         if name not in hashes or not (folder / name).is_file():
             raise _missing(folder / name)
-    strength = {} if str(preset) == SD21 else read_strength(folder)
-    found = Preset(str(preset), folder, hashes, strength)
+    defaults = Defaults() if str(preset) == SD21 else read_defaults(folder)
+    found = Preset(str(preset), folder, hashes, defaults)
     found.check(FILES)
     return found
 

@@ -7,7 +7,6 @@ made worse ever gets less strength or more fidelity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.imaging.transforms import luma
+from unfade.models.presets import Defaults
 from unfade.options import RestoreOptions
 
 Mask = NDArray[np.uint8]
@@ -27,6 +27,8 @@ BLUR = (0.35, 0.70)
 #: The most that "auto" gives, where a preset says nothing else. Of an old photo the first stage has
 #: mended most before.
 MOST_STRENGTH: dict[str, float] = {"old-photo": 0.4, "super-resolution": 1.0, "colorize": 1.0}
+#: What "auto" takes, where a preset says nothing else.
+STEPS = 20
 #: Less than this is not worth the time.
 LEAST_STRENGTH = 0.05
 #: What "auto" gives a photo that is damaged most.
@@ -61,32 +63,54 @@ class Damage:
 
 @dataclass(frozen=True)
 class Effort:
-    """How the diffusion model is run on one photo: strength and fidelity, 0..1."""
+    """How the diffusion model is run on one photo.
+
+    Attributes:
+        strength, fidelity: 0..1.
+        steps: of the sampling, 1 or more.
+        draws: results from different noise of which the colours are the mean, where it colours.
+    """
 
     strength: float
     fidelity: float
+    steps: int = STEPS
+    draws: int = 1
+
+
+def most_strength(task: str, defaults: Defaults) -> float:
+    """The most that "auto" gives for a task, 0..1."""
+    return {**MOST_STRENGTH, **defaults.strength}[task]
 
 
 def effort(
-    options: RestoreOptions, damage: Damage, *, cfw: bool, most: Mapping[str, float] | None = None
+    options: RestoreOptions, damage: Damage, *, cfw: bool, defaults: Defaults | None = None
 ) -> Effort:
-    """The strength and fidelity for a photo: as asked for, or by its damage.
+    """How the model is run on a photo: as asked for, by its damage, or as its preset says.
 
     Args:
         cfw: whether there is a CFW; without one, "auto" gives fidelity 0.
-        most: the preset's own strengths by task, where they are not those of `MOST_STRENGTH`.
+        defaults: the preset's own.
     """
-    severity = damage.severity
-    strength = {**MOST_STRENGTH, **(most or {})}[options.task]
+    defaults = defaults or Defaults()
+    steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
+    strength, fidelity = _by_damage(options, damage.severity, cfw, defaults)
+    return Effort(strength, fidelity, steps, defaults.draws.get(options.task, 1))
+
+
+def _by_damage(
+    options: RestoreOptions, severity: float, cfw: bool, defaults: Defaults
+) -> tuple[float, float]:
+    """Strength and fidelity, as asked for or by the damage."""
+    strength = most_strength(options.task, defaults)
     if options.strength != "auto":
         strength = float(options.strength)
     elif options.task == "old-photo":
         strength = round(strength * severity, 3)
         strength = strength if strength >= LEAST_STRENGTH else 0.0
     if options.fidelity != "auto":
-        return Effort(strength, float(options.fidelity))
+        return strength, float(options.fidelity)
     fidelity = round(1 - (1 - LEAST_FIDELITY) * severity, 3)
-    return Effort(strength, fidelity if cfw else 0.0)
+    return strength, fidelity if cfw else 0.0
 
 
 def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:

@@ -21,6 +21,10 @@ _LACKING = (
     "These controls, and giving a photo colours, need a diffusion model, and the weights in use "
     "have none: the first stage does without them."
 )
+_IDLE = (
+    "With these weights this task does without the diffusion model. To have it take part, and "
+    "these controls count, choose its strength yourself."
+)
 #: A DownloadButton would save what was packed at the click before.
 _SAVE = """(file) => {
   const link = document.createElement('a');
@@ -45,10 +49,13 @@ def build(desk: Desk) -> Any:
             with _G.Column(scale=2, min_width=300):
                 controls = _controls(desk)
                 parts |= _buttons()
+                controls |= _model(desk, parts)
         parts |= _results()
         with _G.Row(visible=False):
             _api(page)  # first, so that its two names are free
+        controls = {name: controls[name] for name in Settings.__dataclass_fields__}
         _wire_photos(page, session, parts)
+        _wire_controls(page, parts, controls)
         _wire_work(page, session, parts, controls)
         _wire_looking(page, session, parts)
     return blocks
@@ -74,8 +81,8 @@ def _inputs(desk: Desk) -> Controls:
 
 
 def _controls(desk: Desk) -> Controls:
-    """The settings. Those that need the diffusion model cannot be used where there is none."""
-    usual, able = Settings(), desk.restorer.diffuses
+    """The settings that everybody needs."""
+    usual = Settings()
     tasks = [(_TASKS[name], name) for name in desk.restorer.tasks]
     made: Controls = {
         "task": _G.Radio(tasks, value=usual.task, label="What is to be done"),
@@ -84,18 +91,27 @@ def _controls(desk: Desk) -> Controls:
         ),
         "keep_tone": _G.Checkbox(False, label="Keep the tone", info="Leave fading and cast."),
     }
-    enlarges = "super-resolution" in desk.restorer.tasks
     made["scale"] = _G.Slider(
-        1, 8, usual.scale, step=0.5, label="Times larger", visible=enlarges, interactive=True
-    )
-    with _G.Accordion("Diffusion model", open=able, elem_id="uf-diffusion"):
+        1, 8, usual.scale, step=0.5, label="Times larger", visible=False, interactive=True,
+        info="Damage and painted colours are left alone: mend the photo first.",
+    )  # fmt: skip
+    made["prompt"] = _G.Textbox(
+        "", label="What is in the photo, and in which colours", visible=False, interactive=True,
+        placeholder="a woman in a red dress", elem_id="uf-prompt",
+        info="In English. The words of colours that you paint join it.",
+    )  # fmt: skip
+    return made
+
+
+def _model(desk: Desk, parts: Controls) -> Controls:
+    """The settings of the diffusion model, which cannot be used where there is none."""
+    usual, able, made = Settings(), desk.restorer.diffuses, Controls()
+    with _G.Accordion("More: the diffusion model", open=False, elem_id="uf-diffusion"):
         if not able:
             _G.Markdown(_LACKING, elem_id="uf-lacking")
-        made["prompt"] = _G.Textbox(
-            "", label="What is in the photo", placeholder="a woman in a red dress", interactive=able
-        )
+        parts["idle"] = _G.Markdown(_IDLE, visible=False, elem_id="uf-idle")
         made["automatic"] = _G.Checkbox(
-            True, label="Choose fidelity and strength by the damage", interactive=able
+            True, label="Choose fidelity, strength and steps for me", interactive=able
         )
         for name, least, most, step, label in (
             ("fidelity", 0, 1, 0.05, "Fidelity: 1 = most faithful"),
@@ -107,7 +123,7 @@ def _controls(desk: Desk) -> Controls:
             )
         made["seed"] = _G.Number(0, label="Seed", precision=0, minimum=0, interactive=able)
         made["variants"] = _G.Slider(1, 4, 1, step=1, label="Variants", interactive=able)
-    return {name: made[name] for name in Settings.__dataclass_fields__}
+    return made
 
 
 def _buttons() -> Controls:
@@ -127,7 +143,7 @@ def _results() -> Controls:
         js_on_load=asset("compare.js"),
         elem_id="uf-compare",
     )
-    words = _G.Markdown("", elem_id="uf-words")
+    words = _G.HTML("", elem_id="uf-words", js_on_load=None)
     with _G.Row():
         with _G.Column(min_width=300):
             files = _G.File(
@@ -142,19 +158,20 @@ def _results() -> Controls:
                 "Where the photo was changed", "change",
                 "<p>Dark: as it was. Bright: changed, by the mask, cleaning or tone.</p>",
             )  # fmt: skip
-    variants = _G.Gallery(label="Variants", columns=4, visible=False, elem_id="uf-variants")
-    history = _G.Gallery(
-        label="Earlier results",
-        columns=6,
-        visible=False,
-        height=180,
-        object_fit="contain",
-        elem_id="uf-history",
-    )
+    variants = _pictures("Variants: click one to compare it", "variants")
+    history = _pictures("Results of this visit: click one to see it again", "history")
     return {
         "compare": compare, "words": words, "files": files, "zip": zipped, "package": package,
         "heat": heat, "change": change, "variants": variants, "history": history,
     }  # fmt: skip
+
+
+def _pictures(title: str, name: str) -> Any:
+    """A row of small pictures to choose from."""
+    return _G.Gallery(
+        label=title, visible=False, object_fit="contain", allow_preview=False, buttons=[],
+        elem_id=f"uf-{name}", elem_classes="uf-row",
+    )  # fmt: skip
 
 
 def _map(title: str, name: str, legend: str) -> Any:
@@ -181,6 +198,17 @@ def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
         )  # fmt: skip
     editor = parts["editor"]
     parts["chooser"].input(said(page.choose), [parts["chooser"], editor, session], editor, **quiet)
+
+
+def _wire_controls(page: Page, parts: Controls, controls: Controls) -> None:
+    """Shows what counts for the task, and hides what does not."""
+    names = ("only_damage", "keep_tone", "scale", "prompt")
+    shown = [*(controls[name] for name in names), parts["idle"]]
+    for name in ("task", "automatic"):
+        controls[name].change(
+            page.fitting, [controls["task"], controls["automatic"]], shown, queue=False,
+            show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
 
 
 def _wire_work(page: Page, session: Any, parts: Controls, controls: Controls) -> None:

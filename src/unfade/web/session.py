@@ -67,7 +67,8 @@ class Settings:
     """The controls of the page, with its defaults; see `RestoreOptions`.
 
     Attributes:
-        automatic: the damage that is measured decides on fidelity and strength.
+        automatic: the damage that is measured decides on fidelity and strength, and the preset on
+            the steps.
         scale: of super-resolution only.
     """
 
@@ -111,7 +112,7 @@ class Settings:
             options,
             fidelity="auto" if self.automatic else self.fidelity,
             strength="auto" if self.automatic else self.strength,
-            steps=self.steps,
+            steps="auto" if self.automatic else self.steps,
             seed=self.seed,
             variants=self.variants,
         )
