@@ -186,18 +186,32 @@ class Stage1Net(nn.Module):
             gains = upsampled(self.head(strength), size)  # (N, 2 BANDS, H, W)
         out = erased
         if local:
-            fine = [(20 * band).tanh() for band in bands]
-            seen = [erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size)]
-            if self.config.gate:
-                residue = erased - push_pull(lq, (mask > 0).to(mask))  # (N, 3, H, W)
-                seen.append(residue)
-            change = self.net(torch.cat(seen, 1)).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
+            residue = self._residue(lq, mask, erased)
+            fine = ((20 * band).tanh() for band in bands)
+            seen = joined(
+                erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue
+            )  # fmt: skip
+            del bands  # a tile is large: nothing is held longer than it is of use
+            change = self.net(seen).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
+            del seen
             out, gains = out + change[:, :3], gains + change[:, 3 : 3 + 2 * BANDS]
-            if self.config.gate:
-                out = out + change[:, -1:] * seen[-1]
+            for left in residue:
+                out = out + change[:, -1:] * left
         for k, part in enumerate(parts):
             out = out + gains[:, k : k + 1] * part
         return out
+
+    def _residue(self, lq: Tensor, mask: Tensor, erased: Tensor) -> list[Tensor]:
+        """What the gate decides about, (N, 3, H, W); nothing where there is no gate."""
+        return [erased - push_pull(lq, (mask > 0).to(mask))] if self.config.gate else []
+
+
+def joined(*parts: Tensor) -> Tensor:
+    """(N, c, H, W) each -> (N, sum of c, H, W), in the precision of the convolutions to come."""
+    kind = parts[0].device.type
+    if torch.is_autocast_enabled(kind):
+        parts = tuple(part.to(torch.get_autocast_dtype(kind)) for part in parts)
+    return torch.cat(parts, 1)
 
 
 def upsampled(cells: Tensor, size: torch.Size) -> Tensor:
