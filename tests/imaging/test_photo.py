@@ -76,6 +76,25 @@ def test_put_refuses_nan_and_a_wrong_shape():
         target.put_srgb(ALL, ALL, np.zeros((1, 2, 3), np.float32))
 
 
+@pytest.mark.parametrize("name", ["adobe", "p3"])
+def test_put_takes_colours_outside_srgb_when_they_are_given_apart(
+    name: str, profiles: dict[str, bytes]
+):
+    native = np.zeros((4, 6, 3), np.uint8)
+    native[:, :3], native[:, 3:] = (20, 250, 30), (90, 100, 110)  # a green that sRGB has not
+    before = photo(native, icc=profiles[name])
+    rows, cols = slice(1, 3), slice(2, 6)
+    beyond = before.beyond_srgb(rows, cols)
+    assert beyond is not None and beyond[:, 0].any() and not beyond[:, 1:].any()
+    after, clipped = before.blank(), before.blank()
+    after.put_srgb(rows, cols, before.srgb(rows, cols), beyond=beyond)
+    clipped.put_srgb(rows, cols, before.srgb(rows, cols))
+    error = np.abs(after.native[rows, cols].astype(int) - native[rows, cols])
+    assert error.max() <= 1
+    assert np.abs(clipped.native[rows, cols].astype(int) - native[rows, cols]).max() > 20
+    assert not after.native[0].any()
+
+
 @pytest.mark.parametrize("name", ["none", "adobe", "p3", "linear", "cmyk", "gray"])
 @pytest.mark.parametrize("deep_pixels", [False, True])
 def test_keep_copies_bit_for_bit(name: str, deep_pixels: bool, profiles: dict[str, bytes]):

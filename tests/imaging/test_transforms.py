@@ -66,6 +66,32 @@ def test_there_and_back_keeps_colours_inside_srgb(
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", ["adobe", "p3", "linear"])
+def test_there_and_back_keeps_colours_outside_srgb_when_what_was_cut_off_is_added(
+    name: str, depth: Any, profiles: dict[str, bytes]
+):
+    rng = np.random.default_rng(0)
+    transform = transform_for(profiles[name], 3)
+    native = quantise(rng.random((40, 50, 3), np.float32), np.dtype(depth))
+    rgb, beyond = transform.to_srgb(native), transform.beyond(native)
+    assert rgb.min() >= 0 and rgb.max() <= 1
+    if name == "linear":  # sRGB's own primaries
+        assert beyond is None or np.abs(beyond).max() < 2e-3
+    else:
+        assert beyond is not None and np.abs(beyond).max() > 0.05
+        assert not beyond[(rgb > 0) & (rgb < 1 - 1e-6)].any()
+    again = quantise(transform.from_srgb(rgb if beyond is None else rgb + beyond), np.dtype(depth))
+    assert np.abs(again.astype(int) - native.astype(int)).max() <= (1 if depth is np.uint8 else 4)
+
+
+@pytest.mark.parametrize("name", ["none", "srgb", "adobe", "p3", "gray", "cmyk"])
+def test_nothing_lies_beyond_srgb_when_the_colours_are_muted(name: str, profiles: dict[str, bytes]):
+    channels = {"cmyk": 4, "gray": 1}.get(name, 3)
+    muted = np.random.default_rng(0).integers(110, 130, (8, 9, channels)).astype(np.uint8)
+    assert transform_for(profiles.get(name), channels).beyond(muted) is None
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_gray_profile_there_and_back(depth: Any, profiles: dict[str, bytes]):
     transform = transform_for(profiles["gray"], 1)
     native = np.arange(256, dtype=depth).reshape(16, 16, 1) * (1 if depth is np.uint8 else 257)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -172,3 +174,22 @@ def test_only_damage_keeps_inks_that_srgb_cannot_hold(
     changed = (out.native != photo.native).any(2)
     assert changed[mask > 0].mean() > 0.9
     assert not (changed & ~reach(mask, 5)).any()
+
+
+@pytest.mark.parametrize("only_damage", [False, True])
+def test_mend_keeps_colours_that_srgb_cannot_hold_but_none_of_what_is_masked(
+    mender: Mender, make_photo: MakePhoto, make_mask: MakeMask, only_damage: bool
+) -> None:
+    codecs: Any = imagecodecs
+    plain = make_photo()
+    photo = Photo(
+        plain.native, None, replace(plain.metadata, icc=bytes(codecs.cms_profile("adobergb")))
+    )
+    photo.native[:] = (20, 250, 30)  # a green of Adobe RGB
+    mask = make_mask()
+    out = mend(mender, photo, mask, only_damage=only_damage)
+    beyond = out.beyond_srgb(slice(40, 64), slice(0, 80))  # away from the damage
+    assert beyond is not None and (beyond[..., 0] < -0.1).all()
+    photo.native[mask == 255] = (250, 20, 250)
+    other = mend(mender, photo, mask, only_damage=only_damage)
+    np.testing.assert_array_equal(out.native, other.native)

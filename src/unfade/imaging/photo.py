@@ -80,6 +80,10 @@ class Photo:
         """A region as sRGB in 0..1: (h, w, 3), gray replicated."""
         return self._transform.to_srgb(self.native[rows, cols])
 
+    def beyond_srgb(self, rows: slice, cols: slice) -> NDArray[np.float32] | None:
+        """What `srgb` cut off of a region's colours, (h, w, 3); None: nothing that is known."""
+        return self._transform.beyond(self.native[rows, cols])
+
     def blank(self, *, gray: bool | None = None, size: tuple[int, int] | None = None) -> Photo:
         """A black photo of the same depth, colour space and metadata, to be filled.
 
@@ -104,20 +108,25 @@ class Photo:
         cols: slice,
         rgb: NDArray[np.float32],
         *,
+        beyond: NDArray[np.float32] | None = None,
         keep: NDArray[np.bool_] | None = None,
         source: Photo | None = None,
     ) -> None:
         """Stores a region given as sRGB (h, w, 3), clipped to 0..1, rounded half up.
 
-        Where `keep` (h, w) is True, the pixels of `source` are copied bit for bit instead. A gray
-        photo takes the Rec. 709 luma.
+        `beyond` (h, w, 3) is added after the clipping: what `beyond_srgb` said of this region of
+        a photo in the same colour space. Where `keep` (h, w) is True, the pixels of `source` are
+        copied bit for bit instead. A gray photo takes the Rec. 709 luma.
         """
         region = self.native[rows, cols]
         if rgb.shape != (*region.shape[:2], 3):
             raise ValueError(f"the region is {region.shape[:2]}, the colours are {rgb.shape}")
         if np.isnan(rgb).any():
             raise ValueError("the colours hold NaN")
-        values = self._transform.from_srgb(np.clip(rgb, 0, 1).astype(np.float32, copy=False))
+        colours = np.clip(rgb, 0, 1).astype(np.float32, copy=False)
+        if beyond is not None:
+            colours += beyond
+        values = self._transform.from_srgb(colours)
         region[...] = quantise(values, self.native.dtype)
         if keep is None:
             return

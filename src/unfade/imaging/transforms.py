@@ -34,6 +34,13 @@ class Transform(Protocol):
         """From sRGB (h, w, 3) to own colours (h, w, C)."""
         ...
 
+    def beyond(self, native: Native) -> Floats | None:
+        """What `to_srgb` cut off (h, w, 3): added to it, `from_srgb` gives the own colours again.
+
+        None where nothing was cut off, or where that is not known.
+        """
+        ...
+
 
 def unit(native: NDArray[Any]) -> Floats:
     """Whole numbers of any depth as floats in 0..1."""
@@ -45,7 +52,15 @@ def luma(rgb: Floats) -> Floats:
     return (rgb @ LUMA)[..., None]
 
 
-class Plain:
+class _Within:
+    """A transform of which no colour outside sRGB is known."""
+
+    def beyond(self, native: Native) -> None:
+        """See Transform."""
+        return None
+
+
+class Plain(_Within):
     """Pixels that are sRGB already, gray or RGB."""
 
     def __init__(self, channels: int) -> None:
@@ -61,7 +76,7 @@ class Plain:
         return luma(rgb) if self._gray else rgb
 
 
-class PlainInk:
+class PlainInk(_Within):
     """CMYK without a profile: ink takes away light, black carries all that is common."""
 
     def to_srgb(self, native: Native) -> Floats:
@@ -76,7 +91,7 @@ class PlainInk:
         return np.concatenate([np.where(light > 0, ink, 0), 1 - light], axis=2).astype(np.float32)
 
 
-class GrayCurve:
+class GrayCurve(_Within):
     """Gray with a profile: one curve."""
 
     def __init__(self, profile: bytes) -> None:
@@ -125,14 +140,26 @@ class MatrixShaper:
 
     def to_srgb(self, native: Native) -> Floats:
         """See Transform."""
+        return encode(self._light(native))
+
+    def beyond(self, native: Native) -> Floats | None:
+        """See Transform. Beyond 0..1 sRGB's curve goes on, below 0 turned by half a turn."""
+        light = self._light(native)
+        if light.min() >= 0 and light.max() <= 1:
+            return None
+        return np.copysign(_encode(np.abs(light)), light) - encode(light)
+
+    def _light(self, native: Native) -> Floats:
+        """Linear light with the primaries of sRGB, (h, w, 3), not clipped."""
         light = np.empty(native.shape, np.float32)
         for channel, curve in enumerate(self._curves):
             light[..., channel] = _for_depth(curve, native.dtype)[native[..., channel]]
-        return encode(light @ self._matrix)
+        return light @ self._matrix
 
     def from_srgb(self, rgb: Floats) -> Floats:
         """See Transform."""
-        light = np.clip(decode(rgb) @ self._inverse, 0, 1)
+        light = np.copysign(decode(np.abs(rgb)), rgb)
+        light = np.clip(light @ self._inverse, 0, 1)
         at = (np.sqrt(light) * np.float32(_ROOT_POINTS - 1) + np.float32(0.5)).astype(np.int32)
         result = np.empty_like(light)
         for channel, table in enumerate(self._roots):
@@ -140,7 +167,7 @@ class MatrixShaper:
         return result
 
 
-class Lcms:
+class Lcms(_Within):
     """Any other profile (tables, CMYK), straight through lcms2."""
 
     def __init__(self, profile: bytes, channels: int) -> None:
@@ -161,13 +188,16 @@ class Lcms:
 
 def encode(light: Floats) -> Floats:
     """Linear light to sRGB values, clipped to 0..1."""
-    light = np.clip(light, 0, 1)
+    return _encode(np.clip(light, 0, 1))
+
+
+def _encode(light: Floats) -> Floats:
     high = np.power(light, np.float32(1 / 2.4)) * np.float32(1.055) - np.float32(0.055)
     return np.where(light <= 0.0031308, light * np.float32(12.92), high)
 
 
 def decode(rgb: Floats) -> Floats:
-    """Turns sRGB values in 0..1 to linear light."""
+    """Turns sRGB values from 0 on to linear light."""
     base = (rgb + np.float32(0.055)) / np.float32(1.055)
     return np.where(rgb <= 0.04045, rgb / np.float32(12.92), np.power(base, np.float32(2.4)))
 

@@ -58,7 +58,20 @@ def put_faded(
     """
     own = source.srgb(rows, cols)
     mixed = np.asarray(own + weight[..., None] * (rgb - own), np.float32)
-    out.put_srgb(rows, cols, mixed, keep=weight <= 0, source=source)
+    beyond = kept_beyond(source, rows, cols, weight)
+    out.put_srgb(rows, cols, mixed, beyond=beyond, keep=weight <= 0, source=source)
+
+
+def kept_beyond(source: Photo, rows: slice, cols: slice, lost: Hole) -> NDArray[np.float32] | None:
+    """What a region's colours have outside of sRGB (`Photo.beyond_srgb`), but for what is lost.
+
+    Networks see, and give, colours in sRGB; this is added to what they give.
+
+    Args:
+        lost: (h, w) in [0, 1], how much of every pixel is replaced.
+    """
+    found = source.beyond_srgb(rows, cols)
+    return None if found is None else found * (1 - lost)[..., None]
 
 
 def _around(mask: Mask, limit: float, rows: slice) -> tuple[Hole, slice]:

@@ -19,7 +19,7 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import Levels, ToneNet
 from unfade.pipeline.detect import detect, to_tensor
-from unfade.pipeline.holes import MARGIN, Mask, feather, put_faded, stroke_radius
+from unfade.pipeline.holes import MARGIN, Mask, feather, kept_beyond, put_faded, stroke_radius
 from unfade.pipeline.tiling import Span, tiles
 from unfade.pipeline.tone import estimate
 
@@ -124,7 +124,8 @@ class Mender:
             hole = erased(mask[y, x], limit, radius)
         rgb = photo.srgb(y, x)
         if not only_damage:
-            out.put_srgb(kept_y, kept_x, self._run(rgb, hole, levels)[inner])
+            beyond = kept_beyond(photo, kept_y, kept_x, hole[inner])
+            out.put_srgb(kept_y, kept_x, self._run(rgb, hole, levels)[inner], beyond=beyond)
             return
         weight = feather(hole, radius)[inner]
         made = self._run(rgb, hole, levels) if bool((weight > 0).any()) else rgb
