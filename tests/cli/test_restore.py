@@ -196,6 +196,22 @@ def test_compare_shows_before_mask_and_after(make_photo: MakePhoto, tmp_path: Pa
     assert np.array_equal(picture[:, :80], pixels(tmp_path / "a.png"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are counted otherwise there")
+def test_too_long_a_name_is_told_before_the_work_and_others_go_on(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+) -> None:
+    make_photo("in/b.png")
+    make_photo(f"in/{'a' * 246}.png")  # 250 bytes: too many with .compare.png
+    make_photo(f"in/{'c' * 251}.jpg")  # 255 bytes: too many with .json
+    assert restore(tmp_path / "in", "-o", tmp_path / "out", "--compare") == 1
+    assert names(tmp_path / "out") == ["b.compare.png", "b.json", "b.png"]
+    error = capfd.readouterr().err
+    assert "got a result's name of 258 bytes" in error and "leave out --compare" in error
+    assert "got a result's name of 256 bytes" in error and "unexpected" not in error
+    assert restore(tmp_path / "in", "-o", tmp_path / "out") == 1  # without --compare
+    assert "1 done, 1 already done, 1 failed" in capfd.readouterr().err
+
+
 def test_json_sums_up_on_stdout(make_photo: MakePhoto, tmp_path: Path, capfd: Capture) -> None:
     good = make_photo("a.png")
     bad = tmp_path / "bad.jpg"

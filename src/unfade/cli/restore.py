@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,6 +145,7 @@ class RestoreWork:
     def __call__(self, job: Job, progress: Progress) -> Result:
         """Does one job. UnfadeError where the photo cannot be read or the result written."""
         manifests.make_folder(job.output.parent)
+        self._require_names(job)
         finished = None if self.overwrite else self._finished(job)
         if finished is not None:
             if self.album is not None:
@@ -156,6 +158,14 @@ class RestoreWork:
             if self.compare or self.album is not None:
                 self._show(job, restored, manifest, warnings)
         return Result("done", _note(manifest), self._details(job, manifest))
+
+    def _require_names(self, job: Job) -> None:
+        """OutputError, before any work, where a name is longer than the disk can hold."""
+        for output in job.outputs:
+            for path in (output, manifests.sidecar(output)):
+                _require_name(path, "rename the photo")
+            if self.compare:
+                _require_name(compare_path(output), "rename the photo, or leave out --compare")
 
     def _show(self, job: Job, restored: Restored, manifest: Manifest, warnings: list[str]) -> None:
         """Writes the pictures of a result, and keeps what the report shows of it."""
@@ -212,7 +222,7 @@ class RestoreWork:
         return {
             "outputs": [str(output) for output in job.outputs],
             "manifest": str(manifests.sidecar(first)),
-            "compare": str(compare) if compare.exists() else None,
+            "compare": str(compare) if os.path.lexists(compare) else None,
             "damaged": manifest["damaged"],
             "diffusion": manifest["diffusion"],
             "alignment": manifest["alignment"],
@@ -247,6 +257,15 @@ def _album() -> Album:
 def compare_path(output: Path) -> Path:
     """Where the before/mask/after picture of a result lies: beside its manifest, named alike."""
     return manifests.sidecar(output).with_suffix(COMPARE_SUFFIX)
+
+
+def _require_name(path: Path, fix: str) -> None:
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            got = f"a result's name of {len(os.fsencode(path.name))} bytes"
+            raise OutputError(got, "a shorter one", fix, path=path) from error
 
 
 def _note(manifest: Manifest) -> str:
