@@ -109,13 +109,29 @@ def test_suffix_takes_the_place_of_the_inputs(scans: Path) -> None:
         pairs(["scans/a.jpg"], "x.jpg", ".png")
 
 
+def test_suffix_comes_behind_the_inputs_when_they_differ_in_theirs_alone(scans: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        (scans / name).write_bytes(b"x")
+    outputs = dict(pairs(["scans/a.jpg", "scans/a.tif", "scans/b.tif"], "out", ".png"))
+    assert outputs["scans/a.jpg"] == "out/a.jpg.png"
+    assert outputs["scans/a.tif"] == "out/a.tif.png"
+    assert outputs["scans/b.tif"] == "out/b.png"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links there")
+def test_photo_keeps_its_own_name_when_a_link_leads_to_it(scans: Path) -> None:
+    (scans / "0.jpg").symlink_to("a.jpg")
+    assert pairs(["scans/0.jpg", "scans/a.jpg"], "out") == [("scans/a.jpg", "out/a.jpg")]
+    assert pairs(["scans/0.jpg"], "out") == [("scans/0.jpg", "out/0.jpg")]
+
+
 def test_photo_is_done_once_when_it_is_named_twice(scans: Path) -> None:
     assert len(pairs(["scans/a.jpg", "scans/a.jpg", "scans/*.jpg"], "out")) == 1
 
 
 @pytest.mark.parametrize(
     ("inputs", "suffix"),
-    [(["scans/a.jpg", "other/a.jpg"], None), (["scans/a.jpg", "scans/sub/a.tif"], ".png")],
+    [(["scans/a.jpg", "other/a.jpg"], None), (["scans/a.jpg", "other/a.jpg"], ".png")],
 )
 def test_clash_is_refused(scans: Path, inputs: list[str], suffix: str | None) -> None:
     Path("other").mkdir()

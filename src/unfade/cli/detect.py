@@ -39,8 +39,9 @@ def detect(
 ) -> int:
     """Find scratches, cracks, folds and spots, and write them as masks.
 
-    A mask is STEM.png: 8-bit gray, the photo's size, 255 = damaged. A mask that is there already
-    is left alone, unless --overwrite is given.
+    A mask is STEM.png: 8-bit gray, the photo's size, 255 = damaged; of print.jpg and print.tif,
+    print.jpg.png and print.tif.png. A mask that is there already is left alone, unless
+    --overwrite is given.
 
     \b
     Examples:

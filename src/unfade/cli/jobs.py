@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,7 +53,8 @@ def plan(
         inputs: files, folders (searched with their sub-folders) and globs. A folder's photos keep
             their sub-folders below OUT, and where there are several inputs the folder's own name.
         out: a folder, or for one file the name of the result.
-        suffix: of every result, such as ".png"; None keeps the name of the input.
+        suffix: of every result, such as ".png", in place of the input's or, where inputs differ
+            in theirs alone, behind it; None keeps the name of the input.
         protected: other files that must not be overwritten.
         variants: results of each photo (`types.numbered`).
 
@@ -75,7 +77,7 @@ def plan(
             raise UsageError(got, "a folder", "name a folder as OUT")
         jobs = [Job(found[0].source, folder, variants=variants)]
     else:
-        jobs = [replace(_job(item, folder, suffix), variants=variants) for item in found]
+        jobs = [replace(job, variants=variants) for job in _jobs(found, folder, suffix)]
     sound = [job for job in jobs if job.problem is None]
     _refuse_clashes(sound)
     _refuse_overwriting(sound, protected)
@@ -101,10 +103,18 @@ def _is_file_name(out: str, suffix: str | None) -> bool:
     return False
 
 
-def _job(item: _Found, folder: Path, suffix: str | None) -> Job:
-    if item.problem is not None or suffix is None:
-        return Job(item.source, folder / item.relative, item.problem)
-    return Job(item.source, folder / item.relative.with_suffix(suffix))
+def _jobs(found: Sequence[_Found], folder: Path, suffix: str | None) -> list[Job]:
+    """One job for each photo. Of `print.jpg` and `print.tif` both keep their own suffix too."""
+    places = [folder / item.relative for item in found]
+    if suffix is not None:
+        short = [place.with_suffix(suffix) if place.name else place for place in places]
+        shared = Counter(map(_identity, short))
+        places = [
+            place.with_name(place.name + suffix) if shared[_identity(name)] > 1 else name
+            for place, name in zip(places, short, strict=True)
+        ]
+    pairs = zip(found, places, strict=True)
+    return [Job(item.source, place, item.problem) for item, place in pairs]
 
 
 # --- looking for photos ----------------------------------------------------------------------
@@ -188,13 +198,14 @@ def _same(folder: Path, other: Path) -> bool:
 
 
 def _unique(found: Iterable[_Found]) -> Iterator[_Found]:
-    """Each photo once, with the first of its names."""
-    seen: set[str] = set()
+    """Each photo once, with the first of its names; one that is no link comes before links."""
+    kept: dict[str, _Found] = {}
     for item in found:
         key = os.path.realpath(item.source)
-        if key not in seen:
-            seen.add(key)
-            yield item
+        known = kept.get(key)
+        if known is None or (known.source.is_symlink() and not item.source.is_symlink()):
+            kept[key] = item
+    yield from kept.values()
 
 
 # --- checks ----------------------------------------------------------------------------------
