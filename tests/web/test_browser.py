@@ -44,9 +44,9 @@ def download(page: Any, suffix: str, folder: Path) -> Path:
     return path
 
 
-def drag(page: Any, *points: tuple[float, float]) -> None:
+def drag(page: Any, *points: tuple[float, float], over: str = ".uf-canvas") -> None:
     """Over the photo; points as shares of its width and height."""
-    canvas = page.locator(".uf-canvas")
+    canvas = page.locator(over)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -83,6 +83,57 @@ def test_photo_is_mended_compared_and_taken_home(
     manifest = json.loads(download(page, ".json", tmp_path).read_text("utf-8"))
     assert manifest["input"]["name"] == "print.png"
     assert asked and all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+def test_whole_photo_is_seen_whatever_its_shape(visit: Visit, make_photo: MakePhoto) -> None:
+    page = visit(viewport={"width": 900, "height": 700})
+    choose(page, make_photo("tall.png", height=600, width=120))
+    restore(page)
+    for name in ("canvas", "stack"):
+        box = page.locator(f".uf-{name}").bounding_box()
+        view = page.locator(f".uf-view:has(.uf-{name})").bounding_box()
+        assert box["height"] <= view["height"] + 1 <= 700
+        assert box["width"] / box["height"] == pytest.approx(0.2, rel=0.02)
+    page.locator(".uf-zoom").fill("2")
+    assert page.locator(".uf-canvas").bounding_box()["height"] > 1.5 * box["height"]
+
+
+def test_slider_is_dragged_and_a_large_photo_is_moved(visit: Visit, make_photo: MakePhoto) -> None:
+    page = visit()
+    choose(page, make_photo("print.png", height=400, width=600))
+    restore(page)
+    stack, view = page.locator(".uf-stack"), page.locator(".uf-view:has(.uf-stack)")
+    drag(page, (0.5, 0.5), (0.2, 0.5), over=".uf-stack")
+    assert float(page.locator(".uf-at").input_value()) == pytest.approx(20, abs=1)
+    assert page.evaluate("getSelection().toString()") == ""
+    page.click("[data-zoom='4']")
+    assert stack.bounding_box()["width"] == 2400
+    before = view.evaluate("e => [e.scrollLeft, e.scrollTop]")
+    area = view.bounding_box()
+    page.mouse.move(area["x"] + 0.6 * area["width"], area["y"] + 0.6 * area["height"])
+    page.mouse.down()
+    page.mouse.move(area["x"] + 0.5 * area["width"], area["y"] + 0.4 * area["height"], steps=4)
+    page.mouse.up()
+    moved = view.evaluate("e => [e.scrollLeft, e.scrollTop]")
+    assert moved[0] > before[0] and moved[1] > before[1]
+    assert float(page.locator(".uf-at").input_value()) == pytest.approx(20, abs=1)
+
+
+def test_controls_are_those_of_the_task(visit: Visit) -> None:
+    page = visit()
+    page.get_by_text("Make it larger").click()
+    page.get_by_text("Times larger").wait_for()
+    page.get_by_text("Only the damage").wait_for(state="hidden")
+    page.get_by_text("Give it colours").click()
+    page.locator("#uf-prompt textarea").fill("a red dress")
+    page.get_by_text("Times larger").wait_for(state="hidden")
+    page.get_by_text("Mend an old photo").click()
+    page.locator("#uf-prompt").wait_for(state="hidden")
+    page.click("#uf-diffusion button >> nth=0")
+    page.locator("#uf-idle").wait_for()
+    page.get_by_label("Choose fidelity, strength and steps for me").uncheck()
+    page.locator("#uf-idle").wait_for(state="hidden")
+    page.locator("#uf-prompt").wait_for()
 
 
 def test_mask_is_edited_by_brush_eraser_and_slider(
@@ -198,6 +249,11 @@ def test_several_photos_come_in_one_zip(
     waiting.value.save_as(kept)
     with zipfile.ZipFile(kept) as file:
         assert sorted(file.namelist()) == ["a.json", "a.png", "b.json", "b.png"]
+    items = page.locator("#uf-history button.thumbnail-item")
+    boxes = [items.nth(i).bounding_box() for i in range(2)]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["width"] < 200
+    items.first.click()
+    page.wait_for_selector("#uf-files a[download='a.png']")
 
 
 def test_controls_that_need_diffusion_are_explained_when_there_is_none(

@@ -1,9 +1,11 @@
-// Before and after, one over the other. `value` holds {before, after, width}: two addresses and
-// the width of the photo in pixels.
+// Before and after, one over the other. `value` holds {before, after, width, height}: two addresses
+// and the size of the photo in pixels.
 const find = (name) => element.querySelector(name);
 const box = find('.uf-compare'), stack = find('.uf-stack'), at = find('.uf-at');
+const view = find('.uf-view'), zooms = element.querySelectorAll('[data-zoom]');
 const address = (path) => `gradio_api/file=${path.split('/').map(encodeURIComponent).join('/')}`;
-let held = false;
+const GRIP = 24; // pixels beside the line at which it is taken hold of
+let held = null; // the last place of the pointer, and whether it moves the line
 
 function load() {
   const shown = props.value;
@@ -12,18 +14,25 @@ function load() {
   if (box.hidden) return;
   find('.uf-before').src = address(shown.before);
   find('.uf-after').src = address(shown.after);
+  stack.style.setProperty('--ratio', shown.width / shown.height);
   at.value = 50;
-  split(); zoom(false);
+  split(); zoom(0);
 }
 
 function split() {
   stack.style.setProperty('--at', `${at.value}%`);
 }
 
-function zoom(full) {
-  stack.style.width = full ? `${props.value.width / devicePixelRatio}px` : '100%';
-  find('.uf-fit').setAttribute('aria-pressed', String(!full));
-  find('.uf-full').setAttribute('aria-pressed', String(full));
+// 0 fits the photo into the page, 1 is one pixel of the photo to one of the screen.
+function zoom(times) {
+  const x = (view.scrollLeft + view.clientWidth / 2) / view.scrollWidth;
+  const y = (view.scrollTop + view.clientHeight / 2) / view.scrollHeight;
+  stack.style.width = times ? `${times * props.value.width / devicePixelRatio}px` : '';
+  stack.classList.toggle('uf-zoomed', times > 0);
+  for (const button of zooms)
+    button.setAttribute('aria-pressed', String(Number(button.dataset.zoom) === times));
+  view.scrollTo(x * view.scrollWidth - view.clientWidth / 2,
+                y * view.scrollHeight - view.clientHeight / 2);
 }
 
 function follow(event) {
@@ -32,16 +41,28 @@ function follow(event) {
   split();
 }
 
+// Where the photo is larger than the view, dragging beside the line moves the photo.
 stack.addEventListener('pointerdown', (event) => {
-  held = true;
+  if (event.button > 0) return;
+  event.preventDefault();
+  const area = stack.getBoundingClientRect();
+  const line = area.left + area.width * at.value / 100;
+  const larger = view.scrollWidth > view.clientWidth || view.scrollHeight > view.clientHeight;
+  held = { x: event.clientX, y: event.clientY,
+           line: !larger || Math.abs(event.clientX - line) <= GRIP };
   stack.setPointerCapture(event.pointerId);
-  follow(event);
+  if (held.line) follow(event);
 });
-stack.addEventListener('pointermove', (event) => { if (held) follow(event); });
+stack.addEventListener('pointermove', (event) => {
+  if (!held) return;
+  if (held.line) follow(event);
+  else view.scrollBy(held.x - event.clientX, held.y - event.clientY);
+  held.x = event.clientX; held.y = event.clientY;
+});
 for (const name of ['pointerup', 'pointercancel'])
-  stack.addEventListener(name, () => { held = false; });
+  stack.addEventListener(name, () => { held = null; });
 at.addEventListener('input', split);
-find('.uf-fit').addEventListener('click', () => zoom(false));
-find('.uf-full').addEventListener('click', () => zoom(true));
+for (const button of zooms)
+  button.addEventListener('click', () => zoom(Number(button.dataset.zoom)));
 watch('value', load);
 load();

@@ -38,6 +38,7 @@ async function load() {
   scene = next; photo = image; past = []; cursor = null;
   canvas.width = sheet.width = scene.width;
   canvas.height = sheet.height = scene.height;
+  canvas.style.setProperty('--ratio', scene.width / scene.height);
   found = grays(mask, scene.width, scene.height);
   edits = layer ? grays(layer, scene.width, scene.height) : new Uint8Array(found.length);
   tints = painted ? grays(painted, scene.width, scene.height) : new Uint8Array(found.length);
@@ -45,6 +46,7 @@ async function load() {
   dots();
   find('.uf-threshold').value = scene.threshold;
   box.hidden = false;
+  zoom(1);
   box.dataset.photo = scene.name;
   find('.uf-empty').hidden = true;
   send(); draw();
@@ -124,6 +126,29 @@ function ring(point) {
   }
 }
 
+// Keeps what is in the middle of the view there.
+function zoom(times) {
+  const x = (view.scrollLeft + view.clientWidth / 2) / view.scrollWidth;
+  const y = (view.scrollTop + view.clientHeight / 2) / view.scrollHeight;
+  find('.uf-zoom').value = times;
+  canvas.style.setProperty('--zoom', times);
+  view.scrollTo(x * view.scrollWidth - view.clientWidth / 2,
+                y * view.scrollHeight - view.clientHeight / 2);
+  point();
+}
+
+// The mouse pointer is a ring of the brush's size; browsers show none of more than 128 pixels.
+function point() {
+  const share = scene ? canvas.getBoundingClientRect().width / scene.width : 1;
+  const r = Math.min(62, Math.max(2, radius() * share)), c = Math.ceil(r) + 2;
+  const circle = (colour, width) => `<circle cx='${c}' cy='${c}' r='${r}' fill='none' ` +
+    `stroke='${colour}' stroke-width='${width}'/>`;
+  const ring = `<svg xmlns='http://www.w3.org/2000/svg' width='${2 * c}' height='${2 * c}'>` +
+    `${circle('black', 3)}${circle('white', 1)}</svg>`;
+  canvas.style.cursor = tool === 'move' ? 'grab'
+    : `url("data:image/svg+xml,${encodeURIComponent(ring)}") ${c} ${c}, crosshair`;
+}
+
 const radius = () => Number(find('.uf-size').value) / 2;
 
 function stamp(x, y) {
@@ -173,6 +198,8 @@ function send() {
 
 canvas.addEventListener('pointerdown', (event) => {
   if (!scene || event.button > 0) return;
+  event.preventDefault();
+  canvas.focus({ preventScroll: true });
   last = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
   canvas.setPointerCapture(event.pointerId);
   cursor = null;
@@ -206,6 +233,7 @@ canvas.addEventListener('keydown', (event) => {
 function use(name) {
   tool = name;
   canvas.style.touchAction = tool === 'move' ? 'auto' : 'none';
+  point();
   for (const button of element.querySelectorAll('[data-tool]'))
     button.setAttribute('aria-pressed', String(button.dataset.tool === tool));
   for (const dot of element.querySelectorAll('.uf-dot')) dot.setAttribute('aria-pressed', 'false');
@@ -221,9 +249,9 @@ find('.uf-undo').addEventListener('click', () => {
 find('.uf-clear').addEventListener('click', () => {
   if (scene) { remember(); edits.fill(KEEP); tints.fill(0); send(); draw(); }
 });
-find('.uf-zoom').addEventListener('input', (event) => {
-  canvas.style.width = `${100 * event.target.value}%`;
-});
+find('.uf-zoom').addEventListener('input', (event) => zoom(Number(event.target.value)));
+find('.uf-size').addEventListener('input', () => { point(); draw(); });
+addEventListener('resize', point);
 find('.uf-show').addEventListener('change', draw);
 find('.uf-threshold').addEventListener('input', draw);
 find('.uf-threshold').addEventListener('change', () => scene && send());

@@ -140,6 +140,20 @@ class Page:
         """Shows the button that restores all photos, where there are several."""
         return gr.update(visible=len(session.photos) > 1)
 
+    def fitting(self, task: Task, automatic: bool) -> tuple[Update, ...]:
+        """Shows what counts for a task: (only_damage, keep_tone, scale, prompt, idle)."""
+        restorer, enlarges = self.desk.restorer, task == "super-resolution"
+        options = Settings(task=task, automatic=bool(automatic)).options(
+            mask="auto", threshold=None, max_pixels=self.desk.limits.max_pixels,
+            diffuses=restorer.diffuses,
+        )  # fmt: skip
+        acts = restorer.takes_part(options)
+        shown = (
+            not enlarges, not enlarges, enlarges, acts and not enlarges,
+            restorer.diffuses and not acts,
+        )  # fmt: skip
+        return tuple(gr.update(visible=one) for one in shown)
+
     # --- restoring ---------------------------------------------------------------------------
 
     def restore(
@@ -202,7 +216,7 @@ class Page:
         past = [(str(one.views[0]), one.source.name) for one in session.made]
         return (
             _compared(made, 0),
-            made.words,
+            f"<p>{html.escape(made.words)}</p>",
             str(made.heats[0]),
             str(made.change),
             gr.update(value=views, visible=len(views) > 1),
@@ -290,6 +304,8 @@ def _same() -> tuple[Update, ...]:
 
 def _compared(made: Made, variant: int) -> dict[str, Any]:
     view = made.views[min(variant, len(made.views) - 1)]
+    source = made.source
     return {
-        "before": str(made.source.before), "after": str(view), "width": made.source.width
+        "before": str(source.before), "after": str(view),
+        "width": source.width, "height": source.height,
     }  # fmt: skip

@@ -101,6 +101,9 @@ def words(manifest: manifests.Manifest, changed: float) -> str:
         said.append("No diffusion model took part.")
     else:
         said.append(f"The diffusion model took part with strength {taken['strength']:.2f}.")
+        told = manifest["options"].get("full_prompt")
+        if told:
+            said.append(f"It was told: {told}.")
     agreement = manifest["alignment"]
     if agreement is not None:
         kind = "close" if agreement >= 0.96 else "fair" if agreement >= 0.9 else "look closely"
