@@ -63,25 +63,30 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
 
 def printed_grids(tally: Tally, papers: Sequence[PaperTable]) -> list[Grid]:
     """For each case, every system of the paper's table: what it printed, what was measured here."""
-    return [_printed_grid(tally, _paper_of(group, papers), group) for group in tally.groups]
+    found = [(group, _paper_of(group, papers)) for group in tally.groups]
+    return [_printed_grid(tally, paper, group) for group, paper in found if paper is not None]
 
 
-def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable:
-    """The table of the photos' own set; of others the first."""
-    name = group.cases[0].dataset
-    return next((paper for paper in papers if name.startswith(paper.dataset)), papers[0])
+def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
+    """The table of the photos' own set and damage; of other sets the first of that damage."""
+    case = group.cases[0]
+    fitting = [paper for paper in papers if paper.degradation in ("", case.degradation)]
+    own = (paper for paper in fitting if case.dataset.startswith(paper.dataset))
+    return next(own, fitting[0] if fitting else None)
 
 
 def _printed_grid(tally: Tally, paper: PaperTable, group: Group) -> Grid:
-    names = [name for name in paper.metrics if name in tally.measures]
+    printed = {name for _, name in paper.figures}
+    names = [name for name in paper.metrics if name in tally.measures or name in printed]
     own = [method for method in tally.methods(group.cases) if method not in paper.systems]
     rows = [_printed_row(tally, paper, group, system, names) for system in (*paper.systems, *own)]
     columns = ["system"]
     for name in names:
-        title = heading(tally.measures[name])
+        known = tally.measures.get(name)
+        title = _title(tally, name) if known is None else heading(known)
         columns += [f"{title} here", f"{title} printed"]
     sources = [
-        f"{system}, {tally.measures[name].title} {figure.value:g}: {figure.source}"
+        f"{system}, {_title(tally, name)} {figure.value:g}: {figure.source}"
         for (system, name), figures in paper.figures.items()
         if name in names
         for figure in figures
@@ -90,7 +95,7 @@ def _printed_grid(tally: Tally, paper: PaperTable, group: Group) -> Grid:
         f"Printed: {paper.source}. A system is measured here where it is given under this name, "
         "such as --method 'StableSR=FOLDER' or --method 'w/o IIDE=PRESET'. The two columns are no "
         "comparison unless the photos, the damage and the protocol are the paper's. What was "
-        "printed and could not be looked up is not at hand."
+        "printed and could not be looked up is not at hand; --printed FILE takes it."
     )
     if sources:
         note += f" Sources: {'; '.join(sources)}."
@@ -103,14 +108,21 @@ def _printed_row(
     row = [Cell(system)]
     count = tally.count(group.cases, system)
     for name in names:
-        digits = tally.measures[name].digits
-        found = tally.estimate(group.cases, system, name)
-        row.append(estimate(found, digits, count) if count else Cell("not given"))
+        if name in tally.measures:
+            found = tally.estimate(group.cases, system, name)
+            cell = estimate(found, tally.measures[name].digits, count)
+            row.append(cell if count else Cell("not given"))
+        else:
+            row.append(Cell("not measured" if count else "not given"))
         printed = paper.figures.get((system, name), ())
-        values = " / ".join(f"{figure.value:.{digits}f}" for figure in printed)
+        values = " / ".join(f"{figure.value:g}" for figure in printed)
         missing = Cell(NOT_AT_HAND if system in paper.systems else "–")
         row.append(Cell(values, printed[0].value, "printed") if printed else missing)
     return row
+
+
+def _title(tally: Tally, metric: str) -> str:
+    return tally.measures[metric].title if metric in tally.measures else metric.upper()
 
 
 def cost_grid(tally: Tally) -> list[Grid]:

@@ -1,7 +1,7 @@
 """What the papers printed, as far as it is at hand. Nothing here was measured with unfade.
 
 A figure is entered with its source only; one that could not be looked up is missing, and the
-tables then say "not at hand".
+tables then say "not at hand". Who has the papers gives more in a file (`unfade.bench.printed`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class PaperTable:
         metrics: of the columns that unfade can measure too.
         systems: names as printed, in order; the paper's own last.
         figures: (system, metric) -> what was printed.
+        degradation: what was done to the photos, as `Case.degradation` has it; "" for any.
     """
 
     source: str
@@ -37,6 +38,7 @@ class PaperTable:
     metrics: tuple[str, ...]
     systems: tuple[str, ...]
     figures: dict[tuple[str, str], tuple[Printed, ...]]
+    degradation: str = ""
 
 
 _METRICS = ("psnr", "ssim", "lpips", "fid", "clip-iqa", "musiq")

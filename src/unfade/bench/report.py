@@ -11,7 +11,7 @@ import unfade.pages.page as pages
 from unfade.bench.about import about, facts
 from unfade.bench.crops import Shown, shown_scenes
 from unfade.bench.run import Run
-from unfade.bench.sections import Cell, Grid, Section, markdown
+from unfade.bench.sections import NOT_AT_HAND, Cell, Grid, Section, markdown
 from unfade.errors import InputError
 from unfade.eval.tables import write_text
 
@@ -87,7 +87,7 @@ def _grid(grid: Grid, *, folded: bool) -> str:
 
 def _cell(cell: Cell) -> str:
     kind = cell.kind if cell.kind in ("best", "printed") else ""
-    empty = "empty" if cell.text in ("–", "not at hand", "not given") else ""
+    empty = "empty" if cell.text in ("–", NOT_AT_HAND, "not given", "not measured") else ""
     mean, sign, rest = cell.text.partition(" [")  # the interval takes a line of its own
     below = sign.lstrip() + rest
     return pages.cell(mean, cell.value, kind=" ".join(filter(None, (kind, empty))), below=below)

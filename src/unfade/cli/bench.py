@@ -61,6 +61,12 @@ _PATH = click.Path(path_type=Path)
     help="Seconds after which a command is ended, for each case.  [default: none]",
 )
 @shared.measured_pixels
+@click.option(
+    "--printed",
+    type=_PATH,
+    metavar="FILE",
+    help="Figures of the papers as CSV, shown beside ours: table, system, metric, value, source.",
+)
 @click.option("--prepare", is_flag=True, help="Write and name the inputs only, for programs.")
 @click.option("--list", "listed", is_flag=True, help="Show the tables.")
 @click.option("--json", "as_json", is_flag=True, help="A summary for machines on stdout.")
@@ -76,6 +82,7 @@ def bench(
     timeout: float | None,
     space: Literal["rgb", "y"],
     crop_border: int,
+    printed: Path | None,
     prepare: bool,
     listed: bool,
     as_json: bool,
@@ -103,7 +110,7 @@ def bench(
         return _list()
     if out is None:
         raise UsageError("no --out", "a folder to write to", "name one")
-    tables = _tables(names, lq, reference, data)
+    tables = _tables(names, lq, reference, data, printed)
     from unfade.bench.drive import run_table
     from unfade.bench.methods.names import parse_methods
     from unfade.eval.images import Protocol
@@ -123,10 +130,12 @@ def bench(
 
 
 def _tables(
-    names: Sequence[str], lq: Path | None, reference: Path | None, data: Path | None
-) -> list[Table]:
+    names: Sequence[str], lq: Path | None, reference: Path | None, data: Path | None,
+    printed: Path | None,
+) -> list[Table]:  # fmt: skip
     """The tables of these names. UsageError where one is not known, or lacks its photos."""
     from unfade.bench.own import OWN, own_table
+    from unfade.bench.printed import with_printed
     from unfade.bench.tables import TABLES
 
     if not names:
@@ -148,7 +157,7 @@ def _tables(
             raise UsageError(f"the table {OWN} without --lq", "the inputs", "name their folder")
         else:
             found.append(own_table(lq, reference))
-    return found
+    return found if printed is None else with_printed(found, printed)
 
 
 def _built(
