@@ -16,9 +16,10 @@ from unfade.bench.drive import NO_DIFFUSION, fitted, run_table
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
 from unfade.bench.own import OWN
+from unfade.bench.printed import with_printed
 from unfade.bench.run import Run
 from unfade.bench.sections import Section
-from unfade.bench.tables import TABLES
+from unfade.bench.tables import TABLES, base
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention
@@ -116,6 +117,24 @@ def test_the_papers_rows_stand_beside_ours(bench: Bench) -> None:
     assert rows["w/o IIDE"][:2] == ["not given", "not at hand"]
 
 
+def test_figures_of_a_file_stand_beside_ours_when_it_is_given(photos: Path, tmp_path: Path) -> None:
+    file = tmp_path / "printed.csv"
+    file.write_text(
+        "table,damage,system,metric,value,source\nalignment,sr4,SUPIR,alignment-lq,0.9,Table 1\n"
+        "alignment,sr4,input,lpips,0.123,Table 1\n",
+        "utf-8",
+    )
+    (table,) = with_printed([TABLES["alignment"]], file)
+    run = run_table(table, parse_methods(["input"]), photos, tmp_path / "out", quick=True)
+    found = section(run, "alignment")
+    (grid,) = (grid for grid in found.grids if grid.title.startswith("Beside"))
+    assert grid.title.endswith("photos, sr4")
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in grid.rows}
+    assert rows["SUPIR"] == ["not given", "0.9", "not given", "not at hand"]
+    assert rows["input"][1:] == ["not at hand", "not measured", "0.123"]
+    assert "SUPIR, Alignment with input 0.9: Table 1" in grid.note
+
+
 @pytest.mark.parametrize("name", ["sr4", "colorize", "steps", "inference-steps", "edits"])
 def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
     photos: Path, tmp_path: Path, name: str, first_stage_preset: Path
@@ -139,6 +158,18 @@ def test_sampling_is_swept_and_baselines_stand_apart(
     assert None not in values and len(values) == 3
     assert {row.value for row in run.rows if row.method == "input"} == {None}
     assert (run.out / "plots" / f"{name}-curves.png").is_file()
+
+
+def test_what_is_swept_is_compared_with_the_first_stage(bench: Bench, tiny_preset: Path) -> None:
+    run = bench("steps", "input", "first-stage", f"tiny={tiny_preset}:device=cpu")
+    rows = cells(section(run, "steps"), "What it gains over first-stage")
+    assert [row[:2] for row in rows] == [["tiny", "1"], ["tiny", "10"], ["tiny", "50"]]
+    assert all(float(row[2]) > 0 for row in rows)  # seconds
+    psnr = {(row.method, row.value, row.image): row.values["psnr"] for row in run.rows}
+    gains = [psnr["tiny", 10, i] - psnr["first-stage", None, i] for i in ("p0", "p1")]
+    assert float(rows[1][3].split()[0]) == pytest.approx(sum(gains) / 2, abs=0.006)
+    plot = (run.out / "plots" / "steps-curves.svg").read_text("utf-8")
+    assert "stroke-dasharray" in plot  # the levels of input and first stage
 
 
 def test_quality_on_the_way_has_a_row_for_each_step(bench: Bench, tiny_preset: Path) -> None:
@@ -165,7 +196,8 @@ def test_edits_that_change_nothing_have_failed(bench: Bench, tiny: str) -> None:
 def test_autoencoders_of_presets_and_named_ones_are_measured(
     bench: Bench, tiny: str, tiny_preset: Path
 ) -> None:
-    run = bench("autoencoder", "input", tiny, f"vae={tiny_preset / 'vae'}")
+    again = f"again={tiny_preset}:strength=1"
+    run = bench("autoencoder", "input", tiny, again, f"vae={tiny_preset / 'vae'}")
     rows = {row[1]: row[3:] for row in cells(section(run, "autoencoder"), "The autoencoder")}
     assert set(rows) == {"vae", "tiny's autoencoder"}
     assert rows["vae"] == rows["tiny's autoencoder"]
@@ -238,15 +270,26 @@ def test_a_table_is_measured_on_luma_without_its_border_when_asked(
     assert "on Y, crop border 4" in (tmp_path / "out" / "tables.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize("name", ["alignment-lq", "ssim-lq"])
 def test_alignment_with_the_input_is_one_when_the_output_is_the_clean_photo(
-    photos: Path, tmp_path: Path
+    photos: Path, tmp_path: Path, name: str
 ) -> None:
     table = TABLES["alignment"]
     for case in table.build(photos, tmp_path / "work", True, 0):
         assert case.references is not None
-        score = table.own["alignment-input"].score
+        score = table.own[name].score
         assert score(case, "p0", case.references / "p0.png") == pytest.approx(1, abs=0.02)
         assert score(case, "p0", case.references / "p1.png") < 0.9
+
+
+def test_dinov2_is_asked_for_alignment_when_its_weights_are_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = TABLES["alignment"]
+    assert [*table.extra] == ["alignment-lq", "ssim-lq"]
+    monkeypatch.setattr(base, "weighted_metrics", lambda: ["dinov2"])
+    assert [*table.extra] == ["alignment-lq", "ssim-lq", "dinov2-lq"]
+    assert "dinov2" in table.metrics
 
 
 @pytest.mark.parametrize(("name", "side"), [("sr2", 8), ("sr4", 4), ("blur20", 16)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,18 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Line:
-    """Points of one series, with the ends of their intervals where they have any."""
+    """Points of one series, with the ends of their intervals where they have any.
+
+    Attributes:
+        level: whether it is one value that knows no x: a dashed line all across.
+    """
 
     label: str
     x: list[float]
     y: list[float]
     low: list[float] | None = None
     high: list[float] | None = None
+    level: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,16 @@ def require_matplotlib() -> None:
 
 
 def curves(tally: Tally, stem: str, x: str, metrics: Sequence[str], *, log: str = "") -> list[Plot]:
-    """Metrics over what is swept: a panel each, a line for each method and degradation."""
+    """Metrics over what is swept: a panel each, a line for each method and degradation.
+
+    Methods without the parameter are levels.
+    """
     panels: list[Panel] = []
     for name in metrics:
         if name in tally.measures:
             lines = _swept_lines(tally, name)
             if any(len(line.x) > 1 for line in lines):
+                lines += _levels(tally, name)
                 panels.append(Panel(x, heading(tally.measures[name]), lines, log=log))
     text = f"{', '.join(panel.y for panel in panels)} over {x}, with 95 % intervals"
     return [Plot(stem, f"{x}: {len(panels)} metrics", text, panels)] if panels else []
@@ -104,6 +113,20 @@ def _swept_lines(tally: Tally, metric: str) -> list[Line]:
                 label, [x for x, _ in known], [e.mean for _, e in known],
                 [e.low for _, e in known], [e.high for _, e in known],
             ))  # fmt: skip
+    return lines
+
+
+def _levels(tally: Tally, metric: str) -> list[Line]:
+    cases = [case for case in tally.cases if case.value is None]
+    sets = list(dict.fromkeys(case.dataset for case in cases))
+    lines: list[Line] = []
+    for method in tally.methods(cases):
+        for dataset in sets:
+            own = [case for case in cases if case.dataset == dataset]
+            found = tally.estimate(own, method, metric)
+            label = method if len(sets) == 1 else f"{method}, {dataset}"
+            if found.count:
+                lines.append(Line(label, [], [found.mean], level=True))
     return lines
 
 
@@ -141,10 +164,12 @@ def save(plot: Plot, table: str, out: Path) -> Figure:
         across = min(3, len(plot.panels))
         down = -(-len(plot.panels) // across)
         figure: Any = figures.Figure(figsize=(3.6 * across, 3.0 * down), layout="constrained")
-        labels = list(dict.fromkeys(line.label for panel in plot.panels for line in panel.lines))
+        lines = [line for panel in plot.panels for line in panel.lines]
+        labels = list(dict.fromkeys(line.label for line in lines))
         for index, panel in enumerate(plot.panels):
             _draw(figure.add_subplot(down, across, index + 1), panel, labels)
-        _legend(figure, labels, joined=plot.panels[0].joined)
+        levels = {line.label for line in lines if line.level}
+        _legend(figure, labels, levels, joined=plot.panels[0].joined)
         for suffix in ("svg", "png"):
             metadata = {"Date": None} if suffix == "svg" else None
             with atomic_file(folder / f"{stem}.{suffix}") as file:
@@ -154,7 +179,10 @@ def save(plot: Plot, table: str, out: Path) -> Figure:
 
 def _draw(axes: Any, panel: Panel, labels: Sequence[str]) -> None:
     for line in panel.lines:
-        look = _look(labels.index(line.label), joined=panel.joined)
+        look = _look(labels.index(line.label), joined=panel.joined, level=line.level)
+        if line.level:
+            axes.axhline(line.y[0], **look)
+            continue
         if len(line.x) > _MANY:
             look["marker"] = ""
         axes.plot(line.x, line.y, **look)
@@ -171,9 +199,12 @@ def _draw(axes: Any, panel: Panel, labels: Sequence[str]) -> None:
         axes.set_title(panel.title, fontsize=9)
 
 
-def _look(index: int, *, joined: bool) -> dict[str, Any]:
+def _look(index: int, *, joined: bool, level: bool = False) -> dict[str, Any]:
     """Of one series; hollow marks, so that one behind another shows."""
     size = 4 if joined else 7 + index % 3
+    if level:
+        colour = _COLOURS[index % len(_COLOURS)]
+        return {"color": colour, "linestyle": "--", "linewidth": 1.2, "marker": ""}
     return {
         "color": _COLOURS[index % len(_COLOURS)], "marker": _MARKS[index % len(_MARKS)],
         "linestyle": "-" if joined else "none", "linewidth": 1.4, "markersize": size,
@@ -181,11 +212,13 @@ def _look(index: int, *, joined: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _legend(figure: Any, labels: Sequence[str], *, joined: bool) -> None:
+def _legend(
+    figure: Any, labels: Sequence[str], levels: Collection[str], *, joined: bool
+) -> None:  # fmt: skip
     """One for all panels, below them."""
     lines: Any = importlib.import_module("matplotlib.lines")
     handles = [
-        lines.Line2D([], [], label=label, **_look(index, joined=joined))
+        lines.Line2D([], [], label=label, **_look(index, joined=joined, level=label in levels))
         for index, label in enumerate(labels)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(labels)),

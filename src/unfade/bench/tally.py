@@ -30,12 +30,14 @@ class OwnMeasure:
 
     Attributes:
         score: of a case, the name of an image, and its result.
+        weights: a metric whose weights it needs: without these it is left out. "" for none.
     """
 
     title: str
     better: Better
     digits: int
     score: Extra
+    weights: str = ""
 
 
 Known = Measure | SetMeasure | OwnMeasure

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -104,6 +105,25 @@ def test_parts_of_the_case_are_loaded_in_turn(
     assert costs[0] is not None and costs[1] is not None
     assert costs[0].parameters is not None and costs[1].parameters is not None
     assert costs[0].parameters < costs[1].parameters
+
+
+def test_a_first_run_is_not_timed(
+    make_case: MakeCase, tiny_preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, seen = Restorer.run, list[object]()
+
+    def noted(self: Restorer, photo: Any, options: RestoreOptions) -> Any:
+        seen.append(options.steps)
+        return run(self, photo, options)
+
+    monkeypatch.setattr(Restorer, "run", noted)
+    options = RestoreOptions(preset=tiny_preset, strength=1, steps=2, device="cpu")
+    case, method = make_case(options=options, images=("a",)), Preset("x", {})
+    method.check([case])
+    cost, _ = restore(method, case, tmp_path)
+    assert seen == [1, 2] and cost is not None and cost.images == 1
+    restore(method, case, tmp_path)
+    assert seen == [1, 2, 2]
 
 
 def test_a_missing_diffusion_model_is_told_before_anything_runs(

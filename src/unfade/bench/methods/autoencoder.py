@@ -104,17 +104,18 @@ class Autoencoder:
 
 
 def own_autoencoders(methods: Sequence[Method], cases: Sequence[Case]) -> list[Method]:
-    """The autoencoder of each of our presets that has one.
+    """The autoencoders of our presets, each once, by the first preset that has it.
 
     Args:
         cases: that the presets are to restore, at least one.
     """
-    found: list[Method] = []
+    found: dict[Path, Method] = {}
     for method in methods:
         if isinstance(method, Preset):
             options = method.options(cases[0])
             known = find_preset(options.preset).folder
             folder = Path(known if options.base is None else options.base) / "vae"
             if is_autoencoder(folder):
-                found.append(Autoencoder(f"{method.name}'s autoencoder", folder))
-    return found
+                name = f"{method.name}'s autoencoder"
+                found.setdefault(folder.resolve(), Autoencoder(name, folder))
+    return [*found.values()]

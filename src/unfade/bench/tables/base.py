@@ -31,8 +31,10 @@ ORDER = (
     "edits", "perception-distortion", "blur-levels", "alignment", "autoencoder", "start-noise",
     "steps", "one-step", "inference-steps", "cost", "retention", "own",
 )  # fmt: skip
+#: The diffusion model from pure noise, also where its preset would leave it out.
+DIFFUSION = "compact:strength=1"
 #: Of most tables.
-METHODS = ("input", "opencv", "first-stage", "compact")
+METHODS = ("input", "opencv", "first-stage", "compact", DIFFUSION)
 METRICS = ("psnr", "ssim", "niqe", "alignment")
 
 
@@ -113,8 +115,10 @@ class Table:
 
     @property
     def extra(self) -> dict[str, Extra]:
-        """The table's own measures, as the runner takes them."""
-        return {name: measure.score for name, measure in self.own.items()}
+        """The table's own measures, as the runner takes them, as far as their weights are here."""
+        here = weighted_metrics()
+        own = self.own.items()
+        return {name: m.score for name, m in own if not m.weights or m.weights in here}
 
     def build(self, data: Path, work: Path, quick: bool, seed: int) -> list[Case]:
         """Writes inputs and references, and says which cases they make.

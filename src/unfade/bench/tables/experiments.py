@@ -9,7 +9,7 @@ from unfade.bench.cases import Case
 from unfade.bench.plots import Line, Panel, Plot
 from unfade.bench.published import IIDE
 from unfade.bench.sections import Cell, Grid, estimate, number
-from unfade.bench.tables.base import Setting, Table, make_case
+from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.bench.tally import BASELINES, Tally
 from unfade.degrade import MIXTURES
 
@@ -107,8 +107,11 @@ TABLES = (
         "p-iide", "Keeping or swapping the condition: p_iide", f"{IIDE}, V (proposed)",
         "Presets trained with p_iide = 0, 0.5 and 1 from one start, each given as a method whose "
         "name begins with its setting: --method 'p0 seed 0=compact:controlnet=PATH' and so on. "
-        "p_iide = 1 is plain ControlNet training. Without such methods only ours is shown.",
-        lambda setting: _both("p-iide", setting), grids=_swap_grid,
+        "p_iide = 1 is plain ControlNet training. Without such methods only ours is shown, which "
+        "was trained with 0.5. All restore from pure noise, where what the ControlNet learnt shows "
+        "most.",
+        lambda setting: _both("p-iide", setting),
+        methods=("input", "first-stage", f"p0.5={DIFFUSION}"), grids=_swap_grid,
     ),
     Table(
         "mixtures", "Mixtures of damages", f"{IIDE}, V (proposed)",
@@ -117,7 +120,7 @@ TABLES = (
         "on a mixture has made it worse.",
         _mixtures, ("psnr", "ssim", "ciede2000", "niqe", "alignment"),
         ("input", "opencv-denoise", "opencv-sharpen", "opencv-inpaint", "opencv-contrast",
-         "opencv", "first-stage", "compact"),
+         "opencv", "first-stage", "compact", DIFFUSION),
     ),
     Table(
         "controlnet", "Depth and width of the ControlNet", f"{IIDE}, V (proposed)",
@@ -130,7 +133,7 @@ TABLES = (
         "One point for each method: the further left the cheaper. Times are of this machine and of "
         "crops; a program that loads its weights for every case pays for that here.",
         lambda setting: _both("cost", setting), ("psnr", "ssim", "niqe", "alignment"),
-        ("input", "lanczos", "opencv", "first-stage", "compact"),
+        ("input", "lanczos", "opencv", "first-stage", "compact", DIFFUSION),
         grids=_size_grid, plots=_size_plots,
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from unfade.bench.published import (
     REALSR,
     SUPER_RESOLUTION,
 )
-from unfade.bench.tables.base import Setting, Table, make_case, options_for
+from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case, options_for
 from unfade.bench.tally import PER_PHOTO
 
 PROMPTED_IMAGES = 24  # photos that are coloured by their captions
@@ -75,14 +75,14 @@ TABLES = (
         "Photos reduced to a quarter of their side (bicubic; 128 to 512 where the photos are large "
         f"enough) and enlarged again; StableSR's crops where they are there. {_BESIDE}",
         _sr4, ("psnr", "ssim", "ms-ssim", "niqe", "spectrum", "alignment", "patch-fd"),
-        ("input", "lanczos", "first-stage", "compact"), (SUPER_RESOLUTION,),
+        ("input", "lanczos", "first-stage", "compact", DIFFUSION), (SUPER_RESOLUTION,),
     ),
     Table(
         "real-sr", "Super-resolution of real photos", f"{IIDE}, Table III",
         "RealSR and DRealSR: pairs that two lenses took. Without these sets, photos damaged by the "
         f"second-order recipe (arXiv 2107.10833) stand in, and are named real-sr4. {_BESIDE}",
         _real_sr, ("psnr", "ssim", "niqe", "spectrum", "alignment", "patch-fd"),
-        ("input", "lanczos", "first-stage", "compact"), (REALSR, DREALSR),
+        ("input", "lanczos", "first-stage", "compact", DIFFUSION), (REALSR, DREALSR),
     ),
     Table(
         "colorize", "Text-guided colourisation", f"{IIDE}, Table IV",

@@ -15,7 +15,7 @@ from unfade.bench.methods.base import Method
 from unfade.bench.plots import Line, Panel, Plot
 from unfade.bench.published import IIDE
 from unfade.bench.sections import Cell, Grid, number
-from unfade.bench.tables.base import Setting, Table, make_case, options_for
+from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case, options_for
 from unfade.bench.tally import Tally
 from unfade.degrade.types import Image
 from unfade.errors import UnfadeError
@@ -180,7 +180,7 @@ TABLES = (
         "one what each method brings back. 0 dB is the clean photo's own power; below is blur, "
         "above is noise or invented detail.",
         _frequencies, ("spectrum", "psnr", "ssim", "niqe"),
-        ("input", "opencv", "first-stage", "compact"),
+        ("input", "opencv", "first-stage", "compact", DIFFUSION),
         plots=_spectra, adapt=_with_autoencoders,
     ),
     Table(

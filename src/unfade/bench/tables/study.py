@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,16 +15,18 @@ from unfade.bench.methods.classics import INTERPOLATIONS
 from unfade.bench.methods.pictures import resized
 from unfade.bench.plots import Line, Panel, Plot, curves, scatter
 from unfade.bench.published import STUDY
-from unfade.bench.tables.base import Setting, Table, make_case
+from unfade.bench.scoring import Extra
+from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.bench.tally import OwnMeasure, Tally
 from unfade.degrade.types import Image
 from unfade.errors import InputError
 from unfade.eval.evaluation import read_rgb
+from unfade.eval.measures import Measure, redone_measures
 from unfade.eval.metrics import ssim
 
 LEVELS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0)
 LIGHT, HEAVY = ("sr2", "blur1"), ("sr4", "blur20")
-_METHODS = ("input", "lanczos", "opencv", "first-stage", "compact")
+_METHODS = ("input", "lanczos", "opencv", "first-stage", "compact", DIFFUSION)
 _BLUR = (
     "Blur N is Gaussian with a sigma of N pixels in a crop of 512, and in proportion in others; "
     "the study's own kernel was not at hand."
@@ -65,17 +68,30 @@ def damaged_again(image: Image, degradation: str) -> Image:
     return blurred(image, float(degradation.removeprefix("blur")))
 
 
-def _alignment_with_input(case: Case, name: str, path: Path) -> float:
-    """Eq. 15 of the study: the output, damaged as its input was, against the input."""
-    from unfade.models.alignment import degraded_alignment
-    from unfade.models.content import content_features
+def _with_input(metric: str) -> Extra:
+    """Eq. 15 of the study by one measure: the output, damaged as its input was, and the input."""
 
-    if case.degradation not in (*LIGHT, *HEAVY):
-        raise InputError(case.degradation, "a damage that can be done again", "leave it out")
-    lq = read_rgb(inputs_of(case)[name])
-    return degraded_alignment(
-        read_rgb(path), lq, lambda image: damaged_again(image, case.degradation), content_features
-    )
+    def score(case: Case, name: str, path: Path) -> float:
+        if case.degradation not in (*LIGHT, *HEAVY):
+            raise InputError(case.degradation, "a damage that can be done again", "leave it out")
+        again = damaged_again(read_rgb(path), case.degradation)
+        return _measure(metric).score(again, read_rgb(inputs_of(case)[name]))
+
+    return score
+
+
+@functools.cache
+def _measure(metric: str) -> Measure:
+    return redone_measures([metric])[metric]
+
+
+_WITH_INPUT = {
+    "alignment-lq": OwnMeasure("Alignment with input", "higher", 4, _with_input("alignment-lq")),
+    "ssim-lq": OwnMeasure("SSIM with input", "higher", 4, _with_input("ssim-lq")),
+    "dinov2-lq": OwnMeasure(
+        "DINOv2 distance to input", "lower", 4, _with_input("dinov2-lq"), weights="dinov2"
+    ),
+}
 
 
 def retention(case: Case, name: str, path: Path) -> float:
@@ -156,13 +172,12 @@ TABLES = (
     ),
     Table(
         "alignment", "Alignment", f"{STUDY}, Tables 1 and 3",
-        "Whether the output shows what the photo showed, at most 1. Alignment is with the clean "
-        "photo (Eq. 13, 14), for light damage (sr2, blur1); the second column damages the "
-        "output as its input was and compares it with the input (Eq. 15), for heavy (sr4, "
-        f"blur20). {_BLUR}",
-        _alignment, ("alignment", "psnr", "ssim"), _METHODS,
-        own={"alignment-input": OwnMeasure("Alignment with the input", "higher", 4,
-                                           _alignment_with_input)},
+        "Whether the output shows what the photo showed. Alignment and SSIM are with the clean "
+        "photo (Eq. 13, 14): look there for light damage (sr2, blur1). Those with the input damage "
+        "the output as its input was and compare it with the input (Eq. 15): look there for heavy "
+        "(sr4, blur20), where many clean photos fit one input. With DINOv2's weights its distances "
+        f"stand beside them, as the study has them. {_BLUR}",
+        _alignment, ("alignment", "psnr", "ssim"), _METHODS, own=_WITH_INPUT,
     ),
     Table(
         "autoencoder", "The autoencoder's ceiling", f"{STUDY}, Table 2",

@@ -12,6 +12,7 @@ from unfade.bench.methods.ours import Preset
 from unfade.bench.plots import Plot, curves
 from unfade.bench.published import STUDY
 from unfade.bench.tables.base import METRICS, Setting, Table, make_case, options_for
+from unfade.bench.tables.swept import gains_grids
 from unfade.bench.tally import Tally
 from unfade.bench.trajectory import AFTER, Estimates
 
@@ -69,18 +70,19 @@ TABLES = (
         f"Strength is the noise that sampling starts from, in {SAMPLING_STEPS} steps: 1 is pure "
         f"noise, less keeps some of the input. {_BASELINE}",
         _swept("start-noise", "strength", STRENGTHS, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("strength"),
+        plots=_drawn("strength"), grids=gains_grids,
     ),
     Table(
         "steps", "Sampling steps", f"{STUDY}, Fig. 7",
         f"DDIM steps from pure noise; 1 is one-step prediction. {_BASELINE}",
         _swept("steps", "steps", STEPS, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("steps", "x"),
+        plots=_drawn("steps", "x"), grids=gains_grids,
     ),
     Table(
         "one-step", "One-step prediction by starting noise", f"{STUDY}, Fig. 8",
         f"One step, from the noised input at a falling noise level. {_BASELINE}",
         _swept("one-step", "strength", STRENGTHS, 1), methods=_METHODS, plots=_drawn("strength"),
+        grids=gains_grids,
     ),
     Table(
         "inference-steps", "Quality on the way", f"{STUDY}, Fig. 9",
