@@ -87,6 +87,11 @@ class Restorer:
         return not self._engine.weights.missing
 
     @property
+    def weighs_fidelity(self) -> bool:
+        """Whether the diffusion model has the part that a fidelity needs."""
+        return self._engine.weights.cfw is not None
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """What the weights can do."""
         enlarges = self.diffuses or bool(self._engine.weights.preset.enlarger)
@@ -158,26 +163,13 @@ class Restorer:
             UsageError: an option makes no sense, or not for this task, or "sd21" has no ControlNet.
             WeightsError: the task needs a diffusion model that is not there, or is damaged.
         """
+        regions = tuple(ColourRegion(Path(file), colour) for file, colour in colours)
         options = RestoreOptions(
-            task=task,
-            mask=_mask_option(mask),
-            only_damage=only_damage,
-            tone=tone,
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            guidance=guidance,
-            self_condition=self_condition,
-            scale=scale,
-            colour_regions=tuple(ColourRegion(Path(file), colour) for file, colour in colours),
-            fidelity=fidelity,
-            strength=strength,
-            steps=steps,
-            seed=seed,
-            variants=variants,
-            tile=tile,
-            threshold=threshold,
-            max_pixels=max_pixels,
-        )
+            task=task, mask=_mask_option(mask), only_damage=only_damage, tone=tone, prompt=prompt,
+            negative_prompt=negative_prompt, guidance=guidance, self_condition=self_condition,
+            scale=scale, colour_regions=regions, fidelity=fidelity, strength=strength, steps=steps,
+            seed=seed, variants=variants, tile=tile, threshold=threshold, max_pixels=max_pixels,
+        )  # fmt: skip
         return self.run(photo, options, progress=progress)
 
     def run(

@@ -196,9 +196,25 @@ def test_diffusion_makes_variants_when_it_is_there(
     assert [path.name for path in made.photos] == ["a-1.png", "a-2.png"]
     assert len(made.views) == len(made.heats) == 2
     assert "diffusion model took part with strength" in made.words
+    own = Settings(task="colorize", automatic=False, fidelity=0.4, strength=0.9, steps=1)
+    made = actions.restore(tiny, opened, own, edit_of(opened), quiet)
+    taken = json.loads(made.papers[0].read_text("utf-8"))["diffusion"]
+    assert (taken["fidelity"], taken["strength"], taken["steps"]) == (0.4, 0.9, 1)
     larger = Settings(task="super-resolution", steps=1, scale=2)
     made = actions.restore(tiny, opened, larger, edit_of(opened), quiet)
     assert read_photo(made.photos[0]).native.shape[:2] == (128, 160) and not made.masks
+
+
+def test_gray_photo_is_coloured_by_the_shipped_weights(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    opened = actions.open_photo(desk, upload(make_photo("a.png")))
+    for settings in (Settings(task="colorize"), Settings(task="colorize", automatic=False)):
+        made = actions.restore(desk, opened, settings, edit_of(opened), quiet)
+        taken = json.loads(made.papers[0].read_text("utf-8"))["diffusion"]
+        assert taken["strength"] == (1 if settings.automatic else settings.strength)
+        assert settings.automatic or taken["steps"] == settings.steps
+        assert not desk.restorer.weighs_fidelity or taken["fidelity"] > 0
 
 
 def test_zip_holds_the_latest_of_each_photo(

@@ -90,6 +90,7 @@ def restore(
         threshold=threshold if layer is None else None,
         max_pixels=desk.limits.max_pixels,
         diffuses=desk.restorer.diffuses,
+        weighs_fidelity=desk.restorer.weighs_fidelity,
         colour_regions=regions,
     )
     restored = desk.restorer.run(opened.path, options, progress=progress)
@@ -150,6 +151,7 @@ def restore_upload(
         threshold=threshold,
         max_pixels=desk.limits.max_pixels,
         diffuses=desk.restorer.diffuses,
+        weighs_fidelity=desk.restorer.weighs_fidelity,
         colour_regions=regions,
     )
     restored = desk.restorer.run(path, options)

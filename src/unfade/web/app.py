@@ -118,8 +118,9 @@ def _model(desk: Desk, parts: Controls) -> Controls:
             ("strength", 0, 1, 0.05, "Strength: how much may be changed"),
             ("steps", 1, 100, 1, "Steps: more take longer"),
         ):
+            usable = able and (name != "fidelity" or desk.restorer.weighs_fidelity)
             made[name] = _G.Slider(
-                least, most, getattr(usual, name), step=step, label=label, interactive=able
+                least, most, getattr(usual, name), step=step, label=label, interactive=usable
             )
         made["seed"] = _G.Number(0, label="Seed", precision=0, minimum=0, interactive=able)
         made["variants"] = _G.Slider(1, 4, 1, step=1, label="Variants", interactive=able)

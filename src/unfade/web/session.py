@@ -86,9 +86,13 @@ class Settings:
 
     def options(
         self, *, mask: Literal["auto"] | Path, threshold: float | None, max_pixels: int,
-        diffuses: bool, colour_regions: tuple[ColourRegion, ...] = (),
+        diffuses: bool, weighs_fidelity: bool = True,
+        colour_regions: tuple[ColourRegion, ...] = (),
     ) -> RestoreOptions:  # fmt: skip
-        """The options of a restoration, without those that the task does not know.
+        """The options of a restoration, without those that task or weights do not know.
+
+        Args:
+            diffuses, weighs_fidelity: see `Restorer`.
 
         Raises:
             UsageError: a value makes no sense.
@@ -110,7 +114,7 @@ class Settings:
             return options
         return replace(
             options,
-            fidelity="auto" if self.automatic else self.fidelity,
+            fidelity="auto" if self.automatic or not weighs_fidelity else self.fidelity,
             strength="auto" if self.automatic else self.strength,
             steps="auto" if self.automatic else self.steps,
             seed=self.seed,
