@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -172,18 +173,48 @@ def test_plots_are_written_twice_and_the_same_every_time(tmp_path: Path) -> None
     assert (tmp_path / "plots" / "table-p.svg").read_bytes() == svg
 
 
-def test_scenes_show_the_best_and_the_worst_of_the_subject(run: Run) -> None:
+def test_scenes_show_the_best_and_the_worst_of_the_subject(run: Run, tmp_path: Path) -> None:
     for row in run.rows:
         if row.method == "ours <b>" and row.image == "b":
             run.rows[run.rows.index(row)] = replace(row, values={"psnr": 90.0})
         if row.method == "ours <b>" and row.image == "c":
             run.rows[run.rows.index(row)] = replace(row, values={"psnr": 1.0})
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    for path in run.cases[1].inputs.iterdir():
+        shutil.copy(path, apart)
+    run.cases = [run.cases[0], replace(run.cases[1], inputs=apart)]
     scenes = scenes_of(Tally(run, "sweep"), run.out)
     assert [scene.title.split(": ")[1] for scene in scenes] == [
         "ours <b>'s worst, c", "ours <b>'s best, b",
     ] * 2  # fmt: skip
     assert [p.label for p in scenes[0].pictures] == ["damaged", "ours <b>", "clean"]
     assert "ours <b> 1.00" in scenes[0].caption and scenes[0].focus == "ours <b>"
+
+
+def test_cases_are_one_scene_when_their_inputs_are_the_same(run: Run) -> None:
+    scenes = scenes_of(Tally(run, "sweep"), run.out)
+    assert len(scenes) == 2 and scenes[0].title.startswith("Set, blur: ours <b>'s worst")
+    assert [picture.label for picture in scenes[0].pictures] == [
+        "damaged", "ours <b>, level 1", "ours <b>, level 5", "clean",
+    ]  # fmt: skip
+    assert "input, level 1 29.00" in scenes[0].caption
+    assert scenes[0].focus == "ours <b>, level 5"
+
+
+def test_edits_are_one_scene_that_names_each(run: Run) -> None:
+    kinds = ("gray-red", "gray-blue")
+    run.cases = [
+        replace(case, degradation=kind, parameter="", value=None)
+        for case, kind in zip(run.cases, kinds, strict=True)
+    ]
+    run.rows = [
+        replace(row, degradation=kinds[row.value == 5], parameter="", value=None)
+        for row in run.rows
+    ]
+    (scene, _) = scenes_of(Tally(run, "sweep"), run.out)
+    assert scene.title.startswith("Set, gray: ")
+    assert "input, gray-red 29.00" in scene.caption and "gray-blue" in scene.caption
 
 
 def test_a_section_survives_its_file(tally: Tally, tmp_path: Path) -> None:

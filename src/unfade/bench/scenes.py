@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from unfade.bench.cases import Case
 from unfade.bench.folders import inputs_of, reference_of
 from unfade.bench.sections import Picture, Scene
-from unfade.bench.tally import Group, Tally, label_of
+from unfade.bench.tally import Tally, label_of
 
 GROUPS = 3  # of a table that are shown, spread evenly
 _RANKED_BY = ("psnr", "ssim", "chroma")
 
 
 def scenes_of(tally: Tally, out: Path) -> list[Scene]:
-    """The best and the worst photo of the subject in some cases.
+    """The best and the worst photo of the subject in some cases, those of the same inputs as one.
 
     A photo is ranked by what the subject gains over the input, by the first of PSNR, SSIM and
     chroma error that there is.
@@ -28,49 +29,85 @@ def scenes_of(tally: Tally, out: Path) -> list[Scene]:
     metric = next((name for name in _RANKED_BY if name in tally.measures), None)
     if subject is None or metric is None:
         return []
-    groups = [group for group in tally.groups if tally.values(group.cases, subject, metric)]
-    limit = min(GROUPS, len(groups))
-    shown = [groups[(2 * i + 1) * len(groups) // (2 * limit)] for i in range(limit)]
+    bundles = [own for own in _bundles(tally) if tally.values(own, subject, metric)]
+    limit = min(GROUPS, len(bundles))
+    shown = [bundles[(2 * i + 1) * len(bundles) // (2 * limit)] for i in range(limit)]
     scenes: list[Scene] = []
-    for group in shown:
-        gains = _gains(tally, group, subject, metric)
-        ranked = sorted(gains, key=lambda key: gains[key])
+    for cases in shown:
+        gains = _gains(tally, cases, subject, metric)
+        ranked = sorted(gains, key=lambda image: gains[image])
         chosen = {ranked[-1]: "best", ranked[0]: "worst"}
-        for (name, image), word in reversed(chosen.items()):
-            case = next(case for case in group.cases if case.name == name)
-            scenes.append(_scene(tally, case, image, (subject, word), metric, out))
+        for image, word in reversed(chosen.items()):
+            own = [case for case in cases if image in inputs_of(case)]
+            scenes.append(_scene(tally, own, image, (subject, word), metric, out))
     return scenes
 
 
-def _gains(tally: Tally, group: Group, subject: str, metric: str) -> dict[tuple[str, str], float]:
-    """What the subject gains over the input, more is better."""
+def _bundles(tally: Tally) -> list[list[Case]]:
+    """Cases that are shown together: lines of the table, and those of the same inputs."""
+    found: dict[object, list[Case]] = {}
+    for group in tally.groups:
+        key = group.cases[0].inputs if len(group.cases) == 1 else group.label
+        found.setdefault(key, []).extend(group.cases)
+    return [*found.values()]
+
+
+def _gains(tally: Tally, cases: Sequence[Case], subject: str, metric: str) -> dict[str, float]:
+    """What the subject gains over the input, by image, on average over cases; more is better."""
     sign = 1.0 if tally.measures[metric].better == "higher" else -1.0
-    own = tally.values(group.cases, subject, metric)
-    before = {} if subject == "input" else tally.values(group.cases, "input", metric)
-    gains = {key: sign * (value - before.get(key, 0.0)) for key, value in own.items()}
-    return {key: value if math.isfinite(value) else 0.0 for key, value in gains.items()}
+    before: dict[str, float] = {}
+    if subject != "input":
+        before = {image: v for (_, image), v in tally.values(cases, "input", metric).items()}
+    found: dict[str, list[float]] = {}
+    for (_, image), value in tally.values(cases, subject, metric).items():
+        gain = sign * (value - before.get(image, 0.0))
+        found.setdefault(image, []).append(gain if math.isfinite(gain) else 0.0)
+    return {image: sum(gains) / len(gains) for image, gains in found.items()}
 
 
 def _scene(
-    tally: Tally, case: Case, image: str, named: tuple[str, str], metric: str, out: Path
+    tally: Tally, cases: Sequence[Case], image: str, named: tuple[str, str], metric: str, out: Path
 ) -> Scene:
+    """One photo as all methods left it in these cases, which have the same inputs."""
     subject, word = named
-    pictures = [Picture("damaged", _below(inputs_of(case)[image], out))]
+    pictures = [Picture("damaged", _below(inputs_of(cases[0])[image], out))]
     values: list[str] = []
-    measure = tally.measures[metric]
-    for method in tally.methods([case]):
-        path = tally.run.result(case, method, image)
-        value = tally.values([case], method, metric).get((case.name, image))
-        if path.is_file() and method != "input":
-            pictures.append(Picture(method, _below(path, out)))
-        if value is not None:
-            values.append(f"{method} {value:.{measure.digits}f}")
-    clean = reference_of(case, image)
+    focus, measure = subject, tally.measures[metric]
+    for case in cases:
+        for method in tally.methods([case]):
+            path = tally.run.result(case, method, image)
+            value = tally.values([case], method, metric).get((case.name, image))
+            label = f"{method}{_apart(case, cases)}"
+            if path.is_file() and method != "input":
+                pictures.append(Picture(label, _below(path, out)))
+                focus = label if method == subject else focus
+            if value is not None:
+                values.append(f"{label} {value:.{measure.digits}f}")
+    clean = reference_of(cases[0], image)
     if clean is not None:
         pictures.append(Picture("clean", _below(clean, out)))
     caption = f"{measure.title}: {', '.join(values)}"
-    title = f"{label_of(case)}: {subject}'s {word}, {image}"
-    return Scene(title, caption, pictures, subject)
+    title = f"{_title(cases)}: {subject}'s {word}, {image}"
+    return Scene(title, caption, pictures, focus)
+
+
+def _apart(case: Case, cases: Sequence[Case]) -> str:
+    """What tells a case from the others of its bundle: ", steps 5"."""
+    if len(cases) == 1:
+        return ""
+    if case.value is not None:
+        return f", {case.parameter} {case.value:g}"
+    kinds = {other.degradation for other in cases}
+    return f", {case.degradation}" if len(kinds) > 1 else ""
+
+
+def _title(cases: Sequence[Case]) -> str:
+    """ "DIV2K, moderate"; of several cases, what they have in common."""
+    if len(cases) == 1:
+        return label_of(cases[0])
+    kinds = {case.degradation for case in cases}
+    common = kinds if len(kinds) == 1 else {kind.partition("-")[0] for kind in kinds}
+    return ", ".join([cases[0].dataset, *(common if len(common) == 1 else ())])
 
 
 def _below(path: Path, out: Path) -> str:

@@ -90,6 +90,7 @@ class Table:
         own: measures of this table alone, by name.
         plots: draws what there is to draw.
         grids: tables beside that of the means.
+        timed: whether the times of all cases make one figure for each method.
         adapt: changes the methods before they run; the folder takes up what that needs.
     """
 
@@ -104,6 +105,7 @@ class Table:
     own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
     plots: Callable[[Tally], list[Plot]] = lambda _: []
     grids: Callable[[Tally], list[Grid]] = lambda _: []
+    timed: bool = True
     adapt: Callable[[Sequence[Method], Sequence[Case], Path], list[Method]] = (
         lambda methods, _cases, _work: list(methods)
     )
@@ -149,7 +151,8 @@ class Table:
             section.grids.append(means_grid(tally, self.title))
             if self.printed:
                 section.grids += printed_grids(tally, self.printed)
-            section.grids += [*self.grids(tally), *cost_grid(tally), *difference_grid(tally)]
+            cost = cost_grid(tally) if self.timed else []
+            section.grids += [*self.grids(tally), *cost, *difference_grid(tally)]
             section.figures = [save(plot, self.name, out) for plot in self.plots(tally)]
             section.scenes = scenes_of(tally, out)
         section.notes = _notes(tally)

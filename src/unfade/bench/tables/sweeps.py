@@ -70,25 +70,25 @@ TABLES = (
         f"Strength is the noise that sampling starts from, in {SAMPLING_STEPS} steps: 1 is pure "
         f"noise, less keeps some of the input. {_BASELINE}",
         _swept("start-noise", "strength", STRENGTHS, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("strength"), grids=gains_grids,
+        plots=_drawn("strength"), grids=gains_grids, timed=False,
     ),
     Table(
         "steps", "Sampling steps", f"{STUDY}, Fig. 7",
         f"DDIM steps from pure noise; 1 is one-step prediction. {_BASELINE}",
         _swept("steps", "steps", STEPS, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("steps", "x"), grids=gains_grids,
+        plots=_drawn("steps", "x"), grids=gains_grids, timed=False,
     ),
     Table(
         "one-step", "One-step prediction by starting noise", f"{STUDY}, Fig. 8",
         f"One step, from the noised input at a falling noise level. {_BASELINE}",
         _swept("one-step", "strength", STRENGTHS, 1), methods=_METHODS, plots=_drawn("strength"),
-        grids=gains_grids,
+        grids=gains_grids, timed=False,
     ),
     Table(
         "inference-steps", "Quality on the way", f"{STUDY}, Fig. 9",
         f"What the model takes the clean photo to be after each of {SAMPLING_STEPS} steps, "
         f"decoded (Eq. 4 of {'arXiv 2505.18674'}), without first stage and colour fix. {_BASELINE}",
         _swept("inference-steps", AFTER, (1.0, 2.0, 5.0, 10.0, 15.0, 20.0), SAMPLING_STEPS),
-        methods=_METHODS, plots=_drawn(AFTER), adapt=_stopped,
+        methods=_METHODS, plots=_drawn(AFTER), timed=False, adapt=_stopped,
     ),
 )  # fmt: skip
