@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Source = str | Path | Image.Image | NDArray[Any] | Photo
 
+_BLOCK = 1 << 22  # pixels that are looked at together
+
 
 def load(photo: Source, max_pixels: int) -> tuple[Path | None, Photo, InputRecord]:
     """The file it came from, the photo, and its record. InputError where it cannot be read."""
@@ -62,11 +64,16 @@ def harden(mask: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
     """A soft mask as 0 and 255."""
     import numpy as np
 
-    return np.multiply(mask >= _level(threshold), np.uint8(255), dtype=np.uint8)
+    found = (mask >= _level(threshold)).view(np.uint8)
+    found *= 255  # in place: a mask of a large scan is large
+    return found
 
 
 def share_of(mask: NDArray[np.uint8], threshold: float) -> float:
     """The share of pixels that reach the threshold."""
     import numpy as np
 
-    return round(float(np.count_nonzero(mask >= _level(threshold))) / mask.size, 6)
+    level, rows = _level(threshold), max(1, _BLOCK // max(1, mask.shape[1]))
+    tops = range(0, len(mask), rows)
+    found = sum(int(np.count_nonzero(mask[top : top + rows] >= level)) for top in tops)
+    return round(found / mask.size, 6)
