@@ -103,8 +103,12 @@ def test_list_shows_every_table(capfd: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "no --out"),
+        ((), "no TABLE"),
         (("--out", "out"), "no TABLE"),
+        (("sr4", "--data", "hq"), "no --out"),
+        (("sr4", "--data", "hq", "--out", "hq/a.png"), "a file as --out"),
+        (("sr4", "--data", "hq", "--out", "hq/bench"), "--out within hq"),
+        (("own", "--lq", "lq", "--out", "lq"), "--out within lq"),
         (("nonsense", "--data", "hq", "--out", "out"), "the table 'nonsense'"),
         (("all", "--out", "out"), "no --data"),
         (("own", "--out", "out"), "without --lq"),

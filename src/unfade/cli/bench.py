@@ -108,9 +108,10 @@ def bench(
     """
     if listed:
         return _list()
+    tables = _tables(names, lq, reference, data, printed)
     if out is None:
         raise UsageError("no --out", "a folder to write to", "name one")
-    tables = _tables(names, lq, reference, data, printed)
+    _check_out(out, [folder for folder in (data, lq, reference) if folder is not None])
     from unfade.bench.drive import run_table
     from unfade.bench.methods.names import parse_methods
     from unfade.eval.images import Protocol
@@ -139,7 +140,7 @@ def _tables(
     from unfade.bench.tables import TABLES
 
     if not names:
-        raise UsageError("no TABLE", f"some of {', '.join(TABLES)}, {OWN} or {ALL}", "name one")
+        raise UsageError("no TABLE", f"some of {', '.join(TABLES)}, {OWN} or {ALL}", "see --list")
     wanted = list(dict.fromkeys(name for n in names for name in (TABLES if n == ALL else [n])))
     unknown = [name for name in wanted if name not in TABLES and name != OWN]
     if unknown:
@@ -158,6 +159,16 @@ def _tables(
         else:
             found.append(own_table(lq, reference))
     return found if printed is None else with_printed(found, printed)
+
+
+def _check_out(out: Path, read: Sequence[Path]) -> None:
+    """UsageError where OUT is no folder, or lies where its pictures would be taken for photos."""
+    if out.exists() and not out.is_dir():
+        raise UsageError("a file as --out", "a folder to write to", "name another", path=out)
+    for folder in read:
+        if out.resolve().is_relative_to(folder.resolve()):
+            got, expected = f"--out within {folder}", "a folder outside the photos that are read"
+            raise UsageError(got, expected, "name one beside them", path=out)
 
 
 def _built(

@@ -214,7 +214,10 @@ def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
         name = name if path != Path(text) else path.resolve().name
         if not name or name in methods or name == LQ:
             got = f"the method name {name!r}" + (" twice" if name in methods else "")
-            raise UsageError(got, "a name of its own", f"write NAME={path}")
+            expected = (
+                "another: that is the row of the inputs" if name == LQ else "a name of its own"
+            )
+            raise UsageError(got, expected, f"write NAME={path}")
         methods[name] = path
     return methods if lq is None else {**methods, LQ: lq}
 
