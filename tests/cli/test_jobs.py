@@ -118,6 +118,18 @@ def test_suffix_comes_behind_the_inputs_when_they_differ_in_theirs_alone(scans: 
     assert outputs["scans/b.tif"] == "out/b.png"
 
 
+def test_photos_that_cannot_be_read_are_told_when_they_lie_in_a_folder(
+    scans: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert pairs(["scans"], "out")
+    assert not caplog.text
+    for name in ("sub/IMG_1.HEIC", "c.nef", "d.heic", ".e.gif"):
+        (scans / name).write_bytes(b"x")
+    before = pairs(["scans"], "out")
+    assert "scans: left out 3 file(s)" in caplog.text and "(.heic .nef)" in caplog.text
+    assert not any("IMG" in source for source, _ in before)
+
+
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links there")
 def test_photo_keeps_its_own_name_when_a_link_leads_to_it(scans: Path) -> None:
     (scans / "0.jpg").symlink_to("a.jpg")

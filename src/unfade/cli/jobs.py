@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import sys
 from collections import Counter
@@ -14,8 +15,15 @@ import unfade.manifest as manifests
 from unfade.errors import InputError, UnfadeError, UsageError
 from unfade.types import numbered
 
+logger = logging.getLogger(__name__)
+
 COMPARE_SUFFIX = ".compare.png"
 
+#: Photos that are met in folders and cannot be read.
+_OTHER_PHOTOS = frozenset(
+    {".heic", ".heif", ".avif", ".jp2", ".jxl", ".gif", ".psd", ".dng", ".cr2", ".cr3", ".nef",
+     ".arw"}
+)  # fmt: skip
 _NOT_WRITTEN = frozenset(
     {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json"}
 )
@@ -162,20 +170,34 @@ def _match(pattern: str, out: Path) -> Iterator[_Found]:
 def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]:
     """The photos in a folder and below, in order, but for hidden ones and our own results."""
     problems: list[OSError] = []
+    others: Counter[str] = Counter()
     for name, folders, files in os.walk(folder, onerror=problems.append):
         here = Path(name)
         folders[:] = sorted(
             f for f in folders if not f.startswith(".") and not _same(here / f, out)
         )
+        others.update(suffix for file in files if (suffix := _other_photo(file)))
         for file in sorted(files):
             path = here / file
             if _is_photo(path):
                 yield _Found(path, prefix / path.relative_to(root))
+    if others:
+        kinds = " ".join(sorted(others))
+        logger.warning(
+            "%s: left out %d file(s) of kinds that cannot be read (%s); convert them first",
+            _show(folder), others.total(), kinds,
+        )  # fmt: skip
     for problem in problems:
         path = Path(problem.filename or folder)
         reason = (problem.strerror or str(problem)).lower()
         error = InputError(reason, "a folder that can be read", "check its permissions", path=path)
         yield _Found(path, prefix / path.relative_to(root), error)
+
+
+def _other_photo(name: str) -> str:
+    """The suffix of a photo that cannot be read; empty for anything else."""
+    suffix = Path(name).suffix.lower()
+    return suffix if suffix in _OTHER_PHOTOS and not name.startswith(".") else ""
 
 
 def _is_photo(path: Path) -> bool:
@@ -220,7 +242,7 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
             raise UsageError(
                 f"{_show(other)} and {_show(job.source)}, which would both write {_show(output)}",
                 "a result of its own for each photo",
-                "rename one, or restore them into different folders",
+                "name their folders in place of the photos, rename one, or use a second OUT",
             )
 
 
