@@ -139,7 +139,8 @@ def test_manifest_holds_what_auto_took(
     assert "<unfade:Steps>1</unfade:Steps>" in text
     taken = manifest["diffusion"]
     assert taken is not None
-    assert set(taken) == {"strength", "fidelity", "steps", "draws", "share", "grain", "blur"}
+    how = {"strength", "fidelity", "steps", "draws", "saturation"}
+    assert set(taken) == how | {"share", "grain", "blur"}
     assert (taken["steps"], taken["draws"]) == (1, 1)
     assert 0 < taken["strength"] <= auto.MOST_STRENGTH["old-photo"]
     assert manifest["options"]["strength"] == "auto" and manifest["options"]["steps"] == 1

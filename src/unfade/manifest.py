@@ -77,7 +77,7 @@ class Manifest(TypedDict):
     alignment: float | None  # -1..1, 1 = it shows what the input shows (`pipeline.agreement`)
     variant: int | None  # from 1, where the result is one of several
     diffusion: dict[str, float] | None  # how the diffusion model was run: strength, fidelity,
-    # steps, draws, and by which damage (`pipeline.auto`); None where none was asked
+    # steps, draws, saturation, and by which damage (`pipeline.auto`); None where none was asked
     seconds: dict[str, float]  # by stage
     peak_memory_mib: float | None  # of the process until now; None where the system does not tell
 

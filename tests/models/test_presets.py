@@ -68,9 +68,13 @@ def list_too(folder: Path, values: dict[str, object]) -> None:
 def test_defaults_of_a_preset_are_read_and_kept_when_it_is_sealed_again(folder: Path) -> None:
     assert presets.find_preset(folder).defaults == presets.Defaults()
     strength, steps, draws = {"old-photo": 0, "colorize": 0.8}, {"colorize": 1}, {"colorize": 4}
-    list_too(folder, {"strength": strength, "steps": steps, "draws": draws})
+    saturation = {"colorize": 0.75}
+    list_too(
+        folder,
+        {"strength": strength, "steps": steps, "draws": draws, "saturation": saturation},
+    )
     presets.write_manifest(folder)
-    expected = presets.Defaults({"old-photo": 0.0, "colorize": 0.8}, steps, draws)
+    expected = presets.Defaults({"old-photo": 0.0, "colorize": 0.8}, steps, draws, saturation)
     assert presets.find_preset(folder).defaults == expected
 
 
@@ -87,6 +91,7 @@ def test_defaults_of_a_preset_are_read_and_kept_when_it_is_sealed_again(folder: 
         ("steps", {"colorize": True}, "a whole number from 1 to 1000"),
         ("draws", {"old-photo": 2}, "one of colorize, with a whole number"),
         ("draws", {"colorize": 0}, "a whole number from 1 to 100"),
+        ("saturation", {"colorize": -0.5}, "a number from 0 to 2"),
     ],
 )
 def test_find_preset_refuses_defaults_that_make_no_sense(

@@ -134,11 +134,11 @@ def test_effort_takes_the_strength_of_the_preset() -> None:
 
 
 def test_effort_takes_steps_and_draws_of_the_preset_unless_they_are_given() -> None:
-    own = Defaults(steps={"colorize": 1}, draws={"colorize": 4})
+    own = Defaults(steps={"colorize": 1}, draws={"colorize": 4}, saturation={"colorize": 0.8})
     colour = RestoreOptions(task="colorize")
     found = effort(colour, Damage(), cfw=False, defaults=own)
-    assert (found.steps, found.draws) == (1, 4)
+    assert (found.steps, found.draws, found.saturation) == (1, 4, 0.8)
     given = effort(replace(colour, steps=20), Damage(), cfw=False, defaults=own)
     assert (given.steps, given.draws) == (20, 4)
     old = effort(RestoreOptions(), Damage(), cfw=False, defaults=own)
-    assert (old.steps, old.draws) == (auto.STEPS, 1)
+    assert (old.steps, old.draws, old.saturation) == (auto.STEPS, 1, 1.0)

@@ -36,12 +36,12 @@ def run(mender: Mender, make_pipeline: Callable[..., RestorationPipeline]) -> Ru
 
     def work(
         photo: Photo, mask: Any = None, seen: list[float] | None = None, *, draws: int = 1,
-        steps: int = 2, **options: Any,
+        steps: int = 2, saturation: float = 1.0, **options: Any,
     ) -> Any:  # fmt: skip
         own = RestoreOptions(**options)
         strength = 1.0 if own.strength == "auto" else own.strength
         fidelity = 0.5 if own.fidelity == "auto" else own.fidelity
-        effort = Effort(strength, fidelity, steps, draws)
+        effort = Effort(strength, fidelity, steps, draws, saturation)
         shares = [] if seen is None else seen
         return Work(
             mender, None, pipeline, photo, mask, own, effort, 0.5,
@@ -155,6 +155,18 @@ def test_colours_are_the_mean_of_several_draws(run: Run, make_photo: MakePhoto) 
         np.testing.assert_allclose(lab(mean)[0], lab(photo)[0], atol=0.05)
     (alone,) = run(photo, task="colorize", draws=2)
     np.testing.assert_array_equal(alone.native, first.native)
+
+
+def test_colours_are_paler_in_proportion_when_the_saturation_is_less(
+    run: Run, make_photo: MakePhoto
+) -> None:
+    photo = make_photo(gray=True, depth=16)
+    (full,) = run(photo, task="colorize", saturation=0.5)
+    (pale,) = run(photo, task="colorize", saturation=0.25)
+    size = np.median(np.abs(lab(full)[1:]))
+    off = np.abs(lab(pale)[1:] - 0.5 * lab(full)[1:])
+    assert size > 1 and np.median(off) < 0.02 * size
+    np.testing.assert_allclose(lab(pale)[0], lab(photo)[0], atol=0.05)
 
 
 @pytest.mark.parametrize("draws", [1, 2])

@@ -41,11 +41,14 @@ class Defaults:
         steps: how many "auto" takes, 1..1000.
         draws: of colorize: how many results, from different noise, the colours are the mean of,
             1..100.
+        saturation: of colorize: what the found chroma is multiplied by, 0..2; less than 1 where a
+            model is surer of its colours than it is right.
     """
 
     strength: dict[str, float] = field(default_factory=dict[str, float])
     steps: dict[str, int] = field(default_factory=dict[str, int])
     draws: dict[str, int] = field(default_factory=dict[str, int])
+    saturation: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,12 @@ def read_defaults(folder: Path) -> Defaults:
             of range.
     """
     strength = _by_task(folder, "strength", TASKS, (int, float), (0, 1))
+    saturation = _by_task(folder, "saturation", ("colorize",), (int, float), (0, 2))
     return Defaults(
         {task: float(value) for task, value in strength.items()},
         _by_task(folder, "steps", TASKS, (int,), (1, MAX_STEPS)),
         _by_task(folder, "draws", ("colorize",), (int,), (1, MAX_VARIANTS)),
+        {task: float(value) for task, value in saturation.items()},
     )
 
 

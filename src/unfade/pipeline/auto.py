@@ -69,12 +69,14 @@ class Effort:
         strength, fidelity: 0..1.
         steps: of the sampling, 1 or more.
         draws: results from different noise of which the colours are the mean, where it colours.
+        saturation: what their chroma is multiplied by, 0 or more.
     """
 
     strength: float
     fidelity: float
     steps: int = STEPS
     draws: int = 1
+    saturation: float = 1.0
 
 
 def most_strength(task: str, defaults: Defaults) -> float:
@@ -94,7 +96,10 @@ def effort(
     defaults = defaults or Defaults()
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
     strength, fidelity = _by_damage(options, damage.severity, cfw, defaults)
-    return Effort(strength, fidelity, steps, defaults.draws.get(options.task, 1))
+    return Effort(
+        strength, fidelity, steps, defaults.draws.get(options.task, 1),
+        defaults.saturation.get(options.task, 1.0),
+    )  # fmt: skip
 
 
 def _by_damage(

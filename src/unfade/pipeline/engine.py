@@ -148,8 +148,9 @@ class Engine:
             warn_of_lost_words(self._pipeline, options)
             self._warned.add(prompts)
         effort = Effort(
-            taken["strength"], taken["fidelity"], int(taken["steps"]), int(taken["draws"])
-        )
+            taken["strength"], taken["fidelity"], int(taken["steps"]), int(taken["draws"]),
+            taken["saturation"],
+        )  # fmt: skip
         upscaler = self._loaded_upscaler() if options.task == "super-resolution" else None
         work = Work(mender, upscaler, self._pipeline, photo, mask, options, effort, limit, progress)
         return work.results()

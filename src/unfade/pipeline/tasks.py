@@ -118,7 +118,7 @@ class Work:
         """
         small, photo, draws = _small(seen, holes), PhotoPicture(seen), self.effort.draws
         drawn = [self._chroma(small, variant * draws + i) for i in range(draws)]
-        chroma = torch.stack(drawn).mean(0)  # (2, h, w)
+        chroma = self.effort.saturation * torch.stack(drawn).mean(0)  # (2, h, w)
         whole = small.read(slice(0, small.height), slice(0, small.width))
         found = ChromaMap(chroma, to_lab(whole)[0, 0])
         out = self.photo.blank(gray=False)
