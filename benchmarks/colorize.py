@@ -38,6 +38,7 @@ from unfade.degrade.ops import luma
 from unfade.eval.colour import lab
 from unfade.eval.evaluation import read_rgb
 from unfade.eval.images import Image
+from unfade.options import Auto
 from unfade.pipeline.colour import from_lab, with_luminance
 from unfade.rng import generator
 
@@ -107,19 +108,20 @@ def rate(pairs: Sequence[Pair], shifts: Sequence[float], kind: str) -> str:
 @click.option("--count", default=50, help="Photos with a caption.")
 @click.option("--pairs", default=40)
 @click.option("--seed", default=0)
-@click.option("--steps", default=20)
+@click.option("--steps", default="auto", help="A number, or auto: the preset's own.")
 @click.option("--guidance", default=4.0)
 def main(
     data: Path, train: Path, out: Path, preset: str, count: int, pairs: int, seed: int,
-    steps: int, guidance: float,
+    steps: str, guidance: float,
 ) -> None:  # fmt: skip
+    taken: int | Auto = "auto" if steps == "auto" else int(steps)
     settings = {"seed": seed, "steps": steps, "guidance": guidance, "count": count, "pairs": pairs}
     begin(out, settings, preset)
     restorer = Restorer.from_pretrained(preset)
 
     def coloured(path: Path, prompt: str) -> Image:
         done = restorer.restore(
-            path, task="colorize", mask="none", prompt=prompt, seed=seed, steps=steps,
+            path, task="colorize", mask="none", prompt=prompt, seed=seed, steps=taken,
             guidance=guidance if prompt else None,
         )  # fmt: skip
         return whole(done.image)
