@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -232,3 +233,17 @@ def test_zip_holds_the_latest_of_each_photo(
         assert file.read("2/a.jpg") == made[1].photos[0].read_bytes()
     with pytest.raises(UsageError, match="restore a photo first"):
         results.pack(desk, [])
+
+
+def test_photo_that_was_removed_after_an_hour_is_told(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+) -> None:
+    kept, gone = (actions.open_photo(desk, upload(make_photo(f"{n}.png"))) for n in "ab")
+    made = [actions.restore(desk, one, Settings(), edit_of(one), quiet) for one in (kept, gone)]
+    shutil.rmtree(gone.path.parent)
+    with pytest.raises(InputError, match=r"b\.png: got a photo that was removed"):
+        actions.restore(desk, gone, Settings(), edit_of(gone), quiet)
+    with zipfile.ZipFile(results.pack(desk, made)) as file:
+        assert sorted(file.namelist()) == ["a.json", "a.png"]
+    with pytest.raises(UsageError, match="no result that is still here"):
+        results.pack(desk, made[1:])

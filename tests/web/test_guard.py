@@ -96,3 +96,25 @@ def test_upload_stays_in_the_store_whatever_its_name(
 def test_nothing_is_kept_of_an_upload_that_is_none(client: httpx.Client, kind: str) -> None:
     answer = client.post("/gradio_api/upload", content=b"--a\r\n", headers={"Content-Type": kind})
     assert 400 <= answer.status_code < 500 or (answer.status_code == 200 and answer.json() == [])
+
+
+def test_other_sites_may_link_here_but_start_nothing(client: httpx.Client) -> None:
+    for site, status in (("cross-site", 403), ("same-origin", 200)):
+        sent = {"files": ("a.jpg", b"abc")}
+        answer = client.post("/gradio_api/upload", files=sent, headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == status
+    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+@pytest.mark.parametrize("asked", [{"variants": 5}, {"steps": 101}, {"scale": 9}])
+def test_no_more_is_begun_than_a_visitor_may_ask_for(
+    client: httpx.Client, make_photo: MakePhoto, asked: dict[str, int]
+) -> None:
+    photo = make_photo("a.png", height=40, width=40)
+    (path,) = client.post(
+        "/gradio_api/upload", files={"files": ("a.png", photo.read_bytes())}
+    ).json()
+    sent = {"photo": {"path": path, "meta": {"_type": "gradio.FileData"}}, **asked}
+    answer = client.post("/gradio_api/call/v2/restore", json=sent).raise_for_status()
+    outcome = client.get(f"/gradio_api/call/restore/{answer.json()['event_id']}")
+    assert "event: error" in outcome.text and "expected at most" in outcome.text

@@ -54,6 +54,18 @@ def test_sweep_removes_what_is_an_hour_old(own: Store) -> None:
     assert not new.exists() and own.root.is_dir()
 
 
+def test_new_store_removes_what_a_killed_server_left(own: Store) -> None:
+    killed, lives = Store(own.root.parent), Store(own.root.parent)
+    put(killed.folder(), "photo.jpg")
+    other = own.root.parent / "unfade-notes"
+    other.mkdir()
+    for folder in (killed.root, other):
+        os.utime(folder, (0, 0))
+    Store(own.root.parent)
+    assert not killed.root.exists()
+    assert lives.root.exists() and own.root.exists() and other.exists()
+
+
 def test_close_removes_its_own_folder_only(own: Store, tmp_path: Path) -> None:
     beside = put(tmp_path / "temporary", "mine.txt")
     own.close()

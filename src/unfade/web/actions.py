@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from unfade.colours import WORDS, ColourRegion
-from unfade.errors import UsageError
+from unfade.errors import InputError, UsageError
 from unfade.imaging import read_mask, read_photo, write_mask
 from unfade.imaging.photo import resize
 from unfade.manifest import make_folder
@@ -75,6 +75,9 @@ def restore(
     """
     if edit.get("id") != opened.key:
         raise UsageError("a mask of another photo", f"the one of {opened.name}", "try again")
+    if not opened.path.is_file():
+        got, fix = "a photo that was removed, as all are after a while", "choose the file again"
+        raise InputError(got, "one that is still here", fix, path=opened.path)
     threshold, number = _threshold(edit), 1 + len(list(opened.path.parent.glob("restored-*")))
     size = masks.preview_size(opened.height, opened.width)
     layer = masks.read_edits(str(edit.get("layer") or ""), size)

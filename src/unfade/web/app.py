@@ -9,7 +9,7 @@ import gradio as gr
 from unfade.imaging import SUFFIXES
 from unfade.options import TASKS
 from unfade.web.page import RESULTS, Page, said
-from unfade.web.session import Desk, Session, Settings
+from unfade.web.session import MOST, Desk, Session, Settings
 from unfade.web.theme import asset
 
 _TASKS = {
@@ -92,8 +92,8 @@ def _controls(desk: Desk) -> Controls:
         "keep_tone": _G.Checkbox(False, label="Keep the tone", info="Leave fading and cast."),
     }
     made["scale"] = _G.Slider(
-        1, 8, usual.scale, step=0.5, label="Times larger", visible=False, interactive=True,
-        info="Damage and painted colours are left alone: mend the photo first.",
+        1, MOST["scale"], usual.scale, step=0.5, label="Times larger", visible=False,
+        info="Damage and painted colours are left alone: mend the photo first.", interactive=True,
     )  # fmt: skip
     made["prompt"] = _G.Textbox(
         "", label="What is in the photo, and in which colours", visible=False, interactive=True,
@@ -116,14 +116,16 @@ def _model(desk: Desk, parts: Controls) -> Controls:
         for name, least, most, step, label in (
             ("fidelity", 0, 1, 0.05, "Fidelity: 1 = most faithful"),
             ("strength", 0, 1, 0.05, "Strength: how much may be changed"),
-            ("steps", 1, 100, 1, "Steps: more take longer"),
+            ("steps", 1, MOST["steps"], 1, "Steps: more take longer"),
         ):
             usable = able and (name != "fidelity" or desk.restorer.weighs_fidelity)
             made[name] = _G.Slider(
                 least, most, getattr(usual, name), step=step, label=label, interactive=usable
             )
         made["seed"] = _G.Number(0, label="Seed", precision=0, minimum=0, interactive=able)
-        made["variants"] = _G.Slider(1, 4, 1, step=1, label="Variants", interactive=able)
+        made["variants"] = _G.Slider(
+            1, MOST["variants"], 1, step=1, label="Variants", interactive=able
+        )
     return made
 
 
@@ -170,8 +172,8 @@ def _results() -> Controls:
 def _pictures(title: str, name: str) -> Any:
     """A row of small pictures to choose from."""
     return _G.Gallery(
-        label=title, visible=False, object_fit="contain", allow_preview=False, buttons=[],
-        elem_id=f"uf-{name}", elem_classes="uf-row",
+        label=title, visible=False, height=200, object_fit="contain", allow_preview=False,
+        buttons=[], elem_id=f"uf-{name}", elem_classes="uf-row",
     )  # fmt: skip
 
 

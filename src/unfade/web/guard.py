@@ -21,7 +21,10 @@ _NONSENSE = "This request makes no sense here."
 
 
 class Guard:
-    """Answers 403 to closed routes, and 400 where Gradio fails at a request.
+    """Answers 403 to closed routes and to other sites, and 400 where Gradio fails at a request.
+
+    A page of another site that the visitor has open can send requests here too: the browser says
+    where they come from. It may link here, but not upload or start anything.
 
     Gradio takes names and values of a client as they come, and some that nobody can have meant
     break it: a file that is none, a name that is too long, a function that is not there. What goes
@@ -36,7 +39,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _CLOSED.search(scope["path"]):
+        foreign = dict(scope["headers"]).get(b"sec-fetch-site") == b"cross-site"
+        if _CLOSED.search(scope["path"]) or (foreign and scope["method"] not in ("GET", "HEAD")):
             await _answer(send, 403, _NOTHING)
             return
         failed = started = False

@@ -192,7 +192,7 @@ class Page:
                 for stage, share in job.steps():
                     yield bar(_STAGES.get(stage, stage) + count, share), *_same()
                 done.append(job.result())
-                session.made.append(done[-1])
+                session.add(done[-1])
             except Stopped:
                 return  # `ended` tells so
             except Exception as error:
@@ -219,9 +219,9 @@ class Page:
             f"<p>{html.escape(made.words)}</p>",
             str(made.heats[0]),
             str(made.change),
-            gr.update(value=views, visible=len(views) > 1),
+            gr.update(value=views, visible=len(views) > 1, selected_index=None),
             made.files,
-            gr.update(value=past, visible=True),
+            gr.update(value=past, visible=True, selected_index=None),
         )
 
     def stop(self, session: Session) -> None:
@@ -238,24 +238,24 @@ class Page:
         if not session.stopped:
             return _skip(), *_same()
         session.stopped = False
-        shown = self._results(session, session.made[-1]) if session.made else _same()
+        shown = self._results(session, session.made[session.at]) if session.made else _same()
         return bar(_STOPPED), *shown
 
     # --- looking at results ------------------------------------------------------------------
 
     def variant(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
-        """Another variant of the last result: (compare, heat)."""
-        made, index = session.made[-1], int(event.index)
+        """Another variant of the result on the page: (compare, heat)."""
+        made, index = session.made[session.at], int(event.index)
         return _compared(made, index), str(made.heats[index])
 
     def again(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
-        """Shows an earlier result; it becomes the last one."""
-        session.made.append(session.made.pop(int(event.index)))
-        return self._results(session, session.made[-1])
+        """Shows an earlier result; the row to choose from stays as it is."""
+        shown = self._results(session, session.look(int(event.index)))
+        return *shown[:-1], _skip()
 
     def pack(self, session: Session) -> str:
-        """The zip of all photos."""
-        return str(results.pack(self.desk, session.made))
+        """The zip of all photos, each with the result that was looked at last."""
+        return str(results.pack(self.desk, [session.made[i] for i in session.kept.values()]))
 
     # --- without the page --------------------------------------------------------------------
 

@@ -116,14 +116,15 @@ def _percent(share: float) -> str:
 
 
 def pack(desk: Desk, made: Sequence[Made]) -> Path:
-    """One zip of the latest result of each photo, with manifests; the order of the photos.
+    """One zip of results, of each photo the last of them, with manifests; in their order.
 
     Raises:
-        UsageError: nothing was restored yet.
+        UsageError: nothing was restored yet, or it has been removed since.
     """
-    latest = {one.source.key: one for one in made}
+    here = [one for one in made if all(path.is_file() for path in (*one.photos, *one.papers))]
+    latest = {one.source.key: one for one in here}
     if not latest:
-        raise UsageError("no result", "restored photos", "restore a photo first")
+        raise UsageError("no result that is still here", "restored photos", "restore a photo first")
     path = desk.store.folder() / "restored.zip"
     seen: set[str] = set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:

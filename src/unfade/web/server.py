@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -72,10 +73,19 @@ def warm_up(restorer: Restorer) -> threading.Thread:
 
 
 def serve(app: FastAPI, *, host: str, port: int) -> None:
-    """Serves until it is stopped with Ctrl-C."""
+    """Serves until it is stopped with Ctrl-C or by SIGTERM, which then ends this as an exception.
+
+    uvicorn passes the signal on once it has stopped; without a handler it would end the process
+    at once, and leave the files of all visitors behind.
+    """
     import uvicorn
 
+    signal.signal(signal.SIGTERM, _leave)
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _fetch_nothing(*arguments: object, **named: object) -> None:

@@ -14,6 +14,9 @@ from unfade.options import RestoreOptions, Task
 from unfade.web.limits import Limits
 from unfade.web.store import Store
 
+#: What one restoration may ask for, through the page or without it.
+MOST = {"steps": 100, "variants": 4, "scale": 8}
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -126,7 +129,7 @@ def settings_from(values: Sequence[object]) -> Settings:
     """The settings from the page's controls, in the order of the fields of `Settings`.
 
     Raises:
-        UsageError: a number is missing.
+        UsageError: a number is missing, or asks for more than one visitor may.
     """
     names = list(Settings.__dataclass_fields__)
     given = cast(dict[str, Any], dict(zip(names, values, strict=True)))
@@ -135,6 +138,9 @@ def settings_from(values: Sequence[object]) -> Settings:
         raise UsageError(f"no {empty[0]}", "a number", "fill it in")
     for name in ("steps", "seed", "variants"):
         given[name] = int(given[name])
+    for name, most in MOST.items():
+        if given[name] > most:
+            raise UsageError(f"{name} {given[name]:g}", f"at most {most}", "ask for less")
     return Settings(**given)
 
 
@@ -170,14 +176,33 @@ class Made:
 
 @dataclass
 class Session:
-    """The photos and results of one visitor."""
+    """The photos and results of one visitor.
+
+    Attributes:
+        made: all results, the oldest first.
+        at: which of them is on the page.
+        kept: by photo, which of its results was looked at last: the one for the zip.
+    """
 
     photos: list[Opened] = field(default_factory=list[Opened])
     shown: int = 0
     edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     made: list[Made] = field(default_factory=list[Made])
+    at: int = 0
+    kept: dict[str, int] = field(default_factory=dict[str, int])
     job: Any = None  # the `Job` that is running, to be stopped
     stopped: bool = False  # Cancel was clicked, and what was running has not ended yet
+
+    def add(self, made: Made) -> None:
+        """A new result, which is looked at."""
+        self.made.append(made)
+        self.look(len(self.made) - 1)
+
+    def look(self, index: int) -> Made:
+        """The result that is to be on the page."""
+        self.at = min(max(index, 0), len(self.made) - 1)
+        self.kept[self.made[self.at].source.key] = self.at
+        return self.made[self.at]
 
     @property
     def photo(self) -> Opened:

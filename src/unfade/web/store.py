@@ -16,10 +16,13 @@ from unfade.manifest import make_folder
 
 KEEP_S = 3600.0
 _SWEEP_S = 60.0
+_PREFIX = "unfade-web-"
 
 
 class Store:
     """One new folder for uploads, masks and results, readable by its owner only.
+
+    What a server that was killed left beside it is removed, once nobody touched it for `keep_s`.
 
     Args:
         parent: where the folder is made; None is the system's folder for temporary files.
@@ -29,7 +32,8 @@ class Store:
     def __init__(self, parent: Path | None = None, *, keep_s: float = KEEP_S) -> None:
         if parent is not None:
             make_folder(parent)
-        self.root = Path(tempfile.mkdtemp(prefix="unfade-web-", dir=parent)).resolve()
+        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
+        _remove_left(self.root, keep_s)
         self.keep_s = keep_s
         self._closed = threading.Event()
 
@@ -84,10 +88,11 @@ class Store:
         return removed
 
     def watch(self) -> None:
-        """Sweeps once a minute, in a thread, until `close`."""
+        """Sweeps once a minute, in a thread, until `close`, and shows that the folder is in use."""
 
         def work() -> None:
             while not self._closed.wait(_SWEEP_S):
+                os.utime(self.root)
                 self.sweep()
 
         threading.Thread(target=work, name="unfade-sweep", daemon=True).start()
@@ -103,6 +108,18 @@ def _modified_s(path: Path, missing_s: float) -> float:
         return path.lstat().st_mtime
     except OSError:
         return missing_s
+
+
+def _remove_left(root: Path, keep_s: float) -> None:
+    """Removes the folders of servers that are no more, of the same user, beside a new one."""
+    for folder in root.parent.glob(f"{_PREFIX}*"):
+        try:
+            found = folder.lstat()
+        except OSError:  # gone
+            continue
+        own = stat.S_ISDIR(found.st_mode) and found.st_uid == root.stat().st_uid
+        if own and time.time() - found.st_mtime > keep_s:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -30,6 +30,12 @@ _COLOURS = {
     "block_title_text_color_dark": "#f3f4f6",
     "input_placeholder_color": "#6b7280",
     "input_placeholder_color_dark": "#9ca3af",
+    # Edges: 3 times (WCAG 1.4.11).
+    "checkbox_border_color": "#6b7280",
+    "checkbox_border_color_dark": "#9ca3af",
+    "input_border_color": "#6b7280",
+    "input_border_color_dark": "#9ca3af",
+    "input_border_width": "1px",
     "slider_color": "#1d5fa8",
     "slider_color_dark": "#60a5fa",
     "link_text_color": "#1d5fa8",
