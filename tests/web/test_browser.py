@@ -121,15 +121,17 @@ def test_slider_is_dragged_and_a_large_photo_is_moved(visit: Visit, make_photo: 
 
 def test_controls_are_those_of_the_task(visit: Visit) -> None:
     page = visit()
+    page.click("#uf-diffusion button >> nth=0")
+    page.locator("#uf-idle").wait_for()
     page.get_by_text("Make it larger").click()
     page.get_by_text("Times larger").wait_for()
     page.get_by_text("Only the damage").wait_for(state="hidden")
     page.get_by_text("Give it colours").click()
     page.locator("#uf-prompt textarea").fill("a red dress")
+    page.locator("#uf-idle").wait_for(state="hidden")
     page.get_by_text("Times larger").wait_for(state="hidden")
     page.get_by_text("Mend an old photo").click()
     page.locator("#uf-prompt").wait_for(state="hidden")
-    page.click("#uf-diffusion button >> nth=0")
     page.locator("#uf-idle").wait_for()
     page.get_by_label("Choose fidelity, strength and steps for me").uncheck()
     page.locator("#uf-idle").wait_for(state="hidden")

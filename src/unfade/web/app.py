@@ -205,12 +205,15 @@ def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
 
 def _wire_controls(page: Page, parts: Controls, controls: Controls) -> None:
     """Shows what counts for the task, and hides what does not."""
-    names = ("only_damage", "keep_tone", "scale", "prompt")
-    shown = [*(controls[name] for name in names), parts["idle"]]
-    for name in ("task", "automatic"):
-        controls[name].change(
-            page.fitting, [controls["task"], controls["automatic"]], shown, queue=False,
-            show_progress="hidden", api_visibility="private",
+    chosen = [controls["task"], controls["automatic"]]
+    counting = page.counting(*(one.value for one in chosen))
+    shown = [(controls | parts)[name] for name in counting]
+    for component, visible in zip(shown, counting.values(), strict=True):
+        component.visible = visible
+    for component in chosen:
+        component.change(
+            page.fitting, chosen, shown, queue=False, show_progress="hidden",
+            api_visibility="private",
         )  # fmt: skip
 
 

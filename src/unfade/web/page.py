@@ -141,18 +141,21 @@ class Page:
         return gr.update(visible=len(session.photos) > 1)
 
     def fitting(self, task: Task, automatic: bool) -> tuple[Update, ...]:
-        """Shows what counts for a task: (only_damage, keep_tone, scale, prompt, idle)."""
+        """Shows what counts for a task: the controls of `counting`, in their order."""
+        return tuple(gr.update(visible=one) for one in self.counting(task, automatic).values())
+
+    def counting(self, task: Task, automatic: bool) -> dict[str, bool]:
+        """Which controls count for a task, and whether the diffusion model stands idle."""
         restorer, enlarges = self.desk.restorer, task == "super-resolution"
         options = Settings(task=task, automatic=bool(automatic)).options(
             mask="auto", threshold=None, max_pixels=self.desk.limits.max_pixels,
             diffuses=restorer.diffuses,
         )  # fmt: skip
         acts = restorer.takes_part(options)
-        shown = (
-            not enlarges, not enlarges, enlarges, acts and not enlarges,
-            restorer.diffuses and not acts,
-        )  # fmt: skip
-        return tuple(gr.update(visible=one) for one in shown)
+        return {
+            "only_damage": not enlarges, "keep_tone": not enlarges, "scale": enlarges,
+            "prompt": acts and not enlarges, "idle": restorer.diffuses and not acts,
+        }  # fmt: skip
 
     # --- restoring ---------------------------------------------------------------------------
 
