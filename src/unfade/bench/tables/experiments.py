@@ -79,7 +79,8 @@ def _sized(tally: Tally, cases: Sequence[Case], metric: str) -> list[Line]:
         cost, found = tally.cost(cases, method), tally.estimate(cases, method, metric)
         if cost is None or not cost.megapixels or not found.count:
             continue
-        size = "" if cost.parameters is None else f" ({cost.parameters / 1e6:.1f} M)"
+        whole = tally.cost(tally.cases, method) or cost  # one name in all panels
+        size = "" if whole.parameters is None else f" ({whole.parameters / 1e6:.1f} M)"
         lines.append(Line(f"{method}{size}", [cost.seconds / cost.megapixels], [found.mean]))
     return lines
 
