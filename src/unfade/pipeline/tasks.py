@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 TILE = 512
 _OVERLAP = 64
 #: Short side of the copy that is coloured, pixels: colours were learnt on whole scenes.
-COLOUR_SIDE = 208
+COLOUR_SIDE = 144
 _ROWS = 256
 _FIRST = 0.1  # of the time goes into the first stage
 
