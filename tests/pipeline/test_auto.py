@@ -140,5 +140,9 @@ def test_effort_takes_steps_and_draws_of_the_preset_unless_they_are_given() -> N
     assert (found.steps, found.draws, found.saturation) == (1, 4, 0.8)
     given = effort(replace(colour, steps=20), Damage(), cfw=False, defaults=own)
     assert (given.steps, given.draws) == (20, 4)
+    told = auto.effort(
+        RestoreOptions(task="colorize", prompt="a red dress"), Damage(), cfw=False, defaults=own
+    )
+    assert (told.draws, told.saturation) == (4, 1.0)
     old = effort(RestoreOptions(), Damage(), cfw=False, defaults=own)
     assert (old.steps, old.draws, old.saturation) == (auto.STEPS, 1, 1.0)

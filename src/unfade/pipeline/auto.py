@@ -96,10 +96,8 @@ def effort(
     defaults = defaults or Defaults()
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
     strength, fidelity = _by_damage(options, damage.severity, cfw, defaults)
-    return Effort(
-        strength, fidelity, steps, defaults.draws.get(options.task, 1),
-        defaults.saturation.get(options.task, 1.0),
-    )  # fmt: skip
+    paler = 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
+    return Effort(strength, fidelity, steps, defaults.draws.get(options.task, 1), paler)
 
 
 def _by_damage(
