@@ -113,7 +113,8 @@ def _by_damage(
     if options.fidelity != "auto":
         return strength, float(options.fidelity)
     fidelity = round(1 - (1 - LEAST_FIDELITY) * severity, 3)
-    return strength, fidelity if cfw else 0.0
+    grays = options.task == "colorize"  # a CFW is faithful to what it sees, which has no colours
+    return strength, fidelity if cfw and not grays else 0.0
 
 
 def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:
