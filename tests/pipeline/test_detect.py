@@ -110,33 +110,6 @@ def test_detect_counts_a_lost_border_only_at_the_edge(
     assert mask[32:44, 32:44].max() < 60
 
 
-@pytest.mark.parametrize("size", [(64, 80), (37, 48), (161, 256)])
-def test_detect_finds_the_mirrored_mask_when_the_photo_is_mirrored(
-    mender: Mender, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
-) -> None:
-    monkeypatch.setattr(module, "_COARSEST", 64)
-    photo = make_photo(*size)
-    mirrored = Photo(np.ascontiguousarray(photo.native[:, ::-1]), None, photo.metadata)
-    mask, other = mender.detect(photo, tile=512), mender.detect(mirrored, tile=512)
-    assert mask.std() > 5
-    assert np.abs(mask.astype(int) - other[:, ::-1]).max() <= 3  # rounding
-    upside_down = Photo(np.ascontiguousarray(photo.native[::-1]), None, photo.metadata)
-    other = mender.detect(upside_down, tile=512)[::-1]
-    assert np.abs(mask.astype(int) - other).max() > 5  # the networks tell top from bottom
-
-
-def test_detect_takes_the_mean_of_both_ways_round(make_photo: MakePhoto) -> None:
-    class LeftHalf(Bright):  # surer of what lies on the left
-        def forward(self, lq: torch.Tensor) -> torch.Tensor:
-            out = torch.full_like(lq[:, :2], -50)
-            out[:, 0, :, : lq.shape[-1] // 4] = 50
-            return out
-
-    mask = detect(make_photo(32, 64), LeftHalf(), CPU, tile=64)
-    assert (mask[:, :16] == 128).all() and (mask[:, 48:] == 128).all()
-    assert not mask[:, 16:48].any()
-
-
 def test_detect_reports_growing_progress(mender: Mender, make_photo: MakePhoto) -> None:
     shares: list[tuple[str, float]] = []
     mender.detect(make_photo(200, 90), tile=96, progress=lambda *a: shares.append(a))

@@ -1,4 +1,4 @@
-"""Photo -> soft damage mask, by tiles, both ways round, at more than one scale."""
+"""Photo -> soft damage mask, by tiles, at more than one scale."""
 
 from __future__ import annotations
 
@@ -47,16 +47,11 @@ def to_tensor(rgb: NDArray[np.float32], device: torch.device) -> torch.Tensor:
 def _probability(
     net: ScratchDetector, rgb: NDArray[np.float32], device: torch.device
 ) -> NDArray[np.float32]:
-    """(H, W, 3) -> (2, H, W), the probabilities of damage and of a lost border.
-
-    They are the means of what is seen in the picture and in its mirror image, one after the other.
-    """
+    """(H, W, 3) -> (2, H, W), the probabilities of damage and of a lost border."""
     h, w = rgb.shape[:2]
     with inference(device):
-        x = to_tensor(rgb, device)  # padded before it is mirrored: tiles then meet both ways
-        p = net(x).float().sigmoid()  # (1, 2, H', W')
-        p += net(x.flip(-1)).float().sigmoid().flip(-1)
-    return (p[0, :, :h, :w] / 2).cpu().numpy()
+        p = net(to_tensor(rgb, device)).float().sigmoid()[0, :, :h, :w]  # (2, H, W)
+    return p.cpu().numpy()
 
 
 def _reduced(photo: Photo, factor: int) -> NDArray[np.uint8]:
