@@ -82,6 +82,8 @@ def test_exit_code_is_two_when_the_mask_is_no_png(
     assert detect(make_photo("a.jpg"), "-o", tmp_path / out) == 2
 
 
-def test_exit_code_is_two_when_stems_clash(make_photo: MakePhoto, tmp_path: Path) -> None:
+def test_masks_are_told_apart_when_stems_are_shared(make_photo: MakePhoto, tmp_path: Path) -> None:
     paths = [make_photo("a.jpg"), make_photo("a.tif")]
-    assert detect(*paths, "-o", tmp_path / "out") == 2
+    assert detect(*paths, "-o", tmp_path / "out") == 0
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["a.jpg.png", "a.tif.png"]
