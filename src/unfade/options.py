@@ -73,8 +73,8 @@ class RestoreOptions:
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: what gets which colour, in this order (`pipeline.hints`); with a diffusion
             model or without. Where the model colours the photo, they join its prompt.
-        fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured, and
-            0 for colorize, where the luminance is kept anyway.
+        fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
+            Colorize goes without, as it keeps the luminance anyway.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
             colouring does not allow; "auto": by the damage that is measured.
         steps: of the diffusion model; 1 is one-step prediction; "auto": as many as its preset

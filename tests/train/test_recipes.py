@@ -19,7 +19,8 @@ RECIPES = {
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "vae": VaeRecipe,
-    "prior": PriorRecipe, "controlnet": ControlnetRecipe, "cfw": CfwRecipe,
+    "prior": PriorRecipe, "controlnet_first": ControlnetRecipe, "controlnet": ControlnetRecipe,
+    "ablation": ControlnetRecipe, "cfw": CfwRecipe,
 }  # fmt: skip
 
 

@@ -110,11 +110,12 @@ def _by_damage(
     elif options.task == "old-photo":
         strength = round(strength * severity, 3)
         strength = strength if strength >= LEAST_STRENGTH else 0.0
+    if options.task == "colorize":  # a CFW is faithful to what it sees, which has no colours
+        return strength, 0.0
     if options.fidelity != "auto":
         return strength, float(options.fidelity)
     fidelity = round(1 - (1 - LEAST_FIDELITY) * severity, 3)
-    grays = options.task == "colorize"  # a CFW is faithful to what it sees, which has no colours
-    return strength, fidelity if cfw and not grays else 0.0
+    return strength, fidelity if cfw else 0.0
 
 
 def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:
