@@ -200,7 +200,7 @@ def test_diffusion_makes_variants_when_it_is_there(
     own = Settings(task="colorize", automatic=False, fidelity=0.4, strength=0.9, steps=1)
     made = actions.restore(tiny, opened, own, edit_of(opened), quiet)
     taken = json.loads(made.papers[0].read_text("utf-8"))["diffusion"]
-    assert (taken["fidelity"], taken["strength"], taken["steps"]) == (0.4, 0.9, 1)
+    assert (taken["fidelity"], taken["strength"], taken["steps"]) == (0, 0.9, 1)
     larger = Settings(task="super-resolution", steps=1, scale=2)
     made = actions.restore(tiny, opened, larger, edit_of(opened), quiet)
     assert read_photo(made.photos[0]).native.shape[:2] == (128, 160) and not made.masks
