@@ -74,7 +74,7 @@ class RestoreOptions:
         colour_regions: what gets which colour, in this order (`pipeline.hints`); with a diffusion
             model or without. Where the model colours the photo, they join its prompt.
         fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
-            Colorize goes without, as it keeps the luminance anyway.
+            That is 0 for colorize, which keeps the luminance anyway: more takes its colours away.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
             colouring does not allow; "auto": by the damage that is measured.
         steps: of the diffusion model; 1 is one-step prediction; "auto": as many as its preset

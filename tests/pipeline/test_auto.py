@@ -124,7 +124,7 @@ def test_other_tasks_cannot_do_without_the_model(task: str) -> None:
 def test_fidelity_is_zero_when_colours_are_to_be_found() -> None:
     options = RestoreOptions(task="colorize")
     assert effort(options, Damage(), cfw=True).fidelity == 0
-    assert effort(replace(options, fidelity=0.5), Damage(), cfw=True).fidelity == 0
+    assert effort(replace(options, fidelity=0.5), Damage(), cfw=True).fidelity == 0.5
 
 
 def test_fidelity_is_zero_when_there_is_no_cfw() -> None:

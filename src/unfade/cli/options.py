@@ -103,24 +103,24 @@ def colour_regions(
     return tuple(ColourRegion.from_text(text) for text in value)
 
 
-def auto_or_number(ctx: click.Context, parameter: click.Parameter, value: str) -> str | float:
-    """ "auto", or a number, whose range `RestoreOptions` checks."""
-    if value == "auto":
-        return value
-    try:
-        return float(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is neither 'auto' nor a number") from error
+def auto_or(
+    kind: type[int] | type[float], words: str
+) -> Callable[[click.Context, click.Parameter, str], str | float]:
+    """Takes "auto" or a number of this kind, whose range `RestoreOptions` checks."""
+
+    def read(ctx: click.Context, parameter: click.Parameter, value: str) -> str | float:
+        if value == "auto":
+            return value
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is neither 'auto' nor {words}") from error
+
+    return read
 
 
-def auto_or_whole(ctx: click.Context, parameter: click.Parameter, value: str) -> str | int:
-    """ "auto", or a whole number, whose range `RestoreOptions` checks."""
-    if value == "auto":
-        return value
-    try:
-        return int(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is neither 'auto' nor a whole number") from error
+_AUTO_OR_NUMBER = auto_or(float, "a number")
+_AUTO_OR_WHOLE = auto_or(int, "a whole number")
 
 
 def model_options(command: F) -> F:
@@ -175,15 +175,15 @@ def sampling_options(command: F) -> F:
         ),
         click.option(
             "--fidelity",
-            callback=auto_or_number,
+            callback=_AUTO_OR_NUMBER,
             default="auto",
             show_default=True,
             metavar="auto|F",
-            help="0..1, 1 = most faithful. auto: the less damage, the more.",
+            help="0..1, 1 = most faithful. auto: the less damage, the more; 0 where it colours.",
         ),
         click.option(
             "--strength",
-            callback=auto_or_number,
+            callback=_AUTO_OR_NUMBER,
             default="auto",
             show_default=True,
             metavar="auto|S",
@@ -192,7 +192,7 @@ def sampling_options(command: F) -> F:
         ),
         click.option(
             "--steps",
-            callback=auto_or_whole,
+            callback=_AUTO_OR_WHOLE,
             default="auto",
             show_default=True,
             metavar="auto|N",

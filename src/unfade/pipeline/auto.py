@@ -90,7 +90,8 @@ def effort(
     """How the model is run on a photo: as asked for, by its damage, or as its preset says.
 
     Args:
-        cfw: whether there is a CFW; without one, "auto" gives fidelity 0.
+        cfw: whether there is a CFW; without one, and where colours are to be found, "auto" gives
+            fidelity 0.
         defaults: the preset's own.
     """
     defaults = defaults or Defaults()
@@ -110,12 +111,11 @@ def _by_damage(
     elif options.task == "old-photo":
         strength = round(strength * severity, 3)
         strength = strength if strength >= LEAST_STRENGTH else 0.0
-    if options.task == "colorize":  # a CFW is faithful to what it sees, which has no colours
-        return strength, 0.0
     if options.fidelity != "auto":
         return strength, float(options.fidelity)
-    fidelity = round(1 - (1 - LEAST_FIDELITY) * severity, 3)
-    return strength, fidelity if cfw else 0.0
+    if options.task == "colorize" or not cfw:  # a CFW is faithful to what it sees: gray
+        return strength, 0.0
+    return strength, round(1 - (1 - LEAST_FIDELITY) * severity, 3)
 
 
 def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:

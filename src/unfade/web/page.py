@@ -155,6 +155,7 @@ class Page:
         return {
             "only_damage": not enlarges, "keep_tone": not enlarges, "scale": enlarges,
             "prompt": acts and not enlarges, "idle": restorer.diffuses and not acts,
+            "fidelity": task != "colorize",
         }  # fmt: skip
 
     # --- restoring ---------------------------------------------------------------------------

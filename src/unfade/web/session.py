@@ -115,9 +115,10 @@ class Settings:
             )
         if not diffuses:
             return options
+        weighs = weighs_fidelity and self.task != "colorize"  # it would take the colours away
         return replace(
             options,
-            fidelity="auto" if self.automatic or not weighs_fidelity else self.fidelity,
+            fidelity=self.fidelity if weighs and not self.automatic else "auto",
             strength="auto" if self.automatic else self.strength,
             steps="auto" if self.automatic else self.steps,
             seed=self.seed,
