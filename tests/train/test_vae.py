@@ -93,3 +93,22 @@ def test_show_writes_a_sheet_and_the_psnr(make_diffusion_task: MakeTask, tmp_pat
 def test_task_refuses_crops_that_do_not_fit(make_diffusion_task: MakeTask) -> None:
     with pytest.raises(UsageError, match="crops of 30 pixels"):
         make_diffusion_task("vae", size=30)
+
+
+def test_decoder_only_leaves_the_latents_and_their_scale_as_they_are(
+    make_diffusion_task: MakeTask, tmp_path: Path
+) -> None:
+    task = make_diffusion_task("vae")
+    task.export(task.build(), tmp_path / "start")
+    task = make_diffusion_task("vae", decoder_only=True)
+    vae = task.build()
+    vae.load_state_dict(task.load(tmp_path / "start").state_dict())
+    batch = {k: torch.stack([task.sample(n)[k] for n in range(2)]) for k in ("hq", "noise")}
+    task.loss(vae, batch)[0].backward()
+    learns = {name.split(".")[0] for name, p in vae.named_parameters() if p.grad is not None}
+    assert learns == {"decoder", "post_quant_conv"}
+    again = task.loss(vae, batch | {"noise": 9 * batch["noise"]})[0]
+    assert again.item() == pytest.approx(task.loss(vae, batch)[0].item())
+    task.export(vae, tmp_path / "end")
+    first, last = (load_part(tmp_path / name, AutoencoderKL) for name in ("start", "end"))
+    assert first.config["scaling_factor"] == last.config["scaling_factor"]

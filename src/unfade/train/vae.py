@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -43,6 +44,7 @@ class VaeRecipe:
         large: share of crops from photos that need not be enlarged for them.
         mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
             and of the mean divergence of a latent value from a normal one.
+        decoder_only: latents stay as they are: only the decoder learns, from their means.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -52,6 +54,7 @@ class VaeRecipe:
     mse: float = 1.0
     spectrum: float = 0.05
     kl: float = 1e-4
+    decoder_only: bool = False
 
 
 def latents_std(vae: AutoencoderKL, hq: Tensor) -> float:
@@ -74,14 +77,22 @@ class VaeTask:
         self.recipe = recipe
         self.photos, self.held_out = hold_out(photos)
         self.large = large_photos(self.photos, recipe.size)
+        self.scale: float | None = None  # of the latents; None is measured
 
     def build(self) -> nn.Module:
-        """The untrained autoencoder; one that folds photos starts as the best linear one."""
+        """The untrained autoencoder; one that folds photos starts as the best linear one.
+
+        What is not trained asks for no gradient.
+        """
         vae = build_vae(self.recipe.model)
         silence_residuals(vae)
         if is_linear(vae):
             crops = [self.sample(_FITTED + i)["hq"] for i in range(_CROPS)]
             start_linear(vae, torch.stack(crops))
+        if self.recipe.decoder_only:
+            vae.encoder.requires_grad_(False)
+            if isinstance(vae.quant_conv, nn.Module):
+                vae.quant_conv.requires_grad_(False)
         return vae
 
     def sample(self, number: int) -> Batch:
@@ -101,9 +112,11 @@ class VaeTask:
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Charbonnier, squared and spectral error, and the divergence; PSNR of the batch, dB."""
         vae, hq, recipe = cast(Any, model), batch["hq"], self.recipe
-        posterior = vae.encode(fold(vae, hq)).latent_dist
+        with torch.no_grad() if recipe.decoder_only else nullcontext():
+            posterior = vae.encode(fold(vae, hq)).latent_dist
         mean, std = posterior.mean.float(), posterior.std.float()  # (N, C, h, w)
-        out = unfold(vae, vae.decode(mean + std * batch["noise"]).sample.float())
+        z = mean if recipe.decoder_only else mean + std * batch["noise"]
+        out = unfold(vae, vae.decode(z).sample.float())
         square = (out - hq).square()  # (N, 3, H, W)
         kl = kl_divergence(mean, std)
         loss = (square + 1e-6).sqrt().mean() + recipe.mse * square.mean()
@@ -129,11 +142,16 @@ class VaeTask:
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes the autoencoder in diffusers' layout, in fp16, with the scale of its latents."""
         vae = cast(AutoencoderKL, model)
-        hq = torch.stack([self.sample(HELD_OUT + i)["hq"] for i in range(_MEASURED)])
-        scale = 1 / latents_std(vae, hq.to(vae.device))
+        scale = self.scale
+        if scale is None:
+            hq = torch.stack([self.sample(HELD_OUT + i)["hq"] for i in range(_MEASURED)])
+            scale = 1 / latents_std(vae, hq.to(vae.device))
         cast(Any, vae).register_to_config(scaling_factor=scale)
         save_part(folder, vae)
 
     def load(self, path: Path) -> nn.Module:
         """The autoencoder of a diffusers folder, to start from."""
-        return load_part(path, AutoencoderKL)
+        vae = load_part(path, AutoencoderKL)
+        if self.recipe.decoder_only:
+            self.scale = float(cast(Any, vae).config.scaling_factor)
+        return vae
