@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unfade.bench.degradations import blurred, degraded, reduced, scale_of
+from unfade.bench.degradations import blurred, degraded, scale_of
 from unfade.errors import UsageError
 from unfade.rng import generator
 
@@ -43,20 +43,6 @@ def test_every_damage_has_its_size_and_is_the_same_again(
 def test_more_blur_is_further_away(photo: np.ndarray) -> None:
     far = [float(np.abs(blurred(photo, level) - photo).mean()) for level in (0, 5, 20, 60)]
     assert far[0] == 0 and far == sorted(far)
-
-
-def test_reducing_keeps_a_flat_picture_and_smooth_ones(photo: np.ndarray) -> None:
-    flat = np.full((16, 16, 3), 0.3, np.float32)
-    assert np.allclose(reduced(flat, 4), 0.3, atol=1e-6)
-    centre = reduced(photo, 2)[4:-4, 4:-4]
-    means = photo.reshape(32, 2, 48, 2, 3).mean((1, 3))[4:-4, 4:-4]
-    assert np.abs(centre - means).max() < 0.01
-
-
-def test_reducing_widens_its_kernel_so_that_fine_stripes_go_gray() -> None:
-    stripes = np.zeros((32, 32, 3), np.float32)
-    stripes[:, ::2] = 1
-    assert np.abs(reduced(stripes, 4)[2:-2, 2:-2] - 0.5).max() < 0.05
 
 
 @pytest.mark.parametrize("name", ["blur", "sr3", "rain", ""])

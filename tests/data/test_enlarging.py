@@ -32,3 +32,13 @@ def test_first_order_keeps_what_a_photo_shows() -> None:
         lq = first_order(hq, np.random.default_rng(seed), 4)
         assert lq.shape == (16, 16, 3)
         assert lq[:, :5].mean() < 0.1 and lq[:, 11:].mean() == pytest.approx(0.8, abs=0.05)
+
+
+def test_plain_pairs_are_reduced_and_nothing_else() -> None:
+    y, x = np.mgrid[:66, :64].astype(np.float32)
+    hq = np.stack([x / 64, y / 66, (x + y) / 130], 2).astype(np.float32)
+    means = hq[:64].reshape(16, 4, 16, 4, 3).mean((1, 3))
+    for seed in range(10):
+        lq = first_order(hq, np.random.default_rng(seed), 4, plain=True)
+        assert lq.shape == (16, 16, 3)
+        assert np.abs(lq - means)[2:-2, 2:-2].max() < 0.03

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from unfade.degrade import MIXTURES, SEVERITIES, degrade, kernels, ops
+from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
-from unfade.eval.images import cubic
 
 BLUR_SIDE = 512  # pixels; the crop for which the level of a blur is its sigma in pixels
 _BLUR = re.compile(r"blur(\d+(?:\.\d+)?)")
@@ -66,27 +66,3 @@ def blurred(image: Image, level: float) -> Image:
     if sigma < 0.05:
         return image
     return kernels.apply(image, kernels.gaussian(kernels.size_for(sigma), sigma, sigma))
-
-
-def reduced(image: Image, scale: int) -> Image:
-    """Bicubic, with the kernel widened by the scale, as papers on super-resolution do it.
-
-    (H, W, C) -> (H / scale, W / scale, C), [0, 1].
-    """
-    weights = [_cubic_weights(length, scale) for length in image.shape[:2]]
-    out = np.einsum("ih,hwc->iwc", weights[0], image, optimize=True)
-    return np.clip(np.einsum("jw,iwc->ijc", weights[1], out, optimize=True), 0, 1)
-
-
-def _cubic_weights(length: int, scale: int) -> Image:
-    """(length / scale, length): Keys (1981), a = -0.5, mirrored at the borders."""
-    out = np.zeros((length // scale, length), np.float32)
-    for i in range(length // scale):
-        centre = (i + 0.5) * scale - 0.5
-        taps = np.arange(int(np.ceil(centre - 2 * scale)), int(centre + 2 * scale) + 1)
-        weight = cubic(np.abs(taps - centre) / scale)
-        mirrored = np.where(
-            taps < 0, -1 - taps, np.where(taps >= length, 2 * length - 1 - taps, taps)
-        )
-        np.add.at(out[i], mirrored, (weight / weight.sum()).astype(np.float32))
-    return out

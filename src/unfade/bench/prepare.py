@@ -13,7 +13,8 @@ import numpy as np
 
 import unfade.manifest as manifests
 from unfade.bench.datasets import Dataset, Pair, size_of
-from unfade.bench.degradations import degraded, reduced, scale_of
+from unfade.bench.degradations import degraded, scale_of
+from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
 from unfade.eval.evaluation import read_rgb

@@ -11,6 +11,7 @@ import numpy as np
 from unfade.data.pairs import crop, pick_photo
 from unfade.data.sources import CleanPhoto
 from unfade.degrade import kernels, ops
+from unfade.degrade.reduce import reduced
 from unfade.degrade.second_order import real_sr
 from unfade.degrade.types import Image
 from unfade.rng import generator
@@ -24,17 +25,20 @@ class SmallOptions:
         size: side of the square clean crop in pixels, a multiple of 64.
         large: share of pairs from photos that need not be enlarged for their crop.
         simple: share that is made small in one round; the rest by the second-order recipe.
+        plain: share of those of one round that are resampled and nothing else.
     """
 
     size: int = 128
     large: float = 0.6
     simple: float = 0.5
+    plain: float = 0.0
 
 
-def first_order(hq: Image, rng: np.random.Generator, scale: int) -> Image:
+def first_order(hq: Image, rng: np.random.Generator, scale: int, *, plain: bool = False) -> Image:
     """One round of blur, resampling, noise and JPEG (Real-ESRGAN, arXiv 2107.10833, Eq. 1).
 
     Milder than the second-order recipe: each of noise and JPEG is left out in a part of the pairs.
+    Where it is `plain`, a reduction with a kernel as wide as the scale is all.
 
     Args:
         hq: (H, W, 3) float32, sRGB [0, 1], both sides at least `scale` pixels.
@@ -44,6 +48,11 @@ def first_order(hq: Image, rng: np.random.Generator, scale: int) -> Image:
     """
     h, w = hq.shape[:2]
     x = hq
+    if plain:
+        h, w = h // scale, w // scale
+        if rng.random() < 0.5:
+            return ops.resize(x, h, w, "area")
+        return reduced(x[: h * scale, : w * scale], scale)
     if rng.random() < 0.8:
         sigma = float(rng.uniform(0.2, 2.4))
         x = kernels.apply(x, kernels.gaussian(kernels.size_for(sigma), sigma, sigma))
@@ -73,5 +82,6 @@ def small_pair(
     place = pick_photo(seed, number, len(photos), large, options.large)
     hq = crop(photos[place].decode(), rng, options.size)
     if rng.random() < options.simple:
-        return first_order(hq, rng, scale), hq
+        plain = options.plain > 0 and rng.random() < options.plain
+        return first_order(hq, rng, scale, plain=plain), hq
     return np.asarray(real_sr(hq, rng, scale).lq, np.float32), hq

@@ -67,13 +67,6 @@ def gaussian_kernel(radius: int, sigma: float) -> Plane:
     return kernel / kernel.sum()
 
 
-def cubic(distance: Plane) -> Plane:
-    """The weights of Keys (1981), a = -0.5, at distances >= 0 in pixels."""
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    return np.where(distance <= 1, near, np.where(distance < 2, far, 0))
-
-
 def separable(values: Plane, across: Plane, down: Plane, border: int = cv2.BORDER_REFLECT) -> Plane:
     """Correlates with the kernel down x across: (H, W) or (H, W, C) -> the same, centred.
 

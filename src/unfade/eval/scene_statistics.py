@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from unfade.degrade.reduce import cubic
 from unfade.eval.aggd import fit_aggd
 from unfade.eval.images import (
     Image,
     Plane,
-    cubic,
     gaussian_kernel,
     luma,
     require_side,

@@ -24,22 +24,26 @@ _SHOWN = 12
 
 def _tensors(pair: Degraded) -> Batch:
     lq = from_array(pair.lq).permute(2, 0, 1).contiguous()  # (3, H, W)
+    toned = from_array(pair.toned).permute(2, 0, 1)  # (3, H, W)
     lost = from_array(pair.lost)
     damage = from_array(pair.mask) * (1 - lost)
-    return {"lq": lq, "mask": torch.stack([damage, lost])}  # (2, H, W)
+    harm = (lq - toned).square().mean(0, keepdim=True)  # (1, H, W)
+    return {"lq": lq, "mask": torch.stack([damage, lost]), "harm": harm}  # (2, H, W) the mask
 
 
-def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
+def mask_loss(logits: Tensor, mask: Tensor, harm: Tensor | None = None) -> Tensor:
     """Cross-entropy plus soft Dice over the batch, for thin, rare damage.
 
     Args:
         logits, mask: (N, 2, H, W).
+        harm: (N, 1, H, W), how much more a pixel of damage counts; None is 0.
     """
     rare = logits.new_tensor([1.0, 2.0])[None, :, None, None]  # lost borders are few
-    weight = rare * (1 + 1.5 * mask)
-    entropy = F.binary_cross_entropy_with_logits(logits, mask, weight)
+    more = 0 if harm is None else harm * mask
+    entropy = F.binary_cross_entropy_with_logits(logits, mask, rare * (1 + 1.5 * mask + more))
     p = logits.sigmoid()
-    overlap = (p * mask).sum((0, 2, 3))  # (2,)
+    p, mask = p * (1 + more), mask * (1 + more)
+    overlap = (p * (mask > 0)).sum((0, 2, 3))  # (2,)
     dice = 1 - (2 * overlap + 50) / (p.sum((0, 2, 3)) + mask.sum((0, 2, 3)) + 50)
     return entropy + 0.25 * dice[0] + 0.2 * dice[1]
 
@@ -66,7 +70,7 @@ class ScratchTask:
         return ScratchDetector(self.recipe.model)
 
     def sample(self, number: int) -> Batch:
-        """The lq (3, H, W) and mask (2, H, W): damage, lost border."""
+        """The lq (3, H, W), the mask (2, H, W): damage, lost border, and the harm (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
         pair = old_photo_pair(self.photos, seed, number, options, self.spots, self.large)
         return _tensors(pair)
@@ -76,7 +80,8 @@ class ScratchTask:
         logits = model(batch["lq"]).float()
         hit = ((logits > 0) & (batch["mask"] > 0)).sum()
         total = (logits > 0).sum() + batch["mask"].sum()
-        return mask_loss(logits, batch["mask"]), {"f1": float(2 * hit / total.clamp(min=1))}
+        loss = mask_loss(logits, batch["mask"], self.recipe.harm * batch["harm"])
+        return loss, {"f1": float(2 * hit / total.clamp(min=1))}
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Photo, true mask, found mask."""

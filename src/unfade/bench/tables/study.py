@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unfade.bench.cases import Case
-from unfade.bench.degradations import blurred, reduced, scale_of
+from unfade.bench.degradations import blurred, scale_of
 from unfade.bench.folders import inputs_of, reference_of
 from unfade.bench.methods.autoencoder import CLEAN, Autoencoder, own_autoencoders
 from unfade.bench.methods.base import Method
@@ -18,6 +18,7 @@ from unfade.bench.published import STUDY
 from unfade.bench.scoring import Extra
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.bench.tally import OwnMeasure, Tally
+from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
 from unfade.errors import InputError
 from unfade.eval.evaluation import read_rgb
