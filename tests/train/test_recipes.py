@@ -19,7 +19,8 @@ RECIPES = {
     "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
-    "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe, "vae": VaeRecipe, "vae_decoder": VaeRecipe,
+    "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
+    "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "controlnet_first": ControlnetRecipe, "controlnet": ControlnetRecipe,
     "ablation": ControlnetRecipe, "without_iide": ControlnetRecipe, "cfw": CfwRecipe,
 }  # fmt: skip

@@ -32,9 +32,11 @@ def one(text: str):
         ("compact", Preset, "compact"),
         ("compact:strength=0,tone=keep", Preset, "compact:strength=0,tone=keep"),
         ("plain=compact:strength=0", Preset, "plain"),
+        ("w/o IIDE=compact:controlnet=runs/p1", Preset, "w/o IIDE"),
         ("weights/x4.pth", Network, "x4"),
         ("ESRGAN=weights/x4.safetensors", Network, "ESRGAN"),
         ("their tool=run {input} {output}", Program, "their tool"),
+        ("long=run {input} {output} " + 300 * "x", Program, "long"),
         ("x=sh -c 'A=b run {input} {output}'", Program, "x"),
     ],
 )
@@ -49,6 +51,9 @@ def test_folders_are_results_or_presets(tmp_path: Path) -> None:
     shutil.copytree(weights_folder() / "compact", preset)
     assert one(f"StableSR={results}") == ResultsFolder("StableSR", results)
     assert one(str(results)).name == "results"
+    equals = tmp_path / "scale=4"
+    equals.mkdir()
+    assert one(str(equals)) == ResultsFolder("scale=4", equals)
     assert isinstance(one(str(preset)), Preset) and one(str(preset)).name == "mine"
     assert one(f"{preset}:strength=0").name == "mine:strength=0"
 

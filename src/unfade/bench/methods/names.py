@@ -22,7 +22,7 @@ FIRST_STAGE = "first-stage"
 #: Those that need nothing but their name.
 BUILT_IN = (*INTERPOLATIONS, *MENDING, FIRST_STAGE, *PRESETS)
 
-_LABEL = re.compile(r"([^:={}/\\]+)=(.+)", re.DOTALL)
+_LABEL = re.compile(r"([^:={}\\]+)=(.+)", re.DOTALL)
 
 
 def parse_methods(texts: Sequence[str], *, timeout_s: float | None = None) -> list[Method]:
@@ -43,7 +43,7 @@ def parse_methods(texts: Sequence[str], *, timeout_s: float | None = None) -> li
 
 
 def _parse(text: str, timeout_s: float | None) -> Method:
-    label = _LABEL.fullmatch(text)
+    label = None if _exists(text.strip()) else _LABEL.fullmatch(text)
     name, what = (label[1].strip(), label[2]) if label else (text.strip(), text.strip())
     if any(place in what for place in PLACES):
         if label is None:
@@ -54,6 +54,14 @@ def _parse(text: str, timeout_s: float | None) -> Method:
     if what in MENDING:
         return Classical(name, what)
     return _networks(name, what, labelled=label is not None)
+
+
+def _exists(text: str) -> bool:
+    """Whether it is a path of something; a command may be too long to be one."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _networks(name: str, what: str, *, labelled: bool) -> Method:
