@@ -22,7 +22,8 @@ RECIPES = {
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "controlnet_first": ControlnetRecipe, "controlnet": ControlnetRecipe,
-    "ablation": ControlnetRecipe, "without_iide": ControlnetRecipe, "cfw": CfwRecipe,
+    "ablation": ControlnetRecipe, "without_iide": ControlnetRecipe,
+    "cfw_first": CfwRecipe, "cfw": CfwRecipe,
 }  # fmt: skip
 
 
