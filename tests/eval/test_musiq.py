@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,9 @@ def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         load_musiq()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyiqa") is not None, reason="pyiqa is installed")
 def test_missing_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pyiqa", None)  # as if it were not installed
     (tmp_path / "musiq").mkdir()
     (tmp_path / weights.MUSIQ).touch()
     with pytest.raises(UsageError, match="iqa-nc"):

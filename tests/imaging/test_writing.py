@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -409,13 +410,10 @@ def test_quality_has_limits(quality: int, picture: Array, tmp_path: Path):
         write_photo(tmp_path / "a.jpg", photo(picture), quality=quality)
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
 def test_a_name_that_is_not_utf8(picture: Array, tmp_path: Path):
     for suffix in (b".jpg", b".png", b".tif", b".webp", b".bmp"):
         path = tmp_path / os.fsdecode(b"caf\xe9" + suffix)
-        try:
-            path.write_bytes(b"")
-        except OSError:
-            pytest.skip("this file system takes UTF-8 names only")
         write_photo(path, photo(picture))
         assert read_photo(path).width == 64
 
