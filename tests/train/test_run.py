@@ -114,6 +114,14 @@ def hard(data: Path, tmp_path: Path) -> Callable[..., Path]:
     return run
 
 
+def test_a_decoder_alone_needs_weights_to_start_from(data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "vae.toml"
+    recipe.write_text("decoder_only = true")
+    with pytest.raises(UsageError, match=r"no weights to start from.*--start.*decoder_only"):
+        train_task("vae", data, tmp_path / "run", recipe)
+    assert not (tmp_path / "run").exists()
+
+
 def test_hard_pairs_need_weights_to_start_from(hard: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no weights to start from.*--start.*hard = 0"):
         hard("run", 0.5)

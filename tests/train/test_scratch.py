@@ -41,20 +41,20 @@ def test_mask_loss_weighs_a_miss_above_a_false_alarm() -> None:
     assert mask_loss(missed, mask) > mask_loss(false, mask)
 
 
-def test_mask_loss_weighs_a_miss_by_the_harm_that_the_damage_does() -> None:
+def test_mask_loss_weighs_a_miss_by_the_error_that_the_damage_makes() -> None:
     mask = torch.zeros(1, 2, 16, 16)
     mask[:, 0, :4] = mask[:, 0, 8:12] = 1
-    harm = torch.zeros(1, 1, 16, 16)
-    harm[:, :, :4] = 3
+    more = torch.zeros(1, 1, 16, 16)
+    more[:, :, :4] = 3
     faint, bright, alarm = (-4.0 + 8 * mask for _ in range(3))
     faint[:, 0, 8:12] = -4
     bright[:, 0, :4] = -4
     alarm[:, 0, 12:] = 4
     plain = [float(mask_loss(x, mask)) for x in (faint, bright, alarm)]
-    harmed = [float(mask_loss(x, mask, harm)) for x in (faint, bright, alarm)]
+    harmed = [float(mask_loss(x, mask, more)) for x in (faint, bright, alarm)]
     assert plain[0] == pytest.approx(plain[1])
     assert harmed[1] > 2 * harmed[0] and harmed[1] > 1.5 * plain[1]
-    where = mask_loss(-4.0 + 8 * mask, mask, torch.ones_like(harm))
+    where = mask_loss(-4.0 + 8 * mask, mask, torch.ones_like(more))
     assert where < 0.2 < harmed[2]
 
 
@@ -74,14 +74,14 @@ def test_sample_holds_a_photo_and_two_masks_that_do_not_overlap(make_task: MakeT
         assert sample["lq"].dtype == sample["mask"].dtype == torch.float32
         assert set(sample["mask"].unique().tolist()) <= {0.0, 1.0}
         assert sample["mask"].sum(0).max() <= 1
-        assert sample["harm"].shape == (1, 32, 32) and 0 <= sample["harm"].min() <= 1
+        assert sample["error"].shape == (1, 32, 32) and 0 <= sample["error"].min() <= 1
         assert torch.equal(sample["lq"], task.sample(number)["lq"])
 
 
 def test_loss_reports_the_f1_score(make_task: MakeTask) -> None:
     task = make_task("scratch")
     mask = masks()
-    batch = {"lq": torch.rand(2, 3, 32, 32), "mask": mask, "harm": torch.rand(2, 1, 32, 32)}
+    batch = {"lq": torch.rand(2, 3, 32, 32), "mask": mask, "error": torch.rand(2, 1, 32, 32)}
 
     class Oracle(torch.nn.Module):
         def forward(self, lq: torch.Tensor) -> torch.Tensor:

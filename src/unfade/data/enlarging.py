@@ -25,7 +25,7 @@ class SmallOptions:
         size: side of the square clean crop in pixels, a multiple of 64.
         large: share of pairs from photos that need not be enlarged for their crop.
         simple: share that is made small in one round; the rest by the second-order recipe.
-        plain: share of those of one round that are resampled and nothing else.
+        plain: share of those of one round that are downsampled and nothing else.
     """
 
     size: int = 128
@@ -34,11 +34,24 @@ class SmallOptions:
     plain: float = 0.0
 
 
-def first_order(hq: Image, rng: np.random.Generator, scale: int, *, plain: bool = False) -> Image:
+def downsampled(hq: Image, rng: np.random.Generator, scale: int) -> Image:
+    """A reduction and nothing else, by area or bicubic, each with a kernel as wide as the scale.
+
+    Args:
+        hq: (H, W, 3) float32, sRGB [0, 1], both sides at least `scale` pixels.
+
+    Returns:
+        (H // scale, W // scale, 3) float32.
+    """
+    if rng.random() < 0.5:
+        return ops.resize(hq, hq.shape[0] // scale, hq.shape[1] // scale, "area")
+    return reduced(hq, scale)
+
+
+def first_order(hq: Image, rng: np.random.Generator, scale: int) -> Image:
     """One round of blur, resampling, noise and JPEG (Real-ESRGAN, arXiv 2107.10833, Eq. 1).
 
     Milder than the second-order recipe: each of noise and JPEG is left out in a part of the pairs.
-    Where it is `plain`, a reduction with a kernel as wide as the scale is all.
 
     Args:
         hq: (H, W, 3) float32, sRGB [0, 1], both sides at least `scale` pixels.
@@ -48,11 +61,6 @@ def first_order(hq: Image, rng: np.random.Generator, scale: int, *, plain: bool 
     """
     h, w = hq.shape[:2]
     x = hq
-    if plain:
-        h, w = h // scale, w // scale
-        if rng.random() < 0.5:
-            return ops.resize(x, h, w, "area")
-        return reduced(x[: h * scale, : w * scale], scale)
     if rng.random() < 0.8:
         sigma = float(rng.uniform(0.2, 2.4))
         x = kernels.apply(x, kernels.gaussian(kernels.size_for(sigma), sigma, sigma))
@@ -82,6 +90,7 @@ def small_pair(
     place = pick_photo(seed, number, len(photos), large, options.large)
     hq = crop(photos[place].decode(), rng, options.size)
     if rng.random() < options.simple:
-        plain = options.plain > 0 and rng.random() < options.plain
-        return first_order(hq, rng, scale, plain=plain), hq
+        if options.plain > 0 and rng.random() < options.plain:
+            return downsampled(hq, rng, scale), hq
+        return first_order(hq, rng, scale), hq
     return np.asarray(real_sr(hq, rng, scale).lq, np.float32), hq

@@ -18,7 +18,15 @@ def cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 def reduced(image: Image, scale: int) -> Image:
     """Bicubic, with the kernel widened by the scale, as papers on super-resolution do it.
 
-    (H, W, C) -> (H / scale, W / scale, C), [0, 1].
+    Keys, Cubic Convolution Interpolation for Digital Image Processing (1981), a = -0.5, mirrored
+    at the borders.
+
+    Args:
+        image: (H, W, C) float32 in [0, 1].
+        scale: how many pixels become one, on each side.
+
+    Returns:
+        (H // scale, W // scale, C) float32 in [0, 1].
     """
     weights = [_cubic_weights(length, scale) for length in image.shape[:2]]
     out = np.einsum("ih,hwc->iwc", weights[0], image, optimize=True)

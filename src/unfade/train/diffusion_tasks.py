@@ -36,6 +36,8 @@ def prepare(
     """
     if name == "vae":
         vae = inputs.read(VaeRecipe)
+        if vae.decoder_only:
+            inputs.needed_start()
         return VaeTask(vae, photos), vae
     if name == "prior":
         prior = inputs.read(PriorRecipe)

@@ -46,8 +46,8 @@ class Inputs:
     def needed_start(self) -> Path:
         """`start`. UsageError where it is not given."""
         if self.start is None:
-            fix = "pass --start WEIGHTS, or set hard = 0 and kept = 0 in the recipe"
-            raise UsageError("no weights to start from", "those that hard or kept is about", fix)
+            fix = "pass --start, or set hard = 0, kept = 0, decoder_only = false in the recipe"
+            raise UsageError("no weights to start from", "those that the recipe is about", fix)
         return self.start
 
     def needed_base(self) -> str:

@@ -75,15 +75,16 @@ class ScratchRecipe:
     Attributes:
         alarms: share of the photos that hard pairs are drawn from: those on which the weights
             that the training starts from raise the loudest false alarms.
-        harm: how much more a pixel of damage counts for each unit of the square error that it
-            makes: a wide, bright crack that is missed costs more than a faint one.
+        error_weight: how much more a pixel of damage counts for each unit of its mean square
+            error ([0, 1] squared) in the damaged photo: a bright crack that is missed costs more
+            than a faint one.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: PairOptions = field(default_factory=PairOptions)
     model: ScratchConfig = field(default_factory=ScratchConfig)
     alarms: float = 0.12
-    harm: float = 0.0
+    error_weight: float = 0.0
 
 
 @dataclass(frozen=True)

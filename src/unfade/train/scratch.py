@@ -27,24 +27,27 @@ def _tensors(pair: Degraded) -> Batch:
     toned = from_array(pair.toned).permute(2, 0, 1)  # (3, H, W)
     lost = from_array(pair.lost)
     damage = from_array(pair.mask) * (1 - lost)
-    harm = (lq - toned).square().mean(0, keepdim=True)  # (1, H, W)
-    return {"lq": lq, "mask": torch.stack([damage, lost]), "harm": harm}  # (2, H, W) the mask
+    error = (lq - toned).square().mean(0, keepdim=True)  # (1, H, W)
+    mask = torch.stack([damage, lost])  # (2, H, W)
+    return {"lq": lq, "mask": mask, "error": error}
 
 
-def mask_loss(logits: Tensor, mask: Tensor, harm: Tensor | None = None) -> Tensor:
+def mask_loss(logits: Tensor, mask: Tensor, more: Tensor | float = 0.0) -> Tensor:
     """Cross-entropy plus soft Dice over the batch, for thin, rare damage.
 
+    The Dice term is that of V-Net (arXiv 1606.04797, 3), without the squares.
+
     Args:
-        logits, mask: (N, 2, H, W).
-        harm: (N, 1, H, W), how much more a pixel of damage counts; None is 0.
+        logits: (N, 2, H, W), of damage and of a lost border.
+        mask: (N, 2, H, W) in {0, 1}.
+        more: (N, 1, H, W), 0 or more: what is added to the weight of a pixel where it is damaged.
     """
     rare = logits.new_tensor([1.0, 2.0])[None, :, None, None]  # lost borders are few
-    more = 0 if harm is None else harm * mask
-    entropy = F.binary_cross_entropy_with_logits(logits, mask, rare * (1 + 1.5 * mask + more))
+    weight = 1 + more * mask  # (N, 2, H, W)
+    entropy = F.binary_cross_entropy_with_logits(logits, mask, rare * (weight + 1.5 * mask))
     p = logits.sigmoid()
-    p, mask = p * (1 + more), mask * (1 + more)
-    overlap = (p * (mask > 0)).sum((0, 2, 3))  # (2,)
-    dice = 1 - (2 * overlap + 50) / (p.sum((0, 2, 3)) + mask.sum((0, 2, 3)) + 50)
+    overlap, both = ((weight * x).sum((0, 2, 3)) for x in (p * mask, p + mask))  # (2,) each
+    dice = 1 - (2 * overlap + 50) / (both + 50)
     return entropy + 0.25 * dice[0] + 0.2 * dice[1]
 
 
@@ -70,7 +73,7 @@ class ScratchTask:
         return ScratchDetector(self.recipe.model)
 
     def sample(self, number: int) -> Batch:
-        """The lq (3, H, W), the mask (2, H, W): damage, lost border, and the harm (1, H, W)."""
+        """The lq (3, H, W); mask (2, H, W): damage, lost border; square error of lq (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
         pair = old_photo_pair(self.photos, seed, number, options, self.spots, self.large)
         return _tensors(pair)
@@ -80,7 +83,7 @@ class ScratchTask:
         logits = model(batch["lq"]).float()
         hit = ((logits > 0) & (batch["mask"] > 0)).sum()
         total = (logits > 0).sum() + batch["mask"].sum()
-        loss = mask_loss(logits, batch["mask"], self.recipe.harm * batch["harm"])
+        loss = mask_loss(logits, batch["mask"], self.recipe.error_weight * batch["error"])
         return loss, {"f1": float(2 * hit / total.clamp(min=1))}
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:

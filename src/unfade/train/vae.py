@@ -44,7 +44,8 @@ class VaeRecipe:
         large: share of crops from photos that need not be enlarged for them.
         mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
             and of the mean divergence of a latent value from a normal one.
-        decoder_only: latents stay as they are: only the decoder learns, from their means.
+        decoder_only: only the decoder learns, from the means of the latents, which stay those of
+            the weights that the training starts from, with their scale.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)

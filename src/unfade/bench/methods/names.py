@@ -30,7 +30,8 @@ def parse_methods(texts: Sequence[str], *, timeout_s: float | None = None) -> li
 
     WHAT is one of BUILT_IN; a preset with options, such as `compact:strength=0,tone=keep`; a
     folder of a preset, or of results made elsewhere; a network file; or a command with {input}
-    and {output}.
+    and {output}. A NAME holds no colon, equals sign, brace or backslash. A text that is the path
+    of something is never parted.
 
     Args:
         texts: in the order of tables.
