@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -281,6 +281,15 @@ def test_each_warning_is_told_once_and_names_its_photo(
     assert [Path(line.split(": ")[0]).name for line in said] == ["a.jpg", "b.jpg"]
 
 
+@pytest.fixture
+def sigint_heard() -> Iterator[None]:
+    """What is started does not inherit that SIGINT is ignored, as in a script's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_heard")
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send there")
 def test_ctrl_c_leaves_nothing_half_done_and_the_same_command_goes_on(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
