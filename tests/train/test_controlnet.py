@@ -105,6 +105,17 @@ def test_timesteps_are_late_when_the_recipe_asks_for_all_of_them(
     assert all(t >= steps - steps // 10 for t, m in zip(times[2], moved, strict=True) if m)
 
 
+def test_timesteps_of_photos_with_colours_are_early_when_the_recipe_asks_for_it(
+    make_diffusion_task: MakeTask,
+) -> None:
+    plain, early = (make_diffusion_task("controlnet", early=s) for s in (0.0, 1.0))
+    seen = [(plain.sample(n), early.sample(n)) for n in range(40)]
+    assert {bool(one["gray"]) for one, _ in seen} == {True, False}
+    for one, other in seen:
+        t = int(one["t"])
+        assert int(other["t"]) == (t if one["gray"] else 2 * t // 5)
+
+
 def test_checkpointing_changes_no_gradient(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, base: Base
 ) -> None:
@@ -144,6 +155,8 @@ def test_task_refuses_a_p_iide_that_is_no_probability(make_diffusion_task: MakeT
         make_diffusion_task("controlnet", p_iide=1.5)
     with pytest.raises(UsageError, match="late"):
         make_diffusion_task("controlnet", late=-0.1)
+    with pytest.raises(UsageError, match="early"):
+        make_diffusion_task("controlnet", early=2.0)
 
 
 def test_task_refuses_widths_that_do_not_reach_the_latent(make_diffusion_task: MakeTask) -> None:

@@ -126,6 +126,17 @@ def test_train_is_the_same_when_gradients_accumulate(tmp_path: Path, accumulate:
         torch.testing.assert_close(one[key], other[key], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("change", [{"attention": "plain"}, {"layout": "contiguous"}])
+def test_attention_and_layout_change_nothing_but_the_speed(
+    make_task: MakeTask, tmp_path: Path, change: dict[str, str]
+) -> None:
+    usual, other = (make_task("prior", precision="fp32", **more) for more in ({}, change))
+    one = train(usual, usual.recipe.loop, tmp_path / "usual")
+    two = train(other, other.recipe.loop, tmp_path / "other")
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
 def test_train_refuses_a_batch_that_does_not_part_evenly(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="batch of 8"):
         train(Line(), replace(LINE, accumulate=3), tmp_path)

@@ -12,6 +12,7 @@ from unfade.errors import UsageError
 from unfade.models.compact import UnetConfig
 from unfade.models.folder import BASE_PARTS, load_base
 from unfade.train.feed import HELD_OUT
+from unfade.train.loop import train
 
 MakeTask = Callable[..., Any]
 
@@ -55,6 +56,17 @@ def test_unet_and_text_encoder_learn_and_the_autoencoder_does_not(
         grads = [p.grad for p in model[part].parameters() if p.grad is not None]
         assert sum(float(g.abs().sum()) for g in grads) > 0
     assert all(p.grad is None for p in task.vae.parameters())
+
+
+def test_a_frozen_text_encoder_stays_as_it_was(
+    make_diffusion_task: MakeTask, tmp_path: Path
+) -> None:
+    task = make_diffusion_task("prior", frozen_text=True)
+    begun: Any = task.build()
+    out: Any = train(task, task.recipe.loop, tmp_path / "run", start=begun)
+    for name, same in (("text_encoder", True), ("unet", False)):
+        pairs = zip(begun[name].parameters(), out[name].parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs) == same
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])

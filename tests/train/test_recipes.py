@@ -20,8 +20,10 @@ RECIPES = {
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
+    "enlarger_second": EnlargerRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
-    "prior": PriorRecipe, "controlnet_first": ControlnetRecipe, "controlnet": ControlnetRecipe,
+    "prior": PriorRecipe, "prior_first": PriorRecipe,
+    "controlnet": ControlnetRecipe, "controlnet_first": ControlnetRecipe,
     "ablation": ControlnetRecipe, "without_iide": ControlnetRecipe,
     "cfw_first": CfwRecipe, "cfw": CfwRecipe,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from unfade.models.blocks import ResBlock
 
 M = TypeVar("M", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
+Layout = Literal["channels_last", "contiguous"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -50,9 +51,10 @@ def fold_norms(model: nn.Module) -> nn.Module:
     return model
 
 
-def placed(model: M, device: torch.device) -> M:
-    """Moves a network to a device, in the memory layout that convolutions like best."""
-    return cast(Any, model).to(device, memory_format=torch.channels_last)
+def placed(model: M, device: torch.device, layout: Layout = "channels_last") -> M:
+    """Moves a network to a device, in the memory layout that most convolutions like best."""
+    form = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    return cast(Any, model).to(device, memory_format=form)
 
 
 def _bf16_pays(device: torch.device) -> bool:

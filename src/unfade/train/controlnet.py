@@ -49,6 +49,8 @@ class ControlnetRecipe:
             estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
         late: share of the samples that get a timestep from the last tenth, beside those that fall
             there anyway: colours are decided in it, and one-step prediction starts from it.
+        early: share of the photos that keep their colours which get a timestep from the first two
+            fifths instead: what has been mended or enlarged before is restored from there.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -59,6 +61,7 @@ class ControlnetRecipe:
     widths: list[int] = field(default_factory=lambda: list(CONDITION_WIDTHS))
     p_iide: float = 0.5
     late: float = 0.0
+    early: float = 0.0
 
 
 class ControlnetTask:
@@ -70,15 +73,16 @@ class ControlnetTask:
         progress: called with the number of photos whose latents are there.
 
     Raises:
-        UsageError: p_iide or late is no probability, the widths do not fit the autoencoder, or what
-            `Restorations` refuses.
+        UsageError: p_iide, late or early is no probability, the widths do not fit the autoencoder,
+            or what `Restorations` refuses.
     """
 
     def __init__(
         self, recipe: ControlnetRecipe, photos: Sequence[CleanPhoto], base: Base, cache: Path,
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
-        for name, share in (("p_iide", recipe.p_iide), ("late", recipe.late)):
+        for name in ("p_iide", "late", "early"):
+            share = float(getattr(recipe, name))
             if not 0 <= share <= 1:
                 raise UsageError(f"{name} = {share}", "0 to 1", "try 0.5")
         halvings = base.downscale.bit_length() - 1
@@ -108,15 +112,19 @@ class ControlnetTask:
         sample = self.pairs.sample(number)
         rng = generator(seed, "noise", number)
         sample["noise"] = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
-        sample["t"] = torch.tensor(self._timestep(int(rng.integers(self.schedule.steps)), number))
+        t = int(rng.integers(self.schedule.steps))
+        sample["t"] = torch.tensor(self._timestep(t, number, gray=bool(sample["gray"])))
         swap = generator(seed, "swap", number).random() >= self.recipe.p_iide
         return sample | {"swap": torch.tensor(swap)}
 
-    def _timestep(self, t: int, number: int) -> int:
-        """The timestep drawn for a sample, or, for a share of them, one of the last tenth."""
-        if generator(self.recipe.loop.seed, "late", number).random() >= self.recipe.late:
-            return t
-        return self.schedule.steps - 1 - t // 10
+    def _timestep(self, t: int, number: int, *, gray: bool) -> int:
+        """The timestep drawn for a sample, or for its share an early or a late one instead."""
+        seed = self.recipe.loop.seed
+        if not gray and generator(seed, "early", number).random() < self.recipe.early:
+            return 2 * t // 5
+        if generator(seed, "late", number).random() < self.recipe.late:
+            return self.schedule.steps - 1 - t // 10
+        return t
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Eq. 2 with IIDE's conditions; the share of samples that swapped."""

@@ -41,6 +41,8 @@ def prepare(
         return VaeTask(vae, photos), vae
     if name == "prior":
         prior = inputs.read(PriorRecipe)
+        if prior.frozen_text:
+            inputs.needed_start()
         frozen = load_part(Path(inputs.needed_base()) / "vae", AutoencoderKL)
         return PriorTask(prior, photos, frozen, cache, progress=progress), prior
     if name == "controlnet":

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unfade.errors import WeightsError
 from unfade.manifest import make_folder
@@ -55,7 +56,7 @@ def _fresh(
 ) -> nn.Module:
     """The network to train on its device, with the weights of `start` where there is one."""
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
-    model = placed(task.build().train(), device)
+    model = placed(task.build().train(), device, options.layout)
     if start is not None:
         try:
             model.load_state_dict(start.state_dict())
@@ -86,9 +87,11 @@ def _step(
         batch = {k: v.to(group.device) for k, v in next(feed).items()}
         apart = micro < options.accumulate
         with group.no_sync(objective) if apart else nullcontext():
-            with mixed(group.device, options.precision):
-                loss, figures = objective(batch)
-            group.backward(loss / options.accumulate)
+            plain = options.attention == "plain"
+            with sdpa_kernel(SDPBackend.MATH) if plain else nullcontext():
+                with mixed(group.device, options.precision):
+                    loss, figures = objective(batch)
+                group.backward(loss / options.accumulate)
         rows.append({"loss": float(loss.detach()), **figures})
     norm = cast(Tensor, group.clip_grad_norm_(objective.parameters(), options.clip))
     if bool(torch.isfinite(norm)):

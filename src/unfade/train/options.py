@@ -9,7 +9,7 @@ from unfade.data.enlarging import SmallOptions
 from unfade.data.pairs import PairOptions
 from unfade.errors import UsageError
 from unfade.models.enlarger import EnlargerConfig
-from unfade.models.inference import Precision
+from unfade.models.inference import Layout, Precision
 from unfade.models.scratch import ScratchConfig
 from unfade.models.stage1 import Stage1Config
 from unfade.models.tone import ToneConfig
@@ -34,6 +34,9 @@ class LoopOptions:
         workers: processes that prepare data.
         save_every, show_every: steps between checkpoints and between validation sheets.
         precision: of convolutions and products; "auto" is bf16 where the processor has it.
+        attention: "plain" is quicker than torch's fused one on processors where there are few
+            places to attend to, and takes memory that grows with their square.
+        layout: of activations; "contiguous" is quicker for small latents on processors.
     """
 
     steps: int = 10000
@@ -52,6 +55,8 @@ class LoopOptions:
     save_every: int = 200
     show_every: int = 1000
     precision: Precision = "auto"
+    attention: Literal["fused", "plain"] = "fused"
+    layout: Layout = "channels_last"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "accumulate", "save_every", "show_every"):

@@ -54,6 +54,7 @@ class PriorRecipe:
         prediction: what the UNet learns to tell.
         null: share of the samples with the null text, for guidance and for photos without prompt.
         least: a word of the captions that occurs less often gets no token.
+        frozen_text: leave the text encoder as the weights that the training starts from have it.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -63,6 +64,7 @@ class PriorRecipe:
     prediction: Prediction = "v_prediction"
     null: float = 0.15
     least: int = 3
+    frozen_text: bool = False
 
 
 class PriorTask:
@@ -94,6 +96,7 @@ class PriorTask:
     def build(self) -> nn.Module:
         """The untrained UNet and text encoder."""
         text = build_text_encoder(self.recipe.text, len(self.tokenizer))
+        text.requires_grad_(not self.recipe.frozen_text)
         return nn.ModuleDict({"unet": build_unet(self.recipe.unet), "text_encoder": text})
 
     def sample(self, number: int) -> Batch:
