@@ -60,3 +60,17 @@ def test_sample_hands_on_the_running_estimate(schedule: Schedule) -> None:
 def test_sample_without_a_timestep_changes_nothing(schedule: Schedule) -> None:
     zt = torch.randn(1, 4, 2, 2)
     assert sample(schedule, zt, [], lambda z, t, z0_hat: z) is zt
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.25, 1.0])
+def test_sample_mixes_the_first_estimate_in(schedule: Schedule, mean: float) -> None:
+    start, times = torch.randn(2, 4, 3, 5), [700, 400, 100]
+
+    def model(z: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
+        return torch.tanh(z + t[0] / 1000)
+
+    alone = sample(schedule, start, times, model)
+    first = sample(schedule, start, times[:1], model)
+    assert not torch.allclose(alone, first)
+    out = sample(schedule, start, times, model, mean=mean)
+    torch.testing.assert_close(out, (1 - mean) * alone + mean * first)

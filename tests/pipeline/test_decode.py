@@ -7,7 +7,7 @@ import torch
 
 from unfade.diffusion.condition import decode
 from unfade.pipeline.decode import decode_bands
-from unfade.pipeline.denoise import Plan
+from unfade.pipeline.denoise import Plan, encode_tiles
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.overlap import weight
 from unfade.pipeline.picture import TensorPicture
@@ -22,7 +22,7 @@ def run(pipeline: RestorationPipeline, z0: torch.Tensor, size: tuple[int, int], 
     networks, picture = pipeline.networks, TensorPicture(torch.rand(len(z0), 3, *size))
     settings = DiffusionSettings(tile=tile, overlap=16)
     plan = Plan.of(picture, networks.base, settings)
-    return list(decode_bands(networks, z0, picture, plan, settings, lambda share: None))
+    return list(decode_bands(networks, z0, None, picture, plan, settings, lambda share: None))
 
 
 def test_decode_bands_is_the_plain_decoder_when_one_tile_is_enough(make_pipeline: Make) -> None:
@@ -58,3 +58,34 @@ def test_decode_bands_gives_every_row_once(make_pipeline: Make, height: int) -> 
     tops = [top for top, _ in bands]
     ends = [top + band.shape[2] for top, band in bands]
     assert tops == [0, *ends[:-1]] and ends[-1] == height
+
+
+@pytest.mark.parametrize("tile", [64, 512])
+def test_at_fidelity_1_a_latent_that_did_not_change_is_the_photo(
+    make_pipeline: Make, tile: int
+) -> None:
+    networks = make_pipeline().networks
+    image = torch.rand(2, 3, 100, 93)
+    picture, settings = TensorPicture(image), DiffusionSettings(fidelity=1, tile=tile, overlap=16)
+    plan = Plan.of(picture, networks.base, settings)
+    own = encode_tiles(networks, picture, plan, lambda share: None)
+    bands = list(decode_bands(networks, own, own, picture, plan, settings, lambda share: None))
+    torch.testing.assert_close(torch.cat([b for _, b in bands], 2), image, rtol=0, atol=1e-5)
+
+
+def test_fidelity_gives_back_its_share_of_what_the_autoencoder_loses(make_pipeline: Make) -> None:
+    pipeline = make_pipeline()
+    pipeline.register_modules(cfw=None)
+    networks, image = pipeline.networks, 0.4 + 0.2 * torch.rand(1, 3, 32, 32)
+    picture, z0 = TensorPicture(image), 0.1 * torch.randn(1, 4, 8, 8)
+    plan = Plan.of(picture, networks.base, DiffusionSettings())
+    own = encode_tiles(networks, picture, plan, lambda share: None)
+
+    def run(fidelity: float) -> torch.Tensor:
+        settings = DiffusionSettings(fidelity=fidelity)
+        bands = decode_bands(networks, z0, own, picture, plan, settings, lambda share: None)
+        return next(bands)[1]
+
+    plain = decode(networks.base.vae, z0)
+    expected = plain + 0.3 * (image - decode(networks.base.vae, own))
+    torch.testing.assert_close(run(0.3), expected.clamp(0, 1), rtol=0, atol=1e-5)

@@ -70,10 +70,13 @@ def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(
     networks, picture = pipeline.networks, TensorPicture(torch.rand(1, 3, 32, 32))
     calls: list[int] = []
     networks.base.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
-    for strength in (1.0, 0.5):
-        settings = DiffusionSettings(steps=1, strength=strength)
+    for strength, fidelity in ((1.0, 0.0), (0.5, 0.0), (1.0, 0.5)):
+        calls.clear()
+        settings = DiffusionSettings(steps=1, strength=strength, fidelity=fidelity)
         plan = Plan.of(picture, networks.base, settings)
-        out = denoise(
+        out, own = denoise(
             networks, picture, plan, settings, torch.randn(1, 4, 8, 8), lambda share: None
         )
-        assert out.shape == (1, 4, 8, 8) and len(calls) == int(strength < 1)
+        needed = strength < 1 or fidelity > 0
+        assert out.shape == (1, 4, 8, 8) and len(calls) == int(needed)
+        assert (own is not None) == needed

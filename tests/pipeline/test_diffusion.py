@@ -150,9 +150,9 @@ def test_guidance_moves_away_from_the_negative_prompt(make_pipeline: Make) -> No
 
 
 @SPACES
-def test_an_untrained_controlnet_and_cfw_change_nothing(make_pipeline: Make, space: str) -> None:
+def test_an_untrained_controlnet_changes_nothing(make_pipeline: Make, space: str) -> None:
     plain = make_pipeline(space=space, trained=False)
-    a = plain(photos(), damage(), settings=replace(FAST, fidelity=1.0)).images
+    a = plain(photos(), damage(), settings=FAST).images
     b = plain(1 - photos(), settings=FAST).images
     assert torch.equal(a, b)  # the photo is not seen, so it is the base model alone
 
@@ -211,6 +211,26 @@ def test_fidelity_draws_on_the_photo(make_pipeline: Make) -> None:
     pipeline, image = make_pipeline(), photos()
     outs = [pipeline(image, settings=replace(FAST, fidelity=w)).images for w in (0.0, 0.5, 1.0)]
     assert not torch.allclose(outs[0], outs[1]) and not torch.allclose(outs[1], outs[2])
+
+
+@SPACES
+def test_at_fidelity_1_a_photo_that_is_not_changed_comes_back(
+    make_pipeline: Make, space: str
+) -> None:
+    pipeline, image = make_pipeline(space=space), photos()
+    out = pipeline(image, settings=replace(FAST, strength=0.0, fidelity=1.0)).images
+    torch.testing.assert_close(out, image, rtol=0, atol=1e-5)
+
+
+def test_at_fidelity_1_many_steps_give_what_one_gives(make_pipeline: Make) -> None:
+    pipeline, image = make_pipeline(), photos()
+    settings = replace(FAST, strength=0.6, fidelity=1.0)
+    calls = count_calls(parts(pipeline).unet)
+    one, many = (pipeline(image, settings=replace(settings, steps=n)).images for n in (1, 4))
+    assert len(calls) == 2 and torch.equal(one, many)
+    loose = replace(settings, fidelity=0.0)
+    one, many = (pipeline(image, settings=replace(loose, steps=n)).images for n in (1, 4))
+    assert not torch.allclose(one, many, rtol=0, atol=1e-3)
 
 
 def test_fidelity_without_a_cfw_is_refused(make_pipeline: Make) -> None:

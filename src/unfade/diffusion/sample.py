@@ -13,25 +13,34 @@ from unfade.diffusion.schedule import Schedule, ddim_step, predict_z0, to_eps
 Model = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
-def sample(schedule: Schedule, zt: Tensor, times: Sequence[int], model: Model) -> Tensor:
+def sample(
+    schedule: Schedule, zt: Tensor, times: Sequence[int], model: Model, *, mean: float = 0.0
+) -> Tensor:
     """DDIM with eta 0: Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
 
     Stock samplers stop at the noise of timestep 0; here the clean estimate itself comes back,
-    so that one step is exactly one-step prediction.
+    so that one step is exactly one-step prediction. That is the mean of all that zt could come
+    from, which errs least; between it and a sample lie the estimates that err least for how much
+    they look like samples (arXiv 2107.02555, Theorem 3).
 
     Args:
         zt: (N, C, h, w), the latent at the first timestep.
         times: falling timesteps; without one, zt comes back.
         model: predicts.
+        mean: 0..1, the share of the first timestep's z0_hat in what comes back.
 
     Returns:
         z0, (N, C, h, w), in zt's precision.
     """
     z0_hat: Tensor | None = None
+    first: Tensor | None = None
     for i, now in enumerate(times):
         t = torch.full((len(zt),), now, device=zt.device)
         eps = to_eps(schedule, model(zt, t, z0_hat).to(zt.dtype), zt, t)
         z0_hat = predict_z0(schedule, zt, eps, t)
+        first = z0_hat if first is None else first
         if i + 1 < len(times):
             zt = ddim_step(schedule, zt, eps, t, torch.full_like(t, times[i + 1]))
-    return zt if z0_hat is None else z0_hat
+    if z0_hat is None or first is None:
+        return zt
+    return z0_hat if mean == 0 else torch.lerp(z0_hat, first, mean)

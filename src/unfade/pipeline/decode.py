@@ -18,13 +18,17 @@ Band = tuple[int, Tensor]  # the first row, and (N, 3, h, W) in [0, 1]
 
 
 def decode_bands(
-    networks: Networks, z0: Tensor, picture: Picture, plan: Plan, settings: DiffusionSettings,
-    tick: Tick,
+    networks: Networks, z0: Tensor, own: Tensor | None, picture: Picture, plan: Plan,
+    settings: DiffusionSettings, tick: Tick,
 ) -> Iterator[Band]:  # fmt: skip
     """Decodes a latent; what is held as pixels at any time is one row of tiles.
 
+    What the autoencoder loses of the photo is given back by fidelity: at 1, where the latent is
+    the photo's own, the photo itself comes out, and what differs from it is what was changed.
+
     Args:
         z0: (N, C, h, w), scaled.
+        own: (N, C, h, w), the photo's own latent; not looked at where fidelity is 0.
         picture: what z0 restores: it lends the CFW its features, and its colours.
         tick: called with the share that is done.
 
@@ -40,7 +44,7 @@ def decode_bands(
         band = torch.cat([band, band.new_zeros(*band.shape[:2], missing, width)], 2)
         for j in range(0, len(grid.cols), networks.at_once):
             tiles = [(row, col) for col in grid.cols[j : j + networks.at_once]]
-            values = _decode(networks, z0, picture, tiles, settings).float().cpu()
+            values = _decode(networks, z0, own, picture, tiles, settings).float().cpu()
             for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
                 band[..., tile[1].slice] += weight(tile) * value
         ready = (grid.rows[i + 1].start if i + 1 < len(grid.rows) else row.stop) - top
@@ -51,7 +55,7 @@ def decode_bands(
 
 
 def _decode(
-    networks: Networks, z0: Tensor, picture: Picture, tiles: list[Tile],
+    networks: Networks, z0: Tensor, own: Tensor | None, picture: Picture, tiles: list[Tile],
     settings: DiffusionSettings,
 ) -> Tensor:  # fmt: skip
     """Some tiles of pixels, (their number * N, 3, h, w), about [0, 1]."""
@@ -61,19 +65,26 @@ def _decode(
         (..., slice(y.start // scale, y.stop // scale), slice(x.start // scale, x.stop // scale))
         for y, x in regions
     ]
-    z = torch.cat([z0[cut] for cut in cuts]).to(networks.dtype)
+    vae, fidelity = networks.base.vae, settings.fidelity
     images = torch.cat([read_padded(picture, *region)[0] for region in regions])
     images = images.to(networks.device)
     with networks.inference():
         features: list[Tensor] = []
-        if networks.cfw is not None and settings.fidelity > 0:
-            features = encoder_features(networks.base.vae, images.to(networks.dtype))
-        out = decode_fused(networks.base.vae, networks.cfw, z, features, settings.fidelity)
+        if networks.cfw is not None and fidelity > 0:
+            features = encoder_features(vae, images.to(networks.dtype))
+
+        def decoded(latent: Tensor) -> Tensor:
+            z = torch.cat([latent[cut] for cut in cuts]).to(networks.dtype)
+            return decode_fused(vae, networks.cfw, z, features, fidelity).float()
+
+        out = decoded(z0)
+        if own is not None and fidelity > 0:
+            out = out + fidelity * (images - decoded(own))
     with torch.inference_mode():
         if settings.colour_fix == "wavelet":
-            out = wavelet_fix(out.float(), images)
+            out = wavelet_fix(out, images)
         elif settings.colour_fix == "adain":
-            out = adain_fix(out.float(), images)
+            out = adain_fix(out, images)
     return out
 
 

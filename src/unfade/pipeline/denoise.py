@@ -181,7 +181,7 @@ class Denoiser:
 def denoise(
     networks: Networks, picture: Picture, plan: Plan, settings: DiffusionSettings, noise: Tensor,
     tick: Tick,
-) -> Tensor:  # fmt: skip
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The restored latent of a photo.
 
     Args:
@@ -189,22 +189,24 @@ def denoise(
         tick: called with the share that is done.
 
     Returns:
-        z0, (N, C, h, w), scaled, float32, on the networks' device.
+        z0, (N, C, h, w), scaled, float32, on the networks' device, and the photo's own latent,
+        which is None where nothing needs it.
     """
     schedule = networks.schedule
     times = timesteps(settings.steps, settings.strength, schedule.steps)
-    latent = None
-    if networks.kind.space == "latent" or settings.strength < 1:
-        latent = encode_tiles(networks, picture, plan, lambda share: tick(0.1 * share))
+    if settings.fidelity == 1:
+        times = times[:1]  # nothing of the later ones would be seen
+    own = None
+    if networks.kind.space == "latent" or settings.strength < 1 or settings.fidelity > 0:
+        own = encode_tiles(networks, picture, plan, lambda share: tick(0.1 * share))
     noise = noise.to(networks.device)
     zt = noise
-    if latent is not None and settings.strength < 1:
+    if own is not None and settings.strength < 1:
         first = torch.full((len(noise),), times[0] if times else -1, device=networks.device)
-        zt = q_sample(schedule, latent, noise, first) if times else latent
-    if networks.kind.space == "pixel":
-        latent = None
+        zt = q_sample(schedule, own, noise, first) if times else own
     text = embed_prompts(networks, settings)
-    model = Denoiser(networks, picture, plan, settings, latent, text)
+    shown = own if networks.kind.space == "latent" else None
+    model = Denoiser(networks, picture, plan, settings, shown, text)
     done = 0
 
     def counted(zt: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
@@ -215,4 +217,4 @@ def denoise(
         return out
 
     with torch.inference_mode():
-        return sample(schedule, zt, times, counted)
+        return sample(schedule, zt, times, counted, mean=settings.fidelity), own

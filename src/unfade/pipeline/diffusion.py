@@ -149,9 +149,11 @@ class RestorationPipeline(DiffusionPipeline):
         report: Tick = tick or _ignore
         plan = Plan.of(picture, networks.base, settings)
         noise = _noise(networks, picture, plan, settings.seed, variant)
-        z0 = denoise(networks, picture, plan, settings, noise, lambda share: report(0.7 * share))
+        latents = denoise(
+            networks, picture, plan, settings, noise, lambda share: report(0.7 * share)
+        )
         yield from decode_bands(
-            networks, z0, picture, plan, settings, lambda share: report(0.7 + 0.3 * share)
+            networks, *latents, picture, plan, settings, lambda share: report(0.7 + 0.3 * share)
         )
 
 

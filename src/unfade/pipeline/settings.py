@@ -23,7 +23,9 @@ class DiffusionSettings:
             pass, and only where the two prompts differ.
         self_condition: 0..1, the share of the condition that the running estimate takes over
             from the second step on (IIDE at sampling time).
-        fidelity: 0..1, 1 = most faithful; the weight of controllable feature wrapping.
+        fidelity: 0..1, 1 = most faithful: the weight of controllable feature wrapping, of the
+            mean of all likely results beside the sampled one, and of what the autoencoder loses of
+            the photo, which is given back.
         colour_fix: take the broad colours of the input, where they can be trusted.
         keep_luminance: take nothing but chroma from the model.
         seed: of the noise, >= 0.
