@@ -116,6 +116,27 @@ def test_timesteps_of_photos_with_colours_are_early_when_the_recipe_asks_for_it(
         assert int(other["t"]) == (t if one["gray"] else 2 * t // 5)
 
 
+def test_draws_are_as_many_samples_of_the_same_photo(
+    make_diffusion_task: MakeTask, make_controlnet: MakeTask, tmp_path: Path
+) -> None:
+    one, three = (make_diffusion_task("controlnet", draws=n) for n in (1, 3))
+    alone, sample = one.sample(0), three.sample(0)
+    for key in ("noise", "t", "swap"):
+        assert sample[key].shape == (3, *alone[key].shape)
+        assert torch.equal(sample[key][0], alone[key])
+    assert not torch.equal(sample["noise"][0], sample["noise"][1])
+    batch = {k: torch.stack([three.sample(n)[k] for n in range(2)]) for k in sample}
+    controlnet = make_controlnet()
+    together = three.loss(controlnet, batch)[0]
+    apart = [
+        one.loss(controlnet, {k: v[:, i] if k in ("noise", "t", "swap") else v
+                              for k, v in batch.items()})[0]
+        for i in range(3)
+    ]  # fmt: skip
+    torch.testing.assert_close(together, torch.stack(apart).mean())
+    assert three.show(controlnet, tmp_path / "sheet.png")["shown_loss"] > 0
+
+
 def test_checkpointing_changes_no_gradient(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, base: Base
 ) -> None:
@@ -157,6 +178,8 @@ def test_task_refuses_a_p_iide_that_is_no_probability(make_diffusion_task: MakeT
         make_diffusion_task("controlnet", late=-0.1)
     with pytest.raises(UsageError, match="early"):
         make_diffusion_task("controlnet", early=2.0)
+    with pytest.raises(UsageError, match="draws"):
+        make_diffusion_task("controlnet", draws=0)
 
 
 def test_task_refuses_widths_that_do_not_reach_the_latent(make_diffusion_task: MakeTask) -> None:

@@ -24,6 +24,7 @@ RECIPES = {
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "prior_first": PriorRecipe,
     "controlnet": ControlnetRecipe, "controlnet_first": ControlnetRecipe,
+    "controlnet_second": ControlnetRecipe,
     "ablation": ControlnetRecipe, "without_iide": ControlnetRecipe,
     "cfw_first": CfwRecipe, "cfw": CfwRecipe,
 }  # fmt: skip

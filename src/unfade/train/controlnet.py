@@ -51,6 +51,8 @@ class ControlnetRecipe:
             there anyway: colours are decided in it, and one-step prediction starts from it.
         early: share of the photos that keep their colours which get a timestep from the first two
             fifths instead: what has been mended or enlarged before is restored from there.
+        draws: noises and timesteps for each degraded photo of a batch: degrading and mending it
+            can cost more than a pass of the networks.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -62,6 +64,7 @@ class ControlnetRecipe:
     p_iide: float = 0.5
     late: float = 0.0
     early: float = 0.0
+    draws: int = 1
 
 
 class ControlnetTask:
@@ -73,8 +76,8 @@ class ControlnetTask:
         progress: called with the number of photos whose latents are there.
 
     Raises:
-        UsageError: p_iide, late or early is no probability, the widths do not fit the autoencoder,
-            or what `Restorations` refuses.
+        UsageError: p_iide, late or early is no probability, there are no draws, the widths do not
+            fit the autoencoder, or what `Restorations` refuses.
     """
 
     def __init__(
@@ -85,6 +88,8 @@ class ControlnetTask:
             share = float(getattr(recipe, name))
             if not 0 <= share <= 1:
                 raise UsageError(f"{name} = {share}", "0 to 1", "try 0.5")
+        if recipe.draws < 1:
+            raise UsageError(f"draws = {recipe.draws}", "1 or more", "try 1")
         halvings = base.downscale.bit_length() - 1
         if recipe.space == "pixel" and len(recipe.widths) != halvings + 1:
             got, fix = f"widths = {recipe.widths}", "change them in the recipe"
@@ -107,38 +112,48 @@ class ControlnetTask:
         )
 
     def sample(self, number: int) -> Batch:
-        """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps."""
-        seed = self.recipe.loop.seed
-        sample = self.pairs.sample(number)
-        rng = generator(seed, "noise", number)
-        sample["noise"] = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
-        t = int(rng.integers(self.schedule.steps))
-        sample["t"] = torch.tensor(self._timestep(t, number, gray=bool(sample["gray"])))
-        swap = generator(seed, "swap", number).random() >= self.recipe.p_iide
-        return sample | {"swap": torch.tensor(swap)}
+        """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps.
 
-    def _timestep(self, t: int, number: int, *, gray: bool) -> int:
-        """The timestep drawn for a sample, or for its share an early or a late one instead."""
-        seed = self.recipe.loop.seed
-        if not gray and generator(seed, "early", number).random() < self.recipe.early:
-            return 2 * t // 5
-        if generator(seed, "late", number).random() < self.recipe.late:
-            return self.schedule.steps - 1 - t // 10
-        return t
+        With more than one draw, these three have a dimension more in front.
+        """
+        sample = self.pairs.sample(number)
+        drawn = [self._draw(number, i, sample) for i in range(self.recipe.draws)]
+        if len(drawn) == 1:
+            return sample | drawn[0]
+        return sample | {key: torch.stack([one[key] for one in drawn]) for key in drawn[0]}
+
+    def _draw(self, number: int, draw: int, sample: Batch) -> Batch:
+        """Noise, timestep and swap of one draw."""
+
+        def stream(name: str) -> np.random.Generator:
+            return generator(self.recipe.loop.seed, f"{name} {draw}" if draw else name, number)
+
+        rng = stream("noise")
+        noise = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
+        t = int(rng.integers(self.schedule.steps))
+        if not sample["gray"] and stream("early").random() < self.recipe.early:
+            t = 2 * t // 5
+        elif stream("late").random() < self.recipe.late:
+            t = self.schedule.steps - 1 - t // 10
+        swap = stream("swap").random() >= self.recipe.p_iide
+        return {"noise": noise, "t": torch.tensor(t), "swap": torch.tensor(swap)}
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Eq. 2 with IIDE's conditions; the share of samples that swapped."""
         base, controlnet = self.pairs.place(batch["z0"].device), cast(ControlNetModel, model)
-        z0, noise, t = batch["z0"], batch["noise"], batch["t"]
-        zt = q_sample(self.schedule, z0, noise, t)
+        z0, noise, t, swap = (batch[key] for key in ("z0", "noise", "t", "swap"))
         condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
-        noised = Noised(zt, t, self.pairs.text(batch), condition)
-        condition = swap_conditions(
-            base, self.schedule, controlnet, self.kind, noised, batch["swap"]
-        )
+        text = self.pairs.text(batch)
+        draws = self.recipe.draws
+        if draws > 1:
+            noise, t, swap = (x.flatten(0, 1) for x in (noise, t, swap))  # (N draws, ...)
+            z0, text, condition = (x.repeat_interleave(draws, 0) for x in (z0, text, condition))
+        zt = q_sample(self.schedule, z0, noise, t)
+        noised = Noised(zt, t, text, condition)
+        condition = swap_conditions(base, self.schedule, controlnet, self.kind, noised, swap)
         output = predict(base.unet, controlnet, zt, t, noised.text, condition).float()
         loss = F.mse_loss(output, target(self.schedule, z0, noise, t))
-        return loss, {"swapped": float(batch["swap"].float().mean())}
+        return loss, {"swapped": float(swap.float().mean())}
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Held-out photos: degraded, restored, clean; the loss on these, and PSNR, dB."""
@@ -150,9 +165,10 @@ class ControlnetTask:
             loss = self.loss(model, whole | {"swap": torch.zeros_like(whole["swap"])})[0]
         batch = {k: v[:_SHOWN] for k, v in whole.items()}
         condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        noise = batch["noise"] if self.recipe.draws == 1 else batch["noise"][:, 0]
         made = sample_z0(
-            self.schedule, self.base.unet, controlnet, batch["noise"], self.pairs.text(batch),
-            condition, steps=_STEPS,
+            self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,
+            steps=_STEPS,
         )  # fmt: skip
         with torch.no_grad():
             out = decode(self.base.vae, made).float().clamp(0, 1)  # (N, 3, H, W)
