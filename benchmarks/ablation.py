@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -73,10 +74,13 @@ def inputs(out: Path, files: list[Path], size: int, task: Task) -> None:
 
 def restore(out: Path, method: str, restorer: Restorer, strength: float, task: Task) -> None:
     """What a method makes of the inputs of a task."""
+    how: dict[str, Any] = {"task": task, "strength": strength}
+    if strength > 0:
+        how["reach"] = "all"
     for path in sorted((out / task / "input").glob("*.png")):
         keep(
             out / task / method / path.name,
-            lambda path=path: whole(restorer.restore(path, task=task, strength=strength).image),
+            lambda path=path: whole(restorer.restore(path, **how).image),
         )
 
 

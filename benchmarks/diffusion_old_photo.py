@@ -26,7 +26,7 @@ from unfade.degrade import degrade
 from unfade.eval.classical import classical
 from unfade.eval.images import Image
 from unfade.eval.summary import Summary
-from unfade.options import Auto
+from unfade.options import REACHES, Auto, Reach
 from unfade.rng import generator
 
 METRICS = ("psnr", "ssim", "gmsd", "alignment", "niqe", "patch-fd", "patch-kd")
@@ -47,13 +47,18 @@ def old_school(restorer: Restorer, path: Path) -> Image:
 
 
 def diffused(
-    restorer: Restorer, strength: float | Auto, fidelity: float | Auto, steps: int, seed: int
+    restorer: Restorer,
+    strength: float | Auto,
+    fidelity: float | Auto,
+    reach: Reach,
+    steps: int | Auto,
+    seed: int,
 ) -> Callable[[Path], Image]:
     """A method by the diffusion model."""
 
     def method(path: Path) -> Image:
         out = restorer.restore(
-            path, strength=strength, fidelity=fidelity, steps=steps, seed=seed
+            path, strength=strength, fidelity=fidelity, reach=reach, steps=steps, seed=seed
         )  # fmt: skip
         return whole(out.image)
 
@@ -94,22 +99,26 @@ def verdict(found: Summary, variants: list[str]) -> None:
 @click.option("--level", default="moderate")
 @click.option("--strength", default="auto,0.2,0.4", help="With commas between several.")
 @click.option("--fidelity", default="0.5,1")
-@click.option("--steps", default=20)
+@click.option("--reach", default="damage", type=click.Choice(REACHES))
+@click.option("--steps", default="auto")
 def main(
     data: Path, out: Path, preset: str, count: int, size: int, seed: int, level: str,
-    strength: str, fidelity: str, steps: int,
+    strength: str, fidelity: str, reach: Reach, steps: str,
 ) -> None:  # fmt: skip
-    settings = {"size": size, "seed": seed, "level": level, "steps": steps, "count": count}
+    settings = {
+        "size": size, "seed": seed, "level": level, "reach": reach, "steps": steps, "count": count
+    }  # fmt: skip
     begin(out, settings, preset)
     restorer = Restorer.from_pretrained(preset)
     methods: dict[str, Callable[[Path], Image]] = {
         "classical": lambda path: old_school(restorer, path),
         FIRST: lambda path: whole(restorer.restore(path, strength=0).image),
     }
+    taken = "auto" if steps == "auto" else int(steps)
     for s in strength.split(","):
         for f in fidelity.split(","):
             methods[f"strength {s}, fidelity {f}"] = diffused(
-                restorer, number(s), number(f), steps, seed
+                restorer, number(s), number(f), reach, taken, seed
             )
     files = picked(data, count)
     for path in files:

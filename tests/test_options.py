@@ -70,6 +70,9 @@ SR = {"task": "super-resolution"}
         ({"strength": 0, "prompt": "a dress"}, "strength 0"),
         ({"strength": 0, "variants": 2}, "strength 0"),
         ({"strength": 0, "fidelity": 1.0}, "strength 0"),
+        ({"strength": 0, "reach": "all"}, "strength 0"),
+        ({"task": "colorize", "reach": "damage"}, "leave the reach out"),
+        (SR | {"reach": "damage"}, "leave the reach out"),
     ],
 )
 def test_options_that_mean_nothing_for_a_task_are_refused_with_a_way_out(
@@ -88,6 +91,13 @@ def test_diffusion_is_asked_for_when_the_first_stage_cannot_do_it() -> None:
     for values in ({"strength": 0.1}, {"task": "colorize"}, SR | {"steps": 4}, {"prompt": "red"},
                    {"steps": 4}, {"variants": 2}, {"fidelity": 0.5}):  # fmt: skip
         assert make(**values).asks_diffusion
+
+
+def test_model_reaches_the_damage_of_old_photos_and_all_of_others() -> None:
+    assert make().within_damage and make(reach="damage").within_damage
+    for values in ({"reach": "all"}, SR, SR | {"reach": "all"}, {"task": "colorize"}):
+        assert not make(**values).within_damage
+        assert make(**values).record(threshold=0.5, mask_sha256=None)["reach"] == "all"
 
 
 def test_tone_is_mended_by_default_when_the_photo_is_old() -> None:

@@ -13,7 +13,7 @@ from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.inputs import harden, load, share_of
 from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, versions
-from unfade.options import MAX_PIXELS, TASKS, Auto, RestoreOptions, Task, Tone
+from unfade.options import MAX_PIXELS, TASKS, Auto, Reach, RestoreOptions, Task, Tone
 from unfade.types import Progress, Restored
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class Restorer:
         colours: Sequence[tuple[str | Path, str]] = (),
         fidelity: float | Auto = "auto",
         strength: float | Auto = "auto",
+        reach: Reach | None = None,
         steps: int | Auto = "auto",
         seed: int = 0,
         variants: int = 1,
@@ -167,8 +168,9 @@ class Restorer:
         options = RestoreOptions(
             task=task, mask=_mask_option(mask), only_damage=only_damage, tone=tone, prompt=prompt,
             negative_prompt=negative_prompt, guidance=guidance, self_condition=self_condition,
-            scale=scale, colour_regions=regions, fidelity=fidelity, strength=strength, steps=steps,
-            seed=seed, variants=variants, tile=tile, threshold=threshold, max_pixels=max_pixels,
+            scale=scale, colour_regions=regions, fidelity=fidelity, strength=strength, reach=reach,
+            steps=steps, seed=seed, variants=variants, tile=tile, threshold=threshold,
+            max_pixels=max_pixels,
         )  # fmt: skip
         return self.run(photo, options, progress=progress)
 

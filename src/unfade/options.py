@@ -15,9 +15,11 @@ from unfade.manifest import Value
 Task = Literal["old-photo", "super-resolution", "colorize"]
 Tone = Literal["auto", "keep"]
 Auto = Literal["auto"]
+Reach = Literal["damage", "all"]
 
 TASKS: tuple[Task, ...] = ("old-photo", "super-resolution", "colorize")
 TONES = ("auto", "keep")
+REACHES = ("damage", "all")
 
 #: More pixels than this are refused before anything is decoded.
 MAX_PIXELS = 300_000_000
@@ -31,7 +33,7 @@ GUIDANCE = 4.0
 
 #: Options that only the diffusion model can obey.
 _DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps", "variants",
-              "fidelity")  # fmt: skip
+              "fidelity", "reach")  # fmt: skip
 #: Options that a task does not know, and why.
 _FOREIGN = {
     "old-photo": {
@@ -77,6 +79,9 @@ class RestoreOptions:
             That is 0 for colorize, which keeps the luminance anyway: more takes its colours away.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
             colouring does not allow; "auto": by the damage that is measured.
+        reach: where the result of the diffusion model is taken: "damage", in the (feathered) mask,
+            so that the rest is the first stage's, or "all". None is "damage" for old photos; the
+            other tasks know "all" alone.
         steps: of the diffusion model; 1 is one-step prediction; "auto": as many as its preset
             asks for, else 20.
         seed: of its noise, >= 0.
@@ -104,6 +109,7 @@ class RestoreOptions:
     colour_regions: tuple[ColourRegion, ...] = ()
     fidelity: float | Auto = "auto"
     strength: float | Auto = "auto"
+    reach: Reach | None = None
     steps: int | Auto = "auto"
     seed: int = 0
     variants: int = 1
@@ -119,6 +125,8 @@ class RestoreOptions:
         _check_choice("task", self.task, TASKS)
         if self.tone is not None:
             _check_choice("tone", self.tone, TONES)
+        if self.reach is not None:
+            _check_choice("reach", self.reach, REACHES)
         if isinstance(self.mask, str) and self.mask not in ("auto", "none"):
             got = f"mask {self.mask!r}"
             raise UsageError(got, "'auto', 'none' or a Path", "give a file as a pathlib.Path")
@@ -166,6 +174,9 @@ class RestoreOptions:
         if self.guidance is not None and not self.prompted:
             fix = "add a prompt or a negative prompt, or leave guidance out"
             raise UsageError(f"guidance {self.guidance} without a prompt", "a prompt", fix)
+        if self.reach == "damage" and self.task != "old-photo":
+            got = f"reach 'damage' with task {self.task!r}"
+            raise UsageError(got, "'all': the whole photo is asked for", "leave the reach out")
         if self.strength == 0 and self.task == "colorize":
             got = f"strength 0 with task {self.task!r}"
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
@@ -212,6 +223,11 @@ class RestoreOptions:
         return "none" if self.task == "super-resolution" else self.mask
 
     @property
+    def within_damage(self) -> bool:
+        """Whether the diffusion model's result is taken in the damage alone."""
+        return self.task == "old-photo" and self.reach != "all"
+
+    @property
     def mends_tone(self) -> bool:
         """Whether faded tone and cast are mended."""
         return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
@@ -247,6 +263,7 @@ class RestoreOptions:
             "colour_sha256": [*colour_sha256],
             "fidelity": self.fidelity,
             "strength": self.strength,
+            "reach": "damage" if self.within_damage else "all",
             "steps": self.steps,
             "seed": self.seed,
             "variants": self.variants,

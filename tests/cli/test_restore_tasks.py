@@ -180,7 +180,7 @@ def test_measured_damage_decides_when_nothing_is_asked_for(
     tiles = rng.integers(40, 210, (16, 20, 3)).repeat(4, 0).repeat(4, 1)  # sharp and clean
     cv2.imwrite(str(tmp_path / "sharp.png"), tiles.astype(np.uint8))
     paths = [tmp_path / "sharp.png", make_photo("blurred.png")]
-    assert restore(*paths, "-o", tmp_path / "out", "--mask", "none") == 0
+    assert restore(*paths, "-o", tmp_path / "out", "--mask", "none", "--reach", "all") == 0
     first, second = capfd.readouterr().out.splitlines()
     assert "no diffusion needed" in first and "diffusion at strength 0." in second
     strengths = [

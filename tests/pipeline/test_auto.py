@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unfade.convert import from_array
 from unfade.imaging import Photo
 from unfade.models.presets import Defaults
-from unfade.options import RestoreOptions
+from unfade.options import REACHES, RestoreOptions
 from unfade.pipeline import auto
 from unfade.pipeline.auto import Damage, effort, measure
 
@@ -92,19 +92,25 @@ def test_any_size_and_a_flat_photo_can_be_measured(size: tuple[int, int]) -> Non
 def test_more_damage_never_gives_less_strength_or_more_fidelity(
     a: float, b: float, c: float, x: float, y: float, z: float
 ) -> None:
-    less = effort(RestoreOptions(), Damage(min(a, x), min(b, y), min(c, z)), cfw=True)
-    more = effort(RestoreOptions(), Damage(max(a, x), max(b, y), max(c, z)), cfw=True)
-    assert 0 <= less.strength <= more.strength <= auto.MOST_STRENGTH["old-photo"]
-    assert 1 >= less.fidelity >= more.fidelity >= auto.LEAST_FIDELITY
+    for reach in REACHES:
+        options = RestoreOptions(reach=reach)
+        less = effort(options, Damage(min(a, x), min(b, y), min(c, z)), cfw=True)
+        more = effort(options, Damage(max(a, x), max(b, y), max(c, z)), cfw=True)
+        assert 0 <= less.strength <= more.strength <= auto.MOST_STRENGTH["old-photo"]
+        assert 1 >= less.fidelity >= more.fidelity >= auto.LEAST_FIDELITY
 
 
-def test_photo_that_is_hardly_damaged_is_not_touched() -> None:
-    damage = Damage(auto.SHARE[0] * 1.1, auto.GRAIN[0], auto.BLUR[0])
-    assert effort(RestoreOptions(), damage, cfw=True).strength == 0
-    assert (
-        effort(RestoreOptions(), Damage(share=1), cfw=True).strength
-        == auto.MOST_STRENGTH["old-photo"]
-    )
+def test_photo_that_is_hardly_damaged_is_not_touched_everywhere() -> None:
+    damage, options = Damage(auto.SHARE[0] * 1.1, auto.GRAIN[0], auto.BLUR[0]), RestoreOptions()
+    everywhere = replace(options, reach="all")
+    assert effort(everywhere, damage, cfw=True).strength == 0
+    most = auto.MOST_STRENGTH["old-photo"]
+    assert effort(everywhere, Damage(share=1), cfw=True).strength == most
+    assert effort(options, damage, cfw=True).strength == most
+
+
+def test_photo_without_damage_is_left_alone_where_the_model_reaches_damage_only() -> None:
+    assert effort(RestoreOptions(), Damage(0.0, 1.0, 1.0), cfw=True).strength == 0
 
 
 def test_options_go_before_the_measure() -> None:

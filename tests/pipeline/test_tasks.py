@@ -69,9 +69,43 @@ def test_old_photo_keeps_size_depth_and_channels(
     run: Run, make_photo: MakePhoto, make_mask: MakeMask, gray: bool, depth: int
 ) -> None:
     photo = make_photo(gray=gray, depth=depth)
-    (out,) = run(photo, make_mask())
-    assert out.native.shape == photo.native.shape and out.native.dtype == photo.native.dtype
-    assert (out.native != photo.native).mean() > 0.5
+    for reach in ("damage", "all"):
+        (out,) = run(photo, make_mask(), reach=reach)
+        assert out.native.shape == photo.native.shape and out.native.dtype == photo.native.dtype
+        assert (out.native != photo.native).mean() > 0.5
+
+
+def test_model_has_a_say_in_the_damage_alone(
+    run: Run, mender: Mender, make_photo: MakePhoto, make_mask: MakeMask
+) -> None:
+    photo, mask = make_photo(100, 70), make_mask(100, 70)
+    mended = mender.mend(
+        photo, mask, only_damage=False, tone="auto", tile=1024, threshold=0.5
+    ).native
+    (within,) = run(photo, mask)
+    (whole,) = run(photo, mask, reach="all")
+    weight = weight_rows(mask, 0.5, slice(0, 100))
+    np.testing.assert_array_equal(within.native[weight == 0], mended[weight == 0])
+    np.testing.assert_allclose(within.native[weight == 1], whole.native[weight == 1], atol=1)
+    assert (within.native != mended).any(2)[weight == 1].mean() > 0.9
+    assert (whole.native != mended).any(2)[weight == 0].mean() > 0.9
+
+
+@pytest.mark.parametrize("only_damage", [False, True])
+def test_model_is_not_asked_where_there_is_no_damage(
+    run: Run, mender: Mender, make_photo: MakePhoto, only_damage: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    photo, empty = make_photo(64, 48), np.zeros((64, 48), np.uint8)
+    outs = run(photo, empty, variants=2, only_damage=only_damage)
+    expected = photo
+    if not only_damage:
+        expected = mender.mend(
+            photo, empty, only_damage=False, tone="auto", tile=1024, threshold=0.5
+        )
+    assert len(outs) == 2 and "reach 'all'" in caplog.text
+    for out in outs:
+        np.testing.assert_array_equal(out.native, expected.native)
 
 
 @pytest.mark.parametrize("task", ["old-photo", "colorize"])
@@ -260,14 +294,17 @@ def test_result_that_is_too_large_is_refused_before_any_work(
         run(make_photo(), task="super-resolution", max_pixels=64 * 80)
 
 
-def test_variants_differ_and_the_first_is_the_only_one(run: Run, make_photo: MakePhoto) -> None:
+def test_variants_differ_and_the_first_is_the_only_one(
+    run: Run, make_photo: MakePhoto, make_mask: MakeMask
+) -> None:
     photo = make_photo()
     for task in ("old-photo", "colorize", "super-resolution"):
-        first, second = run(photo, task=task, variants=2)
-        (alone,) = run(photo, task=task)
+        mask = make_mask() if task == "old-photo" else None
+        first, second = run(photo, mask, task=task, variants=2)
+        (alone,) = run(photo, mask, task=task)
         np.testing.assert_array_equal(first.native, alone.native)
         assert (first.native != second.native).any()
-        (again,) = run(photo, task=task, seed=1)
+        (again,) = run(photo, mask, task=task, seed=1)
         assert (again.native != alone.native).any()
 
 

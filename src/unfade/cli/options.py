@@ -11,7 +11,7 @@ import click
 
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
-from unfade.options import GUIDANCE, MAX_PIXELS, MIN_TILE, SCALE, RestoreOptions
+from unfade.options import GUIDANCE, MAX_PIXELS, MIN_TILE, REACHES, SCALE, RestoreOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -180,6 +180,12 @@ def sampling_options(command: F) -> F:
             show_default=True,
             metavar="auto|F",
             help="0..1, 1 = most faithful. auto: the less damage, the more; 0 where it colours.",
+        ),
+        click.option(
+            "--reach",
+            type=click.Choice(REACHES),
+            help="Where the diffusion model's result is taken: in the damage, or everywhere.  "
+            "[default: damage for old photos, else all]",
         ),
         click.option(
             "--strength",

@@ -96,26 +96,28 @@ def effort(
     """
     defaults = defaults or Defaults()
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
-    strength, fidelity = _by_damage(options, damage.severity, cfw, defaults)
+    strength, fidelity = _by_damage(options, damage, cfw, defaults)
     paler = 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
     return Effort(strength, fidelity, steps, defaults.draws.get(options.task, 1), paler)
 
 
 def _by_damage(
-    options: RestoreOptions, severity: float, cfw: bool, defaults: Defaults
+    options: RestoreOptions, damage: Damage, cfw: bool, defaults: Defaults
 ) -> tuple[float, float]:
     """Strength and fidelity, as asked for or by the damage."""
     strength = most_strength(options.task, defaults)
     if options.strength != "auto":
         strength = float(options.strength)
+    elif options.within_damage:
+        strength = strength if damage.share > 0 else 0.0
     elif options.task == "old-photo":
-        strength = round(strength * severity, 3)
+        strength = round(strength * damage.severity, 3)
         strength = strength if strength >= LEAST_STRENGTH else 0.0
     if options.fidelity != "auto":
         return strength, float(options.fidelity)
     if options.task == "colorize" or not cfw:  # a CFW is faithful to what it sees: gray
         return strength, 0.0
-    return strength, round(1 - (1 - LEAST_FIDELITY) * severity, 3)
+    return strength, round(1 - (1 - LEAST_FIDELITY) * damage.severity, 3)
 
 
 def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:

@@ -82,6 +82,12 @@ class Work:
         if damaged or self._mends_tone or self.options.task == "old-photo":
             seen = self._first_stage()
         holes = hole_map(self.mask, self.limit) if damaged and self.mask is not None else None
+        if self.options.within_damage and holes is None:
+            logger.warning(
+                "no damage was found, so the diffusion model has nothing to do; "
+                "reach 'all' gives it the whole photo"
+            )
+            return [self._kept(seen)] * self.options.variants
         restore = self._coloured if self.options.task == "colorize" else self._restored
         return [restore(seen, holes, i) for i in range(self.options.variants)]
 
@@ -97,6 +103,10 @@ class Work:
             progress=lambda stage, share: self.progress(stage, _FIRST * share),
         )  # fmt: skip
 
+    def _kept(self, seen: Photo) -> Photo:
+        """What stands where the model's result is not taken."""
+        return self.photo if self.options.only_damage else seen
+
     def _restored(self, seen: Photo, holes: Mask | None, variant: int) -> Photo:
         """An old photo.
 
@@ -104,10 +114,12 @@ class Work:
             seen: what the model is shown.
             holes: (H, W) uint8, 255 = the model is told that nothing is left there.
         """
-        out = self.photo.blank()
+        within = self.options.within_damage or self.options.only_damage
+        kept = self._kept(seen) if within else None
+        out = (kept or self.photo).blank()
         tick = self._ticker(variant, self.options.variants)
         for rows, band in self._bands(PhotoPicture(seen, holes), variant, tick):
-            self._put(out, rows, band)
+            self._put(out, rows, band, kept)
         return out
 
     def _coloured(self, seen: Photo, holes: Mask | None, variant: int) -> Photo:
@@ -125,7 +137,8 @@ class Work:
         for top in range(0, seen.height, _ROWS):
             rows = slice(top, min(top + _ROWS, seen.height))
             light = photo.read(rows, slice(0, seen.width))  # (1, 3, n, W)
-            self._put(out, rows, with_chroma(found.rows(light, rows, seen.height), light))
+            kept = self.photo if self.options.only_damage else None
+            self._put(out, rows, with_chroma(found.rows(light, rows, seen.height), light), kept)
         return out
 
     def _chroma(self, small: Picture, draw: int) -> Tensor:
@@ -177,12 +190,12 @@ class Work:
             overlap=min(_OVERLAP, tile // 2),
         )
 
-    def _put(self, out: Photo, rows: slice, band: Tensor) -> None:
-        """Stores a band of the result, all of it or what lies in the damage."""
+    def _put(self, out: Photo, rows: slice, band: Tensor, kept: Photo | None) -> None:
+        """Stores a band of the result: all of it or, beside what is kept, what lies in damage."""
         cols = slice(0, self.photo.width)
-        if self.options.only_damage and self.mask is not None:
+        if kept is not None and self.mask is not None:
             weight = weight_rows(self.mask, self.limit, rows)
-            put_faded(out, self.photo, rows, cols, _pixels(band), weight)
+            put_faded(out, kept, rows, cols, _pixels(band), weight)
         else:
             out.put_srgb(rows, cols, _pixels(band))
 

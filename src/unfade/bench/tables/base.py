@@ -31,8 +31,8 @@ ORDER = (
     "edits", "perception-distortion", "blur-levels", "alignment", "autoencoder", "start-noise",
     "steps", "one-step", "inference-steps", "cost", "retention", "own",
 )  # fmt: skip
-#: The diffusion model from pure noise, also where its preset would leave it out.
-DIFFUSION = "compact:strength=1"
+#: The diffusion model from pure noise on the whole photo, also where its preset would leave it out.
+DIFFUSION = "compact:strength=1,reach=all"
 #: Of most tables.
 METHODS = ("input", "opencv", "first-stage", "compact", DIFFUSION)
 METRICS = ("psnr", "ssim", "niqe", "alignment")

@@ -42,11 +42,11 @@ def _swept(
             cases.append(make_case(table, setting, plan, _DAMAGE, options))
             for value in setting.swept(values):
                 if parameter == "strength":
-                    own = replace(options, strength=value, steps=steps)
+                    own = replace(options, strength=value, reach="all", steps=steps)
                 elif parameter == "steps":
-                    own = replace(options, strength=1.0, steps=round(value))
+                    own = replace(options, strength=1.0, reach="all", steps=round(value))
                 else:
-                    own = replace(options, strength=1.0, steps=steps)
+                    own = replace(options, strength=1.0, reach="all", steps=steps)
                 cases.append(make_case(
                     table, setting, plan, _DAMAGE, own, parameter=parameter, value=value
                 ))  # fmt: skip
