@@ -41,14 +41,11 @@ def test_a_preset_restores_as_the_api_does(
 def test_the_first_stage_is_the_preset_without_its_diffusion(
     make_case: MakeCase, tiny_preset: Path, tmp_path: Path
 ) -> None:
-    options = RestoreOptions(
-        preset=tiny_preset, device="cpu", steps=2, strength=1, reach="all", seed=3
-    )
+    options = RestoreOptions(preset=tiny_preset, device="cpu", steps=2, strength=1, seed=3)
     case = make_case(options=options, images=("a",))
     cost, made = restore(FirstStage(), case, tmp_path)
-    plain = {"strength": 0, "steps": "auto", "reach": None}
-    _, expected = restore(Preset("x", plain), case, tmp_path)
-    _, diffused = restore(Preset("y", {}), case, tmp_path)
+    _, expected = restore(Preset("x", {"strength": 0, "steps": "auto"}), case, tmp_path)
+    _, diffused = restore(Preset("y", {"reach": "all"}), case, tmp_path)
     assert (made == expected).all() and (made != diffused).any()
     shipped = Restorer.from_pretrained(tiny_preset, device="cpu")
     assert cost is not None
