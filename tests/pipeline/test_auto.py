@@ -100,17 +100,18 @@ def test_more_damage_never_gives_less_strength_or_more_fidelity(
         assert 1 >= less.fidelity >= more.fidelity >= auto.LEAST_FIDELITY
 
 
-def test_photo_that_is_hardly_damaged_is_not_touched_everywhere() -> None:
+def test_photo_that_is_hardly_damaged_is_not_touched() -> None:
     damage, options = Damage(auto.SHARE[0] * 1.1, auto.GRAIN[0], auto.BLUR[0]), RestoreOptions()
-    everywhere = replace(options, reach="all")
-    assert effort(everywhere, damage, cfw=True).strength == 0
-    most = auto.MOST_STRENGTH["old-photo"]
-    assert effort(everywhere, Damage(share=1), cfw=True).strength == most
-    assert effort(options, damage, cfw=True).strength == most
+    for own in (options, replace(options, reach="all")):
+        assert effort(own, damage, cfw=True).strength == 0
+        most = auto.MOST_STRENGTH["old-photo"]
+        assert effort(own, Damage(share=1), cfw=True).strength == most
 
 
-def test_photo_without_damage_is_left_alone_where_the_model_reaches_damage_only() -> None:
-    assert effort(RestoreOptions(), Damage(0.0, 1.0, 1.0), cfw=True).strength == 0
+def test_damage_is_filled_by_diffusion_where_it_is_heavy() -> None:
+    light, heavy = (Damage(auto.HEAVY_SHARE * f, 1.0, 1.0) for f in (0.99, 1.0))
+    assert effort(RestoreOptions(), light, cfw=True).strength == 0
+    assert effort(RestoreOptions(), heavy, cfw=True).strength == auto.MOST_STRENGTH["old-photo"]
 
 
 def test_options_go_before_the_measure() -> None:

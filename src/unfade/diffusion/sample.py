@@ -21,7 +21,7 @@ def sample(
     Stock samplers stop at the noise of timestep 0; here the clean estimate itself comes back,
     so that one step is exactly one-step prediction. That is the mean of all that zt could come
     from, which errs least; between it and a sample lie the estimates that err least for how much
-    they look like samples (arXiv 2107.02555, Theorem 3).
+    they look like samples (arXiv 2107.02555).
 
     Args:
         zt: (N, C, h, w), the latent at the first timestep.

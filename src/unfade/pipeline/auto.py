@@ -24,6 +24,8 @@ Mask = NDArray[np.uint8]
 SHARE = (0.01, 0.15)  # of the pixels damaged
 GRAIN = (0.035, 0.12)  # standard deviation, sRGB values in 0..1
 BLUR = (0.35, 0.70)
+#: From this share of damaged pixels on "auto" fills damage by diffusion, below it by regression.
+HEAVY_SHARE = 0.03
 #: The most that "auto" gives, where a preset says nothing else. Of an old photo the first stage has
 #: mended most before.
 MOST_STRENGTH: dict[str, float] = {"old-photo": 0.4, "super-resolution": 1.0, "colorize": 1.0}
@@ -109,7 +111,7 @@ def _by_damage(
     if options.strength != "auto":
         strength = float(options.strength)
     elif options.within_damage:
-        strength = strength if damage.share > 0 else 0.0
+        strength = strength if damage.share >= HEAVY_SHARE else 0.0
     elif options.task == "old-photo":
         strength = round(strength * damage.severity, 3)
         strength = strength if strength >= LEAST_STRENGTH else 0.0
