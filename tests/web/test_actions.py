@@ -149,6 +149,17 @@ def test_manifest_names_no_folder_of_the_server(
     assert manifest["options"]["mask"] == "a-mask-1.png"
     assert manifest["command"].startswith("unfade restore -o restored-1/a.jpg --mask a-mask-1.png ")
     assert manifest["command"].endswith(" -- a.jpg")
+    assert "filled in" in made.words and "diffusion model took part with strength" in made.words
+
+
+def test_light_damage_is_mended_without_the_diffusion_model(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str]
+) -> None:
+    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
+    edits = np.full(masks.preview_size(opened.height, opened.width), masks.REMOVE, np.uint8)
+    edits[4:8, 4:8] = masks.ADD
+    edit = edit_of(opened) | {"layer": layer_of(edits)}
+    made = actions.restore(desk, opened, Settings(), edit, quiet)
     assert "filled in" in made.words and "No diffusion model" in made.words
 
 
