@@ -71,10 +71,18 @@ def test_defaults_of_a_preset_are_read_and_kept_when_it_is_sealed_again(folder: 
     saturation = {"colorize": 0.75}
     list_too(
         folder,
-        {"strength": strength, "steps": steps, "draws": draws, "saturation": saturation},
+        {
+            "strength": strength,
+            "steps": steps,
+            "draws": draws,
+            "saturation": saturation,
+            "fidelity": {"old-photo": 1},
+        },
     )
     presets.write_manifest(folder)
-    expected = presets.Defaults({"old-photo": 0.0, "colorize": 0.8}, steps, draws, saturation)
+    expected = presets.Defaults(
+        {"old-photo": 0.0, "colorize": 0.8}, steps, draws, saturation, {"old-photo": 1.0}
+    )
     assert presets.find_preset(folder).defaults == expected
 
 
@@ -92,6 +100,7 @@ def test_defaults_of_a_preset_are_read_and_kept_when_it_is_sealed_again(folder: 
         ("draws", {"old-photo": 2}, "one of colorize, with a whole number"),
         ("draws", {"colorize": 0}, "a whole number from 1 to 100"),
         ("saturation", {"colorize": -0.5}, "a number from 0 to 2"),
+        ("fidelity", {"old-photo": 1.5}, "a number from 0 to 1"),
     ],
 )
 def test_find_preset_refuses_defaults_that_make_no_sense(

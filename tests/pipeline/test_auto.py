@@ -128,6 +128,15 @@ def test_other_tasks_cannot_do_without_the_model(task: str) -> None:
     )
 
 
+def test_fidelity_is_the_presets_where_it_has_one_and_nothing_is_asked_for() -> None:
+    own, damage = Defaults(fidelity={"old-photo": 0.9}), Damage(1, 1, 1)
+    assert effort(RestoreOptions(), damage, cfw=True, defaults=own).fidelity == 0.9
+    asked = RestoreOptions(fidelity=0.2)
+    assert effort(asked, damage, cfw=True, defaults=own).fidelity == 0.2
+    large = RestoreOptions(task="super-resolution")
+    assert effort(large, damage, cfw=True, defaults=own).fidelity == auto.LEAST_FIDELITY
+
+
 def test_fidelity_is_zero_when_colours_are_to_be_found() -> None:
     options = RestoreOptions(task="colorize")
     assert effort(options, Damage(), cfw=True).fidelity == 0

@@ -38,6 +38,7 @@ class Defaults:
 
     Attributes:
         strength: the most that "auto" gives it, 0..1; 0 leaves it out.
+        fidelity: what "auto" gives it, 0..1, in place of one by the damage.
         steps: how many "auto" takes, 1..1000.
         draws: of colorize: how many results, from different noise, the colours are the mean of,
             1..100.
@@ -50,6 +51,7 @@ class Defaults:
     steps: dict[str, int] = field(default_factory=dict[str, int])
     draws: dict[str, int] = field(default_factory=dict[str, int])
     saturation: dict[str, float] = field(default_factory=dict[str, float])
+    fidelity: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,13 @@ def read_defaults(folder: Path) -> Defaults:
     """
     strength = _by_task(folder, "strength", TASKS, (int, float), (0, 1))
     saturation = _by_task(folder, "saturation", ("colorize",), (int, float), (0, 2))
+    fidelity = _by_task(folder, "fidelity", TASKS, (int, float), (0, 1))
     return Defaults(
         {task: float(value) for task, value in strength.items()},
         _by_task(folder, "steps", TASKS, (int,), (1, MAX_STEPS)),
         _by_task(folder, "draws", ("colorize",), (int,), (1, MAX_VARIANTS)),
         {task: float(value) for task, value in saturation.items()},
+        {task: float(value) for task, value in fidelity.items()},
     )
 
 

@@ -119,7 +119,8 @@ def _by_damage(
         return strength, float(options.fidelity)
     if options.task == "colorize" or not cfw:  # a CFW is faithful to what it sees: gray
         return strength, 0.0
-    return strength, round(1 - (1 - LEAST_FIDELITY) * damage.severity, 3)
+    by_damage = round(1 - (1 - LEAST_FIDELITY) * damage.severity, 3)
+    return strength, defaults.fidelity.get(options.task, by_damage)
 
 
 def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:
