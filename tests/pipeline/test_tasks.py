@@ -86,9 +86,24 @@ def test_model_has_a_say_in_the_damage_alone(
     (whole,) = run(photo, mask, reach="all")
     weight = weight_rows(mask, 0.5, slice(0, 100))
     np.testing.assert_array_equal(within.native[weight == 0], mended[weight == 0])
-    np.testing.assert_allclose(within.native[weight == 1], whole.native[weight == 1], atol=1)
+    light = np.abs(lab(within)[0] - lab(whole)[0])[weight == 1]
+    assert light.max() < 1.5
     assert (within.native != mended).any(2)[weight == 1].mean() > 0.9
     assert (whole.native != mended).any(2)[weight == 0].mean() > 0.9
+
+
+def test_model_gives_no_colours_to_the_damage(
+    run: Run, mender: Mender, make_photo: MakePhoto, make_mask: MakeMask,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    photo, mask = make_photo(100, 70), make_mask(100, 70)
+    photo.native[:] = photo.native[..., :1]  # gray in three channels
+    monkeypatch.setattr(mender, "mend", lambda photo, mask, **how: photo)
+    (whole,) = run(photo, mask, reach="all")
+    (within,) = run(photo, mask)
+    assert (whole.native != whole.native[..., :1]).any()
+    assert (within.native == within.native[..., :1]).all()
+    assert (within.native != photo.native).any()
 
 
 @pytest.mark.parametrize("only_damage", [False, True])

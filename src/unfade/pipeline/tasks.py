@@ -108,7 +108,9 @@ class Work:
         return self.photo if self.options.only_damage else seen
 
     def _restored(self, seen: Photo, holes: Mask | None, variant: int) -> Photo:
-        """An old photo.
+        """An old photo. What the model makes of its damage keeps the first stage's chroma.
+
+        A monochrome stays one: texture is lightness, and colours are not asked for.
 
         Args:
             seen: what the model is shown.
@@ -118,7 +120,10 @@ class Work:
         kept = self._kept(seen) if within else None
         out = (kept or self.photo).blank()
         tick = self._ticker(variant, self.options.variants)
-        for rows, band in self._bands(PhotoPicture(seen, holes), variant, tick):
+        picture, cols = PhotoPicture(seen, holes), slice(0, seen.width)
+        for rows, band in self._bands(picture, variant, tick):
+            if self.options.within_damage:
+                band = with_chroma(to_lab(picture.read(rows, cols))[:, 1:], band)
             self._put(out, rows, band, kept)
         return out
 
