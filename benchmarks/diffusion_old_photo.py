@@ -47,13 +47,9 @@ def old_school(restorer: Restorer, path: Path) -> Image:
 
 
 def diffused(
-    restorer: Restorer,
-    strength: float | Auto,
-    fidelity: float | Auto,
-    reach: Reach,
-    steps: int | Auto,
-    seed: int,
-) -> Callable[[Path], Image]:
+    restorer: Restorer, strength: float | Auto, fidelity: float | Auto, reach: Reach,
+    steps: int | Auto, seed: int,
+) -> Callable[[Path], Image]:  # fmt: skip
     """A method by the diffusion model."""
 
     def method(path: Path) -> Image:

@@ -75,7 +75,7 @@ class RestoreOptions:
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: what gets which colour, in this order (`pipeline.hints`); with a diffusion
             model or without. Where the model colours the photo, they join its prompt.
-        fidelity: 0..1, 1 = most faithful; "auto": by the damage that is measured.
+        fidelity: 0..1, 1 = most faithful; "auto": the preset's own, else by the damage measured.
             That is 0 for colorize, which keeps the luminance anyway: more takes its colours away.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
             colouring does not allow; "auto": by the damage that is measured.

@@ -179,7 +179,8 @@ def sampling_options(command: F) -> F:
             default="auto",
             show_default=True,
             metavar="auto|F",
-            help="0..1, 1 = most faithful. auto: the less damage, the more; 0 where it colours.",
+            help="0..1, 1 = most faithful. auto: the preset's own, else the less damage, the more; "
+            "0 where it colours.",
         ),
         click.option(
             "--reach",
