@@ -32,6 +32,8 @@ class Degraded:
         mask: (h, w) float32 in {0, 1}, 1 where structured damage shows.
         lost: (h, w) float32 in {0, 1}, the part of the mask that is a lost edge or corner.
         params: every operation in the order it was applied, with its parameters.
+        kinds: (h, w) masks by kind of damage; their union is `mask`. Empty where a recipe does not
+            tell kinds apart.
     """
 
     lq: Image
@@ -40,3 +42,4 @@ class Degraded:
     mask: Mask
     lost: Mask
     params: list[Params] = field(default_factory=list[Params])
+    kinds: dict[str, Mask] = field(default_factory=dict[str, Mask])

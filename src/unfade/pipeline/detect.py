@@ -18,14 +18,14 @@ from unfade.pipeline.tiling import STRIDE, Span, tiles
 
 MARGIN = 96
 _LARGEST_LOSS = 0.1  # share of the photo
-_COARSEST = 640  # pixels of short side at which a crack of 2 % is a few pixels wide
+_COARSEST = 160  # least short side of a searched copy, pixels; a soft scan shows its damage there
 
 Mask = NDArray[np.uint8]
 Progress = Callable[[str, float], None]
 
 
 def factors(height: int, width: int) -> list[int]:
-    """The scales at which a photo is searched: 1, and 1/2, 1/4, ... of a large one."""
+    """The scales at which a photo is searched: 1, 1/2, ... down to a short side of `_COARSEST`."""
     out = [1]
     while min(height, width) / (2 * out[-1]) >= _COARSEST:
         out.append(2 * out[-1])
