@@ -24,7 +24,7 @@ from unfade.degrade import deterioration_process as process
 from unfade.degrade.deterioration_marks import MARKS, Mark
 from unfade.degrade.deterioration_process import Step
 from unfade.degrade.deterioration_shapes import Rng, Size, between, chance, pick, ranging
-from unfade.degrade.deterioration_visible import difference, visible
+from unfade.degrade.deterioration_visible import COVERED, visible
 from unfade.degrade.severity import MODERATE, Severity
 from unfade.degrade.types import Degraded, Image, Mask, Params, extent
 
@@ -59,9 +59,9 @@ class _Level:
 
 
 _LEVELS = {
-    "light": _Level(0.5, (1, 2), 0.004, 0.03, 0.5, (0.0, 0.45), (0.0, 0.4), 70),
-    "moderate": _Level(0.13, (1, 4), 0.008, 0.09, 1.0, (0.05, 0.8), (0.05, 0.75), 45),
-    "heavy": _Level(0.02, (3, 7), 0.04, 0.26, 1.8, (0.3, 1.0), (0.3, 1.0), 25),
+    "light": _Level(0.5, (1, 2), 0.01, 0.045, 0.65, (0.0, 0.45), (0.0, 0.4), 70),
+    "moderate": _Level(0.13, (1, 5), 0.032, 0.12, 1.4, (0.05, 0.8), (0.05, 0.75), 45),
+    "heavy": _Level(0.02, (3, 8), 0.15, 0.45, 2.3, (0.3, 1.0), (0.3, 1.0), 25),
 }
 
 _ORIGINS = {
@@ -74,9 +74,9 @@ _COLOUR = ("chromogenic", "slide")
 # How often each piece of damage is met.
 _COMMON = {
     "scratches": 1.5, "fibres": 0.8, "dust": 1.5, "flaking": 1.3, "islands": 0.7, "breaks": 1.0,
-    "tears": 0.7, "crazing": 1.2, "creases": 1.5, "losses": 0.6, "margins": 0.55, "scuffs": 1.3,
+    "tears": 0.7, "crazing": 1.7, "creases": 1.5, "losses": 0.6, "margins": 0.55, "scuffs": 1.3,
     "rubbing": 0.8, "foxing": 0.9, "tide": 0.6, "fingerprint": 0.4, "tape": 0.45, "drops": 0.5,
-    "writing": 0.55, "stamp": 0.3, "grazing": 0.4, "retouching": 0.4, "mould": 0.4,
+    "writing": 0.7, "stamp": 0.3, "grazing": 0.4, "retouching": 0.4, "mould": 0.4,
 }  # fmt: skip
 
 # Where a process differs from that.
@@ -97,7 +97,7 @@ _PRONE = {
 
 # When damage came, by its name: on the negative, on the new print, on the faded print, on the
 # scanner's glass, in the file.
-_WHEN = ("negative", "print", "faded", "glass", "file")
+_WHEN: tuple[str, ...] = ("negative", "print", "faded", "glass", "file")
 _USUAL = (0.05, 0.4, 0.4, 0.1, 0.05)
 _TIMES = {
     "scratches": (0.3, 0.25, 0.3, 0.1, 0.05),
@@ -142,7 +142,7 @@ def _damage(
         own = _child(rng)
         much = level.much * ranging(own, 0.5, 1.6) * (0.6 if attempt > wanted else 1.0)
         mark = MARKS[name](size, unit, own, much)
-        share = float((mark.cover > 0.2).mean())
+        share = float((mark.cover > COVERED).mean())
         if share == 0.0 or (taken + share > allowed and (found or share > 1.5 * allowed)):
             continue
         weights[name] *= 0.35
@@ -251,7 +251,7 @@ def _history(size: Size, unit: float, rng: Rng, level: _Level) -> tuple[str, boo
     stages += [("glass", light), ("", device)] if glass_first else [("", light), ("glass", device)]
     damage = _damage(size, unit, _child(rng), level, origin)
     timing = _child(rng)
-    times = {when: [] for when in _WHEN}  # type: dict[str, list[tuple[str, Mark]]]
+    times: dict[str, list[tuple[str, Mark]]] = {when: [] for when in _WHEN}
     for piece in damage:
         shares = dict(zip(_WHEN, _TIMES.get(piece[0], _USUAL), strict=True))
         times[pick(timing, shares)].append(piece)
@@ -328,12 +328,12 @@ def _masks(
     kinds: dict[str, Mask] = {}
     if not marks:
         return mask, lost, kinds
-    change = difference(aged, twin)
+    delta = aged - twin
     for kind in KINDS:
         covers = [mark.cover for mark in marks if mark.kind == kind]
         if not covers:
             continue
-        seen = visible(change, twin, np.max(covers, axis=0), unit, kind)
+        seen = visible(delta, twin, np.max(covers, axis=0), unit, kind)
         if seen.any():
             kinds[kind] = seen
             mask = np.maximum(mask, seen)

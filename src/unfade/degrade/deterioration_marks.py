@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -81,7 +83,7 @@ def _dark(rng: Rng) -> NDArray[np.float32]:
     return np.clip(np.array([tone + warm, tone, tone - warm], np.float32), 0, 1)
 
 
-def over(cover: Mask, colour: NDArray[np.float32]) -> Paint:
+def over(cover: Mask, colour: NDArray[Any]) -> Paint:
     """Paint that hides what is below with one colour (or an (h, w, 3) picture)."""
     share = cover[..., None]
 
@@ -97,7 +99,8 @@ def shift(cover: Mask, step: NDArray[np.float32]) -> Paint:
 
     def put(picture: Image) -> Image:
         room = np.where(step > 0, 1.05 - picture, picture + 0.05)
-        return np.asarray(np.clip(picture + share * step * np.minimum(2 * room, 1), 0, 1))
+        moved = picture + share * step * np.minimum(2 * room, 1)
+        return np.asarray(np.clip(moved, 0, 1), np.float32)
 
     return put
 
@@ -123,14 +126,15 @@ def _chain(*paints: Paint) -> Paint:
 
 def _loss(cover: Mask, unit: float, rng: Rng, size: Size) -> Paint:
     """What shows where the image layer is broken: paper, dark, one dye layer, or less image."""
-    way = pick(rng, {"paper": 4.0, "dark": 2.2, "shift": 3.2, "layer": 0.8})
+    way = pick(rng, {"paper": 4.0, "dark": 2.2, "shift": 3.2, "layer": 0.6})
     if way == "paper":
         grainy = 1 + 0.05 * clouds(size, rng, max(2.0, 3 * unit), 2)
         return over(cover * between(rng, 0.5, 1.0), _paper(rng) * grainy[..., None])
     if way == "dark":
         return over(cover * between(rng, 0.45, 1.0), _dark(rng))
     if way == "layer":
-        step = np.array([between(rng, -0.35, 0.3) for _ in range(3)], np.float32)
+        level = between(rng, 0.08, 0.3) * (1 if chance(rng, 0.6) else -1)
+        step = np.array([level + between(rng, -0.15, 0.15) for _ in range(3)], np.float32)
         return shift(cover, step)
     sign = 1.0 if chance(rng, 0.62) else -1.0
     tint = np.array([1.0, between(rng, 0.85, 1.05), between(rng, 0.7, 1.1)], np.float32)
@@ -208,7 +212,7 @@ def fibres(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 def dust(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Specks, pinholes and grit of uneven size, often thicker in one part."""
     sheet = Sheet(size, unit)
-    count = int(ranging(rng, 12, 160) * much)
+    count = int(ranging(rng, 25, 260) * much)
     middle = ranging(rng, 0.3, 0.8)
     centre, spread = _spot(rng, size), between(rng, 0.1, 0.5) * max(size)
     near = between(rng, 0, 0.8)
@@ -232,9 +236,9 @@ def dust(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 def flaking(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Lost emulsion: ragged islands, from crumbs to large ones, with a raised edge."""
     sheet = Sheet(size, unit)
-    count = 1 + int(rng.poisson(5 * much))
+    count = 2 + int(rng.poisson(6 * much))
     centre, spread = _spot(rng, size), between(rng, 0.05, 0.4) * max(size)
-    largest = ranging(rng, 2.0, 16) * min(much, 1.5) ** 0.5
+    largest = ranging(rng, 3.0, 22) * min(much, 1.5) ** 0.5
     for _ in range(count):
         at = (centre[0] + spread * rng.normal(), centre[1] + spread * rng.normal())
         radius = largest * rng.random() ** 1.8 + 0.6
@@ -269,7 +273,7 @@ def islands(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     where = patch(size, rng, radius, at)
     field = clouds(size, rng, max(2.0, ranging(rng, 4, 20) * unit), 4, 0.6)
     level = between(rng, 0.2, 0.9)
-    cover = np.asarray(ramp(field - 2.0 * (1 - where), level, level + 0.12), np.float32)
+    cover = np.asarray(ramp(field - 5.0 * (1 - where), level, level + 0.12), np.float32)
     cover = _soften(cover, unit * 0.7, rng)
     paint = _chain(_loss(cover, unit, rng, size), _relief(cover, unit, rng))
     return Mark("blobs", cover, paint, numbers={"radius": radius})
@@ -315,13 +319,13 @@ def tears(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         start = np.array(_spot(rng, size))
         start[side] = high * (size[1], size[0])[side]
         angle = (0.0, math.pi / 2)[side] + math.pi * high + rng.normal() * 0.5
-        reach = ranging(rng, 12, 110) * unit
+        reach = ranging(rng, 20, 130) * unit
         end = start + reach * np.array([math.cos(angle), math.sin(angle)])
         path = jagged(rng, start, end, between(rng, 0.03, 0.1), 6)
         shape = np.linspace(1, 0.1, len(path) - 1) * np.exp(
             0.35 * np.repeat(rng.standard_normal(16), 4)[: len(path) - 1]
         )
-        sheet.stroke(path, ranging(rng, 0.8, 3.5) * unit * shape)
+        sheet.stroke(path, ranging(rng, 1.0, 4.5) * unit * shape)
     cover = sheet.alpha()
     paint = over(cover * between(rng, 0.7, 1.0), _paper(rng))
     return Mark("cracks", cover, _chain(paint, _relief(cover, unit, rng)), numbers={"count": count})
@@ -330,14 +334,14 @@ def tears(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 def crazing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """A net of fine cracks over the whole surface or a part: a brittle layer on a soft one."""
     cell = ranging(rng, 7, 60) * unit
-    net = mosaic(size, rng, cell, ranging(rng, 0.4, 2.5), between(rng, 0.05, 0.3))
-    width = ranging(rng, 0.25, 1.0) * unit * min(1.0, 0.6 + cell / (60 * unit))
-    swell = width * np.exp(0.5 * clouds(size, rng, max(2.0, 0.6 * cell), 3))
+    net = mosaic(size, rng, cell, ranging(rng, 0.4, 2.5), between(rng, 0.03, 0.13))
+    width = ranging(rng, 0.25, 0.9) * unit * min(1.0, 0.6 + cell / (60 * unit))
+    swell = width * np.exp(0.4 * clouds(size, rng, max(2.0, 0.6 * cell), 3))
     cover = np.clip(swell - net + 0.5, 0, 1) * min(1.0, 2.2 * width)
-    kept = ramp(clouds(size, rng, max(2.0, 1.2 * cell)), *_window(rng, -1.2, 0.6, 0.5))
+    kept = ramp(clouds(size, rng, max(2.0, 1.2 * cell)), *_window(rng, -2.6, 0.2, 0.5))
     cover = cover * kept
-    if chance(rng, 0.75):
-        cover = cover * patch(size, rng, ranging(rng, 25, 150) * unit * min(much, 1.6) ** 0.5)
+    if chance(rng, 0.65):
+        cover = cover * patch(size, rng, ranging(rng, 30, 160) * unit * min(much, 1.6) ** 0.5)
     cover = _soften(np.asarray(cover, np.float32), unit * 0.6, rng)
     paint = _loss(cover, unit, rng, size)
     if chance(rng, 0.5):
@@ -397,14 +401,14 @@ def losses(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         if chance(rng, 0.55):
             corner = np.array([float(rng.choice([0, width])), float(rng.choice([0, height]))])
             inward = np.sign(np.array([width, height]) / 2 - corner)
-            legs = inward * np.array([ranging(rng, 5, 42), ranging(rng, 5, 42)]) * unit
+            legs = inward * np.array([ranging(rng, 8, 55), ranging(rng, 8, 55)]) * unit
             edge = jagged(rng, corner + legs * [1.0, -0.1], corner + legs * [-0.1, 1.0], 0.07, 5)
             sheet.fill(np.concatenate([edge, [corner - inward * 30 * unit]]))
         else:
             side, high = int(rng.integers(2)), int(rng.integers(2))
             at = np.array(_spot(rng, size))
             at[side] = high * (width, height)[side]
-            flat = outline(rng, (0.0, 0.0), ranging(rng, 3, 16) * unit, 0.4, 30)
+            flat = outline(rng, (0.0, 0.0), ranging(rng, 5, 24) * unit, 0.4, 30)
             flat[:, side] *= between(rng, 0.2, 0.7)
             sheet.fill(flat + at)
     cover = sheet.alpha()
@@ -435,6 +439,12 @@ def margins(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         if on:
             tilt = slope * (rows + columns - (height + width) / 2)
             gap = np.maximum(gap, breadth * between(rng, 0.6, 1.4) + tilt - away)
+    if chance(rng, 0.2):
+        # A mat or a print with round corners: distance outside a rounded box.
+        bend = ranging(rng, 5, 28) * unit
+        inner_y = np.abs(rows - (height - 1) / 2) - (height / 2 - breadth - bend)
+        inner_x = np.abs(columns - (width - 1) / 2) - (width / 2 - breadth - bend)
+        gap = np.hypot(np.maximum(inner_x, 0), np.maximum(inner_y, 0)) - bend
     cover = np.asarray(np.clip(gap + wobble + 0.5, 0, 1), np.float32)
     colour = _paper(rng) if chance(rng, 0.7) else _dark(rng)
     paint = over(cover, colour)
@@ -452,14 +462,14 @@ def scuffs(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         centre = np.array(_spot(rng, size))
         spread = ranging(rng, 6, 40) * unit
         angle, bow = between(rng, 0, math.pi), between(rng, -1.2, 1.2)
-        count = int(ranging(rng, 12, 70) * min(much, 1.5) * (spread / unit / 20) ** 0.5) + 4
+        count = int(ranging(rng, 25, 130) * min(much, 1.5) * (spread / unit / 20) ** 0.5) + 6
         length = ranging(rng, 4, 28) * unit
         for _ in range(count):
             at = centre + rng.standard_normal(2) * spread * np.array([1.0, 0.6]) * 0.6
             lean = angle + 0.12 * rng.normal() + bow * float((at - centre)[0]) / (3 * spread)
             run = length * ranging(rng, 0.4, 1.8)
             path = walk(rng, (at[0], at[1]), lean, run, 0.1 + 0.3 * abs(bow), 6)
-            sheet.stroke(path, ranging(rng, 0.2, 0.8) * unit, between(rng, 0.25, 1.0))
+            sheet.stroke(path, ranging(rng, 0.25, 1.0) * unit, between(rng, 0.35, 1.0))
         total += count
     cover = _soften(_uneven(sheet.alpha(), unit, rng, between(rng, -0.5, 0.6)), unit, rng)
     return Mark("abrasion", cover, _loss(cover, unit, rng, size), numbers={"count": total})
@@ -472,18 +482,18 @@ def rubbing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         reach = ranging(rng, 3, 22) * unit
         distance = edge_distance(size)
         where = ramp(-distance / reach + 0.5 * clouds(size, rng, 25 * unit), -0.8, -0.2)
-    fine = clouds(size, rng, max(1.5, ranging(rng, 0.9, 3) * unit), 3, 0.8)
+    fine = clouds(size, rng, max(1.5, ranging(rng, 1.4, 5) * unit), 3, 0.7)
     level = between(rng, 0.1, 0.9)
-    cover = np.asarray(ramp(fine - 2.5 * (1 - where), level, level + 0.5), np.float32)
+    cover = np.asarray(ramp(fine - 5.0 * (1 - where), level, level + 0.5), np.float32)
     return Mark("abrasion", cover, _loss(cover, unit, rng, size), numbers={"level": level})
 
 
 def foxing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Brown spots of varied size with a pale halo; only the spot itself is damage to fill."""
     sheet, halo = Sheet(size, unit), Sheet(size, unit)
-    count = int(ranging(rng, 5, 60) * much) + 1
+    count = int(ranging(rng, 8, 90) * much) + 1
     centre, spread = _spot(rng, size), between(rng, 0.15, 0.6) * max(size)
-    middle = ranging(rng, 0.7, 2.2)
+    middle = ranging(rng, 0.9, 2.8)
     for _ in range(count):
         at = (centre[0] + spread * rng.normal(), centre[1] + spread * rng.normal())
         radius = min(middle * math.exp(0.6 * rng.normal()), 9.0) * unit
@@ -513,18 +523,18 @@ def tide(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     else:
         along = along - between(rng, 0.15, 0.45) * min(size)
     field = np.asarray(along / unit + ranging(rng, 3, 12) * clouds(size, rng, 45 * unit, 4, 0.45))
-    width = ranging(rng, 0.7, 3.0)
-    inner = np.where(field > 0, np.exp(-field / width), 0)
+    width = ranging(rng, 0.9, 3.5)
+    inner = np.where(field > 0, np.exp(-np.abs(field) / width), 0)
     cover = blurred(np.asarray(inner, np.float32), 0.35 * unit)
     if chance(rng, 0.35):
         again = field - between(rng, 6, 16)
-        second = np.where(again > 0, np.exp(-again / width), 0) * 0.6
+        second = np.where(again > 0, np.exp(-np.abs(again) / width), 0) * 0.6
         cover = np.maximum(cover, blurred(np.asarray(second, np.float32), 0.35 * unit))
-    tone = between(rng, 0.3, 0.8)
+    tone = between(rng, 0.2, 0.7)
     brown = np.array([tone, tone * between(rng, 0.8, 0.95), tone * between(rng, 0.5, 0.85)])
     inside = dye(ramp(field, -0.5, 2.0) * between(rng, 0.0, 0.25), brown.astype(np.float32))
     cover = _uneven(cover, unit, rng, between(rng, -0.6, 0.3))
-    rim = dye(cover * between(rng, 0.4, 1.0), brown.astype(np.float32))
+    rim = dye(cover * between(rng, 0.55, 1.0), brown.astype(np.float32))
     return Mark("stains", cover, rim, inside, numbers={"width": width * unit})
 
 
@@ -548,7 +558,7 @@ def fingerprint(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         total = np.maximum(total, ridge * shape)
     total *= ramp(clouds(size, rng, max(2.0, 8 * unit)), -1.5, 0.2)
     cover = np.asarray(total, np.float32)
-    step = ranging(rng, 0.06, 0.35) * (1 if chance(rng, 0.4) else -1)
+    step = ranging(rng, 0.08, 0.4) * (1 if chance(rng, 0.4) else -1)
     tint = np.array([1.0, 0.97, between(rng, 0.8, 1.0)], np.float32) * step
     return Mark("stains", cover, shift(cover, tint.astype(np.float32)), numbers={"pitch": pitch})
 
@@ -559,14 +569,14 @@ def tape(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     sheet, rim = Sheet(size, unit), Sheet(size, unit)
     turn = between(rng, 0, math.pi) if chance(rng, 0.3) else float(rng.choice([0, math.pi / 2]))
     turn += 0.06 * rng.normal()
-    long, broad = ranging(rng, 20, 110) * unit, ranging(rng, 9, 22) * unit
+    long, broad = ranging(rng, 30, 150) * unit, ranging(rng, 11, 26) * unit
     at = np.array([between(rng, 0, width), between(rng, 0, height)])
     box = np.array([[-long, -broad], [long, -broad], [long, broad], [-long, broad]]) / 2
     spin = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     corners = np.concatenate([box, box[:1]]) @ spin + at
     paths = [
         jagged(rng, first, last, 0.004 if index % 2 == 0 else 0.04, 4)
-        for index, (first, last) in enumerate(zip(corners[:-1], corners[1:], strict=True))
+        for index, (first, last) in enumerate(pairwise(corners))
     ]
     sheet.fill(np.concatenate(paths))
     for path in paths:
@@ -591,7 +601,7 @@ def drops(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     sheet = Sheet(size, unit)
     count = 1 + int(rng.poisson(3 * much))
     centre, spread = _spot(rng, size), between(rng, 0.05, 0.3) * max(size)
-    largest = ranging(rng, 2, 11) * unit
+    largest = ranging(rng, 3, 16) * unit
     for _ in range(count):
         at = (centre[0] + spread * rng.normal(), centre[1] + spread * rng.normal())
         sheet.fill(outline(rng, at, largest * rng.random() ** 2 + 0.7 * unit, 0.12, 28))
@@ -627,8 +637,8 @@ def writing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Ink, ballpoint, crayon or pencil: words, numbers, crop marks."""
     height, width = size
     sheet = Sheet(size, unit)
-    tall = ranging(rng, 4, 13) * unit
-    pen = ranging(rng, 0.45, 1.5) * unit
+    tall = ranging(rng, 7, 26) * unit
+    pen = ranging(rng, 0.5, 1.8) * unit
     at = np.array([between(rng, 0.02, 0.7) * width, between(rng, 0.08, 0.95) * height])
     style = pick(rng, {"words": 3.0, "number": 1.2, "mark": 0.8})
     if style == "words":
@@ -677,13 +687,13 @@ def stamp(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     height, width = size
     sheet = Sheet(size, unit)
     at = np.array([between(rng, 0.05, 0.85) * width, between(rng, 0.1, 0.95) * height])
-    pen = ranging(rng, 0.5, 1.1) * unit
+    pen = ranging(rng, 0.6, 1.3) * unit
     if chance(rng, 0.5):
         month = str(rng.choice(["JAN", "APR", "JUN", "AUG", "OCT", "DEC"]))
         text = f"{month} {int(rng.integers(40, 99))}"
-        _print(sheet, text, at, between(rng, 5, 9) * unit, pen, True)
+        _print(sheet, text, at, between(rng, 8, 14) * unit, pen, True)
     else:
-        radius = ranging(rng, 9, 26) * unit
+        radius = ranging(rng, 14, 36) * unit
         turn = np.linspace(0, 2 * math.pi, 60)
         flat = between(rng, 0.6, 1.0)
         for share in (1.0, 0.72):
@@ -710,7 +720,7 @@ def grazing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         path = walk(
             rng, (at[0], at[1]), between(rng, 0, 6.28), ranging(rng, 10, 70) * unit, 3.5, steps
         )
-        width = ranging(rng, 0.7, 2.6) * unit
+        width = ranging(rng, 0.9, 3.5) * unit
         sheet.stroke(path, width * np.exp(0.5 * rng.standard_normal(steps)))
         for index in rng.integers(0, steps, 8):
             spot = path[int(index)]
@@ -728,7 +738,7 @@ def retouching(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     for _ in range(count):
         at = centre + rng.normal(size=2) * 18 * unit
         if chance(rng, 0.5):
-            sheet.fill(outline(rng, (at[0], at[1]), ranging(rng, 0.8, 5) * unit, 0.25, 18))
+            sheet.fill(outline(rng, (at[0], at[1]), ranging(rng, 1.2, 8) * unit, 0.25, 18))
         else:
             path = walk(
                 rng, (at[0], at[1]), between(rng, 0, 6.28), ranging(rng, 5, 30) * unit, 0.8, 12
@@ -752,7 +762,7 @@ def mould(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     count = 1 + int(rng.poisson(2 * much))
     for _ in range(count):
         centre = np.array(_spot(rng, size))
-        reach = ranging(rng, 3, 14) * unit
+        reach = ranging(rng, 5, 22) * unit
         for _ in range(int(rng.integers(8, 26))):
             path = walk(
                 rng, (centre[0], centre[1]), between(rng, 0, 6.28), reach * rng.random(), 2.0, 8

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def gray(picture: Image) -> Image:
     return np.repeat(luma(picture)[..., None], 3, axis=2)
 
 
-def _clip(picture: NDArray[np.float32]) -> Image:
+def _clip(picture: NDArray[Any]) -> Image:
     return np.asarray(np.clip(picture, 0.0, 1.0), np.float32)
 
 
@@ -213,7 +214,7 @@ def silver(rng: Rng, fade: float) -> Step:
         dark = _vector(mid - half, mid - half, mid - half + 0.02)
         light = _vector(mid + half, mid + half, mid + half - warm)
     else:
-        hue = between(rng, 0.03, 0.1)
+        hue = between(rng, 0.02, 0.05)
         dark = _vector(low + 0.3 * hue, low, low + hue)
         light = _vector(high, high - 0.3 * hue, high)
     return _tint("silver", dark, light, ranging(rng, 0.75, 1.25))
@@ -249,7 +250,7 @@ def chromogenic(rng: Rng, fade: float) -> Step:
     """Dyes of a colour print fade at their own rates and leave a stain in the lights."""
     weak = int(rng.choice(3, p=[0.5, 0.25, 0.25]))
     keep = [1 - fade * between(rng, 0.05, 0.4) for _ in range(3)]
-    keep[weak] = 1 - fade * between(rng, 0.35, 0.75)
+    keep[weak] = 1 - fade * between(rng, 0.3, 0.55 if weak == 1 else 0.75)
     if chance(rng, 0.25):
         other = (weak + int(rng.integers(1, 3))) % 3
         keep[other] = 1 - fade * between(rng, 0.3, 0.6)

@@ -226,4 +226,4 @@ def mosaic(size: Size, rng: Rng, cell: float, stretch: float, bent: float) -> Ma
     seam[:, 1:] |= bent_labels[:, 1:] != bent_labels[:, :-1]
     seam[1:] |= bent_labels[1:] != bent_labels[:-1]
     away = cv2.distanceTransform((~seam).astype(np.uint8), cv2.DIST_L2, 5)
-    return resized(np.asarray(away), size, cv2.INTER_AREA) / fine
+    return np.asarray(resized(np.asarray(away), size, cv2.INTER_AREA) / fine, np.float32)
