@@ -8,14 +8,14 @@ import pytest
 
 from unfade.degrade.deterioration import KINDS, deterioration
 from unfade.degrade.deterioration_marks import MARKS
-from unfade.degrade.deterioration_visible import visible
+from unfade.degrade.deterioration_visible import backdrop, visible
 from unfade.degrade.severity import HEAVY, LIGHT, MODERATE, SEVERITIES, Severity
 from unfade.degrade.types import Degraded, Image
 
-SEEDS = 90
+SEEDS = 60
 
 
-def photo(height: int = 96, width: int = 128, seed: int = 5) -> Image:
+def photo(height: int = 72, width: int = 96, seed: int = 5) -> Image:
     rng = np.random.default_rng(seed)
     coarse = rng.random((6, 8, 3)).astype(np.float32)
     picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -123,13 +123,13 @@ def test_order_of_damage_and_copying_varies() -> None:
 
 def test_every_kind_occurs() -> None:
     found = {kind for seed in range(SEEDS) for kind in aged(seed).kinds}
-    found |= {kind for seed in range(20) for kind in aged(seed, HEAVY).kinds}
+    found |= {kind for seed in range(12) for kind in aged(seed, HEAVY).kinds}
     assert found == set(KINDS)
 
 
 def test_damage_grows_with_the_severity() -> None:
     means = [
-        np.mean([aged(seed, SEVERITIES[name]).mask.mean() for seed in range(20)])
+        np.mean([aged(seed, SEVERITIES[name]).mask.mean() for seed in range(12)])
         for name in ("light", "moderate", "heavy")
     ]
     assert means[0] < means[1] < means[2]
@@ -172,30 +172,32 @@ def test_damage_that_stands_out_is_seen_and_no_wider_than_it_is() -> None:
     cover = bar()
     twin = np.full((96, 128, 3), 0.5, np.float32)
     twin += np.random.default_rng(0).normal(0, 0.02, (96, 128, 1)).astype(np.float32)
-    delta = np.repeat(0.25 * cover[..., None], 3, 2)
-    np.testing.assert_array_equal(visible(delta, twin, cover, 1.0, "scratches"), cover)
+    delta = np.repeat(0.25 * cover[..., None], 3, 2).astype(np.float32)
+    np.testing.assert_array_equal(
+        visible(delta, backdrop(twin, 1.0), cover, 1.0, "scratches"), cover
+    )
 
 
 def test_damage_below_the_noise_is_not_seen() -> None:
     cover = bar()
     noise = np.random.default_rng(0).normal(0, 0.25, (96, 128, 1)).astype(np.float32)
-    twin = np.full((96, 128, 3), 0.5, np.float32) + noise
+    twin = (0.5 + np.repeat(noise, 3, 2)).astype(np.float32)
     for strength in (0.01, 0.06):
-        delta = np.repeat(strength * cover[..., None], 3, 2)
-        assert visible(delta, twin, cover, 1.0, "scratches").mean() < 0.002
+        delta = np.repeat(strength * cover[..., None], 3, 2).astype(np.float32)
+        assert visible(delta, backdrop(twin, 1.0), cover, 1.0, "scratches").mean() < 0.002
 
 
 def test_faint_damage_of_large_extent_is_seen_in_noise_that_hides_specks() -> None:
     noise = np.random.default_rng(0).normal(0, 0.06, (96, 128, 1)).astype(np.float32)
-    twin = np.full((96, 128, 3), 0.5, np.float32) + noise
+    twin = (0.5 + np.repeat(noise, 3, 2)).astype(np.float32)
     large = np.zeros((96, 128), np.float32)
     large[30:60, 40:80] = 1
     small = np.zeros((96, 128), np.float32)
     small[10:90:10, 10:120:10] = 1
     shares = []
     for cover in (large, small):
-        delta = np.repeat(0.06 * cover[..., None], 3, 2)
-        seen = visible(delta, twin, cover, 1.0, "blobs")
+        delta = np.repeat(0.06 * cover[..., None], 3, 2).astype(np.float32)
+        seen = visible(delta, backdrop(twin, 1.0), cover, 1.0, "blobs")
         shares.append(float((seen * cover).sum() / cover.sum()))
     assert shares[0] > 0.8
     assert shares[1] < 0.2
@@ -204,9 +206,9 @@ def test_faint_damage_of_large_extent_is_seen_in_noise_that_hides_specks() -> No
 def test_faint_stain_is_not_damage_but_a_crack_of_its_strength_is() -> None:
     cover = bar()
     twin = np.full((96, 128, 3), 0.5, np.float32)
-    delta = np.repeat(0.06 * cover[..., None], 3, 2)
-    assert not visible(delta, twin, cover, 1.0, "stains").any()
-    assert visible(delta, twin, cover, 1.0, "cracks").any()
+    delta = np.repeat(0.06 * cover[..., None], 3, 2).astype(np.float32)
+    assert not visible(delta, backdrop(twin, 1.0), cover, 1.0, "stains").any()
+    assert visible(delta, backdrop(twin, 1.0), cover, 1.0, "cracks").any()
 
 
 def test_photo_away_from_the_mask_is_not_shifted() -> None:

@@ -24,7 +24,7 @@ from unfade.degrade import deterioration_process as process
 from unfade.degrade.deterioration_marks import MARKS, Mark
 from unfade.degrade.deterioration_process import Step
 from unfade.degrade.deterioration_shapes import Rng, Size, between, chance, pick, ranging
-from unfade.degrade.deterioration_visible import COVERED, visible
+from unfade.degrade.deterioration_visible import COVERED, backdrop, visible
 from unfade.degrade.severity import MODERATE, Severity
 from unfade.degrade.types import Degraded, Image, Mask, Params, extent
 
@@ -41,7 +41,8 @@ class _Level:
     Attributes:
         clean: chance of a history without structured damage.
         marks: least and most pieces of damage.
-        least, most: limits of the share of pixels they may take, drawn between in the logarithm.
+        least, most: limits of the share of pixels that damage is to take (before what cannot be
+            seen is left out), drawn between in the logarithm.
         much: factor on how much each piece has.
         fade: least and most fading.
         wear: least and most blur, noise and loss by copying.
@@ -59,9 +60,9 @@ class _Level:
 
 
 _LEVELS = {
-    "light": _Level(0.5, (1, 2), 0.01, 0.045, 0.65, (0.0, 0.45), (0.0, 0.4), 70),
-    "moderate": _Level(0.13, (1, 5), 0.032, 0.12, 1.4, (0.05, 0.8), (0.05, 0.75), 45),
-    "heavy": _Level(0.02, (3, 8), 0.15, 0.45, 2.3, (0.3, 1.0), (0.3, 1.0), 25),
+    "light": _Level(0.5, (1, 2), 0.004, 0.05, 0.7, (0.0, 0.45), (0.0, 0.4), 70),
+    "moderate": _Level(0.13, (1, 4), 0.009, 0.11, 1.4, (0.05, 0.8), (0.05, 0.75), 45),
+    "heavy": _Level(0.02, (3, 8), 0.05, 0.34, 2.2, (0.3, 1.0), (0.3, 1.0), 25),
 }
 
 _ORIGINS = {
@@ -127,15 +128,15 @@ def _damage(
     """Pieces of damage for one photo, within a share of its pixels drawn first."""
     if chance(rng, level.clean):
         return []
-    allowed = ranging(rng, level.least * 2, level.most)
-    enough = level.least * between(rng, 0.3, 1.5)
+    enough = ranging(rng, level.least, level.most)
+    allowed = 1.6 * enough + level.least
     wanted = int(rng.integers(level.marks[0], level.marks[1] + 1))
     weights = {
         name: share * _PRONE.get(origin, {}).get(name, 1.0) for name, share in _COMMON.items()
     }
     found: list[tuple[str, Mark]] = []
     taken = 0.0
-    for attempt in range(wanted + 5):
+    for attempt in range(wanted + 6):
         if len(found) >= wanted and taken >= enough:
             break
         name = pick(rng, weights)
@@ -328,12 +329,12 @@ def _masks(
     kinds: dict[str, Mask] = {}
     if not marks:
         return mask, lost, kinds
-    delta = aged - twin
+    delta, behind = aged - twin, backdrop(twin, unit)
     for kind in KINDS:
         covers = [mark.cover for mark in marks if mark.kind == kind]
         if not covers:
             continue
-        seen = visible(delta, twin, np.max(covers, axis=0), unit, kind)
+        seen = visible(delta, behind, np.max(covers, axis=0), unit, kind)
         if seen.any():
             kinds[kind] = seen
             mask = np.maximum(mask, seen)

@@ -18,13 +18,18 @@ FLOOR = 0.04
 # Coverage from which a pixel belongs to a piece of damage.
 COVERED = 0.12
 _RATIO = 1.5
+# In 1/256 of the short side.
+_SCALES = (0.5, 1.4, 3.5)
 
 
 def difference(delta: Image) -> Mask:
     """(h, w) size of an (h, w, 3) change: lightness, and colour at half weight."""
     light = delta @ LUMA
-    colour = delta - light[..., None]
-    return np.sqrt(light**2 + 0.25 * np.square(colour).mean(axis=2)).astype(np.float32)
+    total = light * light
+    for channel in range(3):
+        colour = delta[..., channel] - light
+        total += colour * colour / 12
+    return np.asarray(np.sqrt(total), np.float32)
 
 
 def clutter(twin: Image, scale: float) -> Mask:
@@ -34,7 +39,15 @@ def clutter(twin: Image, scale: float) -> Mask:
     return np.sqrt(np.maximum(blurred(band * band, 4 * scale), 0)).astype(np.float32)
 
 
-def visible(delta: Image, twin: Image, cover: Mask, unit: float, kind: str) -> Mask:
+def backdrop(twin: Image, unit: float) -> list[tuple[float, Mask]]:
+    """The scales in pixels at which damage is judged, finest first, with the clutter at each."""
+    sigmas = [max(0.6, scale * unit) for scale in _SCALES]
+    return [(sigma, clutter(twin, sigma)) for sigma in sigmas]
+
+
+def visible(
+    delta: Image, behind: list[tuple[float, Mask]], cover: Mask, unit: float, kind: str
+) -> Mask:
     """{0, 1} (h, w): where one kind of damage is seen.
 
     The change is averaged, with its sign, over the damage around each pixel at three scales.
@@ -47,7 +60,7 @@ def visible(delta: Image, twin: Image, cover: Mask, unit: float, kind: str) -> M
 
     Args:
         delta: (h, w, 3), the photo less its twin.
-        twin: (h, w, 3), the same history without structured damage.
+        behind: what `backdrop` says of the twin, the same history without structured damage.
         cover: (h, w) in [0, 1], where the damage was put.
         unit: pixels for 1/256 of the short side.
         kind: the name of the damage; stains have a higher floor.
@@ -57,15 +70,13 @@ def visible(delta: Image, twin: Image, cover: Mask, unit: float, kind: str) -> M
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     spread = np.asarray(cv2.dilate((cover > COVERED).astype(np.float32), kernel), np.float32)
     inside = delta * spread[..., None]
-    grain = max(0.6, 0.5 * unit)
-    fine = clutter(twin, grain)
+    grain, fine = behind[0]
     stands = np.zeros(cover.shape, bool)
-    for scale in (0.5, 1.4, 3.5):
-        sigma = max(0.6, scale * unit)
+    for sigma, texture in behind:
         weight = np.maximum(blurred(spread, sigma), 1e-3)
         level = difference(np.asarray(blurred(inside, sigma) / weight[..., None], np.float32))
         spots = np.maximum(weight * (sigma / grain) ** 2, 1.0)
-        noise = np.maximum(fine / np.sqrt(spots), clutter(twin, sigma))
+        noise = np.maximum(fine / np.sqrt(spots), texture)
         stands |= level > np.maximum(floor, _RATIO * noise)
     local = difference(blurred(inside, 0.25 * unit))
     wide = np.ones((2 * reach + 3, 2 * reach + 3), np.uint8)
