@@ -203,6 +203,18 @@ def test_faint_damage_of_large_extent_is_seen_in_noise_that_hides_specks() -> No
     assert shares[1] < 0.2
 
 
+def test_fainter_stretch_of_a_line_counts_only_where_it_goes_on_from_what_is_seen() -> None:
+    twin = np.full((96, 128, 3), 0.5, np.float32)
+    cover = bar()
+    strength = cover * 0.033
+    alone = np.repeat(strength[..., None], 3, 2).astype(np.float32)
+    assert not visible(alone, backdrop(twin, 1.0), cover, 1.0, "cracks").any()
+    strength[40:44, 20:60] = 0.06
+    joined = np.repeat(strength[..., None], 3, 2).astype(np.float32)
+    seen = visible(joined, backdrop(twin, 1.0), cover, 1.0, "cracks")
+    assert seen[40:44, 70:95].all()
+
+
 def test_faint_stain_is_not_damage_but_a_crack_of_its_strength_is() -> None:
     cover = bar()
     twin = np.full((96, 128, 3), 0.5, np.float32)

@@ -18,6 +18,8 @@ FLOOR = 0.04
 # Coverage from which a pixel belongs to a piece of damage.
 COVERED = 0.12
 _RATIO = 1.5
+# The eye follows a line through places where it is this much fainter.
+_FAINT = 0.6
 # In 1/256 of the short side.
 _SCALES = (0.5, 1.4, 3.5)
 
@@ -55,7 +57,8 @@ def visible(
     noise and texture do to such an average: their deviation at that scale, or their fine
     deviation over the root of the number of independent spots averaged, whichever is more. So
     a soft change of large extent counts, a long line in noise counts, and lone noisy pixels or
-    fine damage in foliage do not. Of what is seen, a pixel is kept that has about half of the
+    fine damage in foliage do not. Fainter stretches count where a good part of the connected
+    piece is seen. Of what is seen, a pixel is kept that has about half of the
     largest change nearby, so that a blurred line's tails are left out.
 
     Args:
@@ -72,18 +75,33 @@ def visible(
     inside = delta * spread[..., None]
     grain, fine = behind[0]
     stands = np.zeros(cover.shape, bool)
+    faint = np.zeros(cover.shape, bool)
     for sigma, texture in behind:
         weight = np.maximum(blurred(spread, sigma), 1e-3)
         level = difference(np.asarray(blurred(inside, sigma) / weight[..., None], np.float32))
         spots = np.maximum(weight * (sigma / grain) ** 2, 1.0)
         noise = np.maximum(fine / np.sqrt(spots), texture)
-        stands |= level > np.maximum(floor, _RATIO * noise)
+        limit = np.maximum(floor, _RATIO * noise)
+        stands |= level > limit
+        faint |= level > _FAINT * limit
     local = difference(blurred(inside, 0.25 * unit))
     wide = np.ones((2 * reach + 3, 2 * reach + 3), np.uint8)
     peak = np.asarray(cv2.dilate(local, wide), np.float32)
     own = (local > 0.5 * peak) & (local > 0.6 * floor)
-    seen = (stands & own & (spread > 0)).astype(np.uint8)
+    inner = own & (spread > 0)
+    seen = _grown(stands & inner, faint & inner).astype(np.uint8)
     return _tidy(seen, unit).astype(np.float32)
+
+
+def _grown(strong: NDArray[np.bool_], weak: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pieces of `weak` of which at least a quarter is `strong`, and all of `strong`."""
+    _, labels = cv2.connectedComponents((weak | strong).astype(np.uint8), connectivity=8)
+    labels = np.asarray(labels, np.intp)
+    size = np.bincount(labels.ravel())
+    core = np.bincount(labels.ravel(), strong.ravel().astype(np.float64), size.size)
+    kept = core >= 0.25 * size
+    kept[0] = False
+    return strong | kept[labels]
 
 
 def _tidy(seen: NDArray[np.uint8], unit: float) -> NDArray[Any]:
