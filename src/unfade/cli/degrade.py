@@ -14,7 +14,7 @@ from unfade.cli.jobs import Job, plan
 from unfade.options import MAX_PIXELS
 from unfade.types import Progress
 
-RECIPES = ("old-photo", "real-sr")
+RECIPES = ("old-photo", "deterioration", "real-sr")
 LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compression+noise")
 
 
@@ -23,11 +23,12 @@ LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compr
 @shared.out
 @click.option(
     "--recipe", type=click.Choice(RECIPES), default="old-photo", show_default=True,
-    help="old-photo: fading, grain, cracks, the scanner. real-sr: small and compressed.",
+    help="old-photo: fading, grain, cracks, the scanner, as in training. deterioration: a second "
+    "recipe, for validation alone. real-sr: small and compressed.",
 )  # fmt: skip
 @click.option(
     "--severity", "level", type=click.Choice(LEVELS), default="moderate", show_default=True,
-    help="How much, for old-photo; a+b draws these two kinds alone.",
+    help="How much, for the recipes of old photos; a+b, of old-photo alone, draws these two kinds.",
 )  # fmt: skip
 @click.option("--scale", type=click.Choice(["2", "4"]), default="4", help="For real-sr.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

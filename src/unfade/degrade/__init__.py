@@ -5,6 +5,7 @@ Every function is pure: randomness comes in as a `numpy.random.Generator`, param
 recorded in `Degraded.params`.
 """
 
+from unfade.degrade.deterioration import deterioration
 from unfade.degrade.old_photo import old_photo
 from unfade.degrade.recipes import MIXTURES, RECIPES, degrade
 from unfade.degrade.second_order import real_sr
@@ -18,6 +19,7 @@ __all__ = [
     "Degraded",
     "Severity",
     "degrade",
+    "deterioration",
     "old_photo",
     "real_sr",
 ]

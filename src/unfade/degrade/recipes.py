@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from unfade.degrade.deterioration import deterioration
 from unfade.degrade.old_photo import old_photo
 from unfade.degrade.second_order import real_sr
 from unfade.degrade.severity import SEVERITIES, Severity
 from unfade.degrade.types import Degraded, Image
 from unfade.errors import UsageError
 
-RECIPES = ("old-photo", "real-sr")
+#: "deterioration" is for validation alone: no network is trained on it.
+RECIPES = ("old-photo", "deterioration", "real-sr")
 
 # Two kinds of damage at a time and nothing else, for tests of robustness.
 MIXTURES = {
@@ -34,6 +36,13 @@ def severity(name: str) -> Severity:
     return known[name]
 
 
+def _plain(name: str) -> Severity:
+    if name in MIXTURES:
+        names = ", ".join(SEVERITIES)
+        raise UsageError(f"severity '{name}' for deterioration", f"one of {names}", "choose one")
+    return severity(name)
+
+
 def degrade(
     hq: Image,
     rng: np.random.Generator,
@@ -47,14 +56,15 @@ def degrade(
     Args:
         hq: (H, W, 3) float32, sRGB [0, 1].
         recipe: one of `RECIPES`.
-        level: for old-photo, a name of `SEVERITIES` or `MIXTURES`.
+        level: a name of `SEVERITIES` or, for old-photo, of `MIXTURES`; real-sr has none.
         scale: for real-sr, 2 or 4.
 
     Raises:
-        UsageError: an unknown name or scale.
+        UsageError: an unknown name or scale, or a mixture for deterioration.
     """
     runs: dict[str, Callable[[], Degraded]] = {
         "old-photo": lambda: old_photo(hq, rng, severity(level)),
+        "deterioration": lambda: deterioration(hq, rng, _plain(level)),
         "real-sr": lambda: real_sr(hq, rng, scale),
     }
     if recipe not in runs:
