@@ -96,6 +96,20 @@ def test_only_the_masked_part_changes_when_only_damage_is_mended(
     assert out.manifest["options"]["mask_sha256"] == manifests.sha256_file(mask)
 
 
+@pytest.mark.parametrize("only_damage", [False, True])
+def test_mask_that_was_found_and_its_file_give_the_same_bytes(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path, only_damage: bool
+) -> None:
+    path = make_photo("a.png", height=128, width=160)
+    options = {"threshold": 0.3, "strength": 0, "only_damage": only_damage}
+    soft = restorer.detect(path, soft=True)
+    assert ((soft >= 0.3 * 255) & (soft < 0.6 * 255)).sum() > 10  # doubtful pixels are filled too
+    write_mask(tmp_path / "mask.png", restorer.detect(path, threshold=0.3))
+    automatic = restorer.restore(path, **options).image.native
+    given = restorer.restore(path, mask=tmp_path / "mask.png", **options).image.native
+    np.testing.assert_array_equal(automatic, given)
+
+
 def test_mask_of_other_proportions_is_refused(
     restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
 ) -> None:

@@ -63,6 +63,29 @@ def test_detect_leaves_no_seam(
     assert np.quantile(difference, 0.999) <= 1
 
 
+def test_tiles_and_padding_follow_the_stride_of_the_network(make_photo: MakePhoto) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    class Wide(Bright):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stride = 32
+
+        def forward(self, lq: torch.Tensor) -> torch.Tensor:
+            h, w = lq.shape[-2:]
+            assert h % 32 == 0 and w % 32 == 0
+            sizes.append((h, w))
+            cells = torch.nn.functional.avg_pool2d(lq, 32).repeat_interleave(32, 2)
+            return super().forward(cells.repeat_interleave(32, 3))
+
+    photo = make_photo(150, 210)
+    photo.native[64:96, 32:128] = 255  # full cells of the network
+    whole, parts = (detect(photo, Wide(), CPU, tile=tile) for tile in (1024, 96))
+    assert sizes[0] == (160, 224) and max(sizes[1:]) <= (96, 96)
+    assert whole[70, 100] > 250 and not whole[70, 10]
+    np.testing.assert_array_equal(whole, parts)
+
+
 @pytest.mark.parametrize("size", [(161, 211), (160, 208), (163, 333)])
 def test_detect_leaves_no_seam_at_coarse_scales(
     make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]

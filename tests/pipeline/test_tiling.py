@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unfade.pipeline.tiling import STRIDE, spans, tiles
+from unfade.pipeline.tiling import spans, tiles
 
 LENGTHS = st.integers(1, 20_000)
+STRIDE = 32
 TILES = st.integers(STRIDE, 2000)
 MARGINS = st.integers(0, 200)
 
@@ -16,7 +17,7 @@ MARGINS = st.integers(0, 200)
 @settings(max_examples=400, deadline=None)
 @given(length=LENGTHS, tile=TILES, margin=MARGINS)
 def test_kept_spans_part_the_axis(length: int, tile: int, margin: int) -> None:
-    found = spans(length, tile, margin)
+    found = spans(length, tile, margin, STRIDE)
     assert found[0].first == 0 and found[-1].last == length
     assert all(a.last == b.first for a, b in pairwise(found))
     assert all(s.first < s.last for s in found)
@@ -25,7 +26,7 @@ def test_kept_spans_part_the_axis(length: int, tile: int, margin: int) -> None:
 @settings(max_examples=400, deadline=None)
 @given(length=LENGTHS, tile=TILES, margin=MARGINS)
 def test_tiles_start_at_the_stride_and_fit_the_limit(length: int, tile: int, margin: int) -> None:
-    for span in spans(length, tile, margin):
+    for span in spans(length, tile, margin, STRIDE):
         assert span.start % STRIDE == 0
         assert 0 <= span.start <= span.first < span.last <= span.stop <= length
         assert span.stop - span.start <= tile
@@ -35,7 +36,7 @@ def test_tiles_start_at_the_stride_and_fit_the_limit(length: int, tile: int, mar
 @given(length=LENGTHS, tile=TILES, margin=MARGINS)
 def test_kept_spans_have_context(length: int, tile: int, margin: int) -> None:
     context = min(margin, (tile - STRIDE) // 2) // STRIDE * STRIDE
-    for span in spans(length, tile, margin):
+    for span in spans(length, tile, margin, STRIDE):
         assert span.start == 0 or span.first - span.start >= context
         assert span.stop == length or span.stop - span.last >= context
 
@@ -45,14 +46,14 @@ def test_kept_spans_have_context(length: int, tile: int, margin: int) -> None:
 def test_there_are_no_more_tiles_than_needed(length: int, tile: int, margin: int) -> None:
     margin = margin // STRIDE * STRIDE
     core = (tile - 2 * margin) // STRIDE * STRIDE
-    found = spans(length, tile, margin)
+    found = spans(length, tile, margin, STRIDE)
     assert len(found) <= max(1, -(-(length - 2 * margin) // core))
 
 
 @settings(max_examples=50, deadline=None)
 @given(length=LENGTHS, tile=st.integers(1, STRIDE - 1), margin=MARGINS)
 def test_a_tile_below_the_stride_still_covers_the_axis(length: int, tile: int, margin: int) -> None:
-    found = spans(length, tile, margin)
+    found = spans(length, tile, margin, STRIDE)
     assert sum(s.last - s.first for s in found) == length
     assert all(s.stop - s.start <= STRIDE for s in found)
 
@@ -61,6 +62,6 @@ def test_a_tile_below_the_stride_still_covers_the_axis(length: int, tile: int, m
 @given(height=st.integers(1, 300), width=st.integers(1, 300), tile=st.integers(16, 200))
 def test_tiles_keep_every_pixel_once(height: int, width: int, tile: int) -> None:
     seen = np.zeros((height, width), np.uint8)
-    for rows, cols in tiles(height, width, tile, 32):
+    for rows, cols in tiles(height, width, tile, 32, 16):
         seen[rows.first : rows.last, cols.first : cols.last] += 1
     assert (seen == 1).all()

@@ -14,7 +14,7 @@ from unfade.imaging import Photo
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
-from unfade.pipeline.tiling import STRIDE, Span, tiles
+from unfade.pipeline.tiling import Span, tiles
 
 MARGIN = 96
 _LARGEST_LOSS = 0.1  # share of the photo
@@ -32,16 +32,12 @@ def factors(height: int, width: int) -> list[int]:
     return out
 
 
-def _pad(x: torch.Tensor) -> torch.Tensor:
-    """(N, C, H, W) -> the same with H, W raised to multiples of the networks' stride."""
-    h, w = x.shape[-2:]
-    return F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="replicate")
-
-
-def to_tensor(rgb: NDArray[np.float32], device: torch.device) -> torch.Tensor:
-    """(H, W, C) -> (1, C, H', W'), padded to the networks' stride."""
+def to_tensor(rgb: NDArray[np.float32], device: torch.device, stride: int) -> torch.Tensor:
+    """(H, W, C) -> (1, C, H', W'), padded to multiples of the network's stride."""
     x = from_array(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None].to(device)
-    return _pad(x).contiguous(memory_format=torch.channels_last)
+    h, w = x.shape[-2:]
+    x = F.pad(x, (0, -w % stride, 0, -h % stride), mode="replicate")
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _probability(
@@ -50,7 +46,7 @@ def _probability(
     """(H, W, 3) -> (2, H, W), the probabilities of damage and of a lost border."""
     h, w = rgb.shape[:2]
     with inference(device):
-        p = net(to_tensor(rgb, device)).float().sigmoid()[0, :, :h, :w]  # (2, H, W)
+        p = net(to_tensor(rgb, device, net.stride)).float().sigmoid()[0, :, :h, :w]  # (2, H, W)
     return p.cpu().numpy()
 
 
@@ -149,7 +145,7 @@ def _search(
     """Searches at 1/factor, raises `mask` and fills `lost`; yields the share that is done."""
     small = None if factor == 1 else _reduced(photo, factor)
     h, w = (photo.height, photo.width) if small is None else small.shape[:2]
-    for rows, cols in tiles(h, w, tile, MARGIN):
+    for rows, cols in tiles(h, w, tile, MARGIN, net.stride):
         y, x = slice(rows.start, rows.stop), slice(cols.start, cols.stop)
         if small is None:
             rgb = photo.srgb(y, x)

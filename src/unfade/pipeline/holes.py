@@ -1,4 +1,4 @@
-"""From a mask to what is erased of a photo, and to where a result fades into it."""
+"""The hole that a mask leaves in a photo, and the weights by which a result fades into it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def stroke_radius(height: int, width: int) -> int:
 
 
 def feather(hole: Hole, radius: int) -> Hole:
-    """(H, W) -> weights in [0, 1]: one wherever anything is erased, zero 4 radius beyond."""
+    """Blending weights of a result, (H, W) in [0, 1]: 1 in the hole, 0 from 4 radii beyond."""
     inside = (hole > 0).astype(np.float32)
     soft = cv2.blur(grown(inside, 2 * radius), (4 * radius + 1, 4 * radius + 1))
     return np.asarray(np.maximum(soft, inside), np.float32)
 
 
 def hole_map(mask: Mask, limit: float) -> Mask:
-    """How much of every pixel is erased (`models.erase`), (H, W) in 1/255, made band by band.
+    """The hole of a mask (`models.erase`), (H, W): 255 in it, 0 elsewhere, made band by band.
 
     Args:
         mask: (H, W), probability of damage in 1/255.

@@ -102,7 +102,7 @@ class Mender:
         out = photo.blank()
         radius = stroke_radius(photo.height, photo.width)
         done = 0
-        for rows, cols in tiles(photo.height, photo.width, tile, MARGIN):
+        for rows, cols in tiles(photo.height, photo.width, tile, MARGIN, self._stage1.stride):
             self._mend_tile(photo, out, mask, rows, cols, radius, limit, levels, only_damage)
             done += (rows.last - rows.first) * (cols.last - cols.first)
             if progress is not None:
@@ -137,7 +137,9 @@ class Mender:
         """(H, W, 3) and (H, W) -> (H, W, 3), mended and, with levels, corrected."""
         h, w = hole.shape
         with inference(self.device):
-            lq, m = to_tensor(rgb, self.device), to_tensor(hole[..., None], self.device)
+            stride = self._stage1.stride
+            lq = to_tensor(rgb, self.device, stride)  # (1, 3, H', W')
+            m = to_tensor(hole[..., None], self.device, stride)  # (1, 1, H', W')
             out: torch.Tensor = self._stage1(lq, m)[..., :h, :w]  # (1, 3, H, W)
             x = out.float().clamp(0, 1).cpu()
         if levels is not None:

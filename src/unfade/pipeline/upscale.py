@@ -58,7 +58,7 @@ class Upscaler:
         """
         out = photo.blank(size=(step * photo.height, step * photo.width))
         done = 0
-        for rows, cols in tiles(photo.height, photo.width, _TILE, MARGIN):
+        for rows, cols in tiles(photo.height, photo.width, _TILE, MARGIN, self._network.stride):
             self._enlarge_tile(photo, out, step, rows, cols)
             done += (rows.last - rows.first) * (cols.last - cols.first)
             tick(done / (photo.height * photo.width))
@@ -67,7 +67,9 @@ class Upscaler:
     def _enlarge_tile(self, photo: Photo, out: Photo, step: int, rows: Span, cols: Span) -> None:
         rgb = photo.srgb(slice(rows.start, rows.stop), slice(cols.start, cols.stop))
         with inference(self.device):
-            large = self._network(to_tensor(rgb, self.device))  # (1, 3, 4h, 4w), padded
+            large = self._network(
+                to_tensor(rgb, self.device, self._network.stride)
+            )  # (1, 3, 4h, 4w), padded
             large = F.avg_pool2d(large.clamp(0, 1), SCALE // step)  # (1, 3, step h, step w)
             made: torch.Tensor = large[0].permute(1, 2, 0).cpu()
         y, x = _scaled(rows, step), _scaled(cols, step)

@@ -56,7 +56,7 @@ def imperfect(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
 
 
 def found(detector: ScratchDetector, lq: Tensor) -> NDArray[np.float32]:
-    """A mask as restoring erases it: what the detector finds, the less sure the fainter.
+    """The hole that restoring fills: what the detector finds at its threshold.
 
     Args:
         lq: (3, H, W), H and W multiples of the detector's stride.
