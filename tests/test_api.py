@@ -14,7 +14,7 @@ from unfade import manifest as manifests
 from unfade.api import Restorer
 from unfade.errors import InputError, OutputError, UsageError, WeightsError
 from unfade.imaging import read_mask, read_photo, write_mask
-from unfade.options import RestoreOptions
+from unfade.options import RestoreOptions, Task
 
 MakePhoto = Callable[..., Path]
 
@@ -154,6 +154,62 @@ def test_detect_gives_yes_and_no_or_probabilities(
     assert (strict <= hard).all()
     level = int(np.ceil(0.99 * 255))
     assert np.array_equal(strict == 255, soft >= level)
+
+
+def test_sensitivity_is_a_threshold_of_the_detector(
+    restorer: Restorer, make_photo: MakePhoto
+) -> None:
+    path = make_photo("a.png", height=128, width=160)
+    assert restorer.thresholds["normal"] == restorer.threshold
+    masks: list[np.ndarray] = []
+    for name in ("low", "normal", "high"):
+        threshold = restorer.thresholds[name]
+        masks.append(restorer.detect(path, sensitivity=name))
+        np.testing.assert_array_equal(masks[-1], restorer.detect(path, threshold=threshold))
+        out = restorer.restore(path, sensitivity=name, strength=0)
+        named = restorer.restore(path, threshold=threshold, strength=0)
+        np.testing.assert_array_equal(out.image.native, named.image.native)
+        options = out.manifest["options"]
+        assert (options["sensitivity"], options["threshold"]) == (name, threshold)
+    low, normal, high = ((mask > 0).sum() for mask in masks)
+    assert 0 < low < normal < high
+
+
+@pytest.mark.parametrize("task", ["old-photo", "colorize"])
+def test_protected_pixels_keep_their_values_and_are_no_damage(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path, task: Task
+) -> None:
+    path = make_photo("a.png", height=128, width=160)
+    protected = np.zeros((128, 160), np.uint8)
+    protected[40:80] = 255  # across the scratch
+    write_mask(tmp_path / "keep.png", protected)
+    write_mask(tmp_path / "dress.png", np.full((128, 160), 255, np.uint8))
+    colours = [(tmp_path / "dress.png", "red")]
+    out = restorer.restore(
+        path, task=task, protect=tmp_path / "keep.png", colours=colours, sensitivity="high"
+    )
+    assert out.mask is not None and out.mask[:40].any() and not out.mask[40:80].any()
+    before, after = read_photo(path).native, out.image.native
+    np.testing.assert_array_equal(after[40:80], before[40:80])
+    assert (after[:30] != before[:30]).any(2).mean() > 0.9
+    record = out.manifest["options"]
+    assert record["protect"] == [str(tmp_path / "keep.png")]
+    assert record["protect_sha256"] == [manifests.sha256_file(tmp_path / "keep.png")]
+    mask = restorer.detect(path, protect=[tmp_path / "keep.png"], sensitivity="high")
+    np.testing.assert_array_equal(mask > 0, out.mask >= restorer.thresholds["high"] * 255)
+
+
+def test_protection_counts_for_a_mask_from_a_file_too(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path, mask = make_photo("a.png"), half_mask(tmp_path / "mask.png")
+    protected = np.zeros((64, 80), np.uint8)
+    protected[:, 40:] = 255
+    write_mask(tmp_path / "keep.png", protected)
+    out = restorer.restore(path, mask=mask, protect=str(tmp_path / "keep.png"), only_damage=True)
+    assert out.manifest["damaged"] == pytest.approx(50 / (64 * 80), abs=1e-6)
+    changed = (out.image.native != read_photo(path).native).any(2)
+    assert changed[:, :40].any() and not changed[:, 40:].any()
 
 
 def test_save_writes_photo_and_manifest(

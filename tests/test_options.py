@@ -31,6 +31,11 @@ def make(**values: Any) -> RestoreOptions:
         ({"threshold": 0.0}, "between 0 and 1"),
         ({"threshold": 1.0}, "between 0 and 1"),
         ({"threshold": float("nan")}, "between 0 and 1"),
+        ({"sensitivity": "mad"}, "one of 'low', 'normal', 'high'"),
+        ({"sensitivity": "low", "threshold": 0.5}, "threshold by name"),
+        ({"sensitivity": "low", "mask": Path("mask.png")}, "detector does not run"),
+        ({"sensitivity": "high", "mask": "none"}, "detector does not run"),
+        ({"protect": ("mask.png",)}, "pathlib.Path"),
         ({"preset": ""}, "empty preset"),
         ({"device": ""}, "empty device"),
         ({"self_condition": 1.5}, "from 0 to 1"),
@@ -65,6 +70,8 @@ SR = {"task": "super-resolution"}
         (SR | {"only_damage": True}, "--task old-photo"),
         (SR | {"mask": Path("mask.png")}, "--task old-photo"),
         (SR | {"tone": "keep"}, "--task old-photo"),
+        (SR | {"sensitivity": "low"}, "--task old-photo"),
+        (SR | {"protect": (Path("face.png"),)}, "--task old-photo"),
         ({"task": "colorize", "strength": 0.0}, "more than 0"),
         ({"guidance": 4.0}, "without a prompt"),
         ({"strength": 0, "prompt": "a dress"}, "strength 0"),
@@ -117,7 +124,9 @@ def test_pixel_limit_is_the_one_of_the_readers() -> None:
 def test_record_is_complete() -> None:
     record = RestoreOptions().record(threshold=0.4, mask_sha256=None)
     fields = {field.name for field in dataclasses.fields(RestoreOptions)}
-    assert set(record) == fields | {"mask_sha256", "colour_sha256", "full_prompt"}
+    assert set(record) == fields | {
+        "mask_sha256", "colour_sha256", "protect_sha256", "full_prompt",
+    }  # fmt: skip
     assert record["threshold"] == 0.4
 
 
@@ -130,6 +139,25 @@ def test_record_holds_the_defaults_of_the_task() -> None:
     large = record(**SR)
     assert (large["tone"], large["scale"], large["mask"]) == ("keep", options.SCALE, "none")
     assert record(task="colorize", prompt="red")["guidance"] == options.GUIDANCE
+
+
+@pytest.mark.parametrize(
+    ("values", "sensitivity"),
+    [
+        ({}, "normal"),
+        ({"sensitivity": "high"}, "high"),
+        ({"threshold": 0.3}, None),
+        ({"mask": Path("mask.png")}, None),
+        ({"mask": "none"}, None),
+        (SR, None),
+    ],
+)
+def test_sensitivity_is_recorded_where_it_decides(
+    values: dict[str, Any], sensitivity: str | None
+) -> None:
+    record = make(**values).record(threshold=0.4, mask_sha256=None)
+    assert record["sensitivity"] == sensitivity
+    assert record["threshold"] == values.get("threshold", 0.4)
 
 
 def test_regions_join_the_prompt_when_the_model_colours() -> None:

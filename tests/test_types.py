@@ -10,6 +10,9 @@ import pytest
 from unfade.options import RestoreOptions
 from unfade.types import command, numbered
 
+#: The command line checks that the files are there, and no more.
+FILES = (Path(__file__), Path(__file__).with_name("conftest.py"))
+
 
 def make(**values: Any) -> RestoreOptions:
     return dataclasses.replace(RestoreOptions(), **values)
@@ -56,6 +59,9 @@ def test_command_is_understood_by_the_command_line() -> None:
         {"task": "colorize", "tone": "auto", "mask": "none", "variants": 3},
         {"strength": 0.30000000000000004, "steps": 5, "self_condition": 0.25, "tone": "keep"},
         {"strength": 0},
+        {"sensitivity": "high"},
+        {"sensitivity": "low", "protect": FILES},
+        {"threshold": 0.25},
         {"preset": "sd21", "base": "a/b@c", "controlnet": Path("my net")},
     ],
 )

@@ -13,7 +13,16 @@ from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.inputs import harden, load, share_of
 from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, versions
-from unfade.options import MAX_PIXELS, TASKS, Auto, Reach, RestoreOptions, Task, Tone
+from unfade.options import (
+    MAX_PIXELS,
+    TASKS,
+    Auto,
+    Reach,
+    RestoreOptions,
+    Sensitivity,
+    Task,
+    Tone,
+)
 from unfade.types import Progress, Restored
 
 if TYPE_CHECKING:
@@ -28,6 +37,8 @@ if TYPE_CHECKING:
     from unfade.pipeline.agreement import Agreement
     from unfade.pipeline.engine import Engine
     from unfade.pipeline.restore import Mender
+
+    Files = str | Path | Sequence[str | Path]
 
 #: From here on a pixel of a user's own mask counts as damaged, where no threshold is given.
 MASK_FILE_THRESHOLD = 0.5
@@ -104,8 +115,13 @@ class Restorer:
 
     @property
     def threshold(self) -> float:
-        """The probability, 0..1, from which the detector counts a pixel as damaged."""
+        """The probability, 0..1, from which a pixel is damaged, at normal sensitivity."""
         return self._mender.threshold
+
+    @property
+    def thresholds(self) -> dict[Sensitivity, float]:
+        """The probability, 0..1, from which a pixel is damaged, by sensitivity."""
+        return dict(self._mender.thresholds)
 
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
         """The SHA-256 of each file of weights that restoring with these options goes by.
@@ -145,7 +161,9 @@ class Restorer:
         seed: int = 0,
         variants: int = 1,
         tile: int = 1024,
+        sensitivity: Sensitivity = "normal",
         threshold: float | None = None,
+        protect: Files = (),
         max_pixels: int = MAX_PIXELS,
         progress: Progress | None = None,
     ) -> Restored:
@@ -154,7 +172,8 @@ class Restorer:
         Args:
             photo: a file, a Pillow image, an array (uint8 or uint16, (H, W) or (H, W, C) in
                 sRGB), or a `Photo`.
-            task: to `max_pixels`: see `RestoreOptions`; `mask` may be the name of a file too.
+            task: to `max_pixels`: see `RestoreOptions`; `mask` may be the name of a file too, and
+                `protect` one file or several.
             colours: regions and what colour they get, such as [("dress.png", "red")]: a mask's
                 file, and one of `colours.WORDS` or #rrggbb.
             progress: called with the stage and the share of the work that is done, 0..1.
@@ -169,8 +188,8 @@ class Restorer:
             task=task, mask=_mask_option(mask), only_damage=only_damage, tone=tone, prompt=prompt,
             negative_prompt=negative_prompt, guidance=guidance, self_condition=self_condition,
             scale=scale, colour_regions=regions, fidelity=fidelity, strength=strength, reach=reach,
-            steps=steps, seed=seed, variants=variants, tile=tile, threshold=threshold,
-            max_pixels=max_pixels,
+            steps=steps, seed=seed, variants=variants, tile=tile, sensitivity=sensitivity,
+            threshold=threshold, protect=_paths(protect), max_pixels=max_pixels,
         )  # fmt: skip
         return self.run(photo, options, progress=progress)
 
@@ -180,6 +199,7 @@ class Restorer:
         """`restore` with its options in one piece; the weights and the device are our own."""
         from unfade.pipeline.agreement import agreements
         from unfade.pipeline.hints import read_hints, with_hints
+        from unfade.pipeline.protect import put_back
 
         self._engine.require(options)
         clock = Clock(progress)
@@ -188,7 +208,8 @@ class Restorer:
                 self._engine.load()
         with clock.stage("read", 0.0, 0.02):
             source, loaded, record = load(photo, options.max_pixels)
-        mask = self._mask(loaded, options, clock)
+            protected = self._protected(loaded, options)
+        mask = self._mask(loaded, options, protected, clock)
         hints = read_hints(loaded, options)
         taken: dict[str, float] | None = None
         if self._engine.may_act(options):
@@ -199,11 +220,15 @@ class Restorer:
             images = self._first_stage(loaded, mask, options, clock)
         else:
             images = self._diffused(loaded, mask, options, taken, clock)
+        if protected is not None:
+            put_back(images, loaded, protected)
         with clock.stage("align", 1.0, 1.0):
             found = agreements(loaded, images, mask, self._threshold(options), options)
         if hints:  # after the comparison: these colours were asked for, not invented
             with clock.stage("hint", 1.0, 1.0):
                 images = with_hints(images, hints)
+                if protected is not None:
+                    put_back(images, loaded, protected)
         manifest = self._manifest(options, record, clock)
         manifest["damaged"] = None if mask is None else share_of(mask, self._threshold(options))
         manifest["diffusion"] = taken
@@ -274,16 +299,21 @@ class Restorer:
             device=self.device,
         )
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
-        regions = [sha256_file(region.mask) for region in options.colour_regions]
-        threshold = self._threshold(options)
-        return own.record(threshold=threshold, mask_sha256=digest, colour_sha256=regions)
+        return own.record(
+            threshold=self._threshold(options),
+            mask_sha256=digest,
+            colour_sha256=[sha256_file(region.mask) for region in options.colour_regions],
+            protect_sha256=[sha256_file(path) for path in options.protect],
+        )
 
     def detect(
         self,
         photo: Source,
         *,
         soft: bool = False,
+        sensitivity: Sensitivity = "normal",
         threshold: float | None = None,
+        protect: Files = (),
         tile: int = 1024,
         max_pixels: int = MAX_PIXELS,
         progress: Progress | None = None,
@@ -293,7 +323,9 @@ class Restorer:
         Args:
             photo: as for `restore`.
             soft: give probabilities, 255 = certain, in place of 0 and 255.
-            threshold: probability from which a pixel is damaged; None is the detector's default.
+            sensitivity: how much counts as damage (`RestoreOptions`).
+            threshold: probability from which a pixel is damaged, in place of the sensitivity's.
+            protect: masks, white = protected: nothing there is damage.
             tile: side of a tile in pixels.
             max_pixels: a photo with more is refused before it is decoded.
             progress: called with the stage and the share of the work that is done.
@@ -302,37 +334,54 @@ class Restorer:
             (H, W) uint8.
 
         Raises:
-            InputError: the photo cannot be read.
+            InputError: the photo or a mask cannot be read, or they do not fit.
             UsageError: an option makes no sense.
         """
-        options = RestoreOptions(threshold=threshold, tile=tile, max_pixels=max_pixels)
+        options = RestoreOptions(
+            sensitivity=sensitivity,
+            threshold=threshold,
+            protect=_paths(protect),
+            tile=tile,
+            max_pixels=max_pixels,
+        )
         clock = Clock(progress)
         with clock.stage("read", 0.0, 0.05):
             _, loaded, _ = load(photo, options.max_pixels)
+            protected = self._protected(loaded, options)
         with clock.stage("detect", 0.05, 1.0):
             mask = self._mender.detect(loaded, tile=options.tile, progress=clock.tick)
+        mask = _without(mask, protected)
         return mask if soft else harden(mask, self._threshold(options))
 
+    def _protected(self, photo: Photo, options: RestoreOptions) -> NDArray[np.uint8] | None:
+        from unfade.pipeline.protect import read_protected
+
+        return read_protected(photo, options.protect, options.max_pixels)
+
     def _mask(
-        self, photo: Photo, options: RestoreOptions, clock: Clock
-    ) -> NDArray[np.uint8] | None:
+        self, photo: Photo, options: RestoreOptions, protected: NDArray[np.uint8] | None,
+        clock: Clock,
+    ) -> NDArray[np.uint8] | None:  # fmt: skip
         """Where the damage is, (H, W) 0..255, or None where nothing is to be filled."""
         if options.search == "none":
             return None
         if options.search == "auto":
             with clock.stage("detect", 0.02, 0.3):
-                return self._mender.detect(photo, tile=options.tile, progress=clock.tick)
+                mask = self._mender.detect(photo, tile=options.tile, progress=clock.tick)
+            return _without(mask, protected)
         from unfade.imaging import read_mask
 
         with clock.stage("read", 0.02, 0.3):
             size = (photo.height, photo.width)
             mask = read_mask(options.search, size=size, max_pixels=options.max_pixels)
-        return harden(mask, self._threshold(options))
+        return _without(harden(mask, self._threshold(options)), protected)
 
     def _threshold(self, options: RestoreOptions) -> float:
         if options.threshold is not None:
             return options.threshold
-        return self._mender.threshold if options.search in ("auto", "none") else MASK_FILE_THRESHOLD
+        if isinstance(options.search, Path):
+            return MASK_FILE_THRESHOLD
+        return self._mender.thresholds[options.sensitivity]
 
 
 def restore(
@@ -353,7 +402,9 @@ def restore(
     strength: float | Auto = "auto",
     seed: int = 0,
     tile: int = 1024,
+    sensitivity: Sensitivity = "normal",
     threshold: float | None = None,
+    protect: Files = (),
     max_pixels: int = MAX_PIXELS,
     quality: int = 95,
 ) -> Restored:
@@ -372,8 +423,8 @@ def restore(
         raise UsageError("the photo itself as the output", "another name", "change it", path=out)
     restored = _loaded(preset, base, controlnet, device).restore(
         photo, task=task, mask=mask, only_damage=only_damage, tone=tone, prompt=prompt, scale=scale,
-        fidelity=fidelity, strength=strength, seed=seed, tile=tile, threshold=threshold,
-        max_pixels=max_pixels,
+        fidelity=fidelity, strength=strength, seed=seed, tile=tile, sensitivity=sensitivity,
+        threshold=threshold, protect=protect, max_pixels=max_pixels,
     )  # fmt: skip
     manifest = restored.save(out, quality=quality)
     return replace(restored, manifest=manifest)
@@ -388,6 +439,18 @@ def _loaded(
 
 def _mask_option(mask: str | Path) -> Any:
     return mask if mask in ("auto", "none") else Path(mask)
+
+
+def _paths(files: Files) -> tuple[Path, ...]:
+    """One file, or several, as paths."""
+    return (Path(files),) if isinstance(files, (str, Path)) else tuple(map(Path, files))
+
+
+def _without(mask: NDArray[np.uint8], protected: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """The mask, changed in place, with no damage where something is protected."""
+    if protected is not None:
+        mask[protected > 0] = 0
+    return mask
 
 
 def _own(manifest: Manifest, found: Agreement, number: int | None) -> Manifest:

@@ -22,7 +22,8 @@ from unfade.errors import InputError, OutputError
 Value = str | int | float | bool | list[str] | None
 
 #: Options that do not change the picture: a result made with others is finished all the same.
-INDIFFERENT = frozenset({"device", "max_pixels"})
+#: Of a sensitivity the threshold that it stands for is compared.
+INDIFFERENT = frozenset({"device", "max_pixels", "sensitivity"})
 
 _LIBRARIES = (
     "torch",
@@ -302,6 +303,9 @@ def xmp_description(manifest: Manifest) -> str:
     regions = options.get("colour_regions")
     if isinstance(regions, list):
         options["colour_regions"] = [text.rpartition("=")[2] for text in regions]
+    protected = options.get("protect")
+    if isinstance(protected, list):
+        options["protect"] = ["file" for _ in protected]
     for key in ("preset", "base", "controlnet"):
         options[key] = Path(str(options.get(key) or "")).name
     properties: dict[str, str] = {

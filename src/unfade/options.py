@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from unfade.colours import ColourRegion, with_words
 from unfade.errors import UsageError
@@ -16,10 +16,12 @@ Task = Literal["old-photo", "super-resolution", "colorize"]
 Tone = Literal["auto", "keep"]
 Auto = Literal["auto"]
 Reach = Literal["damage", "all"]
+Sensitivity = Literal["low", "normal", "high"]
 
 TASKS: tuple[Task, ...] = ("old-photo", "super-resolution", "colorize")
 TONES = ("auto", "keep")
 REACHES = ("damage", "all")
+SENSITIVITIES: tuple[Sensitivity, ...] = ("low", "normal", "high")
 
 #: More pixels than this are refused before anything is decoded.
 MAX_PIXELS = 300_000_000
@@ -47,7 +49,7 @@ _FOREIGN = {
         "leave it out: enlarging adds nothing that a text names; --task colorize takes a prompt",
     )
     | dict.fromkeys(
-        ("only_damage", "threshold", "tone"),
+        ("only_damage", "threshold", "sensitivity", "protect", "tone"),
         "leave it out: damage and tone are mended by --task old-photo, before enlarging",
     )
     | {"colour_regions": "give colours by --task old-photo or colorize, before enlarging"},
@@ -88,8 +90,12 @@ class RestoreOptions:
         variants: results from different noise, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
             (`pipeline.tasks.TILE`). From 256 on, the first stage's result does not depend on it.
-        threshold: probability from which a pixel counts as damaged, 0..1; None is the
-            detector's own default.
+        sensitivity: how much the detector counts as damage: "low" only what is clear, "high"
+            what is doubtful too. Each is a threshold of the detector.
+        threshold: probability from which a pixel counts as damaged, 0..1, in place of the
+            sensitivity's; None is the sensitivity's, and 0.5 for a mask from a file.
+        protect: masks (as `mask`, white = protected) of what is never touched: nothing there is
+            damage, and each pixel keeps its exact value.
         max_pixels: a photo or mask with more is refused before it is decoded, and so is a result.
         preset: "compact", "sd21", or a folder with weights.
         base: a base model in place of the preset's: a folder, a .safetensors file, ID@REVISION.
@@ -114,7 +120,9 @@ class RestoreOptions:
     seed: int = 0
     variants: int = 1
     tile: int = 1024
+    sensitivity: Sensitivity = "normal"
     threshold: float | None = None
+    protect: tuple[Path, ...] = ()
     max_pixels: int = MAX_PIXELS
     preset: str | Path = "compact"
     base: str | Path | None = None
@@ -130,9 +138,26 @@ class RestoreOptions:
         if isinstance(self.mask, str) and self.mask not in ("auto", "none"):
             got = f"mask {self.mask!r}"
             raise UsageError(got, "'auto', 'none' or a Path", "give a file as a pathlib.Path")
+        self._check_sensitivity()
+        for file in cast(tuple[object, ...], self.protect):
+            if not isinstance(file, Path):
+                got = f"a protected region {file!r}"
+                raise UsageError(got, "a Path", "give each file as a pathlib.Path")
         self._check_numbers()
         self._check_sources()
         self._check_task()
+
+    def _check_sensitivity(self) -> None:
+        _check_choice("sensitivity", self.sensitivity, SENSITIVITIES)
+        if self.sensitivity == "normal" or self.task == "super-resolution":
+            return
+        got = f"sensitivity {self.sensitivity!r}"
+        if self.threshold is not None:
+            fix = "leave one of the two out: the sensitivity is a threshold by name"
+            raise UsageError(f"{got} and threshold {self.threshold}", "one of the two", fix)
+        if self.mask != "auto":
+            fix = "leave one of the two out: the detector does not run"
+            raise UsageError(f"{got} with mask '{self.mask}'", "mask 'auto'", fix)
 
     def _check_numbers(self) -> None:
         if self.steps != "auto":
@@ -232,8 +257,18 @@ class RestoreOptions:
         """Whether faded tone and cast are mended."""
         return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
 
+    @property
+    def _is_sensitive(self) -> bool:
+        """Whether the sensitivity decides what counts as damage."""
+        return self.search == "auto" and self.threshold is None
+
     def record(
-        self, *, threshold: float, mask_sha256: str | None, colour_sha256: Sequence[str] = ()
+        self,
+        *,
+        threshold: float,
+        mask_sha256: str | None,
+        colour_sha256: Sequence[str] = (),
+        protect_sha256: Sequence[str] = (),
     ) -> dict[str, Value]:
         """The options for a manifest: defaults resolved, a mask file told by its contents.
 
@@ -241,6 +276,7 @@ class RestoreOptions:
             threshold: the detector's default, 0..1, where the options name none.
             mask_sha256: of the mask file, None where there is none.
             colour_sha256: of the masks of the colour regions.
+            protect_sha256: of the masks of what is protected.
         """
         guidance = GUIDANCE if self.guidance is None and self.prompted else self.guidance
         scale = SCALE if self.scale is None and self.task == "super-resolution" else self.scale
@@ -268,7 +304,10 @@ class RestoreOptions:
             "seed": self.seed,
             "variants": self.variants,
             "tile": self.tile,
+            "sensitivity": self.sensitivity if self._is_sensitive else None,
             "threshold": threshold if self.threshold is None else self.threshold,
+            "protect": [str(path) for path in self.protect],
+            "protect_sha256": [*protect_sha256],
             "max_pixels": self.max_pixels,
             "device": self.device,
         }

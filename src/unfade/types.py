@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from unfade.imaging import Photo
 
+#: Keys of a record that no option of the command line sets.
+_DERIVED = ("mask_sha256", "colour_sha256", "protect_sha256", "full_prompt")
+_REPEATED = {"colour_regions": "--colour-region", "protect": "--protect"}
+
 Progress = Callable[[str, float], None]  # (stage, share of the work that is done, 0..1)
 
 
@@ -133,12 +137,12 @@ def command(options: Mapping[str, Value], source: Path, output: Path) -> str:
     standard |= {"task": RestoreOptions.task, "prompt": "", "negative_prompt": ""}
     words = ["unfade", "restore", "-o", str(output)]
     for name, value in options.items():
-        if name in ("mask_sha256", "colour_sha256", "full_prompt") or value == standard.get(name):
+        if name in _DERIVED or value is None or value == standard.get(name):
             continue
         if isinstance(value, list):  # an option that is given several times
-            words += [word for text in value for word in ("--" + name[:-1].replace("_", "-"), text)]
+            words += [word for text in value for word in (_REPEATED[name], text)]
             continue
-        if name == "threshold" and options["mask"] == "none":
+        if name == "threshold" and (options["mask"] == "none" or options.get("sensitivity")):
             continue
         flag = "--" + name.replace("_", "-")
         words += [flag] if value is True else [flag, str(value)]

@@ -45,6 +45,41 @@ def test_soft_mask_holds_probabilities(make_photo: MakePhoto, tmp_path: Path) ->
     assert np.array_equal(hard == 255, soft >= np.ceil(0.3 * 255))
 
 
+def test_sensitivity_and_protection_shape_the_mask(make_photo: MakePhoto, tmp_path: Path) -> None:
+    path = make_photo("a.png", height=128, width=160)
+    found: dict[str, np.ndarray] = {}
+    for name in ("low", "high"):
+        assert detect(path, "-o", tmp_path / f"{name}.png", "--sensitivity", name) == 0
+        found[name] = read(tmp_path / f"{name}.png")
+    assert 0 < (found["low"] > 0).sum() < (found["high"] > 0).sum()
+    protected = np.zeros((128, 160), np.uint8)
+    protected[40:80] = 255
+    cv2.imwrite(str(tmp_path / "keep.png"), protected)
+    given = ["--sensitivity", "high", "--protect", tmp_path / "keep.png"]
+    assert detect(path, "-o", tmp_path / "out.png", *given) == 0
+    np.testing.assert_array_equal(read(tmp_path / "out.png"), found["high"] & (255 - protected))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--sensitivity", "0.5"], ["--sensitivity", "low", "--threshold", "0.4"],
+     ["--protect", "nowhere.png"]],
+)  # fmt: skip
+def test_exit_code_is_two_when_sensitivity_or_protection_make_no_sense(
+    make_photo: MakePhoto, tmp_path: Path, given: list[str]
+) -> None:
+    assert detect(make_photo("a.png"), "-o", tmp_path / "out.png", *given) == 2
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_mask_that_protects_is_not_written_over(make_photo: MakePhoto, tmp_path: Path) -> None:
+    path = make_photo("a.jpg")
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((64, 80), 255, np.uint8))
+    given = ["--protect", tmp_path / "a.png", "--overwrite"]
+    assert detect(path, "-o", tmp_path / "a.png", *given) == 2
+    assert (read(tmp_path / "a.png") == 255).all()
+
+
 def test_mask_that_is_there_is_left_alone(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:

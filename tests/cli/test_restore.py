@@ -18,7 +18,7 @@ from PIL import Image
 
 from unfade import manifest as manifests
 from unfade.cli.main import run
-from unfade.imaging import read_photo
+from unfade.imaging import read_photo, write_mask
 
 MakePhoto = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -242,11 +242,20 @@ def test_name_that_is_not_utf8_is_kept(
     assert "caf\\xe9.jpg -> " in capfd.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "given",
+    [["--threshold", "0.7"], ["--sensitivity", "low"],
+     ["--sensitivity", "high", "--protect", "keep.png"]],
+)  # fmt: skip
 def test_command_in_the_manifest_makes_the_photo_again(
-    make_photo: MakePhoto, tmp_path: Path
+    make_photo: MakePhoto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     path, out = make_photo("my print.png"), tmp_path / "out" / "b.png"
-    assert restore(path, "-o", out, "--tone", "keep", "--threshold", "0.7") == 0
+    protected = np.zeros((64, 80), np.uint8)
+    protected[:30] = 255
+    write_mask(tmp_path / "keep.png", protected)
+    assert restore(path, "-o", out, "--tone", "keep", *given) == 0
     manifest = manifests.read(out.with_suffix(".json"))
     first = pixels(out)
     assert manifest["command"] is not None

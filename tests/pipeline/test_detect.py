@@ -9,7 +9,7 @@ import torch
 from unfade.imaging import Photo
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.pipeline import detect as module
-from unfade.pipeline.detect import _add_border, detect, factors
+from unfade.pipeline.detect import _add_border, detect, factors, thresholds
 from unfade.pipeline.restore import Mender
 
 MakePhoto = Callable[..., Photo]
@@ -34,6 +34,12 @@ class Bright(ScratchDetector):
 )  # fmt: skip
 def test_factors_halve_large_photos(size: tuple[int, int], expected: list[int]) -> None:
     assert factors(*size) == expected
+
+
+def test_thresholds_are_the_detectors_or_derived_from_the_normal_one() -> None:
+    assert thresholds(ScratchConfig()) == {"low": 0.73, "normal": 0.5, "high": 0.27}
+    found = thresholds(ScratchConfig(threshold=0.8, sensitivity={"high": 0.4}))
+    assert found == {"low": 0.92, "normal": 0.8, "high": 0.4}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (37, 53), (64, 80), (129, 131)])

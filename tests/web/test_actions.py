@@ -36,7 +36,8 @@ def edit_of(layer_of: Callable[..., str]) -> Callable[..., dict[str, object]]:
         edits = np.zeros(size, np.uint8)
         edits[: size[0] // 3, : size[1] // 4] = masks.ADD
         edits[size[0] // 2 :] = masks.REMOVE
-        return {"id": opened.key, "threshold": 0.4, "layer": layer_of(edits) if painted else ""}
+        layer = layer_of(edits) if painted else ""
+        return {"id": opened.key, "sensitivity": "high", "layer": layer}
 
     return make
 
@@ -63,7 +64,7 @@ def test_result_is_the_command_lines_to_the_byte(
     opened = actions.open_photo(desk, upload(photo))
     made = actions.restore(desk, opened, Settings(), edit_of(opened, painted=painted), quiet)
     out = tmp_path / "out" / name
-    more = ["--threshold", "0.4"]
+    more = ["--sensitivity", "high"]
     if painted:
         more = ["--mask", str(made.masks[0])]
     assert run(["restore", str(photo), "-o", str(out), "--device", "cpu", *more]) == 0
@@ -111,12 +112,12 @@ def test_colours_are_laid_on_as_the_command_line_does(
     tints = np.zeros(masks.preview_size(300, 1500), np.uint8)
     tints[20:90, 100:300], tints[100:200, 600:900] = 1, 3
     edit = edit_of(opened, painted=False) | {
-        "tints": layer_of(tints), "colours": ["red", "blue", "#40a060"], "threshold": 0.5,
+        "tints": layer_of(tints), "colours": ["red", "blue", "#40a060"], "sensitivity": "normal",
     }  # fmt: skip
     made = actions.restore(desk, opened, Settings(), edit, quiet)
     regions = [path for path in made.masks if "colour" in path.name]
     assert [path.name for path in regions] == ["a-colour-1.png", "a-colour-2.png"]
-    out, given = tmp_path / "out" / "a.png", ["--threshold", "0.5", "--device", "cpu"]
+    out, given = tmp_path / "out" / "a.png", ["--device", "cpu"]
     for path, colour in zip(regions, ("red", "#40a060"), strict=True):
         given += ["--colour-region", f"{path}={colour}"]
     assert run(["restore", str(photo), "-o", str(out), *given]) == 0
@@ -172,13 +173,41 @@ def test_mask_of_another_photo_is_refused(
         actions.restore(desk, first, Settings(), edit_of(second), quiet)
 
 
-@pytest.mark.parametrize("threshold", [None, 0, 1, "0.5", float("nan")])
-def test_threshold_is_checked(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, threshold: object
+@pytest.mark.usefixtures("same_moment")
+def test_what_is_protected_stays_as_the_command_line_keeps_it(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    photo = make_photo("a.png", height=300, width=1500)
+    opened = actions.open_photo(desk, upload(photo))
+    edits = np.zeros(masks.preview_size(300, 1500), np.uint8)
+    edits[100:200, 200:500] = masks.PROTECT  # across the scratch, which lies at 375..500
+    edit = edit_of(opened, painted=False) | {"layer": layer_of(edits)}
+    made = actions.restore(desk, opened, Settings(), edit, quiet)
+    mask, protect = made.masks
+    assert protect.name == "a-protect-1.png"
+    white = read_mask(protect, size=(300, 1500)) == 255
+    assert white.mean() == pytest.approx(100 * 300 / edits.size, rel=0.02)
+    assert not read_mask(mask, size=(300, 1500))[white].any()
+    before, after = read_photo(photo).native, read_photo(made.photos[0]).native
+    np.testing.assert_array_equal(after[white], before[white])
+    assert (after[~white] != before[~white]).mean() > 0.1
+    out, given = tmp_path / "out" / "a.png", ["--sensitivity", "high", "--device", "cpu"]
+    given += ["--protect", str(protect)]
+    assert run(["restore", str(photo), "-o", str(out), *given]) == 0
+    assert made.photos[0].read_bytes() == out.read_bytes()
+    manifest = json.loads(made.papers[0].read_text("utf-8"))
+    assert manifest["options"]["protect"] == ["a-protect-1.png"]
+    assert " --sensitivity high --protect a-protect-1.png " in manifest["command"]
+
+
+@pytest.mark.parametrize("sensitivity", [None, 0.5, "highest", ["low"]])
+def test_sensitivity_is_checked(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, sensitivity: object
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
-    edit = edit_of(opened) | {"threshold": threshold}
-    with pytest.raises(UsageError, match="threshold"):
+    edit = edit_of(opened) | {"sensitivity": sensitivity}
+    with pytest.raises(UsageError, match="sensitivity"):
         actions.restore(desk, opened, Settings(), edit, quiet)
 
 

@@ -141,7 +141,7 @@ def test_controls_are_those_of_the_task(visit: Visit) -> None:
     page.locator("#uf-prompt").wait_for()
 
 
-def test_mask_is_edited_by_brush_eraser_and_slider(
+def test_mask_is_edited_by_brush_eraser_and_sensitivity(
     visit: Visit, make_photo: MakePhoto, tmp_path: Path
 ) -> None:
     photo = make_photo("print.png", height=150, width=200)
@@ -151,8 +151,7 @@ def test_mask_is_edited_by_brush_eraser_and_slider(
     drag(page, (0.6, 0.5), (0.9, 0.5))
     page.click("[data-tool=eraser]")
     drag(page, (0.25, 0.02), (0.28, 0.4))
-    page.locator(".uf-threshold").fill("0.7")
-    page.locator(".uf-threshold").dispatch_event("change")
+    page.locator(".uf-sensitivity").select_option("low")
     restore(page)
     mask = read_mask(download(page, "mask.png", tmp_path), size=(150, 200))
     assert (mask[73:77, 120:180] == 255).all()
@@ -162,6 +161,37 @@ def test_mask_is_edited_by_brush_eraser_and_slider(
     assert run(["restore", str(photo), "-o", str(out), *given]) == 0
     made = read_photo(download(page, "print.png", tmp_path))
     np.testing.assert_array_equal(made.native, read_photo(out).native)
+
+
+def test_what_is_painted_with_protect_is_never_changed(
+    visit: Visit, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photo = make_photo("print.png", height=150, width=200)
+    page = visit()
+    choose(page, photo)
+    shares: dict[str, float] = {}
+    for sensitivity in ("low", "normal", "high"):
+        page.locator(".uf-sensitivity").select_option(sensitivity)
+        page.evaluate("new Promise(requestAnimationFrame)")
+        shares[sensitivity] = float(page.inner_text(".uf-share").split()[0])
+    assert shares["low"] <= shares["normal"] <= shares["high"]
+    assert shares["low"] < shares["high"]
+    page.click("[data-tool=protect]")
+    page.locator(".uf-size").fill("40")
+    drag(page, (0.2, 0.4), (0.8, 0.4))  # across the scratch
+    page.wait_for_function(
+        "most => parseFloat(document.querySelector('.uf-share').innerText) < most",
+        arg=shares["high"],
+    )
+    restore(page)
+    white = read_mask(download(page, "protect-1.png", tmp_path), size=(150, 200)) == 255
+    assert white[50:70, 50:150].all() and not white[100:].any()
+    made = read_photo(download(page, "print.png", tmp_path)).native
+    before = read_photo(photo).native
+    np.testing.assert_array_equal(made[white], before[white])
+    assert (made[100:] != before[100:]).any()
+    options = json.loads(download(page, ".json", tmp_path).read_text("utf-8"))["options"]
+    assert (options["sensitivity"], options["protect"]) == ("high", ["print-protect-1.png"])
 
 
 def test_mask_is_painted_and_undone_with_the_keyboard(visit: Visit, make_photo: MakePhoto) -> None:

@@ -17,7 +17,7 @@ Layer = Callable[[NDArray[np.uint8]], str]
 
 def test_layer_comes_back_as_it_was_painted(layer_of: Layer) -> None:
     edits = np.zeros((20, 30), np.uint8)
-    edits[2:5, 3:9], edits[10:12] = masks.ADD, masks.REMOVE
+    edits[2:5, 3:9], edits[10:12], edits[14] = masks.ADD, masks.REMOVE, masks.PROTECT
     read = masks.read_edits(layer_of(edits), (20, 30))
     assert read is not None
     np.testing.assert_array_equal(read, edits)
@@ -76,6 +76,17 @@ def test_mask_is_as_found_where_nothing_was_painted() -> None:
     assert (mask[added] == 255).all() and (mask[erased] == 0).all()
     painted = cv2.resize(edits, soft.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0
     np.testing.assert_array_equal(mask[~painted], plain[~painted])
+
+
+def test_protected_pixels_are_no_damage_and_are_enlarged_as_they_are() -> None:
+    edits = np.zeros((20, 30), np.uint8)
+    edits[4:8, 10:20] = masks.PROTECT
+    mask = masks.edited_mask(np.full((40, 60), 255, np.uint8), 0.5, edits)
+    protected = masks.protected_mask(edits, (40, 60))
+    assert protected is not None
+    np.testing.assert_array_equal(protected, 255 - mask)
+    assert (protected[8:16, 20:40] == 255).all() and protected.sum() == 255 * 8 * 20
+    assert masks.protected_mask(np.full((20, 30), masks.ADD, np.uint8), (40, 60)) is None
 
 
 def test_thin_scratches_stay_visible_when_the_photo_is_shown_smaller() -> None:

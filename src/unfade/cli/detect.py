@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
-from unfade.options import RestoreOptions
+from unfade.options import RestoreOptions, Sensitivity
 from unfade.types import Progress
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def detect(
     soft: bool,
     preset: str,
     tile: int,
+    sensitivity: Sensitivity,
     threshold: float | None,
+    protect: tuple[Path, ...],
     device: str,
     max_pixels: int,
     overwrite: bool,
@@ -47,11 +50,13 @@ def detect(
     Examples:
       unfade detect print.jpg -o print-mask.png
       unfade detect scans/ -o masks/
+      unfade detect print.jpg -o print-mask.png --sensitivity high --protect face.png
     """
     options = RestoreOptions(
-        preset=preset, tile=tile, threshold=threshold, device=device, max_pixels=max_pixels
-    )
-    jobs = plan(inputs, out, suffix=".png")
+        preset=preset, tile=tile, sensitivity=sensitivity, threshold=threshold, protect=protect,
+        device=device, max_pixels=max_pixels,
+    )  # fmt: skip
+    jobs = plan(inputs, out, suffix=".png", protected=protect)
 
     from unfade.api import Restorer
 
@@ -82,7 +87,9 @@ class DetectWork:
         mask = self.restorer.detect(
             job.source,
             soft=self.soft,
+            sensitivity=self.options.sensitivity,
             threshold=self.options.threshold,
+            protect=self.options.protect,
             tile=self.options.tile,
             max_pixels=self.options.max_pixels,
             progress=progress,

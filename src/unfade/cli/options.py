@@ -11,7 +11,15 @@ import click
 
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
-from unfade.options import GUIDANCE, MAX_PIXELS, MIN_TILE, REACHES, SCALE, RestoreOptions
+from unfade.options import (
+    GUIDANCE,
+    MAX_PIXELS,
+    MIN_TILE,
+    REACHES,
+    SCALE,
+    SENSITIVITIES,
+    RestoreOptions,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,11 +52,27 @@ def work_options(command: F) -> F:
             help="Side of a tile. Less memory with smaller ones; below 256, results change.",
         ),
         click.option(
+            "--sensitivity",
+            type=click.Choice(SENSITIVITIES),
+            default="normal",
+            show_default=True,
+            help="How much counts as damage: low marks only what is clear, high marks "
+            "what is doubtful too.",
+        ),
+        click.option(
             "--threshold",
             type=float,
             metavar="P",
-            help="Probability (0..1) from which a pixel counts as damaged. "
-            "Default: the detector's own.",
+            help="Advanced: the probability (0..1) from which a pixel counts as damaged, "
+            "in place of --sensitivity.",
+        ),
+        click.option(
+            "--protect",
+            callback=mask_files,
+            multiple=True,
+            metavar="FILE",
+            help="Never touch what is white in this picture: nothing there is damage, and "
+            "every pixel keeps its value. May be repeated.",
         ),
         click.option(
             "--device",
@@ -94,6 +118,17 @@ def mask_source(ctx: click.Context, parameter: click.Parameter, value: str) -> s
     if not path.is_file():
         raise UsageError("no such file", "auto, none or a mask", "check the name", path=path)
     return path
+
+
+def mask_files(
+    ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[Path, ...]:
+    """Paths of masks. UsageError where there is no such file."""
+    paths = tuple(Path(text) for text in value)
+    for path in paths:
+        if not path.is_file():
+            raise UsageError("no such file", "a mask", "check the name", path=path)
+    return paths
 
 
 def colour_regions(

@@ -96,12 +96,14 @@ def restore(
       unfade restore scans/ -o restored/ --compare --report
       unfade restore 'scans/**/*.tif' -o restored/ --only-damage
       unfade restore print.jpg -o restored/ --mask mask.png
+      unfade restore print.jpg -o restored/ --sensitivity low --protect face.png
       unfade restore gray.jpg -o coloured/ --colour-region dress.png=red
       unfade restore small.jpg -o large/ --task super-resolution --scale 4
       unfade restore gray.jpg -o coloured/ --task colorize --prompt "a red dress, green grass"
     """
     protected = [options.mask] if isinstance(options.mask, Path) else []
     protected += [region.mask for region in options.colour_regions]
+    protected += options.protect
     jobs = plan(inputs, out, protected=protected, variants=options.variants)
 
     _tidy(jobs)

@@ -11,11 +11,20 @@ from unfade.models.blocks import UNet
 
 @dataclass(frozen=True)
 class ScratchConfig:
-    """Shape of the detector; `widths` are channels at 1/2, 1/4, ... of the resolution."""
+    """Shape of the detector, and the probabilities from which a pixel counts as damaged.
+
+    Attributes:
+        widths: channels at 1/2, 1/4, ... of the resolution.
+        blocks: residual blocks at each level.
+        threshold: of normal sensitivity, 0..1.
+        sensitivity: thresholds, 0..1, of the sensitivities "low" (finds less) and "high" (finds
+            more); where one is missing it is derived (`pipeline.detect.thresholds`).
+    """
 
     widths: list[int] = field(default_factory=lambda: [32, 56, 96, 136])
     blocks: list[int] = field(default_factory=lambda: [1, 1, 1, 2])
     threshold: float = 0.5
+    sensitivity: dict[str, float] = field(default_factory=lambda: {})
 
 
 class ScratchDetector(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import cv2
@@ -12,16 +13,33 @@ from torch.nn import functional as F
 
 from unfade.imaging import Photo
 from unfade.models.inference import inference
-from unfade.models.scratch import ScratchDetector
+from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.tensors import from_array
+from unfade.options import Sensitivity
 from unfade.pipeline.tiling import Span, tiles
 
 MARGIN = 96
 _LARGEST_LOSS = 0.1  # share of the photo
 _COARSEST = 160  # least short side of a searched copy, pixels; a soft scan shows its damage there
 
+_ODDS = {"low": math.e, "high": 1 / math.e}  # of damage, over those at normal sensitivity
+
 Mask = NDArray[np.uint8]
 Progress = Callable[[str, float], None]
+
+
+def thresholds(config: ScratchConfig) -> dict[Sensitivity, float]:
+    """The probability of each sensitivity, 0..1, from which a pixel counts as damaged.
+
+    Where the configuration has none for "low" or "high", the odds of the normal threshold are
+    multiplied, or divided, by e.
+    """
+    out: dict[Sensitivity, float] = {"normal": config.threshold}
+    odds = config.threshold / (1 - config.threshold)
+    for name in ("low", "high"):
+        derived = odds * _ODDS[name] / (1 + odds * _ODDS[name])
+        out[name] = config.sensitivity.get(name, round(derived, 2))
+    return out
 
 
 def factors(height: int, width: int) -> list[int]:

@@ -18,7 +18,7 @@ from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import Levels, ToneNet
-from unfade.pipeline.detect import detect, to_tensor
+from unfade.pipeline.detect import detect, thresholds, to_tensor
 from unfade.pipeline.holes import MARGIN, Mask, feather, kept_beyond, put_faded, stroke_radius
 from unfade.pipeline.tiling import Span, tiles
 from unfade.pipeline.tone import estimate
@@ -31,7 +31,7 @@ class Mender:
 
     Attributes:
         weights: the sha256 of each file of weights.
-        threshold: the detector's default: a pixel of at least this probability is damage.
+        thresholds: by sensitivity: a pixel of at least this probability is damage.
         device: where the networks run.
     """
 
@@ -41,13 +41,18 @@ class Mender:
     ) -> None:  # fmt: skip
         """Takes trained networks in evaluation mode; the detector's norms are folded."""
         keep_blocks()
-        self.threshold = detector.config.threshold
+        self.thresholds = thresholds(detector.config)
         self.weights = weights
         self.device = device
         fold_norms(detector)
         self._detector = placed(detector, device)
         self._stage1 = placed(stage1, device)
         self._tone = tone  # a thumbnail's work: on the processor
+
+    @property
+    def threshold(self) -> float:
+        """The threshold of normal sensitivity, 0..1."""
+        return self.thresholds["normal"]
 
     @classmethod
     def from_pretrained(cls, preset: str | Path, *, device: str = "auto") -> Mender:

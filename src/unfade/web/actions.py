@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,6 +14,7 @@ from unfade.errors import InputError, UsageError
 from unfade.imaging import read_mask, read_photo, write_mask
 from unfade.imaging.photo import resize
 from unfade.manifest import make_folder
+from unfade.options import SENSITIVITIES, Sensitivity
 from unfade.types import Progress
 from unfade.web import masks, pictures, results
 from unfade.web.session import Desk, Made, Opened, Settings
@@ -42,8 +43,15 @@ def open_photo(desk: Desk, upload: str | Path, progress: Progress | None = None)
     return replace(opened, mask_url=shown)
 
 
-def scene(opened: Opened, threshold: float, edit: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What the editor on the page shows: the photo, its damage, and what was painted before."""
+def scene(
+    opened: Opened, thresholds: Mapping[Sensitivity, float], edit: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the editor on the page shows: the photo, its damage, and what was painted before.
+
+    Args:
+        thresholds: the probability, 0..1, from which a pixel is damaged, by sensitivity.
+        edit: what the editor sent last.
+    """
     height, width = masks.preview_size(opened.height, opened.width)
     return {
         "id": opened.key,
@@ -51,7 +59,8 @@ def scene(opened: Opened, threshold: float, edit: dict[str, Any] | None = None) 
         "mask": opened.mask_url,
         "width": width,
         "height": height,
-        "threshold": threshold if edit is None else edit["threshold"],
+        "thresholds": dict(thresholds),
+        "sensitivity": "normal" if edit is None else edit["sensitivity"],
         "layer": "" if edit is None else edit["layer"],
         "tints": "" if edit is None else edit.get("tints", ""),
         "colours": [] if edit is None else edit.get("colours", []),
@@ -66,7 +75,7 @@ def restore(
     """Restores a photo with the mask that the visitor left.
 
     Args:
-        edit: "id" of the photo, "threshold" 0..1, "layer" (`masks.read_edits`), and where
+        edit: "id" of the photo, "sensitivity", "layer" (`masks.read_edits`), and where
             colours were painted "tints" (`masks.read_tints`) and "colours", a list of words.
 
     Raises:
@@ -78,26 +87,54 @@ def restore(
     if not opened.path.is_file():
         got, fix = "a photo that was removed, as all are after a while", "choose the file again"
         raise InputError(got, "one that is still here", fix, path=opened.path)
-    threshold, number = _threshold(edit), 1 + len(list(opened.path.parent.glob("restored-*")))
-    size = masks.preview_size(opened.height, opened.width)
-    layer = masks.read_edits(str(edit.get("layer") or ""), size)
-    mask: Literal["auto"] | Path = "auto"
-    if layer is not None and settings.task != "super-resolution":
-        soft = read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
-        mask = opened.path.parent / f"{opened.path.stem}-mask-{number}.png"
-        write_mask(mask, masks.edited_mask(soft, threshold, layer))
+    sensitivity = _sensitivity(edit)
+    number = 1 + len(list(opened.path.parent.glob("restored-*")))
     folder = opened.path.parent / f"restored-{number}"
-    regions = () if settings.task == "super-resolution" else _regions(opened, edit, folder)
+    mask: Literal["auto"] | Path = "auto"
+    protect: tuple[Path, ...] = ()
+    regions: tuple[ColourRegion, ...] = ()
+    if settings.task != "super-resolution":
+        mask, protect = _painted(desk, opened, edit, sensitivity, number)
+        regions = _regions(opened, edit, folder)
     options = settings.options(
         mask=mask,
-        threshold=threshold if layer is None else None,
+        sensitivity=sensitivity if mask == "auto" else "normal",
+        protect=protect,
         max_pixels=desk.limits.max_pixels,
         diffuses=desk.restorer.diffuses,
         weighs_fidelity=desk.restorer.weighs_fidelity,
         colour_regions=regions,
     )
     restored = desk.restorer.run(opened.path, options, progress=progress)
-    return results.save(restored, opened, folder, threshold, [one.mask for one in regions])
+    return results.save(restored, opened, folder, [*protect, *(one.mask for one in regions)])
+
+
+def _painted(
+    desk: Desk, opened: Opened, edit: dict[str, Any], sensitivity: Sensitivity, number: int
+) -> tuple[Literal["auto"] | Path, tuple[Path, ...]]:
+    """The mask of the damage and what is protected, as files where the visitor painted them.
+
+    Args:
+        number: of the restoration of this photo, for the names of the files.
+    """
+    layer = masks.read_edits(
+        str(edit.get("layer") or ""), masks.preview_size(opened.height, opened.width)
+    )
+    if layer is None:
+        return "auto", ()
+    mask: Literal["auto"] | Path = "auto"
+    protect: tuple[Path, ...] = ()
+    stem = opened.path.parent / opened.path.stem
+    if np.isin(layer, (masks.ADD, masks.REMOVE)).any():
+        soft = read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
+        mask = stem.with_name(f"{stem.name}-mask-{number}.png")
+        threshold = desk.restorer.thresholds[sensitivity]
+        write_mask(mask, masks.edited_mask(soft, threshold, layer))
+    protected = masks.protected_mask(layer, (opened.height, opened.width))
+    if protected is not None:
+        protect = (stem.with_name(f"{stem.name}-protect-{number}.png"),)
+        write_mask(protect[0], protected)
+    return mask, protect
 
 
 def _regions(opened: Opened, edit: dict[str, Any], folder: Path) -> tuple[ColourRegion, ...]:
@@ -122,23 +159,27 @@ def _regions(opened: Opened, edit: dict[str, Any], folder: Path) -> tuple[Colour
     return tuple(regions)
 
 
-def _threshold(edit: dict[str, Any]) -> float:
-    value = edit.get("threshold")
-    if not isinstance(value, (int, float)) or not 0 < value < 1:
-        raise UsageError(f"threshold {value!r}", "a number between 0 and 1", "move the slider")
-    return float(value)
+def _sensitivity(edit: dict[str, Any]) -> Sensitivity:
+    value = edit.get("sensitivity")
+    if value not in SENSITIVITIES:
+        expected = "one of " + ", ".join(SENSITIVITIES)
+        raise UsageError(f"sensitivity {value!r}", expected, "choose one of them")
+    return value
 
 
 def restore_upload(
     desk: Desk, photo: str, mask: str | None, settings: Settings, threshold: float | None,
-    colours: Sequence[tuple[str, str]] = (),
+    colours: Sequence[tuple[str, str]] = (), *, sensitivity: Sensitivity = "normal",
+    protect: str | None = None,
 ) -> list[Path]:  # fmt: skip
     """Restores an upload without the page: the photos, then their manifests.
 
     Args:
         mask: an uploaded mask, white = damaged; None finds the damage.
-        threshold: 0..1; None is the default of `Restorer.restore`.
+        threshold: 0..1; None is the sensitivity's.
         colours: uploaded masks of regions, and the colour that each gets.
+        sensitivity: see `RestoreOptions`.
+        protect: an uploaded mask, white = never touched.
 
     Raises:
         InputError, UsageError, WeightsError: see `open_photo` and `restore`.
@@ -151,7 +192,9 @@ def restore_upload(
     )
     options = settings.options(
         mask="auto" if given is None else given,
+        sensitivity=sensitivity,
         threshold=threshold,
+        protect=_adopted(desk, protect),
         max_pixels=desk.limits.max_pixels,
         diffuses=desk.restorer.diffuses,
         weighs_fidelity=desk.restorer.weighs_fidelity,
@@ -162,11 +205,22 @@ def restore_upload(
     return [*photos, *papers]
 
 
-def detect_upload(desk: Desk, photo: str, threshold: float | None) -> Path:
-    """The mask of an upload, a PNG with 255 = damaged. Raises as `restore_upload`."""
+def _adopted(desk: Desk, upload: str | None) -> tuple[Path, ...]:
+    if upload is None:
+        return ()
+    return (desk.store.adopt(upload, max_bytes=desk.limits.max_bytes),)
+
+
+def detect_upload(
+    desk: Desk, photo: str, threshold: float | None, *, sensitivity: Sensitivity = "normal",
+    protect: str | None = None,
+) -> Path:  # fmt: skip
+    """The mask of an upload, a PNG with 255 = damaged. Arguments and errors: `restore_upload`."""
     path = desk.store.adopt(photo, max_bytes=desk.limits.max_bytes)
-    limit = desk.limits.max_pixels
-    found = desk.restorer.detect(path, threshold=threshold, max_pixels=limit)
+    found = desk.restorer.detect(
+        path, sensitivity=sensitivity, threshold=threshold, protect=_adopted(desk, protect),
+        max_pixels=desk.limits.max_pixels,
+    )  # fmt: skip
     mask = path.parent / f"{path.stem}-mask.png"
     write_mask(mask, found)
     return mask

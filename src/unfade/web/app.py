@@ -7,7 +7,7 @@ from typing import Any, cast
 import gradio as gr
 
 from unfade.imaging import SUFFIXES
-from unfade.options import TASKS
+from unfade.options import SENSITIVITIES, TASKS
 from unfade.web.page import RESULTS, Page, said
 from unfade.web.session import MOST, Desk, Session, Settings
 from unfade.web.theme import asset
@@ -249,6 +249,8 @@ def _api(page: Page) -> None:
     """Two functions for programs, on components that nobody sees."""
     photo, mask = _G.File(label="photo"), _G.File(label="mask")
     threshold = _G.Number(None, label="threshold")
+    sensitivity = _G.Dropdown(list(SENSITIVITIES), value="normal", label="sensitivity")
+    protect = _G.File(label="protect")
     usual = Settings()
     settings: list[Any] = [_G.Dropdown(list(TASKS), value=usual.task, label="task")]
     for name in list(Settings.__dataclass_fields__)[1:]:
@@ -259,11 +261,11 @@ def _api(page: Page) -> None:
     painted = [_G.File(label="regions", file_count="multiple"), _G.Textbox("", label="colours")]
     detect, restore = _G.Button("detect"), _G.Button("restore")
     detect.click(
-        said(page.api_detect), [photo, threshold], _G.File(label="mask"), api_name="detect",
-        concurrency_limit=1, concurrency_id="look",
+        said(page.api_detect), [photo, threshold, sensitivity, protect], _G.File(label="mask"),
+        api_name="detect", concurrency_limit=1, concurrency_id="look",
     )  # fmt: skip
     restore.click(
-        said(page.api_restore), [photo, mask, threshold, *settings, *painted],
+        said(page.api_restore), [photo, mask, threshold, *settings, *painted, sensitivity, protect],
         _G.File(label="files", file_count="multiple"), api_name="restore",
         concurrency_limit=1, concurrency_id="restore",
     )  # fmt: skip

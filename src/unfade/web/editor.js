@@ -1,7 +1,10 @@
 // The mask editor. `value` from the server holds a scene (photo, mask, size); what goes back is
-// {id, threshold, layer, tints, colours}. The layer is a gray PNG of the scene's size, 0 = as found,
-// 128 = erased, 255 = added; the tints another one, 0 = none, else the number of the colour from 1.
-const KEEP = 0, REMOVE = 128, ADD = 255, DAMAGE = [255, 30, 60];
+// {id, sensitivity, layer, tints, colours}. The layer is a gray PNG of the scene's size, 0 = as
+// found, 64 = protected, 128 = erased, 255 = added; the tints another one, 0 = none, else the number
+// of the colour from 1.
+const KEEP = 0, PROTECT = 64, REMOVE = 128, ADD = 255;
+const DAMAGE = [255, 30, 60], PROTECTED = [30, 110, 255];
+const PAINTS = { brush: ADD, eraser: REMOVE, protect: PROTECT };
 const find = (name) => element.querySelector(name);
 const box = find('.uf-editor'), canvas = find('.uf-canvas'), view = find('.uf-view');
 const pen = canvas.getContext('2d');
@@ -44,7 +47,7 @@ async function load() {
   tints = painted ? grays(painted, scene.width, scene.height) : new Uint8Array(found.length);
   colours = [...scene.colours];
   dots();
-  find('.uf-threshold').value = scene.threshold;
+  find('.uf-sensitivity').value = scene.sensitivity;
   box.hidden = false;
   zoom(1);
   box.dataset.photo = scene.name;
@@ -98,14 +101,15 @@ function draw() {
 
 function paint() {
   waiting = false;
-  const level = Math.max(1, Math.ceil(Number(find('.uf-threshold').value) * 255));
+  const threshold = scene.thresholds[find('.uf-sensitivity').value];
+  const level = Math.max(1, Math.ceil(threshold * 255));
   const image = new ImageData(scene.width, scene.height);
   const inks = colours.map(parts);
   let marked = 0;
   for (let i = 0; i < found.length; i++) {
-    const damaged = edits[i] === ADD || (edits[i] !== REMOVE && found[i] >= level);
+    const damaged = edits[i] === ADD || (edits[i] === KEEP && found[i] >= level);
     if (damaged) marked++;
-    const ink = damaged ? DAMAGE : inks[tints[i] - 1];
+    const ink = damaged ? DAMAGE : edits[i] === PROTECT ? PROTECTED : inks[tints[i] - 1];
     if (!ink) continue;
     image.data.set(ink, 4 * i);
     image.data[4 * i + 3] = 165;
@@ -114,7 +118,6 @@ function paint() {
   pen.drawImage(photo, 0, 0, scene.width, scene.height);
   if (find('.uf-show').checked) pen.drawImage(sheet, 0, 0);
   if (cursor) ring(cursor);
-  find('.uf-level').textContent = Number(find('.uf-threshold').value).toFixed(2);
   find('.uf-share').textContent = `${(100 * marked / found.length).toFixed(2)} % is marked`;
 }
 
@@ -153,7 +156,7 @@ const radius = () => Number(find('.uf-size').value) / 2;
 
 function stamp(x, y) {
   const r = Math.max(0.5, radius()), plane = tool === 'tint' ? tints : edits;
-  const value = tool === 'tint' ? chosen : tool === 'brush' ? ADD : REMOVE;
+  const value = tool === 'tint' ? chosen : PAINTS[tool];
   for (let j = Math.max(0, Math.ceil(y - r)); j <= Math.min(scene.height - 1, y + r); j++)
     for (let i = Math.max(0, Math.ceil(x - r)); i <= Math.min(scene.width - 1, x + r); i++)
       if ((i - x) ** 2 + (j - y) ** 2 <= r * r) plane[j * scene.width + i] = value;
@@ -191,8 +194,8 @@ function layer(values) {
 }
 
 function send() {
-  const threshold = Number(find('.uf-threshold').value);
-  props.value = { id: scene.id, threshold, layer: layer(edits), tints: layer(tints),
+  const sensitivity = find('.uf-sensitivity').value;
+  props.value = { id: scene.id, sensitivity, layer: layer(edits), tints: layer(tints),
     colours: [...colours] };
 }
 
@@ -253,7 +256,6 @@ find('.uf-zoom').addEventListener('input', (event) => zoom(Number(event.target.v
 find('.uf-size').addEventListener('input', () => { point(); draw(); });
 addEventListener('resize', point);
 find('.uf-show').addEventListener('change', draw);
-find('.uf-threshold').addEventListener('input', draw);
-find('.uf-threshold').addEventListener('change', () => scene && send());
+find('.uf-sensitivity').addEventListener('change', () => { if (scene) { send(); draw(); } });
 watch('value', load);
 load();

@@ -23,7 +23,8 @@ Mask = NDArray[np.uint8]
 #: Long side of the picture on the page, pixels.
 PREVIEW = 1280
 #: What a pixel of the visitor's layer says.
-KEEP, REMOVE, ADD = 0, 128, 255
+KEEP, PROTECT, REMOVE, ADD = 0, 64, 128, 255
+_VALUES = (KEEP, PROTECT, REMOVE, ADD)
 #: More colours than this nobody paints.
 MOST_COLOURS = 40
 
@@ -38,7 +39,7 @@ def preview_size(height: int, width: int) -> tuple[int, int]:
 
 
 def read_edits(layer: str, size: tuple[int, int]) -> Mask | None:
-    """The visitor's layer: (h, w) of KEEP, REMOVE and ADD; None where nothing was painted.
+    """The visitor's layer: (h, w) of KEEP, PROTECT, REMOVE and ADD; None where it is all KEEP.
 
     Args:
         layer: a PNG as a data URL, or "".
@@ -50,10 +51,14 @@ def read_edits(layer: str, size: tuple[int, int]) -> Mask | None:
     pixels = _read(layer, size)
     if pixels is None:
         return None
-    edits = np.full(size, KEEP, np.uint8)
-    edits[pixels >= (REMOVE + ADD) // 2] = ADD
-    edits[(pixels >= REMOVE // 2) & (pixels < (REMOVE + ADD) // 2)] = REMOVE
+    edits = _nearest(pixels)
     return edits if edits.any() else None
+
+
+def _nearest(pixels: Mask) -> Mask:
+    """Each pixel as the nearest value that a layer may hold."""
+    table = [min(_VALUES, key=lambda value: abs(value - level)) for level in range(256)]
+    return np.array(table, np.uint8)[pixels]
 
 
 def read_tints(layer: str, size: tuple[int, int], colours: int) -> Mask | None:
@@ -76,6 +81,17 @@ def read_tints(layer: str, size: tuple[int, int], colours: int) -> Mask | None:
     return pixels
 
 
+def protected_mask(edits: Mask, size: tuple[int, int]) -> Mask | None:
+    """What is protected, at a size (height, width): 255 there, else 0; None where nothing is.
+
+    Args:
+        edits: (h, w) from `read_edits`.
+    """
+    if not (edits == PROTECT).any():
+        return None
+    return ((_enlarged(edits, size) == PROTECT) * 255).astype(np.uint8)
+
+
 def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
     """The mask that is to be used: (H, W), 0 or 255.
 
@@ -85,11 +101,16 @@ def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
         edits: (h, w) from `read_edits`.
     """
     mask = harden(soft, threshold)
-    height, width = mask.shape
-    layer = cv2.resize(edits, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    layer = _enlarged(edits, (mask.shape[0], mask.shape[1]))
     mask[layer == ADD] = 255
-    mask[layer == REMOVE] = 0
+    mask[(layer == REMOVE) | (layer == PROTECT)] = 0
     return mask
+
+
+def _enlarged(edits: Mask, size: tuple[int, int]) -> Mask:
+    """A layer (h, w) at the size (height, width) of the photo, without mixing its values."""
+    large = cv2.resize(edits, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(large, np.uint8)
 
 
 def shown_mask(soft: Mask) -> Mask:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import gradio as gr
 
 from unfade.errors import UnfadeError, UsageError
-from unfade.options import Task
+from unfade.options import Sensitivity, Task
 from unfade.web import actions, results
 from unfade.web.job import Job, Stopped
 from unfade.web.limits import sentence
@@ -126,7 +126,7 @@ class Page:
     def _scene(self, session: Session) -> dict[str, Any]:
         opened = session.photo
         edit = session.edits.get(opened.key)
-        return actions.scene(opened, self.desk.restorer.threshold, edit)
+        return actions.scene(opened, self.desk.restorer.thresholds, edit)
 
     def _keep(self, edit: Edit, session: Session) -> None:
         if edit and edit.get("id") in {one.key for one in session.photos}:
@@ -148,8 +148,7 @@ class Page:
         """Which controls count for a task, and whether the diffusion model stands idle."""
         restorer, enlarges = self.desk.restorer, task == "super-resolution"
         options = Settings(task=task, automatic=bool(automatic)).options(
-            mask="auto", threshold=None, max_pixels=self.desk.limits.max_pixels,
-            diffuses=restorer.diffuses,
+            mask="auto", max_pixels=self.desk.limits.max_pixels, diffuses=restorer.diffuses,
         )  # fmt: skip
         acts = restorer.takes_part(options)
         return {
@@ -209,7 +208,7 @@ class Page:
 
     def _job(self, opened: Opened, settings: Settings, session: Session) -> Job[Made]:
         """The restoration of one photo, which `stop` ends."""
-        usual = {"id": opened.key, "threshold": self.desk.restorer.threshold, "layer": ""}
+        usual = {"id": opened.key, "sensitivity": "normal", "layer": ""}
         edit = session.edits.get(opened.key) or usual
         job = Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
         session.job = job
@@ -263,11 +262,17 @@ class Page:
 
     # --- without the page --------------------------------------------------------------------
 
-    def api_detect(self, photo: str | None, threshold: float | None = None) -> str:
+    def api_detect(
+        self, photo: str | None, threshold: float | None = None,
+        sensitivity: Sensitivity = "normal", protect: str | None = None,
+    ) -> str:  # fmt: skip
         """The damage of a photo as a mask: PNG, 255 = damaged."""
         if photo is None:
             raise UsageError("no photo", "a photo", "upload one")
-        return str(actions.detect_upload(self.desk, photo, threshold))
+        mask = actions.detect_upload(
+            self.desk, photo, threshold, sensitivity=sensitivity, protect=protect
+        )
+        return str(mask)
 
     def api_restore(
         self, photo: str | None, mask: str | None = None, threshold: float | None = None,
@@ -277,6 +282,7 @@ class Page:
         strength: float = Settings.strength, steps: float = Settings.steps,
         seed: float = Settings.seed, variants: float = Settings.variants,
         scale: float = Settings.scale, regions: list[str] | None = None, colours: str = "",
+        sensitivity: Sensitivity = "normal", protect: str | None = None,
     ) -> list[str]:  # fmt: skip
         """Restores a photo: the photo in its own format, then its manifest.
 
@@ -293,7 +299,10 @@ class Page:
             got = f"{len(regions or [])} regions and {len(named)} colours"
             raise UsageError(got, "as many of both", "name one colour for each region")
         painted = list(zip(regions or [], named, strict=True))
-        files = actions.restore_upload(self.desk, photo, mask, chosen, threshold, painted)
+        files = actions.restore_upload(
+            self.desk, photo, mask, chosen, threshold, painted, sensitivity=sensitivity,
+            protect=protect,
+        )  # fmt: skip
         return [str(file) for file in files]
 
 

@@ -15,19 +15,17 @@ from unfade.web import masks, pictures
 from unfade.web.session import Desk, Made, Opened
 
 
-def save(
-    restored: Restored, opened: Opened, folder: Path, threshold: float, regions: list[Path]
-) -> Made:
+def save(restored: Restored, opened: Opened, folder: Path, painted: list[Path]) -> Made:
     """Writes a result and all that the page shows of it.
 
     Args:
-        threshold: the probability from which a pixel was filled.
-        regions: the masks of what got a colour.
+        painted: the masks of what was protected and of what got a colour.
     """
     photos, papers = write(restored, folder / opened.name)
     kept: list[Path] = []
     if restored.mask is not None:
         kept.append(folder / f"{opened.path.stem}-mask.png")
+        threshold = float(str(restored.manifest["options"]["threshold"]))
         write_mask(kept[0], harden(restored.mask, threshold))
     before = pictures.display(read_photo(opened.path))
     size = masks.preview_size(*before.shape[:2])
@@ -48,7 +46,7 @@ def save(
             _jpeg(shown / "changed.jpg", pictures.shrink(change, size))
             said = words(one.manifest, share)
     change = shown / "changed.jpg"
-    return Made(opened, photos, papers, [*kept, *regions], views, heats, change, said)
+    return Made(opened, photos, papers, [*kept, *painted], views, heats, change, said)
 
 
 def _jpeg(path: Path, pixels: pictures.Pixels) -> Path:
@@ -71,6 +69,9 @@ def _without_folders(paper: Path, folder: Path) -> Path:
     options["mask"] = Path(str(options["mask"])).name
     regions = options.get("colour_regions")
     command = manifest["command"] or ""
+    protected = options.get("protect")
+    if isinstance(protected, list):
+        options["protect"] = [Path(text).name for text in protected]
     if isinstance(regions, list):
         options["colour_regions"] = [Path(text).name for text in regions]
         for text in regions:

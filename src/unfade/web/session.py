@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from unfade.api import Restorer
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
-from unfade.options import RestoreOptions, Task
+from unfade.options import RestoreOptions, Sensitivity, Task
 from unfade.web.limits import Limits
 from unfade.web.store import Store
 
@@ -88,8 +88,9 @@ class Settings:
     scale: float = 4.0
 
     def options(
-        self, *, mask: Literal["auto"] | Path, threshold: float | None, max_pixels: int,
-        diffuses: bool, weighs_fidelity: bool = True,
+        self, *, mask: Literal["auto"] | Path, max_pixels: int, diffuses: bool,
+        sensitivity: Sensitivity = "normal", threshold: float | None = None,
+        protect: tuple[Path, ...] = (), weighs_fidelity: bool = True,
         colour_regions: tuple[ColourRegion, ...] = (),
     ) -> RestoreOptions:  # fmt: skip
         """The options of a restoration, without those that task or weights do not know.
@@ -108,7 +109,9 @@ class Settings:
                 mask=mask,
                 only_damage=self.only_damage,
                 tone="keep" if self.keep_tone else None,
+                sensitivity=sensitivity,
                 threshold=threshold,
+                protect=protect,
                 prompt=self.prompt.strip() if diffuses else "",
                 colour_regions=colour_regions,
                 max_pixels=max_pixels,

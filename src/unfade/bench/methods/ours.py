@@ -143,7 +143,8 @@ class FirstStage(_Ours):
         return RestoreOptions(
             strength=0, mask=given.search, tone="auto" if given.mends_tone else "keep",
             only_damage=given.only_damage, tile=given.tile, threshold=given.threshold,
-            preset=given.preset, device=given.device,
+            sensitivity=given.sensitivity, protect=given.protect, preset=given.preset,
+            device=given.device,
         )  # fmt: skip
 
     def check(self, cases: Sequence[Case]) -> None:

@@ -1,0 +1,72 @@
+"""Pixels that a restoration must not change: reads their masks, puts the pixels back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unfade.errors import InputError
+from unfade.imaging import Photo, read_mask
+from unfade.pipeline.holes import Mask, weight_rows
+
+_WHITE = 128  # least value of a protected pixel
+_ROWS = 512  # put back together
+
+
+def read_protected(photo: Photo, files: Sequence[Path], max_pixels: int) -> Mask | None:
+    """The union of the protected regions, (H, W): 255 = protected; None where no file is given.
+
+    Args:
+        photo: the masks are brought to its size.
+        files: masks, white = protected.
+        max_pixels: a mask with more is refused.
+
+    Raises:
+        InputError: a mask cannot be read, has other proportions than the photo, or is all black.
+    """
+    protected: Mask | None = None
+    for path in files:
+        mask = read_mask(path, size=(photo.height, photo.width), max_pixels=max_pixels)
+        white = (mask >= _WHITE).astype(np.uint8) * np.uint8(255)
+        if not white.any():
+            fix = "paint what is to be protected white, or leave the mask out"
+            raise InputError("a mask that protects nothing", "some white", fix, path=path)
+        protected = white if protected is None else np.maximum(protected, white)
+    return protected
+
+
+def put_back(results: Sequence[Photo], photo: Photo, protected: Mask) -> None:
+    """Gives the protected pixels of each result, in place, the exact values of the photo.
+
+    A soft edge outside of the protected region blends the two.
+
+    Args:
+        results: of the photo's size and depth; one may be in the list several times.
+        photo: as it was read.
+        protected: (H, W), 255 = protected.
+    """
+    for result in {id(result): result for result in results}.values():
+        for top in range(0, photo.height, _ROWS):
+            rows = slice(top, min(top + _ROWS, photo.height))
+            weight = weight_rows(protected, 0.5, rows)[..., None]  # (h, W, 1)
+            if not weight.any():
+                continue
+            ours = result.native[rows].astype(np.float32)  # (h, W, C)
+            theirs = _values_like(result, photo, rows)
+            mixed = ours + weight * (theirs - ours)
+            result.native[rows] = (mixed + np.float32(0.5)).astype(result.native.dtype)
+
+
+def _values_like(result: Photo, photo: Photo, rows: slice) -> NDArray[np.float32]:
+    """Rows of a photo, (h, W, C), in the channels of a result: a gray photo may become sRGB."""
+    if photo.native.shape[2] == result.native.shape[2]:
+        return photo.native[rows].astype(np.float32)
+    everything = slice(None)
+    height = rows.stop - rows.start
+    shape = (height, photo.width, result.native.shape[2])
+    band = Photo(np.empty(shape, result.native.dtype), None, result.metadata)
+    band.put_srgb(everything, everything, photo.srgb(rows, everything))
+    return band.native.astype(np.float32)
