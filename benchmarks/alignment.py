@@ -30,12 +30,12 @@ from torch.nn import functional as F
 
 from unfade.eval.alignment import ssim_map
 from unfade.eval.evaluation import read_rgb
-from unfade.models.alignment import Encoder, place_map, pooled
 from unfade.models.checkpoint import load_model
-from unfade.models.content import content_features
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
+from unfade.pipeline.alignment import Encoder, place_map, pooled
+from unfade.pipeline.content import content_features
 from unfade.rng import generator
 
 TAILS = (1.0, 0.1, 0.05, 0.02)  # shares of the places, the least similar ones, that are averaged

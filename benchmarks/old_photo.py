@@ -23,7 +23,7 @@ from unfade.degrade import degrade
 from unfade.eval import metrics
 from unfade.eval.classical import classical
 from unfade.imaging import Metadata, Photo, read_photo
-from unfade.pipeline.restore import Mender
+from unfade.pipeline.first_stage import FirstStage
 from unfade.rng import generator
 
 METHODS = ("input", "classical", "unfade", "unfade, true mask")
@@ -83,7 +83,7 @@ def main(
     data: Path, preset: str, count: int, seed: int, tile: int, severity: str, thresholds: bool,
     out: Path | None,
 ) -> None:  # fmt: skip
-    mender = Mender.from_pretrained(preset)
+    mender = FirstStage.from_pretrained(preset)
     rows = {t: {m: list[list[float]]() for m in METHODS} for t in TARGETS}
     limits = np.arange(0.3, 0.96, 0.05) if thresholds else np.array([mender.threshold])
     strict, loose = np.zeros((len(limits), 4), np.int64), np.zeros((len(limits), 4), np.int64)
@@ -106,7 +106,9 @@ def main(
         true = np.rint(pair.mask * 255).astype(np.uint8)
 
         def mend(p: Photo, mask: np.ndarray) -> np.ndarray:
-            done = mender.mend(p, mask, only_damage=False, tone="auto", tile=tile, threshold=None)
+            done = mender.restore(
+                p, mask, only_damage=False, tone="auto", tile=tile, threshold=None
+            )
             return whole(done)
 
         hole = (soft >= mender.threshold * 255).astype(np.uint8)

@@ -16,7 +16,7 @@ from skimage import data
 
 from unfade.degrade import degrade
 from unfade.imaging import Metadata, Photo, write_photo
-from unfade.pipeline.restore import Mender
+from unfade.pipeline.first_stage import FirstStage
 from unfade.rng import generator
 
 # name, seed, severity
@@ -45,12 +45,12 @@ def panel(native: np.ndarray, height: int) -> np.ndarray:
 @click.option("--images", default="docs/images", type=click.Path(path_type=Path))
 def main(images: Path) -> None:
     images.mkdir(parents=True, exist_ok=True)
-    mender = Mender.from_pretrained("compact")
+    mender = FirstStage.from_pretrained("compact")
     for name, seed, severity in AGED:
         clean = getattr(data, name)().astype(np.float32) / np.float32(255)
         aged = photo(degrade(clean, generator(seed, "degrade"), level=severity).lq)
         mask = mender.detect(aged, tile=1024)
-        done = mender.mend(aged, mask, only_damage=False, tone="auto", tile=1024, threshold=None)
+        done = mender.restore(aged, mask, only_damage=False, tone="auto", tile=1024, threshold=None)
         found = np.repeat((mask >= mender.threshold * 255).astype(np.uint8)[..., None] * 255, 3, 2)
         if name == "astronaut":
             write_photo(images / "example-aged.jpg", aged)

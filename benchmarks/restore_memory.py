@@ -20,7 +20,7 @@ from skimage.data import astronaut
 
 from unfade.degrade import degrade
 from unfade.imaging import Metadata, Photo
-from unfade.pipeline.restore import Mender
+from unfade.pipeline.first_stage import FirstStage
 from unfade.rng import generator
 
 
@@ -30,11 +30,13 @@ def seams() -> None:
     aged = degrade(clean.astype(np.float32) / np.float32(255), generator(1, "seams"))
     native = np.rint(aged.lq * 65535).astype(np.uint16)
     photo = Photo(native, None, Metadata(exif=None, icc=None, xmp=None, dpi=None, format="TIFF"))
-    mender = Mender.from_pretrained("compact")
+    mender = FirstStage.from_pretrained("compact")
     results: list[np.ndarray] = []
     for tile in (2048, 512):
         mask = mender.detect(photo, tile=tile)
-        done = mender.mend(photo, mask, only_damage=False, tone="auto", tile=tile, threshold=None)
+        done = mender.restore(
+            photo, mask, only_damage=False, tone="auto", tile=tile, threshold=None
+        )
         results.append(done.native.astype(np.float32) / 65535)
     gap = np.abs(results[0] - results[1]).max(2) * 255
     click.echo(

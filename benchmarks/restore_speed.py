@@ -21,10 +21,10 @@ from skimage.data import astronaut
 from unfade.degrade import degrade
 from unfade.eval.classical import classical
 from unfade.imaging import Metadata, Photo
-from unfade.pipeline.restore import Mender
+from unfade.pipeline.first_stage import FirstStage
 from unfade.rng import generator
 
-START = "from unfade.pipeline.restore import Mender; Mender.from_pretrained('compact')"
+START = "from unfade.pipeline.first_stage import FirstStage; FirstStage.from_pretrained('compact')"
 
 
 @click.command(help=__doc__)
@@ -36,13 +36,13 @@ def main(side: int, repeats: int, tile: int) -> None:
     aged = degrade(clean.astype(np.float32) / np.float32(255), generator(0, "speed"))
     native = np.rint(aged.lq * 255).astype(np.uint8)
     photo = Photo(native, None, Metadata(exif=None, icc=None, xmp=None, dpi=None, format="PNG"))
-    mender = Mender.from_pretrained("compact")
+    mender = FirstStage.from_pretrained("compact")
     seconds: dict[str, list[float]] = {"detect": [], "mend": [], "both": [], "classical": []}
     for turn in range(repeats + 1):
         a = time.perf_counter()
         mask = mender.detect(photo, tile=tile)
         b = time.perf_counter()
-        mender.mend(photo, mask, only_damage=False, tone="auto", tile=tile, threshold=None)
+        mender.restore(photo, mask, only_damage=False, tone="auto", tile=tile, threshold=None)
         c = time.perf_counter()
         classical(native, (mask > 127).astype(np.uint8))
         d = time.perf_counter()

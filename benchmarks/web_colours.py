@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from unfade import convert
 from unfade.imaging import Photo
 from unfade.pipeline.colour import to_lab
-from unfade.pipeline.hints import Hint, with_hints
+from unfade.pipeline.region_colours import RegionColour, with_region_colours
 
 LONG_SIDE = 480
 Plane = NDArray[np.float32]
@@ -70,7 +70,9 @@ def shares(photo: Photo, lab: Plane, region: NDArray[np.bool_], mask: Plane) -> 
     swatch = np.median(photo.native[region], 0)
     ink = (int(swatch[0]), int(swatch[1]), int(swatch[2]))
     gray = cv2.cvtColor(np.asarray(photo.native, np.uint8), cv2.COLOR_RGB2GRAY)
-    made = with_hints([convert.from_array(gray, max_pixels=10**8)], [Hint(mask, ink)])[0]
+    made = with_region_colours(
+        [convert.from_array(gray, max_pixels=10**8)], [RegionColour(mask, ink)]
+    )[0]
     got = lab_of(np.asarray(made.native, np.uint8))[..., 1:]
     flat = mask[..., None] * lab_of(np.array(ink, np.uint8).reshape(1, 1, 3))[0, 0, 1:]
     truth = np.where(region[..., None], lab[..., 1:], 0)

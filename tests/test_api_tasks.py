@@ -23,7 +23,9 @@ from unfade.models.checkpoint import save_model
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.models.presets import ENLARGER, FILES, MANIFEST, write_manifest
 from unfade.options import TASKS, RestoreOptions
-from unfade.pipeline import auto, engine
+from unfade.pipeline import request
+from unfade.pipeline.damage_estimate import Damage
+from unfade.pipeline.traits import TRAITS
 
 MakePhoto = Callable[..., Path]
 
@@ -142,7 +144,7 @@ def test_manifest_holds_what_auto_took(
     how = {"strength", "fidelity", "steps", "draws", "saturation"}
     assert set(taken) == how | {"share", "grain", "blur"}
     assert (taken["steps"], taken["draws"]) == (1, 1)
-    assert 0 < taken["strength"] <= auto.MOST_STRENGTH["old-photo"]
+    assert 0 < taken["strength"] <= TRAITS["old-photo"].most_strength
     assert manifest["options"]["strength"] == "auto" and manifest["options"]["steps"] == 1
     assert "unet/config.json" in manifest["weights"] and manifest["variant"] is None
     assert {"measure", "diffuse", "read"} <= set(manifest["seconds"])
@@ -157,7 +159,7 @@ def test_photo_that_is_hardly_damaged_is_left_to_the_first_stage(
     tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_photo("a.png")
-    monkeypatch.setattr(engine, "measure", lambda *_: auto.Damage())
+    monkeypatch.setattr(request, "estimate_damage", lambda *_: Damage())
     out = tiny.restore(path)
     assert out.manifest["diffusion"] is not None and out.manifest["diffusion"]["strength"] == 0
     np.testing.assert_array_equal(
@@ -187,7 +189,7 @@ def test_alike_variants_are_given_and_told_when_nothing_is_left_to_chance(
     tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(engine, "measure", lambda *_: auto.Damage())
+    monkeypatch.setattr(request, "estimate_damage", lambda *_: Damage())
     with caplog.at_level(logging.WARNING):
         out = tiny.restore(make_photo("a.png"), variants=2)
     np.testing.assert_array_equal(out.image.native, out.variants[0].image.native)

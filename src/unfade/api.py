@@ -1,4 +1,4 @@
-"""The door: load a restorer, restore photos."""
+"""The Python interface: loads a restorer, restores photos."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unfade._version import __version__
-from unfade.clock import Clock
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
-from unfade.inputs import harden, load, share_of
+from unfade.inputs import load
 from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, versions
 from unfade.options import (
     MAX_PIXELS,
-    TASKS,
     Auto,
     Reach,
     RestoreOptions,
@@ -23,6 +21,7 @@ from unfade.options import (
     Task,
     Tone,
 )
+from unfade.timing import StageTimer
 from unfade.types import Progress, Restored
 
 if TYPE_CHECKING:
@@ -31,17 +30,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from unfade.imaging import Photo
     from unfade.inputs import Source
     from unfade.manifest import InputRecord, Manifest, Value
-    from unfade.pipeline.agreement import Agreement
-    from unfade.pipeline.engine import Engine
-    from unfade.pipeline.restore import Mender
+    from unfade.pipeline.consistency import ContentConsistency
+    from unfade.pipeline.request import Request
+    from unfade.pipeline.stages import Stages
 
     Files = str | Path | Sequence[str | Path]
-
-#: From here on a pixel of a user's own mask counts as damaged, where no threshold is given.
-MASK_FILE_THRESHOLD = 0.5
 
 
 class Restorer:
@@ -50,9 +45,8 @@ class Restorer:
     The first stage is in memory; the diffusion model is loaded for the first photo that needs it.
     """
 
-    def __init__(self, mender: Mender, engine: Engine, *, preset: str | Path, device: str) -> None:
-        self._mender = mender
-        self._engine = engine
+    def __init__(self, stages: Stages, *, preset: str | Path, device: str) -> None:
+        self._stages = stages
         self.preset = preset
         self.device = device
 
@@ -79,49 +73,44 @@ class Restorer:
             UsageError: no such preset or device.
             WeightsError: weights that are missing, damaged, or not the expected ones.
         """
-        from unfade.pipeline.engine import Engine
-        from unfade.pipeline.restore import Mender
-        from unfade.pipeline.weights import DiffusionWeights
+        from unfade.pipeline.stages import Stages
 
-        weights = DiffusionWeights.find(preset, base=base, controlnet=controlnet)
-        mender = Mender.from_pretrained(preset, device=device)
-        return cls(mender, Engine(weights, mender.device), preset=preset, device=device)
+        stages = Stages.from_pretrained(preset, device=device, base=base, controlnet=controlnet)
+        return cls(stages, preset=preset, device=device)
 
     @property
     def weights(self) -> dict[str, str]:
         """The SHA-256 of each file of weights of the first stage."""
-        return dict(self._mender.weights)
+        return dict(self._stages.first_stage.weights)
 
     @property
     def diffuses(self) -> bool:
         """Whether the diffusion model is there. Without it nothing is coloured."""
-        return not self._engine.weights.missing
+        return not self._stages.diffusion.weights.missing
 
     @property
     def weighs_fidelity(self) -> bool:
         """Whether the diffusion model has the part that a fidelity needs."""
-        return self._engine.weights.cfw is not None
+        return self._stages.diffusion.weights.cfw is not None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What the weights can do."""
-        enlarges = self.diffuses or bool(self._engine.weights.preset.enlarger)
-        able = {"super-resolution": enlarges, "colorize": self.diffuses}
-        return tuple(task for task in TASKS if able.get(task, True))
+        return self._stages.tasks
 
     def takes_part(self, options: RestoreOptions) -> bool:
         """Whether some photo may be given to the diffusion model with these options."""
-        return self._engine.may_act(options)
+        return self._stages.diffusion.may_act(options)
 
     @property
     def threshold(self) -> float:
         """The probability, 0..1, from which a pixel is damaged, at normal sensitivity."""
-        return self._mender.threshold
+        return self._stages.first_stage.threshold
 
     @property
     def thresholds(self) -> dict[Sensitivity, float]:
         """The probability, 0..1, from which a pixel is damaged, by sensitivity."""
-        return dict(self._mender.thresholds)
+        return dict(self._stages.first_stage.thresholds)
 
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
         """The SHA-256 of each file of weights that restoring with these options goes by.
@@ -130,15 +119,11 @@ class Restorer:
             UsageError: "sd21" without a ControlNet.
             WeightsError: the options ask for the diffusion model, and it is not there or damaged.
         """
-        self._engine.require(options)
+        diffusion = self._stages.diffusion
+        diffusion.require(options)
         if options.asks_diffusion:
-            self._engine.weights.verify()
-        return self._weights(options)
-
-    def _weights(self, options: RestoreOptions) -> dict[str, str]:
-        weights = self._engine.weights
-        own = weights.preset.enlarger if options.task == "super-resolution" else {}
-        return self.weights | own | (weights.hashes if self._engine.may_act(options) else {})
+            diffusion.weights.verify()
+        return self._stages.weights_for(options)
 
     def restore(
         self,
@@ -197,77 +182,41 @@ class Restorer:
         self, photo: Source, options: RestoreOptions, *, progress: Progress | None = None
     ) -> Restored:
         """`restore` with its options in one piece; the weights and the device are our own."""
-        from unfade.pipeline.agreement import agreements
-        from unfade.pipeline.hints import read_hints, with_hints
+        from unfade.pipeline import tasks
+        from unfade.pipeline.consistency import content_consistency
         from unfade.pipeline.protect import put_back
+        from unfade.pipeline.region_colours import with_region_colours
+        from unfade.pipeline.request import resolve
 
-        self._engine.require(options)
-        clock = Clock(progress)
+        stages, timer = self._stages, StageTimer(progress)
+        stages.diffusion.require(options)
         if options.asks_diffusion:  # the weights fail before a photo is read
-            with clock.stage("load", 0.0, 0.0):
-                self._engine.load()
-        with clock.stage("read", 0.0, 0.02):
-            source, loaded, record = load(photo, options.max_pixels)
-            protected = self._protected(loaded, options)
-        mask = self._mask(loaded, options, protected, clock)
-        hints = read_hints(loaded, options)
-        taken: dict[str, float] | None = None
-        if self._engine.may_act(options):
-            with clock.stage("measure", 0.3, 0.3):
-                taken = self._engine.judge(loaded, mask, options, self._threshold(options))
-        if taken is None or taken["strength"] == 0:
-            self._engine.tell_idle(options)
-            images = self._first_stage(loaded, mask, options, clock)
-        else:
-            images = self._diffused(loaded, mask, options, taken, clock)
-        if protected is not None:
-            put_back(images, loaded, protected)
-        with clock.stage("align", 1.0, 1.0):
-            found = agreements(loaded, images, mask, self._threshold(options), options)
-        if hints:  # after the comparison: these colours were asked for, not invented
-            with clock.stage("hint", 1.0, 1.0):
-                images = with_hints(images, hints)
-                if protected is not None:
-                    put_back(images, loaded, protected)
-        manifest = self._manifest(options, record, clock)
-        manifest["damaged"] = None if mask is None else share_of(mask, self._threshold(options))
-        manifest["diffusion"] = taken
+            with timer.stage("load", 0.0, 0.0):
+                stages.diffusion.load()
+        with timer.stage("read", 0.0, 0.02):
+            source, image, record = load(photo, options.max_pixels)
+        request = resolve(image, options, stages, timer)
+        images = tasks.restore(request, stages, timer)
+        put_back(images, image, request.protected)
+        with timer.stage("align", 1.0, 1.0):
+            consistency = content_consistency(request, images)
+        if request.region_colours:  # after the comparison: they were asked for, not invented
+            with timer.stage("hint", 1.0, 1.0):
+                images = with_region_colours(images, request.region_colours)
+                put_back(images, image, request.protected)
+        manifest = self._manifest(request, record, timer)
         numbers = range(1, len(images) + 1) if len(images) > 1 else [None]
-        made = [
-            Restored(image, mask, one.alignment, _own(manifest, one, number), source, one.places)
-            for image, one, number in zip(images, found, numbers, strict=True)
-        ]
-        return replace(made[0], variants=tuple(made[1:]))
-
-    def _first_stage(
-        self, photo: Photo, mask: NDArray[np.uint8] | None, options: RestoreOptions, clock: Clock
-    ) -> list[Photo]:
-        """What the first stage makes of a photo; without noise all variants are alike."""
-        if options.task == "super-resolution":
-            with clock.stage("enlarge", 0.1, 1.0):
-                return self._engine.enlarge(photo, options, clock.tick)
-        with clock.stage("mend", 0.3, 1.0):
-            image = self._mender.mend(
-                photo, mask, only_damage=options.only_damage,
-                tone="auto" if options.mends_tone else "keep", tile=options.tile,
-                threshold=self._threshold(options), progress=clock.tick,
-            )  # fmt: skip
-        return [image] * options.variants
-
-    def _diffused(
-        self, photo: Photo, mask: NDArray[np.uint8] | None, options: RestoreOptions,
-        taken: dict[str, float], clock: Clock,
-    ) -> list[Photo]:  # fmt: skip
-        """What the diffusion model makes of a photo."""
-        with clock.stage("load", 0.3, 0.3):
-            self._engine.load()
-        with clock.stage("diffuse", 0.3, 1.0):
-            return self._engine.restore(
-                self._mender, photo, mask, options, taken, self._threshold(options), clock.tick
+        results = [
+            Restored(
+                result, request.mask, measured.alignment, _of_variant(manifest, measured, number),
+                source, measured.places,
             )
+            for result, measured, number in zip(images, consistency, numbers, strict=True)
+        ]  # fmt: skip
+        return replace(results[0], variants=tuple(results[1:]))
 
-    def _manifest(self, options: RestoreOptions, record: InputRecord, clock: Clock) -> Manifest:
-        """The manifest of a photo, but for what was found in it."""
+    def _manifest(self, request: Request, record: InputRecord, timer: StageTimer) -> Manifest:
+        """The manifest of a photo, without the results of single variants."""
         commit, dirty = checkout()
         return {
             "unfade": __version__,
@@ -275,32 +224,35 @@ class Restorer:
             "dirty": dirty,
             "created": now(),
             "command": None,
-            "options": self.record(options),
-            "weights": self._weights(options),
+            "options": self.record(request.options),
+            "weights": self._stages.weights_for(request.options),
             "versions": versions(),
-            "device": str(self._mender.device),
+            "device": str(self._stages.first_stage.device),
             "input": record,
             "output": None,
-            "damaged": None,
+            "damaged": request.damaged,
             "alignment": None,
             "variant": None,
-            "diffusion": None,
-            "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
+            "diffusion": request.diffusion_record,
+            "seconds": {name: round(value, 3) for name, value in timer.seconds.items()},
             "peak_memory_mib": peak_memory_mib(),
         }
 
     def record(self, options: RestoreOptions) -> dict[str, Value]:
         """The options as a manifest holds them: with this restorer's weights and defaults."""
-        own = replace(
+        from unfade.pipeline.request import resolve_threshold
+
+        weights = self._stages.diffusion.weights
+        resolved = replace(
             options,
             preset=self.preset,
-            base=self._engine.weights.base,
-            controlnet=self._engine.weights.controlnet,
+            base=weights.base,
+            controlnet=weights.controlnet,
             device=self.device,
         )
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
-        return own.record(
-            threshold=self._threshold(options),
+        return resolved.record(
+            threshold=resolve_threshold(options, self.thresholds),
             mask_sha256=digest,
             colour_sha256=[sha256_file(region.mask) for region in options.colour_regions],
             protect_sha256=[sha256_file(path) for path in options.protect],
@@ -337,6 +289,9 @@ class Restorer:
             InputError: the photo or a mask cannot be read, or they do not fit.
             UsageError: an option makes no sense.
         """
+        from unfade.masks import harden
+        from unfade.pipeline.request import detect_damage, resolve_threshold
+
         options = RestoreOptions(
             sensitivity=sensitivity,
             threshold=threshold,
@@ -344,44 +299,12 @@ class Restorer:
             tile=tile,
             max_pixels=max_pixels,
         )
-        clock = Clock(progress)
-        with clock.stage("read", 0.0, 0.05):
-            _, loaded, _ = load(photo, options.max_pixels)
-            protected = self._protected(loaded, options)
-        with clock.stage("detect", 0.05, 1.0):
-            mask = self._mender.detect(loaded, tile=options.tile, progress=clock.tick)
-        mask = _without(mask, protected)
-        return mask if soft else harden(mask, self._threshold(options))
-
-    def _protected(self, photo: Photo, options: RestoreOptions) -> NDArray[np.uint8] | None:
-        from unfade.pipeline.protect import read_protected
-
-        return read_protected(photo, options.protect, options.max_pixels)
-
-    def _mask(
-        self, photo: Photo, options: RestoreOptions, protected: NDArray[np.uint8] | None,
-        clock: Clock,
-    ) -> NDArray[np.uint8] | None:  # fmt: skip
-        """Where the damage is, (H, W) 0..255, or None where nothing is to be filled."""
-        if options.search == "none":
-            return None
-        if options.search == "auto":
-            with clock.stage("detect", 0.02, 0.3):
-                mask = self._mender.detect(photo, tile=options.tile, progress=clock.tick)
-            return _without(mask, protected)
-        from unfade.imaging import read_mask
-
-        with clock.stage("read", 0.02, 0.3):
-            size = (photo.height, photo.width)
-            mask = read_mask(options.search, size=size, max_pixels=options.max_pixels)
-        return _without(harden(mask, self._threshold(options)), protected)
-
-    def _threshold(self, options: RestoreOptions) -> float:
-        if options.threshold is not None:
-            return options.threshold
-        if isinstance(options.search, Path):
-            return MASK_FILE_THRESHOLD
-        return self._mender.thresholds[options.sensitivity]
+        timer = StageTimer(progress)
+        with timer.stage("read", 0.0, 0.05):
+            _, image, _ = load(photo, options.max_pixels)
+        with timer.stage("detect", 0.05, 1.0) as share:
+            mask = detect_damage(image, options, self._stages.first_stage, share)
+        return mask if soft else harden(mask, resolve_threshold(options, self.thresholds))
 
 
 def restore(
@@ -446,15 +369,8 @@ def _paths(files: Files) -> tuple[Path, ...]:
     return (Path(files),) if isinstance(files, (str, Path)) else tuple(map(Path, files))
 
 
-def _without(mask: NDArray[np.uint8], protected: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """The mask, changed in place, with no damage where something is protected."""
-    if protected is not None:
-        mask[protected > 0] = 0
-    return mask
-
-
-def _own(manifest: Manifest, found: Agreement, number: int | None) -> Manifest:
-    """The manifest of one result, of several the variant of this number, from 1."""
-    own = manifest.copy()
-    own["alignment"], own["variant"] = found.alignment, number
-    return own
+def _of_variant(manifest: Manifest, measured: ContentConsistency, number: int | None) -> Manifest:
+    """The manifest of one result; of several variants this is number 1, 2, ..."""
+    variant = manifest.copy()
+    variant["alignment"], variant["variant"] = measured.alignment, number
+    return variant

@@ -1,4 +1,4 @@
-"""A photo from wherever it comes, with its record, and a soft mask as yes and no."""
+"""Loads a photo from a path, an array or a Pillow image, and records where it came from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from unfade.manifest import sha256_file
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from unfade.manifest import InputRecord
 
     Source = str | Path | Image.Image | NDArray[Any] | Photo
-
-_BLOCK = 1 << 22  # pixels that are looked at together
 
 
 def load(photo: Source, max_pixels: int) -> tuple[Path | None, Photo, InputRecord]:
@@ -53,27 +50,3 @@ def load(photo: Source, max_pixels: int) -> tuple[Path | None, Photo, InputRecor
             "height": loaded.height,
         },
     )
-
-
-def _level(threshold: float) -> int:
-    """The least mask value, 1..255, that reaches a threshold in 0..1."""
-    return max(1, min(255, -int(-threshold * 255 // 1)))
-
-
-def harden(mask: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
-    """A soft mask as 0 and 255."""
-    import numpy as np
-
-    found = (mask >= _level(threshold)).view(np.uint8)
-    found *= 255  # in place: a mask of a large scan is large
-    return found
-
-
-def share_of(mask: NDArray[np.uint8], threshold: float) -> float:
-    """The share of pixels that reach the threshold."""
-    import numpy as np
-
-    level, rows = _level(threshold), max(1, _BLOCK // max(1, mask.shape[1]))
-    tops = range(0, len(mask), rows)
-    found = sum(int(np.count_nonzero(mask[top : top + rows] >= level)) for top in tops)
-    return round(found / mask.size, 6)

@@ -75,10 +75,10 @@ class Manifest(TypedDict):
     input: InputRecord
     output: OutputRecord | None  # None until the result is saved
     damaged: float | None  # share of the pixels that were filled, 0..1; None where none was to be
-    alignment: float | None  # -1..1, 1 = it shows what the input shows (`pipeline.agreement`)
+    alignment: float | None  # -1..1, 1 = it shows what the input shows (`pipeline.consistency`)
     variant: int | None  # from 1, where the result is one of several
     diffusion: dict[str, float] | None  # how the diffusion model was run: strength, fidelity,
-    # steps, draws, saturation, and by which damage (`pipeline.auto`); None where none was asked
+    # steps, draws, saturation, and by which damage (`pipeline.sampling`); None where none was asked
     seconds: dict[str, float]  # by stage
     peak_memory_mib: float | None  # of the process until now; None where the system does not tell
 

@@ -75,8 +75,8 @@ class RestoreOptions:
         self_condition: 0..1, the share of the condition that the model's running estimate takes
             over from the second step on.
         scale: of super-resolution, 1 or more; None is SCALE there.
-        colour_regions: what gets which colour, in this order (`pipeline.hints`); with a diffusion
-            model or without. Where the model colours the photo, they join its prompt.
+        colour_regions: what gets which colour, in this order (`pipeline.region_colours`); with a
+            diffusion model or without. Where the model colours the photo, they join its prompt.
         fidelity: 0..1, 1 = most faithful; "auto": the preset's own, else by the damage measured.
             That is 0 for colorize, which keeps the luminance anyway: more takes its colours away.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
@@ -89,7 +89,8 @@ class RestoreOptions:
         seed: of its noise, >= 0.
         variants: results from different noise, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
-            (`pipeline.tasks.TILE`). From 256 on, the first stage's result does not depend on it.
+            (`pipeline.tasks.steps.TILE`). From 256 on, the first stage's result does not depend
+            on it.
         sensitivity: how much the detector counts as damage: "low" only what is clear, "high"
             what is doubtful too. Each is a threshold of the detector.
         threshold: probability from which a pixel counts as damaged, 0..1, in place of the

@@ -36,7 +36,7 @@ class Restored:
         mask: (H, W) uint8 at the input's size, the probability of damage, 255 = certain; what
             reached the threshold was filled. None where nothing was to be filled.
         alignment: how far the result shows what the input shows outside the damage, -1..1, 1 =
-            the same (`pipeline.agreement`); None where all was damage.
+            the same (`pipeline.consistency`); None where all was damage.
         manifest: what was done, as it goes into the JSON file.
         source: the file that the photo came from, None where it came from memory.
         places: (h, w) float32 -1..1, the alignment of each place; see `alignment_map`.

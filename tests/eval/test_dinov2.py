@@ -13,7 +13,7 @@ from transformers import Dinov2Config, Dinov2Model
 from unfade.errors import WeightsError
 from unfade.eval import weights
 from unfade.eval.dinov2 import dinov2_distance, load_dinov2
-from unfade.models.alignment import alignment_map
+from unfade.pipeline.alignment import alignment_map
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from unfade.models.blocks import UNet
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.models.tone import ToneConfig, ToneNet
-from unfade.pipeline.restore import Mender
+from unfade.pipeline.first_stage import FirstStage
 
 if TYPE_CHECKING:
     from unfade.models.folder import Base
@@ -68,7 +68,7 @@ def _spread(net: Stage1Net, layer: torch.nn.Conv2d) -> float:
 
 
 @pytest.fixture(scope="session")
-def mender() -> Mender:
+def first_stage() -> FirstStage:
     """Tiny random networks whose detector marks some of a photo and whose tone always acts."""
     torch.manual_seed(0)
     detector = ScratchDetector(ScratchConfig([8] * 4, [1] * 4, 0.5)).eval()
@@ -89,7 +89,9 @@ def mender() -> Mender:
         last.bias[10] = 9.0
     for net in (detector, stage1, tone):
         net.requires_grad_(False)
-    return Mender(detector, stage1, tone, torch.device("cpu"), {"scratch.safetensors": "0" * 64})
+    return FirstStage(
+        detector, stage1, tone, torch.device("cpu"), {"scratch.safetensors": "0" * 64}
+    )
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from unfade.diffusion.condition import decode
 from unfade.pipeline.decode import decode_bands
 from unfade.pipeline.denoise import Plan, encode_tiles
 from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.image_source import TensorSource
 from unfade.pipeline.overlap import weight
-from unfade.pipeline.picture import TensorPicture
 from unfade.pipeline.settings import DiffusionSettings
 
 Make = Callable[..., RestorationPipeline]
@@ -19,7 +19,7 @@ Make = Callable[..., RestorationPipeline]
 def run(pipeline: RestorationPipeline, z0: torch.Tensor, size: tuple[int, int], tile: int) -> list[
     tuple[int, torch.Tensor]
 ]:  # fmt: skip
-    networks, picture = pipeline.networks, TensorPicture(torch.rand(len(z0), 3, *size))
+    networks, picture = pipeline.networks, TensorSource(torch.rand(len(z0), 3, *size))
     settings = DiffusionSettings(tile=tile, overlap=16)
     plan = Plan.of(picture, networks.base, settings)
     return list(decode_bands(networks, z0, None, picture, plan, settings, lambda share: None))
@@ -38,7 +38,7 @@ def test_decode_bands_blends_each_tiles_own_pixels(make_pipeline: Make) -> None:
     vae = pipeline.networks.base.vae
     z0 = torch.randn(1, 4, 50, 36)
     settings = DiffusionSettings(tile=64, overlap=16)
-    plan = Plan.of(TensorPicture(torch.rand(1, 3, *size)), pipeline.networks.base, settings)
+    plan = Plan.of(TensorSource(torch.rand(1, 3, *size)), pipeline.networks.base, settings)
     expected = torch.zeros(1, 3, 200, 144)
     for tiles in plan.pixels.tiles(1):
         y, x = tiles[0][0].slice, tiles[0][1].slice
@@ -66,7 +66,7 @@ def test_at_fidelity_1_a_latent_that_did_not_change_is_the_photo(
 ) -> None:
     networks = make_pipeline().networks
     image = torch.rand(2, 3, 100, 93)
-    picture, settings = TensorPicture(image), DiffusionSettings(fidelity=1, tile=tile, overlap=16)
+    picture, settings = TensorSource(image), DiffusionSettings(fidelity=1, tile=tile, overlap=16)
     plan = Plan.of(picture, networks.base, settings)
     own = encode_tiles(networks, picture, plan, lambda share: None)
     bands = list(decode_bands(networks, own, own, picture, plan, settings, lambda share: None))
@@ -77,7 +77,7 @@ def test_fidelity_gives_back_its_share_of_what_the_autoencoder_loses(make_pipeli
     pipeline = make_pipeline()
     pipeline.register_modules(cfw=None)
     networks, image = pipeline.networks, 0.4 + 0.2 * torch.rand(1, 3, 32, 32)
-    picture, z0 = TensorPicture(image), 0.1 * torch.randn(1, 4, 8, 8)
+    picture, z0 = TensorSource(image), 0.1 * torch.randn(1, 4, 8, 8)
     plan = Plan.of(picture, networks.base, DiffusionSettings())
     own = encode_tiles(networks, picture, plan, lambda share: None)
 

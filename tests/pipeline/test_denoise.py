@@ -8,8 +8,8 @@ import torch
 from unfade.diffusion.condition import encode
 from unfade.pipeline.denoise import Plan, denoise, embed_prompts, encode_tiles, in_pixels
 from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.image_source import TensorSource
 from unfade.pipeline.overlap import weight
-from unfade.pipeline.picture import TensorPicture
 from unfade.pipeline.settings import DiffusionSettings
 
 Make = Callable[..., RestorationPipeline]
@@ -21,7 +21,7 @@ def test_plan_has_the_same_tiles_in_pixels_and_in_cells(
     make_pipeline: Make, size: tuple[int, int]
 ) -> None:
     base = make_pipeline().networks.base
-    plan = Plan.of(TensorPicture(torch.rand(1, 3, *size)), base, TILED)
+    plan = Plan.of(TensorSource(torch.rand(1, 3, *size)), base, TILED)
     pixels = [tile for tiles in plan.pixels.tiles(1) for tile in tiles]
     cells = [tile for tiles in plan.cells.tiles(1) for tile in tiles]
     assert len(pixels) == len(cells)
@@ -35,7 +35,7 @@ def test_plan_has_the_same_tiles_in_pixels_and_in_cells(
 
 def test_encode_tiles_of_one_tile_is_the_encoder(make_pipeline: Make) -> None:
     networks, image = make_pipeline().networks, torch.rand(2, 3, 48, 64)
-    picture = TensorPicture(image)
+    picture = TensorSource(image)
     shares: list[float] = []
     plan = Plan.of(picture, networks.base, DiffusionSettings())
     out = encode_tiles(networks, picture, plan, shares.append)
@@ -44,7 +44,7 @@ def test_encode_tiles_of_one_tile_is_the_encoder(make_pipeline: Make) -> None:
 
 def test_encode_tiles_blends_each_tiles_own_latent(make_pipeline: Make) -> None:
     networks, image = make_pipeline().networks, torch.rand(1, 3, 64, 112)
-    picture = TensorPicture(image)
+    picture = TensorSource(image)
     plan = Plan.of(picture, networks.base, TILED)
     expected = torch.zeros(1, 4, 16, 28)
     for tiles in plan.cells.tiles(1):
@@ -67,7 +67,7 @@ def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(
     make_pipeline: Make,
 ) -> None:
     pipeline = make_pipeline()
-    networks, picture = pipeline.networks, TensorPicture(torch.rand(1, 3, 32, 32))
+    networks, picture = pipeline.networks, TensorSource(torch.rand(1, 3, 32, 32))
     calls: list[int] = []
     networks.base.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
     for strength, fidelity in ((1.0, 0.0), (0.5, 0.0), (1.0, 0.5)):

@@ -10,7 +10,7 @@ from unfade.imaging import Photo
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.pipeline import detect as module
 from unfade.pipeline.detect import _add_border, detect, factors, thresholds
-from unfade.pipeline.restore import Mender
+from unfade.pipeline.first_stage import FirstStage
 
 MakePhoto = Callable[..., Photo]
 CPU = torch.device("cpu")
@@ -45,25 +45,27 @@ def test_thresholds_are_the_detectors_or_derived_from_the_normal_one() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (37, 53), (64, 80), (129, 131)])
 @pytest.mark.parametrize("gray", [False, True])
 def test_detect_gives_a_mask_of_the_photos_size(
-    mender: Mender, make_photo: MakePhoto, size: tuple[int, int], gray: bool
+    first_stage: FirstStage, make_photo: MakePhoto, size: tuple[int, int], gray: bool
 ) -> None:
-    mask = mender.detect(make_photo(*size, gray=gray), tile=64)
+    mask = first_stage.detect(make_photo(*size, gray=gray), tile=64)
     assert mask.shape == size and mask.dtype == np.uint8
 
 
-def test_detect_finds_the_same_in_8_and_16_bit(mender: Mender, make_photo: MakePhoto) -> None:
+def test_detect_finds_the_same_in_8_and_16_bit(
+    first_stage: FirstStage, make_photo: MakePhoto
+) -> None:
     eight = make_photo(64, 80)
     sixteen = Photo(eight.native.astype(np.uint16) * 257, None, eight.metadata)
-    a, b = mender.detect(eight, tile=256), mender.detect(sixteen, tile=256)
+    a, b = first_stage.detect(eight, tile=256), first_stage.detect(sixteen, tile=256)
     assert int(np.abs(a.astype(int) - b).max()) <= 2
 
 
 @pytest.mark.parametrize("size", [(330, 470), (257, 400)])
 def test_detect_leaves_no_seam(
-    mender: Mender, make_photo: MakePhoto, size: tuple[int, int]
+    first_stage: FirstStage, make_photo: MakePhoto, size: tuple[int, int]
 ) -> None:
     photo = make_photo(*size)
-    whole, parts = mender.detect(photo, tile=1024), mender.detect(photo, tile=288)
+    whole, parts = first_stage.detect(photo, tile=1024), first_stage.detect(photo, tile=288)
     difference = np.abs(whole.astype(int) - parts)
     assert whole.std() > 5  # there is something to differ in
     assert np.quantile(difference, 0.999) <= 1
@@ -139,12 +141,10 @@ def test_detect_counts_a_lost_border_only_at_the_edge(
     assert mask[32:44, 32:44].max() < 60
 
 
-def test_detect_reports_growing_progress(mender: Mender, make_photo: MakePhoto) -> None:
-    shares: list[tuple[str, float]] = []
-    mender.detect(make_photo(200, 90), tile=96, progress=lambda *a: shares.append(a))
-    values = [share for _, share in shares]
-    assert {name for name, _ in shares} == {"detect"}
-    assert values == sorted(values) and values[-1] == pytest.approx(1) and len(values) > 2
+def test_detect_reports_growing_progress(first_stage: FirstStage, make_photo: MakePhoto) -> None:
+    shares: list[float] = []
+    first_stage.detect(make_photo(200, 90), tile=96, progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1) and len(shares) > 2
 
 
 def test_reduced_photo_holds_the_means(make_photo: MakePhoto) -> None:

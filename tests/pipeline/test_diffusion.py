@@ -16,7 +16,7 @@ from unfade.models.folder import Base, load_base, load_part, save_base, save_par
 from unfade.models.sources import find_base, find_controlnet
 from unfade.pipeline.colour import to_lab
 from unfade.pipeline.diffusion import RestorationPipeline
-from unfade.pipeline.picture import TensorPicture
+from unfade.pipeline.image_source import TensorSource
 from unfade.pipeline.settings import DiffusionSettings
 
 Make = Callable[..., RestorationPipeline]
@@ -265,7 +265,7 @@ def test_bands_make_up_the_photo_and_progress_grows_to_one(make_pipeline: Make) 
     settings = replace(FAST, tile=64, overlap=16, strength=0.9)
     shares: list[float] = []
     rows = 0
-    for top, band in pipeline.bands(TensorPicture(image), settings, tick=shares.append):
+    for top, band in pipeline.bands(TensorSource(image), settings, progress=shares.append):
         assert top == rows and band.shape[3] == 80
         rows += band.shape[2]
     assert rows == 200

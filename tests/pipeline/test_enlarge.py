@@ -10,7 +10,7 @@ import pytest
 import unfade.imaging.exif as exif
 from unfade.errors import InputError
 from unfade.imaging import Photo
-from unfade.pipeline.enlarge import EnlargedPicture, check_size, passes, shrunk, with_print_size
+from unfade.pipeline.enlarge import EnlargedSource, check_size, passes, shrunk, with_print_size
 
 MakePhoto = Callable[..., Photo]
 
@@ -29,7 +29,7 @@ def test_enlarged_picture_is_the_whole_enlarged_photo_region_by_region(
     make_photo: MakePhoto, scale: int
 ) -> None:
     photo = make_photo(37, 50)
-    picture = EnlargedPicture(photo, scale)
+    picture = EnlargedSource(photo, scale)
     size = (50 * scale, 37 * scale)
     whole = cv2.resize(photo.srgb(slice(None), slice(None)), size, interpolation=cv2.INTER_CUBIC)
     whole = np.clip(whole, 0, 1)

@@ -5,11 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.imaging import Photo
-from unfade.models.erase import erased
-from unfade.pipeline.holes import feather, hole_map, put_faded, stroke_radius, weight_rows
+from unfade.masks import erased
+from unfade.pipeline.holes import feather, hole_map, stroke_radius, weight_rows
 
-MakePhoto = Callable[..., Photo]
 MakeMask = Callable[..., NDArray[np.uint8]]
 
 
@@ -33,14 +31,3 @@ def test_weights_are_one_in_the_damage_and_fade_to_zero(make_mask: MakeMask) -> 
     assert (weight[mask > 0] == 1).all()
     assert (weight[70:] == 0).all()
     assert ((weight > 0) & (weight < 1)).any()
-
-
-def test_put_faded_keeps_the_source_where_the_weight_is_zero(make_photo: MakePhoto) -> None:
-    photo = make_photo(depth=16)
-    out = photo.blank()
-    weight = np.zeros((64, 80), np.float32)
-    weight[:, 40:] = 1
-    white = np.ones((64, 80, 3), np.float32)
-    put_faded(out, photo, slice(0, 64), slice(0, 80), white, weight)
-    np.testing.assert_array_equal(out.native[:, :40], photo.native[:, :40])
-    assert (out.native[:, 40:] == 65535).all()

@@ -16,37 +16,63 @@ from unfade.errors import InputError
 from unfade.imaging import Photo
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.options import RestoreOptions
-from unfade.pipeline.auto import Effort
 from unfade.pipeline.colour import to_lab
+from unfade.pipeline.damage_estimate import Damage
 from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.pipeline.diffusion_stage import DiffusionStage
+from unfade.pipeline.first_stage import FirstStage
 from unfade.pipeline.holes import weight_rows
-from unfade.pipeline.restore import Mender
-from unfade.pipeline.tasks import Work, warn_of_lost_words
+from unfade.pipeline.prompts import warn_of_lost_words
+from unfade.pipeline.request import Request
+from unfade.pipeline.sampling import SamplingParameters
+from unfade.pipeline.stages import Stages
+from unfade.pipeline.tasks import restore
 from unfade.pipeline.upscale import Upscaler
+from unfade.pipeline.weights import DiffusionWeights
+from unfade.timing import StageTimer, ignore
 
 MakePhoto = Callable[..., Photo]
 MakeMask = Callable[..., NDArray[np.uint8]]
 Run = Callable[..., list[Photo]]
+CPU = torch.device("cpu")
+
+
+Go = Callable[..., list[Photo]]
 
 
 @pytest.fixture
-def run(mender: Mender, make_pipeline: Callable[..., RestorationPipeline]) -> Run:
+def go(first_stage: FirstStage) -> Go:
+    """Restores a photo by a model, with the sampling parameters that are given."""
+    weights = DiffusionWeights.find("compact")
+
+    def work(
+        pipeline: RestorationPipeline, photo: Photo, mask: Any, options: RestoreOptions,
+        sampling: SamplingParameters, shares: list[float] | None = None,
+        upscaler: Upscaler | None = None,
+    ) -> list[Photo]:  # fmt: skip
+        stages = Stages(first_stage, DiffusionStage(weights, CPU, pipeline))
+        stages.upscaler = upscaler
+        request = Request(photo, options, 0.5, mask, damage=Damage(), sampling=sampling)
+        seen = [] if shares is None else shares
+        return restore(request, stages, StageTimer(lambda _, share: seen.append(share)))
+
+    return work
+
+
+@pytest.fixture
+def run(go: Go, make_pipeline: Callable[..., RestorationPipeline]) -> Run:
     """Restores a photo in two steps with a tiny model, at strength 1 and fidelity 0.5."""
     pipeline = make_pipeline()
 
     def work(
-        photo: Photo, mask: Any = None, seen: list[float] | None = None, *, draws: int = 1,
-        steps: int = 2, saturation: float = 1.0, **options: Any,
+        photo: Photo, mask: Any = None, shares: list[float] | None = None, *, draws: int = 1,
+        steps: int = 2, saturation: float = 1.0, **given: Any,
     ) -> Any:  # fmt: skip
-        own = RestoreOptions(**options)
-        strength = 1.0 if own.strength == "auto" else own.strength
-        fidelity = 0.5 if own.fidelity == "auto" else own.fidelity
-        effort = Effort(strength, fidelity, steps, draws, saturation)
-        shares = [] if seen is None else seen
-        return Work(
-            mender, None, pipeline, photo, mask, own, effort, 0.5,
-            lambda _, share: shares.append(share),
-        ).results()  # fmt: skip
+        options = RestoreOptions(**given)
+        strength = 1.0 if options.strength == "auto" else options.strength
+        fidelity = 0.5 if options.fidelity == "auto" else options.fidelity
+        sampling = SamplingParameters(strength, fidelity, steps, draws, saturation)
+        return go(pipeline, photo, mask, options, sampling, shares)
 
     return work
 
@@ -76,10 +102,10 @@ def test_old_photo_keeps_size_depth_and_channels(
 
 
 def test_model_has_a_say_in_the_damage_alone(
-    run: Run, mender: Mender, make_photo: MakePhoto, make_mask: MakeMask
+    run: Run, first_stage: FirstStage, make_photo: MakePhoto, make_mask: MakeMask
 ) -> None:
     photo, mask = make_photo(100, 70), make_mask(100, 70)
-    mended = mender.mend(
+    mended = first_stage.restore(
         photo, mask, only_damage=False, tone="auto", tile=1024, threshold=0.5
     ).native
     (within,) = run(photo, mask)
@@ -93,12 +119,12 @@ def test_model_has_a_say_in_the_damage_alone(
 
 
 def test_model_gives_no_colours_to_the_damage(
-    run: Run, mender: Mender, make_photo: MakePhoto, make_mask: MakeMask,
+    run: Run, first_stage: FirstStage, make_photo: MakePhoto, make_mask: MakeMask,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     photo, mask = make_photo(100, 70), make_mask(100, 70)
     photo.native[:] = photo.native[..., :1]  # gray in three channels
-    monkeypatch.setattr(mender, "mend", lambda photo, mask, **how: photo)
+    monkeypatch.setattr(first_stage, "restore", lambda photo, mask, **how: photo)
     (whole,) = run(photo, mask, reach="all")
     (within,) = run(photo, mask)
     assert (whole.native != whole.native[..., :1]).any()
@@ -108,14 +134,14 @@ def test_model_gives_no_colours_to_the_damage(
 
 @pytest.mark.parametrize("only_damage", [False, True])
 def test_model_is_not_asked_where_there_is_no_damage(
-    run: Run, mender: Mender, make_photo: MakePhoto, only_damage: bool,
+    run: Run, first_stage: FirstStage, make_photo: MakePhoto, only_damage: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     photo, empty = make_photo(64, 48), np.zeros((64, 48), np.uint8)
     outs = run(photo, empty, variants=2, only_damage=only_damage)
     expected = photo
     if not only_damage:
-        expected = mender.mend(
+        expected = first_stage.restore(
             photo, empty, only_damage=False, tone="auto", tile=1024, threshold=0.5
         )
     assert len(outs) == 2 and "reach 'all'" in caplog.text
@@ -139,8 +165,8 @@ def test_only_damage_keeps_every_other_pixel_bit_for_bit(
 
 
 def test_model_is_shown_the_mended_photo_and_its_holes(
-    mender: Mender, make_pipeline: Callable[..., RestorationPipeline], make_photo: MakePhoto,
-    make_mask: MakeMask,
+    go: Go, first_stage: FirstStage, make_pipeline: Callable[..., RestorationPipeline],
+    make_photo: MakePhoto, make_mask: MakeMask,
 ) -> None:  # fmt: skip
     pipeline: Any = make_pipeline()
     seen: list[torch.Tensor] = []
@@ -149,11 +175,10 @@ def test_model_is_shown_the_mended_photo_and_its_holes(
     )
     photo, mask = make_photo(), make_mask()
     options = RestoreOptions(tone="keep", only_damage=True)
-    Work(
-        mender, None, pipeline, photo, mask, options, Effort(1.0, 0.0, steps=1), 0.5,
-        lambda stage, share: None,
-    ).results()  # fmt: skip
-    mended = mender.mend(photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5)
+    go(pipeline, photo, mask, options, SamplingParameters(1.0, 0.0, steps=1))
+    mended = first_stage.restore(
+        photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5
+    )
     rgb = mended.srgb(slice(None), slice(None)).transpose(2, 0, 1)
     np.testing.assert_allclose(seen[0][0, :3].numpy(), rgb, atol=1e-6)
     holes = seen[0][0, 3].numpy() > 0
@@ -161,7 +186,7 @@ def test_model_is_shown_the_mended_photo_and_its_holes(
 
 
 def test_model_is_shown_what_the_first_stage_enlarged(
-    mender: Mender, make_pipeline: Callable[..., RestorationPipeline], make_photo: MakePhoto
+    go: Go, make_pipeline: Callable[..., RestorationPipeline], make_photo: MakePhoto
 ) -> None:
     pipeline: Any = make_pipeline()
     seen: list[torch.Tensor] = []
@@ -170,12 +195,10 @@ def test_model_is_shown_what_the_first_stage_enlarged(
     )
     photo, upscaler = make_photo(20, 24), Upscaler(tiny_enlarger(), torch.device("cpu"))
     options = RestoreOptions(task="super-resolution")
-    (out,) = Work(
-        mender, upscaler, pipeline, photo, None, options, Effort(1.0, 0.0, steps=1), 0.5,
-        lambda stage, share: None,
-    ).results()  # fmt: skip
+    sampling = SamplingParameters(1.0, 0.0, steps=1)
+    (out,) = go(pipeline, photo, None, options, sampling, upscaler=upscaler)
     assert (out.height, out.width) == (80, 96)
-    shown = upscaler.once(photo, 4, tick=lambda share: None).srgb(slice(None), slice(None))
+    shown = upscaler.once(photo, 4, progress=ignore).srgb(slice(None), slice(None))
     np.testing.assert_allclose(seen[0][0, :3].numpy(), shown.transpose(2, 0, 1), atol=1e-6)
 
 
@@ -261,10 +284,12 @@ def test_model_is_told_the_colours_of_the_regions(run: Run, make_photo: MakePhot
 
 
 def test_damage_is_mended_before_a_photo_is_coloured(
-    run: Run, mender: Mender, make_photo: MakePhoto, make_mask: MakeMask
+    run: Run, first_stage: FirstStage, make_photo: MakePhoto, make_mask: MakeMask
 ) -> None:
     photo, mask = make_photo(gray=True, depth=16), make_mask()
-    mended = mender.mend(photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5)
+    mended = first_stage.restore(
+        photo, mask, only_damage=False, tone="keep", tile=1024, threshold=0.5
+    )
     (out,) = run(photo, mask, task="colorize")
     np.testing.assert_allclose(lab(out)[0], lab(mended)[0], atol=0.05)
     assert np.abs(lab(out)[0] - lab(photo)[0]).max() > 1

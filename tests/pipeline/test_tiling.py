@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unfade.pipeline.tiling import spans, tiles
+from unfade.pipeline.tiling import Span, Tile, bands, map_tiles, spans
 
 LENGTHS = st.integers(1, 20_000)
 STRIDE = 32
@@ -62,6 +62,27 @@ def test_a_tile_below_the_stride_still_covers_the_axis(length: int, tile: int, m
 @given(height=st.integers(1, 300), width=st.integers(1, 300), tile=st.integers(16, 200))
 def test_tiles_keep_every_pixel_once(height: int, width: int, tile: int) -> None:
     seen = np.zeros((height, width), np.uint8)
-    for rows, cols in tiles(height, width, tile, 32, 16):
-        seen[rows.first : rows.last, cols.first : cols.last] += 1
+    shares: list[float] = []
+
+    def compute(part: Tile) -> None:
+        plane = np.zeros((height, width), np.uint8)
+        plane[part.kept] = 1
+        assert plane[part.computed].shape == part.shape
+        np.testing.assert_array_equal(plane[part.computed][part.inner], plane[part.kept])
+        assert plane.sum() == part.area
+        seen[part.kept] += 1
+
+    map_tiles(height, width, compute, tile=tile, margin=32, stride=16, progress=shares.append)
     assert (seen == 1).all()
+    assert shares == sorted(shares) and shares[-1] == 1
+
+
+def test_regions_of_a_tile_scale_with_the_plane() -> None:
+    part = Tile(Span(16, 64, 32, 48), Span(0, 40, 0, 40))
+    assert part.kept_at(4) == (slice(128, 192), slice(0, 160))
+    assert part.inner_at(4) == (slice(64, 128), slice(0, 160))
+
+
+def test_bands_meet_and_cover_all_rows() -> None:
+    assert list(bands(7, 3)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert list(bands(3, 3)) == [slice(0, 3)]

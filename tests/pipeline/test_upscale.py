@@ -11,6 +11,7 @@ import unfade.pipeline.upscale as upscale
 from unfade.imaging import Photo
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.pipeline.upscale import Upscaler
+from unfade.timing import ignore
 
 MakePhoto = Callable[..., Photo]
 
@@ -36,7 +37,7 @@ def test_enlarge_gives_the_size_asked_for_and_keeps_the_kind(
 ) -> None:  # fmt: skip
     photo = make_photo(30, 41, gray=gray, depth=depth)
     shares: list[float] = []
-    out = upscaler.enlarge(photo, scale, tick=shares.append)
+    out = upscaler.enlarge(photo, scale, progress=shares.append)
     assert (out.height, out.width) == size
     assert out.native.dtype == photo.native.dtype
     assert out.native.shape[2] == photo.native.shape[2]
@@ -49,9 +50,9 @@ def test_enlarge_does_not_depend_on_the_tiles(
     upscaler: Upscaler, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = make_photo(150, 230)
-    whole = upscaler.once(photo, 4, tick=lambda share: None)
+    whole = upscaler.once(photo, 4, progress=ignore)
     monkeypatch.setattr(upscale, "_TILE", 160)
-    tiled = upscaler.once(photo, 4, tick=lambda share: None)
+    tiled = upscaler.once(photo, 4, progress=ignore)
     off = np.abs(whole.native.astype(int) - tiled.native.astype(int))
     assert off.max() <= 1 and (off > 0).mean() < 0.01
 
@@ -59,13 +60,13 @@ def test_enlarge_does_not_depend_on_the_tiles(
 def test_enlarge_keeps_the_print_size(upscaler: Upscaler, make_photo: MakePhoto) -> None:
     photo = make_photo(20, 20)
     photo = replace(photo, metadata=replace(photo.metadata, dpi=(300.0, 300.0)))
-    assert upscaler.enlarge(photo, 2, tick=lambda share: None).metadata.dpi == (600, 600)
+    assert upscaler.enlarge(photo, 2, progress=ignore).metadata.dpi == (600, 600)
 
 
 def test_twice_is_the_means_of_four_times(upscaler: Upscaler, make_photo: MakePhoto) -> None:
     photo = make_photo(24, 32)
     twice, four = (
-        upscaler.once(photo, step, tick=lambda share: None).native.astype(float) for step in (2, 4)
+        upscaler.once(photo, step, progress=ignore).native.astype(float) for step in (2, 4)
     )
     means = four.reshape(48, 2, 64, 2, 3).mean((1, 3))
     assert np.abs(means - twice).max() <= 1

@@ -19,7 +19,7 @@ from unfade.models.enlarger import Enlarger
 from unfade.models.folder import Base
 from unfade.models.presets import ENLARGER, find_preset
 from unfade.models.stage1 import Stage1Config, Stage1Net
-from unfade.pipeline.picture import LumaPicture
+from unfade.pipeline.image_source import LumaSource
 from unfade.rng import generator
 from unfade.train.feed import HELD_OUT
 from unfade.train.restorations import Restorations
@@ -148,7 +148,7 @@ def test_photos_to_colour_are_shown_as_restoring_shows_them(
             seen = net(seen, batch["mask"][i : i + 1]).clamp(0, 1)
             assert (seen[0, 0] - seen[0, 2]).abs().max() > 0.01  # the first stage tints it
         photo = as_photo(seen[0])
-        restored = LumaPicture(photo).read(slice(0, 16), slice(0, 16))
+        restored = LumaSource(photo).read(slice(0, 16), slice(0, 16))
         torch.testing.assert_close(shown[i : i + 1], restored, atol=1e-4, rtol=0)
 
 

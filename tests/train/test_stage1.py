@@ -12,7 +12,7 @@ import torch
 from unfade.data.pairs import PairOptions, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
-from unfade.models.erase import erased
+from unfade.masks import erased
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull

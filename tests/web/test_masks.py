@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from unfade.errors import UsageError
-from unfade.inputs import harden
+from unfade.masks import harden
 from unfade.web import masks
 
 Layer = Callable[[NDArray[np.uint8]], str]

@@ -12,7 +12,7 @@ from unfade.manifest import sha256_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MEASURES = (
-    "eval", "bench/tables", "models/alignment.py", "models/content.py", "pipeline/colour.py",
+    "eval", "bench/tables", "pipeline/alignment.py", "pipeline/content.py", "pipeline/colour.py",
 )  # fmt: skip
 
 

@@ -101,20 +101,20 @@ class Estimates:
         from unfade.diffusion.schedule import timesteps
         from unfade.models.tensors import from_array
         from unfade.pipeline.denoise import Denoiser, Plan, embed_prompts, encode_tiles
-        from unfade.pipeline.picture import TensorPicture
+        from unfade.pipeline.image_source import TensorSource
         from unfade.pipeline.settings import DiffusionSettings
 
         assert self._pipeline is not None, "a method is checked before it runs"
         networks, options = self._pipeline.networks, self.preset.options(case)
-        picture = TensorPicture(from_array(image).permute(2, 0, 1)[None])  # (1, 3, H, W)
+        source = TensorSource(from_array(image).permute(2, 0, 1)[None])  # (1, 3, H, W)
         steps = _steps(options)
         settings = DiffusionSettings(steps=steps, seed=options.seed)
-        plan = Plan.of(picture, networks.base, settings)
+        plan = Plan.of(source, networks.base, settings)
         latent = None
         if networks.kind.space == "latent":
-            latent = encode_tiles(networks, picture, plan, lambda _: None)
+            latent = encode_tiles(networks, source, plan, lambda _: None)
         text = embed_prompts(networks, settings)
-        model = Denoiser(networks, picture, plan, settings, latent, text)
+        model = Denoiser(networks, source, plan, settings, latent, text)
         found: list[torch.Tensor] = []  # (1, C, h, w) each
 
         def noted(zt: torch.Tensor, t: torch.Tensor, z0_hat: torch.Tensor | None) -> torch.Tensor:

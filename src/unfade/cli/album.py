@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from unfade.cli.compare import panel, panel_size
 from unfade.imaging import Photo
-from unfade.inputs import harden
 from unfade.manifest import Manifest
+from unfade.masks import harden
 from unfade.pages.page import data_uri
 from unfade.pages.pictures import jpeg
 from unfade.types import Restored

@@ -11,7 +11,7 @@ from torch import Tensor
 from unfade.eval.images import Image, require_same_size
 from unfade.eval.published import as_tensor, from_folder, normalised, resized
 from unfade.eval.weights import require
-from unfade.models.alignment import Features
+from unfade.pipeline.alignment import Features
 
 SIDE = 224  # pixels of the short side that the network sees
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -17,8 +17,8 @@ from unfade.eval.msssim import ms_ssim
 from unfade.eval.niqe import NiqeModel, load_niqe, niqe
 from unfade.eval.spectrum import spectrum_distance
 from unfade.eval.weights import WEIGHTS, require
-from unfade.models.alignment import alignment
-from unfade.models.content import content_features
+from unfade.pipeline.alignment import alignment
+from unfade.pipeline.content import content_features
 
 Better = Literal["higher", "lower", "neither"]
 _ARROWS: dict[Better, str] = {"higher": " ↑", "lower": " ↓", "neither": ""}

@@ -34,7 +34,7 @@ PRESETS = (*SHIPPED, SD21)
 @dataclass(frozen=True)
 class Defaults:
     """How a diffusion model is best run, by task, where the options do not say
-    (`pipeline.auto.effort`).
+    (`pipeline.sampling`).
 
     Attributes:
         strength: the most that "auto" gives it, 0..1; 0 leaves it out.

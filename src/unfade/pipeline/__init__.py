@@ -1,1 +1,1 @@
-"""A photo's way from its pixels to the mended ones."""
+"""Restores photos with trained networks: see `request` and `tasks` for the way of a photo."""

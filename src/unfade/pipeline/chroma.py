@@ -1,4 +1,4 @@
-"""Chroma found on a small picture, brought to the full size along the edges of the luminance."""
+"""Enlarges the chroma of a small picture along the edges of a large picture's luminance."""
 
 from __future__ import annotations
 

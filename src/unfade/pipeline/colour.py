@@ -1,4 +1,4 @@
-"""Colours: taking those of another picture, and keeping a picture's luminance.
+"""Colour transfer between pictures, and CIE Lab.
 
 Pictures are sRGB in [0, 1], (N, 3, H, W).
 """

@@ -1,4 +1,4 @@
-"""From a restored latent to pixels, band by band."""
+"""Decodes a restored latent to pixels, band by band."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from torch import Tensor
 
 from unfade.models.cfw import decode_fused, encoder_features
 from unfade.pipeline.colour import adain_fix, wavelet_fix, with_luminance
-from unfade.pipeline.denoise import Networks, Plan, Tick
+from unfade.pipeline.denoise import Networks, Plan
+from unfade.pipeline.image_source import ImageSource, read_padded
 from unfade.pipeline.overlap import Tile, weight
-from unfade.pipeline.picture import Picture, read_padded
 from unfade.pipeline.settings import DiffusionSettings
+from unfade.timing import Progress
 
 Band = tuple[int, Tensor]  # the first row, and (N, 3, h, W) in [0, 1]
 
 
 def decode_bands(
-    networks: Networks, z0: Tensor, own: Tensor | None, picture: Picture, plan: Plan,
-    settings: DiffusionSettings, tick: Tick,
+    networks: Networks, z0: Tensor, photo_latent: Tensor | None, source: ImageSource, plan: Plan,
+    settings: DiffusionSettings, progress: Progress,
 ) -> Iterator[Band]:  # fmt: skip
     """Decodes a latent; what is held as pixels at any time is one row of tiles.
 
@@ -28,9 +29,9 @@ def decode_bands(
 
     Args:
         z0: (N, C, h, w), scaled.
-        own: (N, C, h, w), the photo's own latent; not looked at where fidelity is 0.
-        picture: what z0 restores: it lends the CFW its features, and its colours.
-        tick: called with the share that is done.
+        photo_latent: (N, C, h, w), the photo's own latent; not looked at where fidelity is 0.
+        source: what z0 restores: it lends the CFW its features, and its colours.
+        progress: called with the share that is done.
 
     Yields:
         Bands from top to bottom that make up the whole photo, on the processor.
@@ -44,19 +45,19 @@ def decode_bands(
         band = torch.cat([band, band.new_zeros(*band.shape[:2], missing, width)], 2)
         for j in range(0, len(grid.cols), networks.at_once):
             tiles = [(row, col) for col in grid.cols[j : j + networks.at_once]]
-            values = _decode(networks, z0, own, picture, tiles, settings).float().cpu()
+            values = _decode(networks, z0, photo_latent, source, tiles, settings).float().cpu()
             for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
                 band[..., tile[1].slice] += weight(tile) * value
         ready = (grid.rows[i + 1].start if i + 1 < len(grid.rows) else row.stop) - top
-        done = band[:, :, : min(ready, picture.height - top), : picture.width]
-        yield top, _finished(done.clamp(0, 1), picture, top, settings)
+        done = band[:, :, : min(ready, source.height - top), : source.width]
+        yield top, _finished(done.clamp(0, 1), source, top, settings)
         band = band[:, :, ready:].clone()
-        tick((i + 1) / len(grid.rows))
+        progress((i + 1) / len(grid.rows))
 
 
 def _decode(
-    networks: Networks, z0: Tensor, own: Tensor | None, picture: Picture, tiles: list[Tile],
-    settings: DiffusionSettings,
+    networks: Networks, z0: Tensor, photo_latent: Tensor | None, source: ImageSource,
+    tiles: list[Tile], settings: DiffusionSettings,
 ) -> Tensor:  # fmt: skip
     """Some tiles of pixels, (their number * N, 3, h, w), about [0, 1]."""
     scale = networks.base.downscale
@@ -66,7 +67,7 @@ def _decode(
         for y, x in regions
     ]
     vae, fidelity = networks.base.vae, settings.fidelity
-    images = torch.cat([read_padded(picture, *region)[0] for region in regions])
+    images = torch.cat([read_padded(source, *region)[0] for region in regions])
     images = images.to(networks.device)
     with networks.inference():
         features: list[Tensor] = []
@@ -78,8 +79,8 @@ def _decode(
             return decode_fused(vae, networks.cfw, z, features, fidelity).float()
 
         out = decoded(z0)
-        if own is not None and fidelity > 0:
-            out = out + fidelity * (images - decoded(own))
+        if photo_latent is not None and fidelity > 0:
+            out = out + fidelity * (images - decoded(photo_latent))
     with torch.inference_mode():
         if settings.colour_fix == "wavelet":
             out = wavelet_fix(out, images)
@@ -88,8 +89,8 @@ def _decode(
     return out
 
 
-def _finished(band: Tensor, picture: Picture, top: int, settings: DiffusionSettings) -> Tensor:
+def _finished(band: Tensor, source: ImageSource, top: int, settings: DiffusionSettings) -> Tensor:
     if not settings.keep_luminance:
         return band
     rows = slice(top, top + band.shape[2])
-    return with_luminance(band, picture.read(rows, slice(0, picture.width)))
+    return with_luminance(band, source.read(rows, slice(0, source.width)))

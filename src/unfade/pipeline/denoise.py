@@ -1,8 +1,8 @@
-"""From a photo to a restored latent: encoding and denoising, tile by tile."""
+"""Encodes a photo and denoises its latent, tile by tile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,11 +17,10 @@ from unfade.diffusion.schedule import Schedule, q_sample, timesteps
 from unfade.models.cfw import Cfw
 from unfade.models.folder import Base
 from unfade.models.inference import Precision, mixed
+from unfade.pipeline.image_source import ImageSource, read_padded
 from unfade.pipeline.overlap import Grid, Piece, Tile, blend, pieces
-from unfade.pipeline.picture import Picture, read_padded
 from unfade.pipeline.settings import DiffusionSettings
-
-Tick = Callable[[float], None]  # the share that is done, 0..1
+from unfade.timing import Progress
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Plan:
     cells: Grid
 
     @classmethod
-    def of(cls, picture: Picture, base: Base, settings: DiffusionSettings) -> Plan:
+    def of(cls, source: ImageSource, base: Base, settings: DiffusionSettings) -> Plan:
         """For a photo that is padded at the bottom and the right to the networks' stride."""
 
         def cut(length: int, scale: int) -> list[Piece]:
@@ -79,7 +78,7 @@ class Plan:
             return pieces(padded // scale, tile, overlap, base.stride // scale)
 
         grids = [
-            Grid(cut(picture.height, scale), cut(picture.width, scale))
+            Grid(cut(source.height, scale), cut(source.width, scale))
             for scale in (1, base.downscale)
         ]
         return cls(*grids)
@@ -101,18 +100,18 @@ def embed_prompts(networks: Networks, settings: DiffusionSettings) -> tuple[Tens
         return text, embed(base.tokenizer, base.text_encoder, [settings.negative_prompt])
 
 
-def encode_tiles(networks: Networks, picture: Picture, plan: Plan, tick: Tick) -> Tensor:
+def encode_tiles(networks: Networks, source: ImageSource, plan: Plan, progress: Progress) -> Tensor:
     """The scaled latent of a photo, (N, C, h, w), float32."""
     base, total, done = networks.base, len(plan.cells.rows) * len(plan.cells.cols), 0
 
     def compute(tiles: list[Tile]) -> Tensor:
         nonlocal done
         regions = [in_pixels(tile, base.downscale) for tile in tiles]
-        images = torch.cat([read_padded(picture, *region)[0] for region in regions])
+        images = torch.cat([read_padded(source, *region)[0] for region in regions])
         with networks.inference():
             z = encode(base.vae, images.to(networks.device, networks.dtype))
         done += len(tiles)
-        tick(done / total)
+        progress(done / total)
         return z
 
     return blend(plan.cells, networks.at_once, compute)
@@ -127,10 +126,10 @@ class Denoiser:
     """
 
     def __init__(
-        self, networks: Networks, picture: Picture, plan: Plan, settings: DiffusionSettings,
+        self, networks: Networks, source: ImageSource, plan: Plan, settings: DiffusionSettings,
         latent: Tensor | None, text: tuple[Tensor, Tensor | None],
     ) -> None:  # fmt: skip
-        self.networks, self.picture, self.plan, self.settings = networks, picture, plan, settings
+        self.networks, self.source, self.plan, self.settings = networks, source, plan, settings
         self.latent = latent
         self.text, self.negative = text
 
@@ -152,16 +151,16 @@ class Denoiser:
         """What the ControlNet sees of one tile, (N, ...)."""
         networks, share = self.networks, self.settings.self_condition
         region = in_pixels(tile, networks.base.downscale)
-        image, mask = read_padded(self.picture, *region)
+        image, mask = read_padded(self.source, *region)
         cut = (..., tile[0].slice, tile[1].slice)
         seen = image if self.latent is None else self.latent[cut]
         seen = seen.to(networks.device, networks.dtype)
         mask = None if mask is None else mask.to(networks.device, networks.dtype)
         if z0_hat is not None:
-            own = z0_hat[cut].to(networks.dtype)
+            estimate = z0_hat[cut].to(networks.dtype)
             if networks.kind.space == "pixel":
-                own = decode(networks.base.vae, own).clamp(0, 1)
-            seen = torch.lerp(seen, own.to(seen.dtype), share)
+                estimate = decode(networks.base.vae, estimate).clamp(0, 1)
+            seen = torch.lerp(seen, estimate.to(seen.dtype), share)
             mask = None if mask is None else (1 - share) * mask
         return make_condition(networks.kind, seen, mask)
 
@@ -179,14 +178,14 @@ class Denoiser:
 
 
 def denoise(
-    networks: Networks, picture: Picture, plan: Plan, settings: DiffusionSettings, noise: Tensor,
-    tick: Tick,
+    networks: Networks, source: ImageSource, plan: Plan, settings: DiffusionSettings, noise: Tensor,
+    progress: Progress,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The restored latent of a photo.
 
     Args:
         noise: (N, C, h, w), Gaussian.
-        tick: called with the share that is done.
+        progress: called with the share that is done.
 
     Returns:
         z0, (N, C, h, w), scaled, float32, on the networks' device, and the photo's own latent,
@@ -196,25 +195,25 @@ def denoise(
     times = timesteps(settings.steps, settings.strength, schedule.steps)
     if settings.fidelity == 1:
         times = times[:1]  # nothing of the later ones would be seen
-    own = None
+    photo_latent = None
     if networks.kind.space == "latent" or settings.strength < 1 or settings.fidelity > 0:
-        own = encode_tiles(networks, picture, plan, lambda share: tick(0.1 * share))
+        photo_latent = encode_tiles(networks, source, plan, lambda share: progress(0.1 * share))
     noise = noise.to(networks.device)
     zt = noise
-    if own is not None and settings.strength < 1:
+    if photo_latent is not None and settings.strength < 1:
         first = torch.full((len(noise),), times[0] if times else -1, device=networks.device)
-        zt = q_sample(schedule, own, noise, first) if times else own
+        zt = q_sample(schedule, photo_latent, noise, first) if times else photo_latent
     text = embed_prompts(networks, settings)
-    shown = own if networks.kind.space == "latent" else None
-    model = Denoiser(networks, picture, plan, settings, shown, text)
+    shown = photo_latent if networks.kind.space == "latent" else None
+    model = Denoiser(networks, source, plan, settings, shown, text)
     done = 0
 
     def counted(zt: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
         nonlocal done
         out = model(zt, t, z0_hat)
         done += 1
-        tick(0.1 + 0.9 * done / len(times))
+        progress(0.1 + 0.9 * done / len(times))
         return out
 
     with torch.inference_mode():
-        return sample(schedule, zt, times, counted, mean=settings.fidelity), own
+        return sample(schedule, zt, times, counted, mean=settings.fidelity), photo_latent

@@ -1,9 +1,8 @@
-"""Photo -> soft damage mask, by tiles, at more than one scale."""
+"""Finds the damage of a photo: a soft mask, tile by tile, at more than one scale."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -12,20 +11,19 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from unfade.imaging import Photo
+from unfade.masks import Mask
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.tensors import from_array
 from unfade.options import Sensitivity
-from unfade.pipeline.tiling import Span, tiles
+from unfade.pipeline.tiling import Tile, map_tiles
+from unfade.timing import Progress, ignore
 
 MARGIN = 96
 _LARGEST_LOSS = 0.1  # share of the photo
 _COARSEST = 160  # least short side of a searched copy, pixels; a soft scan shows its damage there
 
 _ODDS = {"low": math.e, "high": 1 / math.e}  # of damage, over those at normal sensitivity
-
-Mask = NDArray[np.uint8]
-Progress = Callable[[str, float], None]
 
 
 def thresholds(config: ScratchConfig) -> dict[Sensitivity, float]:
@@ -92,7 +90,7 @@ def detect(
     device: torch.device,
     *,
     tile: int,
-    progress: Progress | None = None,
+    progress: Progress = ignore,
 ) -> Mask:
     """Finds structured damage.
 
@@ -101,7 +99,7 @@ def detect(
 
     Args:
         tile: side of a tile in pixels; memory is bounded by it.
-        progress: called with "detect" and the share of pixels done, [0, 1].
+        progress: called with the share that is done.
 
     Returns:
         (H, W) uint8, the probability of damage in 1/255.
@@ -112,11 +110,13 @@ def detect(
     done = 0.0
     lost = np.zeros((-(-photo.height // scales[-1]), -(-photo.width // scales[-1])), np.uint8)
     for factor in scales:
+        begin, weight = done, 1 / factor**2 / total
         border = lost if factor == scales[-1] else None
-        for area in _search(photo, net, device, factor, tile, mask, border):
-            done += area / factor**2
-            if progress is not None:
-                progress("detect", min(1.0, done / total))
+        _search(
+            photo, net, device, factor, tile, mask, border,
+            lambda share, begin=begin, weight=weight: progress(begin + weight * share),
+        )  # fmt: skip
+        done += weight
     _add_border(mask, lost, scales[-1])
     return mask
 
@@ -144,11 +144,12 @@ def _add_border(mask: Mask, lost: Mask, factor: int) -> None:
     np.maximum(mask, kept[: mask.shape[0], : mask.shape[1]], out=mask)
 
 
-def _enlarged(found: Mask, rows: Span, cols: Span, factor: int) -> Mask:
-    """The kept part of a tile, `factor` times as large, with the pixels beyond it in mind."""
+def _enlarged(probability: Mask, tile: Tile, factor: int) -> Mask:
+    """The kept part of a tile, `factor` times as large, interpolated with the pixels around it."""
+    rows, cols = tile.rows, tile.cols
     top, left = max(rows.first - 1, rows.start), max(cols.first - 1, cols.start)
-    part = found[top - rows.start : rows.last + 1 - rows.start,
-                 left - cols.start : cols.last + 1 - cols.start]  # fmt: skip
+    part = probability[top - rows.start : rows.last + 1 - rows.start,
+                       left - cols.start : cols.last + 1 - cols.start]  # fmt: skip
     if factor > 1:
         size = (part.shape[1] * factor, part.shape[0] * factor)
         part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -158,23 +159,22 @@ def _enlarged(found: Mask, rows: Span, cols: Span, factor: int) -> Mask:
 
 def _search(
     photo: Photo, net: ScratchDetector, device: torch.device, factor: int, tile: int, mask: Mask,
-    lost: Mask | None,
-) -> Iterator[float]:  # fmt: skip
-    """Searches at 1/factor, raises `mask` and fills `lost`; yields the share that is done."""
+    lost: Mask | None, progress: Progress,
+) -> None:  # fmt: skip
+    """Searches a photo at 1/factor, raises `mask` in place and fills `lost`."""
     small = None if factor == 1 else _reduced(photo, factor)
     h, w = (photo.height, photo.width) if small is None else small.shape[:2]
-    for rows, cols in tiles(h, w, tile, MARGIN, net.stride):
-        y, x = slice(rows.start, rows.stop), slice(cols.start, cols.stop)
+
+    def search_tile(part: Tile) -> None:
         if small is None:
-            rgb = photo.srgb(y, x)
+            rgb = photo.srgb(*part.computed)
         else:
-            rgb = small[y, x].astype(np.float32) / np.float32(255)
-        found = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)  # (2, h, w)
+            rgb = small[part.computed].astype(np.float32) / np.float32(255)
+        both = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)  # (2, h, w)
         if lost is not None:
-            kept = lost[rows.first : rows.last, cols.first : cols.last]
-            kept[...] = _enlarged(found[1], rows, cols, 1)
-        large = _enlarged(found[0], rows, cols, factor)
-        region = mask[rows.first * factor : rows.last * factor,
-                      cols.first * factor : cols.last * factor]  # fmt: skip
+            lost[part.kept] = _enlarged(both[1], part, 1)
+        large = _enlarged(both[0], part, factor)
+        region = mask[part.kept_at(factor)]
         np.maximum(region, large[: region.shape[0], : region.shape[1]], out=region)
-        yield (rows.last - rows.first) * (cols.last - cols.first) / (h * w)
+
+    map_tiles(h, w, search_tile, tile=tile, margin=MARGIN, stride=net.stride, progress=progress)

@@ -24,10 +24,11 @@ from unfade.models.folder import Base
 from unfade.models.inference import Precision
 from unfade.models.tensors import from_array
 from unfade.pipeline.decode import Band, decode_bands
-from unfade.pipeline.denoise import Networks, Plan, Tick, denoise
-from unfade.pipeline.picture import Picture, TensorPicture
+from unfade.pipeline.denoise import Networks, Plan, denoise
+from unfade.pipeline.image_source import ImageSource, TensorSource
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.rng import generator
+from unfade.timing import Progress, ignore
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,11 @@ class RestorationPipeline(DiffusionPipeline):
             UsageError: the base model predicts neither noise nor v.
             WeightsError: the ControlNet is for another condition.
         """
-        own = cast(Any, self)
-        base = Base(own.vae, own.unet, own.text_encoder, own.tokenizer, own.scheduler)
-        kind = ConditionKind.of(own.controlnet)
-        schedule = Schedule.from_scheduler(own.scheduler)
-        return Networks(base, own.controlnet, own.cfw, kind, schedule, self.precision)
+        parts = cast(Any, self)
+        base = Base(parts.vae, parts.unet, parts.text_encoder, parts.tokenizer, parts.scheduler)
+        kind = ConditionKind.of(parts.controlnet)
+        schedule = Schedule.from_scheduler(parts.scheduler)
+        return Networks(base, parts.controlnet, parts.cfw, kind, schedule, self.precision)
 
     def __call__(
         self,
@@ -111,21 +112,21 @@ class RestorationPipeline(DiffusionPipeline):
         """
         if variants < 1:
             raise UsageError(f"{variants} variants", "1 or more", "try 1")
-        picture = TensorPicture(image, mask)
+        source = TensorSource(image, mask)
         settings = settings or DiffusionSettings()
-        found: list[Tensor] = []
+        results: list[Tensor] = []
         for variant in range(variants):
-            bands = [band for _, band in self.bands(picture, settings, variant=variant)]
-            found.append(torch.cat(bands, 2))  # (N, 3, H, W)
-        return RestorationOutput(torch.stack(found, 1).flatten(0, 1))
+            bands = [band for _, band in self.bands(source, settings, variant=variant)]
+            results.append(torch.cat(bands, 2))  # (N, 3, H, W)
+        return RestorationOutput(torch.stack(results, 1).flatten(0, 1))
 
     def bands(
         self,
-        picture: Picture,
+        source: ImageSource,
         settings: DiffusionSettings,
         *,
         variant: int = 0,
-        tick: Tick | None = None,
+        progress: Progress = ignore,
     ) -> Iterator[Band]:
         """Restores photos; the pixels of the result come in bands, from top to bottom.
 
@@ -134,7 +135,7 @@ class RestorationPipeline(DiffusionPipeline):
 
         Args:
             variant: which noise, from 0.
-            tick: called with the share that is done, 0..1.
+            progress: called with the share that is done, 0..1.
 
         Yields:
             The first row of a band, and the band, (N, 3, h, W) in [0, 1], on the processor.
@@ -146,24 +147,19 @@ class RestorationPipeline(DiffusionPipeline):
         if settings.fidelity > 0 and networks.cfw is None:
             got = f"fidelity {settings.fidelity} without a CFW"
             raise UsageError(got, "a model with one", "train it (`unfade train cfw`), or use 0")
-        report: Tick = tick or _ignore
-        plan = Plan.of(picture, networks.base, settings)
-        noise = _noise(networks, picture, plan, settings.seed, variant)
+        plan = Plan.of(source, networks.base, settings)
+        noise = _noise(networks, source, plan, settings.seed, variant)
         latents = denoise(
-            networks, picture, plan, settings, noise, lambda share: report(0.7 * share)
+            networks, source, plan, settings, noise, lambda share: progress(0.7 * share)
         )
         yield from decode_bands(
-            networks, *latents, picture, plan, settings, lambda share: report(0.7 + 0.3 * share)
+            networks, *latents, source, plan, settings, lambda share: progress(0.7 + 0.3 * share)
         )
 
 
-def _noise(networks: Networks, picture: Picture, plan: Plan, seed: int, variant: int) -> Tensor:
+def _noise(networks: Networks, source: ImageSource, plan: Plan, seed: int, variant: int) -> Tensor:
     """(N, C, h, w): each photo's own generator, on the processor, whatever the batch."""
     channels = int(cast(Any, networks.base.unet).config.in_channels)
     shape = (channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
     noise = generator(seed, "restore", variant).standard_normal(shape, np.float32)
-    return from_array(noise).expand(picture.count, *shape)
-
-
-def _ignore(share: float) -> None:
-    """No one is told."""
+    return from_array(noise).expand(source.count, *shape)

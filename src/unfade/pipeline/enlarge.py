@@ -1,4 +1,4 @@
-"""Enlarging: what the diffusion model sees of a small photo, and how often it is asked."""
+"""Enlarging: the passes that a scale takes, and bicubic enlargement region by region."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _REACH = 3  # pixels of the photo that bicubic interpolation looks at on each si
 
 
 def passes(scale: float) -> list[int]:
-    """The scales, 2 or 4, at which the model is asked one after the other.
+    """The factors, 2 or 4, by which a photo is enlarged in one pass after the other.
 
     Their product is the scale or, where that is another one, the next that they can make.
 
     Args:
         scale: 1 or more.
     """
-    found: list[int] = []
+    factors: list[int] = []
     while scale > 4:
-        found.append(4)
+        factors.append(4)
         scale /= 4
-    return [*found, 2 if scale <= 2 else 4]
+    return [*factors, 2 if scale <= 2 else 4]
 
 
 def check_size(photo: Photo, scale: float, max_pixels: int) -> None:
@@ -43,7 +43,7 @@ def check_size(photo: Photo, scale: float, max_pixels: int) -> None:
 
 
 @dataclass(frozen=True)
-class EnlargedPicture:
+class EnlargedSource:
     """One photo, `scale` times as large by bicubic interpolation, made region by region.
 
     In training the photos to enlarge are presented so (`data.restoration`).

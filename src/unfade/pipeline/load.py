@@ -1,4 +1,4 @@
-"""Loading the diffusion model: the one place that leads to diffusers and transformers."""
+"""Loads the diffusion model; only this module imports diffusers and transformers for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Overlapping tiles, blended with weights that sum to one."""
+"""Cuts a plane into overlapping tiles, and blends them with weights that sum to one."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Grid:
 
     def tiles(self, at_once: int) -> Iterator[list[Tile]]:
         """The tiles, row by row, `at_once` at a time."""
-        found = [(row, col) for row in self.rows for col in self.cols]
-        for i in range(0, len(found), at_once):
-            yield found[i : i + at_once]
+        tiles = [(row, col) for row in self.rows for col in self.cols]
+        for i in range(0, len(tiles), at_once):
+            yield tiles[i : i + at_once]
 
 
 def pieces(length: int, tile: int, overlap: int, multiple: int) -> list[Piece]:

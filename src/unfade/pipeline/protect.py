@@ -1,4 +1,4 @@
-"""Pixels that a restoration must not change: reads their masks, puts the pixels back."""
+"""Protects pixels from a restoration: reads their masks, and puts their values back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from unfade.errors import InputError
 from unfade.imaging import Photo, read_mask
-from unfade.pipeline.holes import Mask, weight_rows
+from unfade.masks import Mask
+from unfade.pipeline.holes import weight_rows
+from unfade.pipeline.tiling import bands
 
 _WHITE = 128  # least value of a protected pixel
 _ROWS = 512  # put back together
@@ -38,7 +40,13 @@ def read_protected(photo: Photo, files: Sequence[Path], max_pixels: int) -> Mask
     return protected
 
 
-def put_back(results: Sequence[Photo], photo: Photo, protected: Mask) -> None:
+def without(mask: Mask, protected: Mask) -> Mask:
+    """A mask, changed in place, with no damage where a pixel is protected."""
+    mask[protected > 0] = 0
+    return mask
+
+
+def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> None:
     """Gives the protected pixels of each result, in place, the exact values of the photo.
 
     A soft edge outside of the protected region blends the two.
@@ -46,11 +54,12 @@ def put_back(results: Sequence[Photo], photo: Photo, protected: Mask) -> None:
     Args:
         results: of the photo's size and depth; one may be in the list several times.
         photo: as it was read.
-        protected: (H, W), 255 = protected.
+        protected: (H, W), 255 = protected; None changes nothing.
     """
+    if protected is None:
+        return
     for result in {id(result): result for result in results}.values():
-        for top in range(0, photo.height, _ROWS):
-            rows = slice(top, min(top + _ROWS, photo.height))
+        for rows in bands(photo.height, _ROWS):
             weight = weight_rows(protected, 0.5, rows)[..., None]  # (h, W, 1)
             if not weight.any():
                 continue

@@ -1,4 +1,4 @@
-"""How the diffusion model restores."""
+"""Settings of the diffusion model for one photo."""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
-"""Tiles: what is computed, and which part of it is kept."""
+"""Cuts a plane into tiles with a margin, and computes it tile by tile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from unfade.timing import Progress, ignore
+
+Region = tuple[slice, slice]  # rows, columns
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,56 @@ class Span:
     stop: int
     first: int
     last: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of a plane."""
+
+    rows: Span
+    cols: Span
+
+    @property
+    def computed(self) -> Region:
+        """Where the tile with its context lies in the plane."""
+        return slice(self.rows.start, self.rows.stop), slice(self.cols.start, self.cols.stop)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The height and width of what is computed."""
+        return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+
+    @property
+    def kept(self) -> Region:
+        """Where the kept part lies in the plane."""
+        return self.kept_at(1)
+
+    @property
+    def inner(self) -> Region:
+        """Where the kept part lies in what is computed."""
+        return self.inner_at(1)
+
+    def kept_at(self, scale: int) -> Region:
+        """As `kept`, in a plane that is `scale` times as large."""
+        rows, cols = self.rows, self.cols
+        return (
+            slice(scale * rows.first, scale * rows.last),
+            slice(scale * cols.first, scale * cols.last),
+        )
+
+    def inner_at(self, scale: int) -> Region:
+        """As `inner`, where what is computed is `scale` times as large."""
+        top, left = self.rows.start, self.cols.start
+        rows, cols = self.rows, self.cols
+        return (
+            slice(scale * (rows.first - top), scale * (rows.last - top)),
+            slice(scale * (cols.first - left), scale * (cols.last - left)),
+        )
+
+    @property
+    def area(self) -> int:
+        """The number of pixels that are kept."""
+        return (self.rows.last - self.rows.first) * (self.cols.last - self.cols.first)
 
 
 def spans(length: int, tile: int, margin: int, stride: int) -> list[Span]:
@@ -49,11 +103,32 @@ def spans(length: int, tile: int, margin: int, stride: int) -> list[Span]:
     return out
 
 
-def tiles(
-    height: int, width: int, tile: int, margin: int, stride: int
-) -> Iterator[tuple[Span, Span]]:
-    """Rows and columns of every tile, row by row; arguments as of `spans`."""
+def tiles(height: int, width: int, tile: int, margin: int, stride: int) -> Iterator[Tile]:
+    """Every tile of a plane, row by row; arguments as of `spans`."""
     columns = spans(width, tile, margin, stride)
     for rows in spans(height, tile, margin, stride):
         for cols in columns:
-            yield rows, cols
+            yield Tile(rows, cols)
+
+
+def map_tiles(
+    height: int, width: int, compute: Callable[[Tile], None], *, tile: int, margin: int,
+    stride: int, progress: Progress = ignore,
+) -> None:  # fmt: skip
+    """Computes every tile of a plane, row by row, and reports the share of kept pixels.
+
+    Args:
+        compute: called with each tile.
+        tile, margin, stride: as of `spans`.
+    """
+    done = 0
+    for part in tiles(height, width, tile, margin, stride):
+        compute(part)
+        done += part.area
+        progress(done / (height * width))
+
+
+def bands(height: int, rows: int) -> Iterator[slice]:
+    """The rows of a plane in bands of at most `rows`, from top to bottom."""
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))

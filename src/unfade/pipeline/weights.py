@@ -1,4 +1,4 @@
-"""Where the diffusion model comes from: known, and checked, before anything of it is loaded."""
+"""Finds and checks the files of the diffusion model, before anything of it is loaded."""
 
 from __future__ import annotations
 
@@ -43,18 +43,17 @@ class DiffusionWeights:
     @property
     def named(self) -> bool:
         """Whether a model was asked for by name, and not only a preset that may have one."""
-        own = self.preset.name == SD21
-        return own or self.base is not None or self.controlnet is not None
+        return self.preset.name == SD21 or self.base is not None or self.controlnet is not None
 
     @property
     def missing(self) -> list[str]:
         """The parts that are not there and are not named either."""
-        own = self.preset.missing
+        missing = self.preset.missing
         if self.controlnet is not None:
-            own = [name for name in own if name != "controlnet"]
+            missing = [name for name in missing if name != "controlnet"]
         if self.base is not None or self.preset.name == SD21:
-            own = [name for name in own if name == "controlnet"]
-        return own
+            missing = [name for name in missing if name == "controlnet"]
+        return missing
 
     @property
     def cfw(self) -> Path | None:
@@ -65,8 +64,8 @@ class DiffusionWeights:
         beside = None if self.controlnet is None else Path(self.controlnet) / CFW
         if beside is not None and beside.is_dir():
             return beside
-        own = self.base is None and bool(self.preset.part(CFW))
-        return self.preset.folder / CFW if own else None
+        fits = self.base is None and bool(self.preset.part(CFW))
+        return self.preset.folder / CFW if fits else None
 
     def require(self, *, cfw: bool = False) -> None:
         """Refuses to go on where a part is missing.
@@ -99,29 +98,29 @@ class DiffusionWeights:
 
     def verify(self) -> None:
         """Reads the preset's files of the model through. WeightsError where one is another."""
-        self.preset.check(self._own)
+        self.preset.check(self._preset_files)
 
     @cached_property
     def hashes(self) -> dict[str, str]:
         """What the model is made of: file -> SHA-256; of a model from the hub, its ID@REVISION."""
-        own = {name: self.preset.sha256[name] for name in self._own}
+        hashes = {name: self.preset.sha256[name] for name in self._preset_files}
         if self.base is not None or self.preset.name == SD21:
-            own |= _hashes("base", self.base, DIFFUSION_PARTS[:-1])
+            hashes |= _hashes("base", self.base, DIFFUSION_PARTS[:-1])
         if self.controlnet is not None:
             inner = "controlnet" if (Path(self.controlnet) / "controlnet").is_dir() else "."
-            own |= _hashes("controlnet", self.controlnet, (inner, CFW))
-        return own
+            hashes |= _hashes("controlnet", self.controlnet, (inner, CFW))
+        return hashes
 
     @property
-    def _own(self) -> list[str]:
+    def _preset_files(self) -> list[str]:
         """The preset's files that the model is loaded from."""
         parts = list(DIFFUSION_PARTS)
         if self.base is not None:
             parts = ["controlnet"]
         if self.controlnet is not None:
             parts.remove("controlnet")
-        own = self.preset.folder / CFW
-        parts += [CFW] if self.cfw == own else []
+        preset_cfw = self.preset.folder / CFW
+        parts += [CFW] if self.cfw == preset_cfw else []
         return [name for part in parts for name in self.preset.part(part)]
 
 

@@ -15,8 +15,8 @@ from unfade.data.pairs import check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.strokes import field
 from unfade.errors import UsageError
+from unfade.masks import erased
 from unfade.models.checkpoint import load_model
-from unfade.models.erase import erased
 from unfade.models.inference import fold_norms, inference
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector

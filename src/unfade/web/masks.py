@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.errors import UsageError
-from unfade.inputs import harden
+from unfade.masks import harden
 
 Mask = NDArray[np.uint8]
 

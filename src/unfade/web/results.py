@@ -9,7 +9,7 @@ from pathlib import Path
 import unfade.manifest as manifests
 from unfade.errors import UsageError
 from unfade.imaging import read_photo, write_mask
-from unfade.inputs import harden
+from unfade.masks import harden
 from unfade.types import Restored, numbered
 from unfade.web import masks, pictures
 from unfade.web.session import Desk, Made, Opened

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from unfade.models.alignment import similarity
-from unfade.models.content import content_features
+from unfade.pipeline.alignment import similarity
+from unfade.pipeline.content import content_features
 
 
 def flat(*colour: float) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""How far a result shows what the photo showed that it was made of: its alignment.
+"""Content consistency: how far a result shows what the photo shows, as a number and as a map.
 
 What is compared, by `content_features` and the mean over the least similar places
-(`models.alignment`):
+(`pipeline.alignment`):
 
 - old photos: the result with the photo, outside the damage that was filled;
 - enlarged photos: the result, made as small as the photo again, with the photo;
@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 from unfade.imaging import Photo
 from unfade.imaging.photo import quantise
 from unfade.imaging.transforms import luma
-from unfade.models.alignment import Image, Map, pooled, similarity
-from unfade.models.content import SHORT_SIDE, content_features
-from unfade.options import RestoreOptions
+from unfade.masks import Mask
+from unfade.pipeline.alignment import Image, Map, pooled, similarity
+from unfade.pipeline.content import SHORT_SIDE, content_features
 from unfade.pipeline.enlarge import shrunk
-from unfade.pipeline.holes import Mask, stroke_radius
+from unfade.pipeline.holes import stroke_radius
+from unfade.pipeline.request import Request
+from unfade.pipeline.traits import TRAITS
 
 _LONG_SIDE = 2048  # pixels, at most, of what is measured
 _BAND = 4_000_000  # pixels that are looked at together
@@ -38,8 +40,8 @@ Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How well one result agrees with its photo.
+class ContentConsistency:
+    """How far one result shows what its photo shows.
 
     Attributes:
         alignment: [-1, 1], 1 = it shows the same; None where all of the photo was damage.
@@ -51,40 +53,30 @@ class Agreement:
     places: Map
 
 
-def agreements(
-    photo: Photo, results: Sequence[Photo], mask: Mask | None, limit: float,
-    options: RestoreOptions,
-) -> list[Agreement]:  # fmt: skip
-    """How well each result of a photo agrees with it; the arguments are those of `Witness`."""
-    witness = Witness(photo, mask, limit, options)
+def content_consistency(request: Request, results: Sequence[Photo]) -> list[ContentConsistency]:
+    """The consistency of each result of a request with its photo."""
+    check = ConsistencyCheck(request)
     distinct = {id(result): result for result in results}  # variants may be one and the same
-    found = {key: witness.compare(result) for key, result in distinct.items()}
-    return [found[id(result)] for result in results]
+    measured = {key: check.compare(result) for key, result in distinct.items()}
+    return [measured[id(result)] for result in results]
 
 
-class Witness:
+class ConsistencyCheck:
     """A photo as it was before, for results to be compared with.
 
     It holds about half a megapixel of the photo, and nothing else of it but the mask.
-
-    Args:
-        photo: as it was read.
-        mask: (H, W), probability of damage in 1/255; None where nothing was filled.
-        limit: the probability from which a pixel is damage.
-        options: what was asked for.
     """
 
-    def __init__(
-        self, photo: Photo, mask: Mask | None, limit: float, options: RestoreOptions
-    ) -> None:
+    def __init__(self, request: Request) -> None:
+        photo = request.photo
         self._size = photo.height, photo.width
-        self._luma = options.task == "colorize"
-        self._tone = options.mends_tone and not options.only_damage
-        self._mask, self._limit = mask, limit
+        self._luma = TRAITS[request.options.task].finds_colours
+        self._tone = request.corrects_tone
+        self._mask, self._threshold = request.mask, request.threshold
         self._before, self._share = self._seen(photo)  # (h, w, 3) and (h, w)
 
-    def compare(self, result: Photo) -> Agreement:
-        """The agreement of one result, in the size of the photo or larger."""
+    def compare(self, result: Photo) -> ContentConsistency:
+        """The consistency of one result, in the size of the photo or larger."""
         after, _ = self._seen(shrunk(result, self._size))
         sound = self._share > 0  # (h, w)
         before = _in_tone_of(after, self._before, sound) if self._tone else self._before
@@ -94,7 +86,7 @@ class Witness:
         counted = np.asarray(cv2.resize(self._share, size, interpolation=cv2.INTER_AREA)) > 0
         kept = places[counted]  # (n,)
         alignment = round(pooled(kept), 4) if kept.size else None
-        return Agreement(alignment, np.where(counted, places, np.float32(1)))
+        return ContentConsistency(alignment, np.where(counted, places, np.float32(1)))
 
     def _seen(self, photo: Photo) -> tuple[Image, Plane]:
         """What is compared of a photo: sRGB (h, w, 3), and the share of sound pixels (h, w)."""
@@ -123,7 +115,7 @@ class Witness:
             values = photo.native[rows].astype(np.float32)  # (b, W, C)
             kept = np.ones(values.shape[:2], np.float32)
             if self._mask is not None:
-                kept = sound_pixels(self._mask, self._limit, rows).astype(np.float32)
+                kept = sound_pixels(self._mask, self._threshold, rows).astype(np.float32)
                 values *= kept[..., None]
             count = _sums(kept[..., None], factor)  # (b / factor, w, 1)
             mean = _sums(values, factor) / (np.maximum(count, 1) * top)
@@ -132,14 +124,14 @@ class Witness:
         return np.concatenate(means), np.concatenate(shares)
 
 
-def sound_pixels(mask: Mask, limit: float, rows: slice) -> NDArray[np.bool_]:
-    """Where nothing is erased (`models.erase.erased` is 0), (h, W); arguments as `Witness`."""
+def sound_pixels(mask: Mask, threshold: float, rows: slice) -> NDArray[np.bool_]:
+    """Where nothing is erased (`masks.erased` is 0), (h, W)."""
     radius = stroke_radius(*mask.shape)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     first, last, _ = rows.indices(mask.shape[0])
     start = max(0, first - radius)
-    found = (mask[start : last + radius] >= limit * 255).astype(np.uint8)
-    grown = np.asarray(cv2.dilate(found, disc))
+    damaged = (mask[start : last + radius] >= threshold * 255).astype(np.uint8)
+    grown = np.asarray(cv2.dilate(damaged, disc))
     return grown[first - start : last - start] == 0
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from unfade.inputs import harden
-from unfade.models.erase import erased, grown
+from unfade import masks as module
+from unfade.masks import erased, grown, harden, share_of
 
 masks = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 thresholds = st.floats(0.05, 0.99)
@@ -52,3 +52,22 @@ def test_grown_keeps_the_larger_value_where_two_meet() -> None:
     hole = np.zeros((5, 9), np.float32)
     hole[2, 3], hole[2, 5] = 0.3, 0.8
     assert grown(hole, 1)[2, 3:7].tolist() == pytest.approx([0.3, 0.8, 0.8, 0.8])
+
+
+def test_soft_mask_becomes_yes_and_no_from_the_threshold_on() -> None:
+    mask = np.array([[0, 127, 128, 255]], np.uint8)
+    assert harden(mask, 0.5).tolist() == [[0, 0, 255, 255]]
+    assert share_of(mask, 0.5) == 0.5
+    assert harden(mask, 0.001).tolist() == [[0, 255, 255, 255]]
+
+
+@pytest.mark.parametrize("block", [1, 50, 10**6])
+def test_share_does_not_depend_on_how_much_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK", block)
+    mask = np.random.default_rng(0).integers(0, 256, (13, 17), dtype=np.uint8)
+    kept = mask.copy()
+    share = share_of(mask, 0.3)
+    assert share == round(float((harden(mask, 0.3) == 255).mean()), 6)
+    np.testing.assert_array_equal(mask, kept)

@@ -1,8 +1,7 @@
-"""How much damage a photo has, and how far the diffusion model may go to mend it.
+"""Estimates how damaged a photo is: the share of damaged pixels, its grain and its blur.
 
-All that decides is in the constants here. Each measure is mapped to 0..1 between a value that
-calls for nothing and one that calls for the most; the worst of them counts. So nothing that is
-made worse ever gets less strength or more fidelity.
+Each measure is mapped to 0..1, between a value of a photo that needs nothing and one of a photo
+that needs the most; the worst of them is the severity.
 """
 
 from __future__ import annotations
@@ -15,27 +14,12 @@ from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.imaging.transforms import luma
-from unfade.models.presets import Defaults
-from unfade.options import RestoreOptions
+from unfade.masks import Mask
 
-Mask = NDArray[np.uint8]
-
-#: (calls for nothing, calls for the most).
+#: Each: the value that needs nothing, the value that needs the most.
 SHARE = (0.01, 0.15)  # of the pixels damaged
 GRAIN = (0.035, 0.12)  # standard deviation, sRGB values in 0..1
 BLUR = (0.35, 0.70)
-#: From this share of damaged pixels on "auto" fills damage by diffusion, below it by regression.
-HEAVY_SHARE = 0.03
-#: The most that "auto" gives, where a preset says nothing else. Of an old photo the first stage has
-#: mended most before.
-MOST_STRENGTH: dict[str, float] = {"old-photo": 0.4, "super-resolution": 1.0, "colorize": 1.0}
-#: What "auto" takes, where a preset says nothing else.
-STEPS = 20
-#: Less than this is not worth the time.
-LEAST_STRENGTH = 0.05
-#: What "auto" gives a photo that is damaged most.
-LEAST_FIDELITY = 0.5
-
 _SHORT_SIDE = 1024  # pixels, from twice of which on a photo is measured at a smaller size
 _WINDOW = 256  # pixels there; photos are measured in a grid of such windows
 _GRID = 5
@@ -45,7 +29,7 @@ _NORMAL = 0.6745  # the median of |x| for a normal x of deviation 1
 
 @dataclass(frozen=True)
 class Damage:
-    """What was measured.
+    """Measures of how damaged a photo is.
 
     Attributes:
         share: of the pixels that are damaged, 0..1.
@@ -63,76 +47,16 @@ class Damage:
         return max(_ramp(self.share, SHARE), _ramp(self.grain, GRAIN), _ramp(self.blur, BLUR))
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How the diffusion model is run on one photo.
-
-    Attributes:
-        strength, fidelity: 0..1.
-        steps: of the sampling, 1 or more.
-        draws: results from different noise of which the colours are the mean, where it colours.
-        saturation: what their chroma is multiplied by, 0 or more.
-    """
-
-    strength: float
-    fidelity: float
-    steps: int = STEPS
-    draws: int = 1
-    saturation: float = 1.0
-
-
-def most_strength(task: str, defaults: Defaults) -> float:
-    """The most that "auto" gives for a task, 0..1."""
-    return {**MOST_STRENGTH, **defaults.strength}[task]
-
-
-def effort(
-    options: RestoreOptions, damage: Damage, *, cfw: bool, defaults: Defaults | None = None
-) -> Effort:
-    """How the model is run on a photo: as asked for, by its damage, or as its preset says.
-
-    Args:
-        cfw: whether there is a CFW; without one, and where colours are to be found, "auto" gives
-            fidelity 0.
-        defaults: the preset's own.
-    """
-    defaults = defaults or Defaults()
-    steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
-    strength, fidelity = _by_damage(options, damage, cfw, defaults)
-    paler = 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
-    return Effort(strength, fidelity, steps, defaults.draws.get(options.task, 1), paler)
-
-
-def _by_damage(
-    options: RestoreOptions, damage: Damage, cfw: bool, defaults: Defaults
-) -> tuple[float, float]:
-    """Strength and fidelity, as asked for or by the damage."""
-    strength = most_strength(options.task, defaults)
-    if options.strength != "auto":
-        strength = float(options.strength)
-    elif options.within_damage:
-        strength = strength if damage.share >= HEAVY_SHARE else 0.0
-    elif options.task == "old-photo":
-        strength = round(strength * damage.severity, 3)
-        strength = strength if strength >= LEAST_STRENGTH else 0.0
-    if options.fidelity != "auto":
-        return strength, float(options.fidelity)
-    if options.task == "colorize" or not cfw:  # a CFW is faithful to what it sees: gray
-        return strength, 0.0
-    by_damage = round(1 - (1 - LEAST_FIDELITY) * damage.severity, 3)
-    return strength, defaults.fidelity.get(options.task, by_damage)
-
-
-def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:
+def estimate_damage(photo: Photo, mask: Mask | None, threshold: float) -> Damage:
     """Measures a photo on windows spread over it; what is masked counts as damage only.
 
     A large scan is made smaller first: what can be seen of it counts, not what a pixel has.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
-        limit: the probability from which a pixel is damage.
+        threshold: the probability, 0..1, from which a pixel is damaged.
     """
-    share = 0.0 if mask is None else float(np.count_nonzero(mask >= limit * 255)) / mask.size
+    share = 0.0 if mask is None else float(np.count_nonzero(mask >= threshold * 255)) / mask.size
     factor = max(1, min(photo.height, photo.width) // _SHORT_SIDE)
     bands: list[NDArray[np.float32]] = []
     steps = np.zeros((2, 2))
@@ -141,7 +65,7 @@ def measure(photo: Photo, mask: Mask | None, limit: float) -> Damage:
             gray = _smaller(luma(photo.srgb(rows, cols))[..., 0], factor)
             sound = np.ones(gray.shape, bool)
             if mask is not None:
-                hurt = (mask[rows, cols] >= limit * 255).astype(np.float32)
+                hurt = (mask[rows, cols] >= threshold * 255).astype(np.float32)
                 sound = _smaller(hurt, factor) == 0
             bands.append(finest_band(gray, sound))
             steps += differences(gray, sound)

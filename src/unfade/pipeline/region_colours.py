@@ -1,4 +1,4 @@
-"""Regions of a photo that get the colour that somebody gave them.
+"""Gives regions of a photo the colours that the user chose.
 
 The luminance stays (Lab's L, as where the diffusion model colours); a and b become the colour's.
 A mask may be a rough stroke. How far a pixel belongs to it is a vote among the pixels around it
@@ -25,6 +25,7 @@ from unfade.imaging.transforms import luma
 from unfade.models.tensors import from_array
 from unfade.options import RestoreOptions
 from unfade.pipeline.colour import to_lab, with_chroma
+from unfade.pipeline.tiling import bands
 
 _LONG_SIDE = 1024  # pixels, at most, of what the votes are counted on
 _REACH = 1 / 24  # standard deviation of the neighbourhood, of the long side, at most
@@ -39,7 +40,7 @@ Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Hint:
+class RegionColour:
     """A region and its colour.
 
     Attributes:
@@ -51,13 +52,13 @@ class Hint:
     rgb: Rgb
 
 
-def read_hints(photo: Photo, options: RestoreOptions) -> list[Hint]:
+def read_region_colours(photo: Photo, options: RestoreOptions) -> list[RegionColour]:
     """The regions of a photo that are to get a colour.
 
     Raises:
         InputError: a mask cannot be read, does not fit, or has nothing white.
     """
-    found: list[Hint] = []
+    regions: list[RegionColour] = []
     size = photo.height, photo.width
     for region in options.colour_regions:
         mask = read_mask(region.mask, size=size, max_pixels=options.max_pixels)
@@ -65,31 +66,32 @@ def read_hints(photo: Photo, options: RestoreOptions) -> list[Hint]:
             fix = "paint the region white"
             raise InputError("a mask without a region", "some white", fix, path=region.mask)
         painted = (mask >= 128).astype(np.float32)
-        found.append(Hint(resize(painted, _small_size(*size)), region.rgb))
-    return found
+        regions.append(RegionColour(resize(painted, _small_size(*size)), region.rgb))
+    return regions
 
 
-def with_hints(photos: Sequence[Photo], hints: Sequence[Hint]) -> list[Photo]:
+def with_region_colours(photos: Sequence[Photo], regions: Sequence[RegionColour]) -> list[Photo]:
     """The photos with their regions coloured; a gray one becomes one with colours.
 
     Every pixel outside the regions keeps its value, bit for bit.
 
     Args:
-        photos: of the size that the hints were read for; one may be there several times.
-        hints: where two overlap, the later one counts.
+        photos: of the size that the regions were read for; one may be there several times.
+        regions: where two overlap, the later one counts.
     """
     distinct = {id(photo): photo for photo in photos}
-    made = {key: _coloured(photo, hints) for key, photo in distinct.items()}
-    return [made[id(photo)] for photo in photos]
+    coloured = {key: _coloured(photo, regions) for key, photo in distinct.items()}
+    return [coloured[id(photo)] for photo in photos]
 
 
-def _coloured(photo: Photo, hints: Sequence[Hint]) -> Photo:
+def _coloured(photo: Photo, regions: Sequence[RegionColour]) -> Photo:
     light = _small_luma(photo)
-    votes = [(_Votes.count(group, light), hint.rgb) for hint in hints for group in _groups(hint)]
+    votes = [
+        (_Votes.count(group, light), region.rgb) for region in regions for group in _groups(region)
+    ]
     out = photo.blank(gray=False)
     everything = slice(0, photo.width)
-    for top in range(0, photo.height, _ROWS):
-        rows = slice(top, min(top + _ROWS, photo.height))
+    for rows in bands(photo.height, _ROWS):
         rgb = photo.srgb(rows, everything)  # (n, W, 3)
         size = photo.height, photo.width
         weights = [(vote.weight(luma(rgb)[..., 0], rows, size), ink) for vote, ink in votes]
@@ -184,16 +186,16 @@ def _rows_of(plane: Plane, rows: slice, size: tuple[int, int]) -> Plane:
     )
     area = size[1], rows.stop - rows.start
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    made = cv2.warpAffine(plane, places, area, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(made, np.float32)
+    resized = cv2.warpAffine(plane, places, area, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(resized, np.float32)
 
 
-def _groups(hint: Hint) -> list[tuple[Plane, float]]:
+def _groups(region: RegionColour) -> list[tuple[Plane, float]]:
     """The parts of a mask that are about as thick, and the reach for each.
 
     A wide neighbourhood would outvote a thin stroke.
     """
-    mask = (hint.mask >= 0.5).astype(np.uint8)
+    mask = (region.mask >= 0.5).astype(np.uint8)
     inside = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, 0), cv2.DIST_L2, 5)
     inside = np.asarray(inside, np.float32)[1:-1, 1:-1]
     count, labels = cv2.connectedComponents(mask)
@@ -203,10 +205,10 @@ def _groups(hint: Hint) -> list[tuple[Plane, float]]:
     most = _REACH * max(mask.shape)
     halvings = np.ceil(np.log2(most / np.maximum(0.75 * thick, 1e-3))).clip(0, _HALVINGS)
     step = np.where(parts > 0, halvings[parts], -1)  # (h, w)
-    found = [
-        (np.where(step == n, hint.mask, np.float32(0)), most / 2**n) for n in range(_HALVINGS + 1)
+    groups = [
+        (np.where(step == n, region.mask, np.float32(0)), most / 2**n) for n in range(_HALVINGS + 1)
     ]
-    return [(part, reach) for part, reach in found if part.any()]
+    return [(part, reach) for part, reach in groups if part.any()]
 
 
 def _small_size(height: int, width: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unfade.errors import InputError
 from unfade.imaging import Photo
-from unfade.pipeline.picture import LumaPicture, PhotoPicture, TensorPicture, read_padded
+from unfade.pipeline.image_source import LumaSource, PhotoSource, TensorSource, read_padded
 
 
 def test_photo_picture_reads_what_a_tensor_of_it_holds(
@@ -17,8 +17,8 @@ def test_photo_picture_reads_what_a_tensor_of_it_holds(
 ) -> None:
     photo, mask = make_photo(30, 40), make_mask(30, 40)
     whole = torch.from_numpy(photo.srgb(slice(0, 30), slice(0, 40))).permute(2, 0, 1)[None]
-    tensor = TensorPicture(whole, torch.from_numpy(mask)[None, None] / 255)
-    found = PhotoPicture(photo, mask)
+    tensor = TensorSource(whole, torch.from_numpy(mask)[None, None] / 255)
+    found = PhotoSource(photo, mask)
     assert (found.count, found.height, found.width) == (1, 30, 40)
     assert (tensor.count, tensor.height, tensor.width) == (1, 30, 40)
     for region in ((slice(0, 30), slice(0, 40)), (slice(5, 9), slice(30, 40))):
@@ -26,25 +26,25 @@ def test_photo_picture_reads_what_a_tensor_of_it_holds(
         ours, theirs = found.read_mask(*region), tensor.read_mask(*region)
         assert ours is not None and theirs is not None
         torch.testing.assert_close(ours, theirs)
-    assert PhotoPicture(photo).read_mask(slice(0, 2), slice(0, 2)) is None
+    assert PhotoSource(photo).read_mask(slice(0, 2), slice(0, 2)) is None
 
 
 def test_luma_picture_is_gray_and_a_gray_photo_itself(make_photo: Callable[..., Photo]) -> None:
     everything = slice(0, 64), slice(0, 80)
     photo = make_photo()
-    seen = LumaPicture(photo).read(*everything)
+    seen = LumaSource(photo).read(*everything)
     weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
-    expected = (PhotoPicture(photo).read(*everything) * weights).sum(1, keepdim=True)
+    expected = (PhotoSource(photo).read(*everything) * weights).sum(1, keepdim=True)
     torch.testing.assert_close(seen, expected.expand(-1, 3, -1, -1))
     gray = make_photo(gray=True)
     torch.testing.assert_close(
-        LumaPicture(gray).read(*everything), PhotoPicture(gray).read(*everything)
+        LumaSource(gray).read(*everything), PhotoSource(gray).read(*everything)
     )
 
 
 def test_read_padded_goes_on_with_the_last_pixels_and_without_damage() -> None:
     image = torch.rand(2, 3, 5, 7)
-    picture = TensorPicture(image, torch.ones(2, 1, 5, 7))
+    picture = TensorSource(image, torch.ones(2, 1, 5, 7))
     out, mask = read_padded(picture, slice(4, 8), slice(4, 12))
     assert out.shape == (2, 3, 4, 8) and mask is not None
     assert torch.equal(out[..., :1, :3], image[..., 4:, 4:])
@@ -65,9 +65,9 @@ def test_tensor_picture_refuses_shapes_that_make_no_sense(
     image: tuple[int, ...], mask: tuple[int, ...] | None
 ) -> None:
     with pytest.raises(InputError):
-        TensorPicture(torch.rand(image), None if mask is None else torch.rand(mask))
+        TensorSource(torch.rand(image), None if mask is None else torch.rand(mask))
 
 
 def test_tensor_picture_refuses_whole_numbers() -> None:
     with pytest.raises(InputError, match="uint8"):
-        TensorPicture(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+        TensorSource(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))

@@ -14,7 +14,7 @@ from unfade.errors import InputError
 from unfade.imaging import Photo
 from unfade.options import RestoreOptions
 from unfade.pipeline.colour import to_lab
-from unfade.pipeline.hints import read_hints, with_hints
+from unfade.pipeline.region_colours import read_region_colours, with_region_colours
 
 
 def photo_of(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Photo:
@@ -29,7 +29,7 @@ def coloured(photo: Photo, folder: Path, *regions: tuple[NDArray[np.bool_], str]
         cv2.imwrite(str(path), mask.astype(np.uint8) * 255)
         given.append(ColourRegion(path, colour))
     options = RestoreOptions(colour_regions=tuple(given))
-    return with_hints([photo], read_hints(photo, options))[0]
+    return with_region_colours([photo], read_region_colours(photo, options))[0]
 
 
 def lab_of(photo: Photo) -> NDArray[np.float32]:
@@ -116,7 +116,7 @@ def test_variants_that_are_one_photo_stay_one(tmp_path: Path) -> None:
     photo = photo_of(np.full((40, 40), 120, np.uint8))
     cv2.imwrite(str(tmp_path / "m.png"), np.full((40, 40), 255, np.uint8))
     options = RestoreOptions(colour_regions=(ColourRegion(tmp_path / "m.png", "skin"),))
-    first, second = with_hints([photo, photo], read_hints(photo, options))
+    first, second = with_region_colours([photo, photo], read_region_colours(photo, options))
     assert first is second and first is not photo
 
 

@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.options import RestoreOptions
-from unfade.pipeline.agreement import Agreement, agreements, sound_pixels
+from unfade.pipeline.consistency import ContentConsistency, content_consistency, sound_pixels
 from unfade.pipeline.holes import hole_map
+from unfade.pipeline.request import Request
 
 MakePhoto = Callable[..., Photo]
 
 
 def compare(
     photo: Photo, result: Photo, mask: NDArray[np.uint8] | None = None, **options: Any
-) -> Agreement:
-    (found,) = agreements(photo, [result], mask, 0.5, RestoreOptions(**options))
-    return found
+) -> ContentConsistency:
+    request = Request(photo, RestoreOptions(**options), 0.5, mask)
+    (consistency,) = content_consistency(request, [result])
+    return consistency
 
 
 def measured(photo: Photo, result: Photo, mask: Any = None, **options: Any) -> float:
@@ -134,7 +136,8 @@ def test_colours_do_not_count_where_they_are_found(make_photo: MakePhoto) -> Non
 def test_variants_are_measured_one_by_one(make_photo: MakePhoto) -> None:
     photo = make_photo(300, 400)
     other = pasted(photo, 100, 100, 60)
-    first, second, third = agreements(photo, [photo, other, photo], None, 0.5, RestoreOptions())
+    request = Request(photo, RestoreOptions(), 0.5)
+    first, second, third = content_consistency(request, [photo, other, photo])
     assert first is third
     assert first.alignment == 1
     assert second.alignment == compare(photo, other).alignment != 1

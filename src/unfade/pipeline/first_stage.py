@@ -1,8 +1,8 @@
-"""Mending a photo: detector, first stage and tone, tile by tile."""
+"""The first stage of old photos: finds and fills damage, cleans the photo, corrects its tone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,26 +11,39 @@ import torch
 from numpy.typing import NDArray
 
 from unfade.imaging import Photo
+from unfade.masks import Hole, Mask, erased
 from unfade.models.checkpoint import load_model, pick_device
-from unfade.models.erase import Hole, erased
 from unfade.models.inference import fold_norms, inference, keep_blocks, placed
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import Levels, ToneNet
+from unfade.pipeline.composite import kept_beyond, put_blended
 from unfade.pipeline.detect import detect, thresholds, to_tensor
-from unfade.pipeline.holes import MARGIN, Mask, feather, kept_beyond, put_faded, stroke_radius
-from unfade.pipeline.tiling import Span, tiles
+from unfade.pipeline.holes import MARGIN, feather, stroke_radius
+from unfade.pipeline.tiling import Tile, map_tiles
 from unfade.pipeline.tone import estimate
+from unfade.timing import Progress, ignore
 
-Progress = Callable[[str, float], None]
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One photo on its way through the first stage, into `out`."""
+
+    photo: Photo
+    out: Photo
+    mask: Mask | None
+    threshold: float
+    radius: int  # of the strokes, pixels
+    levels: Levels | None  # of the tone
+    only_damage: bool
 
 
-class Mender:
-    """The networks of a preset, ready to mend photos.
+class FirstStage:
+    """The detector, the first stage and the tone stage of a preset, ready to restore photos.
 
     Attributes:
-        weights: the sha256 of each file of weights.
+        weights: the SHA-256 of each file of weights.
         thresholds: by sensitivity: a pixel of at least this probability is damage.
         device: where the networks run.
     """
@@ -55,27 +68,27 @@ class Mender:
         return self.thresholds["normal"]
 
     @classmethod
-    def from_pretrained(cls, preset: str | Path, *, device: str = "auto") -> Mender:
+    def from_pretrained(cls, preset: str | Path, *, device: str = "auto") -> FirstStage:
         """Loads a preset by name or from a folder.
 
         Raises:
             UsageError: no such preset or device.
             WeightsError: a file is missing, damaged, or not the one the preset names.
         """
-        found = find_preset(preset)
+        source = find_preset(preset)
         return cls(
-            load_model(found.folder / "scratch.safetensors", ScratchDetector),
-            load_model(found.folder / "stage1.safetensors", Stage1Net),
-            load_model(found.folder / "tone.safetensors", ToneNet),
+            load_model(source.folder / "scratch.safetensors", ScratchDetector),
+            load_model(source.folder / "stage1.safetensors", Stage1Net),
+            load_model(source.folder / "tone.safetensors", ToneNet),
             pick_device(device),
-            found.first_stage,
+            source.first_stage,
         )
 
-    def detect(self, photo: Photo, *, tile: int, progress: Progress | None = None) -> Mask:
+    def detect(self, photo: Photo, *, tile: int, progress: Progress = ignore) -> Mask:
         """The probability of damage, (H, W) uint8 in 1/255."""
         return detect(photo, self._detector, self.device, tile=tile, progress=progress)
 
-    def mend(
+    def restore(
         self,
         photo: Photo,
         mask: Mask | None,
@@ -84,9 +97,9 @@ class Mender:
         tone: Literal["auto", "keep"],
         tile: int,
         threshold: float | None,
-        progress: Progress | None = None,
+        progress: Progress = ignore,
     ) -> Photo:
-        """Mends structure and tone.
+        """Fills the damage, takes off blur, grain and compression, and corrects the tone.
 
         Args:
             mask: (H, W), probability of damage in 1/255; None fills nothing.
@@ -94,52 +107,44 @@ class Mender:
                 the tone.
             tone: "keep" leaves tone and cast as they are.
             tile: side of a tile in pixels; memory is bounded by it.
-            threshold: instead of the detector's own.
-            progress: called with "mend" and the share done, [0, 1].
+            threshold: from which a pixel is damaged; None is that of normal sensitivity.
+            progress: called with the share that is done.
 
         Returns:
             A photo of the same size, depth and colour space.
         """
-        limit = self.threshold if threshold is None else threshold
+        threshold = self.threshold if threshold is None else threshold
         levels = None
         if tone == "auto" and not only_damage:
-            levels = estimate(photo, mask, limit, self._tone)
-        out = photo.blank()
+            levels = estimate(photo, mask, threshold, self._tone)
         radius = stroke_radius(photo.height, photo.width)
-        done = 0
-        for rows, cols in tiles(photo.height, photo.width, tile, MARGIN, self._stage1.stride):
-            self._mend_tile(photo, out, mask, rows, cols, radius, limit, levels, only_damage)
-            done += (rows.last - rows.first) * (cols.last - cols.first)
-            if progress is not None:
-                progress("mend", done / (photo.height * photo.width))
-        return out
+        work = _Work(photo, photo.blank(), mask, threshold, radius, levels, only_damage)
+        map_tiles(
+            photo.height, photo.width, lambda part: self._restore_tile(work, part),
+            tile=tile, margin=MARGIN, stride=self._stage1.stride, progress=progress,
+        )  # fmt: skip
+        return work.out
 
-    def _mend_tile(
-        self, photo: Photo, out: Photo, mask: Mask | None, rows: Span, cols: Span, radius: int,
-        limit: float, levels: Levels | None, only_damage: bool,
-    ) -> None:  # fmt: skip
-        y, x = slice(rows.start, rows.stop), slice(cols.start, cols.stop)
-        kept_y, kept_x = slice(rows.first, rows.last), slice(cols.first, cols.last)
-        inner = (
-            slice(rows.first - rows.start, rows.last - rows.start),
-            slice(cols.first - cols.start, cols.last - cols.start),
-        )
-        hole = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
-        if mask is not None:
-            hole = erased(mask[y, x], limit, radius)
-        rgb = photo.srgb(y, x)
-        if not only_damage:
-            beyond = kept_beyond(photo, kept_y, kept_x, hole[inner])
-            out.put_srgb(kept_y, kept_x, self._run(rgb, hole, levels)[inner], beyond=beyond)
+    def _restore_tile(self, work: _Work, tile: Tile) -> None:
+        photo, out = work.photo, work.out
+        hole = np.zeros(tile.shape, np.float32)
+        if work.mask is not None:
+            hole = erased(work.mask[tile.computed], work.threshold, work.radius)
+        rgb = photo.srgb(*tile.computed)
+        if not work.only_damage:
+            beyond = kept_beyond(photo, *tile.kept, hole[tile.inner])
+            result = self._run(rgb, hole, work.levels)
+            out.put_srgb(*tile.kept, result[tile.inner], beyond=beyond)
             return
-        weight = feather(hole, radius)[inner]
-        made = self._run(rgb, hole, levels) if bool((weight > 0).any()) else rgb
-        put_faded(out, photo, kept_y, kept_x, made[inner], weight)
+        weight = feather(hole, work.radius)[tile.inner]
+        if bool((weight > 0).any()):
+            rgb = self._run(rgb, hole, work.levels)
+        put_blended(out, photo, *tile.kept, rgb[tile.inner], weight)
 
     def _run(
         self, rgb: NDArray[np.float32], hole: Hole, levels: Levels | None
     ) -> NDArray[np.float32]:
-        """(H, W, 3) and (H, W) -> (H, W, 3), mended and, with levels, corrected."""
+        """(H, W, 3) and (H, W) -> (H, W, 3), restored and, with levels, corrected."""
         h, w = hole.shape
         with inference(self.device):
             stride = self._stage1.stride

@@ -1,4 +1,4 @@
-"""Alignment: how far the content of one picture is that of another, as a number and as a map.
+"""Alignment: how similar the content of two pictures is, as a number and as a map.
 
 After the study "Are conditional latent diffusion models effective for image restoration?" (arXiv
 2412.09324, Eq. 13 to 15): where damage is light, the output is compared with the clean photo; where

@@ -1,4 +1,4 @@
-"""What a restoration reads: a photo or a batch of them, region by region."""
+"""Sources of images for the diffusion model: photos or tensors, read region by region."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unfade.imaging.transforms import LUMA
 from unfade.models.tensors import from_array
 
 
-class Picture(Protocol):
+class ImageSource(Protocol):
     """N photos of one size, each with its mask or all without."""
 
     @property
@@ -45,7 +45,7 @@ class Picture(Protocol):
 
 
 @dataclass(frozen=True)
-class TensorPicture:
+class TensorSource:
     """Photos in memory. InputError where the shapes make no sense.
 
     Attributes:
@@ -91,7 +91,7 @@ class TensorPicture:
 
 
 @dataclass(frozen=True)
-class PhotoPicture:
+class PhotoSource:
     """One photo as it was read; what is held as floats is a region only.
 
     Attributes:
@@ -130,7 +130,7 @@ class PhotoPicture:
 
 
 @dataclass(frozen=True)
-class LumaPicture(PhotoPicture):
+class LumaSource(PhotoSource):
     """One photo without its colours, as it is seen where colours are to be found."""
 
     def read(self, rows: slice, cols: slice) -> Tensor:
@@ -140,16 +140,16 @@ class LumaPicture(PhotoPicture):
         return gray[:, None].expand(-1, 3, -1, -1)
 
 
-def read_padded(picture: Picture, rows: slice, cols: slice) -> tuple[Tensor, Tensor | None]:
+def read_padded(source: ImageSource, rows: slice, cols: slice) -> tuple[Tensor, Tensor | None]:
     """A region that may reach beyond the bottom and the right, where the last pixels go on.
 
     Returns:
         (N, 3, h, w) in [0, 1], and (N, 1, h, w) in [0, 1] or None.
     """
-    inside = slice(rows.start, min(rows.stop, picture.height))
-    within = slice(cols.start, min(cols.stop, picture.width))
+    inside = slice(rows.start, min(rows.stop, source.height))
+    within = slice(cols.start, min(cols.stop, source.width))
     beyond = (0, cols.stop - within.stop, 0, rows.stop - inside.stop)
-    image, mask = picture.read(inside, within), picture.read_mask(inside, within)
+    image, mask = source.read(inside, within), source.read_mask(inside, within)
     if any(beyond):
         image = F.pad(image, beyond, mode="replicate")
         mask = None if mask is None else F.pad(mask, beyond)

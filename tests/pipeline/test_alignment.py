@@ -6,7 +6,7 @@ import pytest
 from skimage import data
 
 from unfade.errors import InputError
-from unfade.models.alignment import (
+from unfade.pipeline.alignment import (
     alignment,
     alignment_map,
     degraded_alignment,
@@ -14,7 +14,7 @@ from unfade.models.alignment import (
     pooled,
     similarity,
 )
-from unfade.models.content import content_features
+from unfade.pipeline.content import content_features
 
 
 def unit(pixels: np.ndarray) -> np.ndarray:

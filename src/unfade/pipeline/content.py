@@ -1,4 +1,4 @@
-"""An encoder of content that needs no weights: edges, coarse structure and colour.
+"""Content features without trained weights: edges, coarse structure and colour.
 
 It knows no objects: it tells whether what stands in a place is drawn with the same lines, shades
 and colours. `docs/metrics.md` says how well that ranks known edits.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from unfade.models.alignment import Features, Image
+from unfade.pipeline.alignment import Features, Image
 
 CELL = 8  # pixels between places
 SHORT_SIDE = 256  # pixels; a larger picture is shrunk, so that content has one scale

@@ -1,0 +1,105 @@
+"""The diffusion model of a restorer: tells whether it takes part, and loads it when it does."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+
+from unfade.errors import UsageError, WeightsError
+from unfade.models.presets import ENLARGER, Defaults
+from unfade.options import RestoreOptions
+from unfade.pipeline.sampling import most_strength
+from unfade.pipeline.traits import TRAITS
+from unfade.pipeline.weights import DiffusionWeights
+
+if TYPE_CHECKING:
+    from unfade.pipeline.diffusion import RestorationPipeline
+
+logger = logging.getLogger(__name__)
+
+
+class DiffusionStage:
+    """The diffusion model, loaded for the first photo that needs it.
+
+    Restoring without it imports none of its libraries.
+
+    Args:
+        weights: where the model comes from.
+        device: where it runs.
+        pipeline: the model, where it is in memory already.
+    """
+
+    def __init__(
+        self,
+        weights: DiffusionWeights,
+        device: torch.device,
+        pipeline: RestorationPipeline | None = None,
+    ) -> None:
+        self.weights = weights
+        self.device = device
+        self._pipeline = pipeline
+        self._checked_prompts: set[tuple[str, str]] = set()
+
+    @property
+    def defaults(self) -> Defaults:
+        """How the model is run where the options do not say; a preset speaks of its own only."""
+        return Defaults() if self.weights.named else self.weights.preset.defaults
+
+    def may_act(self, options: RestoreOptions) -> bool:
+        """Whether some photo may be given to the model."""
+        strength = options.strength
+        most = most_strength(options.task, self.defaults) if strength == "auto" else strength
+        return most > 0 and not self.weights.missing
+
+    def require(self, options: RestoreOptions) -> None:
+        """Refuses options that the weights of this restorer cannot obey.
+
+        Raises:
+            UsageError: "sd21" without a ControlNet; or a task that needs the model, with a preset
+                that leaves it out.
+            WeightsError: a part is missing.
+        """
+        traits, preset = TRAITS[options.task], self.weights.preset
+        lacks_enlarger = traits.enlarges and not preset.enlarger
+        if lacks_enlarger and options.strength == 0:
+            fix = "leave the strength out, or use a preset that has it"
+            expected = "it, to enlarge without diffusion"
+            raise WeightsError(f"no {ENLARGER}", expected, fix, path=preset.folder)
+        if options.asks_diffusion or self.weights.named or lacks_enlarger:
+            self.weights.require(cfw=options.fidelity not in ("auto", 0))
+        if (lacks_enlarger or traits.needs_diffusion) and not self.may_act(options):
+            got = f"strength 'auto' for {options.task}, which is 0 with this preset"
+            raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
+
+    def warn_unused(self, options: RestoreOptions) -> None:
+        """Warns of options for the model, for a photo that is restored without it."""
+        unused = [name.replace("_", " ") for name in options.for_diffusion]
+        if unused:
+            logger.warning(
+                "no diffusion is called for, so this has no effect: %s; choose a strength above 0",
+                ", ".join(unused),
+            )  # fmt: skip
+
+    def load(self) -> RestorationPipeline:
+        """The model; it is read from disk by the first call.
+
+        Raises:
+            WeightsError: a part is missing, damaged, or not the expected one.
+        """
+        if self._pipeline is None:
+            from unfade.pipeline.load import load_pipeline
+
+            self._pipeline = load_pipeline(self.weights, self.device)
+        return self._pipeline
+
+    def check_prompts(self, options: RestoreOptions) -> None:
+        """Warns, once for each pair of prompts, of words that the model does not see."""
+        prompts = (options.full_prompt, options.negative_prompt)
+        if prompts in self._checked_prompts:
+            return
+        from unfade.pipeline.prompts import warn_of_lost_words
+
+        warn_of_lost_words(self.load(), options)
+        self._checked_prompts.add(prompts)

@@ -1,0 +1,30 @@
+"""One module for each task: the way from a request to the restored photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from unfade.imaging import Photo
+from unfade.options import Task
+from unfade.pipeline.request import Request
+from unfade.pipeline.stages import Stages
+from unfade.pipeline.tasks import colorize, old_photo, super_resolution
+from unfade.timing import StageTimer
+
+_TASKS: dict[Task, Callable[[Request, Stages, StageTimer], list[Photo]]] = {
+    "old-photo": old_photo.restore,
+    "super-resolution": super_resolution.restore,
+    "colorize": colorize.restore,
+}
+
+
+def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
+    """The variants that a request asks for; without diffusion they are one and the same photo.
+
+    Raises:
+        InputError: the result would be larger than the options allow.
+        WeightsError: a network that is needed is missing or damaged.
+    """
+    if not request.diffuses:
+        stages.diffusion.warn_unused(request.options)
+    return _TASKS[request.options.task](request, stages, timer)

@@ -1,0 +1,88 @@
+"""Colours for a gray photo: its luminance, and chroma from the diffusion model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unfade.imaging import Photo
+from unfade.imaging.photo import resize
+from unfade.masks import Mask
+from unfade.pipeline.chroma import ChromaMap
+from unfade.pipeline.colour import to_lab, with_chroma
+from unfade.pipeline.enlarge import shrunk
+from unfade.pipeline.image_source import LumaSource, PhotoSource
+from unfade.pipeline.request import Request
+from unfade.pipeline.stages import Stages
+from unfade.pipeline.tasks import steps
+from unfade.pipeline.tiling import bands
+from unfade.timing import Progress, StageTimer, part
+
+#: Short side of the copy that is coloured, pixels: colours were learnt on whole scenes.
+COLOUR_SIDE = 144
+_ROWS = 256
+
+
+def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
+    """The variants of a coloured photo. Its damage is repaired, and its tone corrected, before."""
+    options = request.options
+    with timer.stage("load", steps.REPAIR, steps.REPAIR):
+        stages.diffusion.load()
+    hole = steps.hole_of(request)
+    luminance = request.photo
+    if hole is not None or request.corrects_tone:
+        luminance = steps.repaired_photo(request, stages, timer)
+    stages.diffusion.check_prompts(options)
+    with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
+        return [
+            _coloured(request, stages, luminance, hole, i, part(progress, i, options.variants))
+            for i in range(options.variants)
+        ]
+
+
+def _coloured(
+    request: Request, stages: Stages, luminance: Photo, hole: Mask | None, variant: int,
+    progress: Progress,
+) -> Photo:  # fmt: skip
+    """One variant: the model's chroma on the luminance.
+
+    The model sees a small copy: what has which colour is told by the whole photo, not by a tile.
+    The mean of several draws errs less than each of them; no two variants share one.
+
+    Args:
+        luminance: the photo that lends the luminance.
+        hole: (H, W), 255 where the model is told that nothing is left.
+    """
+    assert request.sampling is not None, "a request that diffuses has sampling parameters"
+    small, draws = _small_copy(luminance, hole), request.sampling.draws
+    chroma = [
+        _chroma(request, stages, small, variant * draws + i, part(progress, i, draws))
+        for i in range(draws)
+    ]
+    mean = request.sampling.saturation * torch.stack(chroma).mean(0)  # (2, h, w)
+    whole = small.read(slice(0, small.height), slice(0, small.width))
+    chroma_map = ChromaMap(mean, to_lab(whole)[0, 0])
+    base = request.photo if request.options.only_damage else None
+    out, source = request.photo.blank(gray=False), PhotoSource(luminance)
+    for rows in bands(luminance.height, _ROWS):
+        light = source.read(rows, slice(0, luminance.width))  # (1, 3, n, W)
+        band = with_chroma(chroma_map.rows(light, rows, luminance.height), light)
+        steps.put_band(out, request, rows, band, base)
+    return out
+
+
+def _chroma(
+    request: Request, stages: Stages, small: LumaSource, noise: int, progress: Progress
+) -> Tensor:
+    """Lab's a and b as the model finds them from one noise, (2, h, w)."""
+    bands = steps.diffused_bands(request, stages, small, noise, progress, colour_fix="none")
+    return torch.cat([to_lab(band) for _, band in bands], 2)[0, 1:]
+
+
+def _small_copy(photo: Photo, hole: Mask | None) -> LumaSource:
+    """A photo to be coloured and its hole, no larger than `COLOUR_SIDE`."""
+    factor = min(1.0, COLOUR_SIDE / min(photo.height, photo.width))
+    size = (max(1, round(factor * photo.height)), max(1, round(factor * photo.width)))
+    if hole is not None:
+        hole = resize(hole, size)
+    return LumaSource(shrunk(photo, size), hole)

@@ -1,0 +1,63 @@
+"""Larger photos: enlarged by a network in passes of 4 and 2, with or without diffusion."""
+
+from __future__ import annotations
+
+from unfade.imaging import Photo
+from unfade.options import SCALE
+from unfade.pipeline.enlarge import (
+    EnlargedSource,
+    check_size,
+    passes,
+    shrunk,
+    with_print_size,
+)
+from unfade.pipeline.image_source import ImageSource, PhotoSource
+from unfade.pipeline.request import Request
+from unfade.pipeline.stages import Stages
+from unfade.pipeline.tasks import steps
+from unfade.timing import Progress, StageTimer, ignore, part
+
+
+def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
+    """The variants of an enlarged photo."""
+    options = request.options
+    scale = SCALE if options.scale is None else float(options.scale)
+    if not request.diffuses:
+        with timer.stage("enlarge", 0.1, 1.0) as progress:
+            check_size(request.photo, scale, options.max_pixels)
+            upscaler = stages.upscaler
+            assert upscaler is not None, "`DiffusionStage.require` has seen that it is there"
+            return [upscaler.enlarge(request.photo, scale, progress=progress)] * options.variants
+    check_size(request.photo, scale, options.max_pixels)
+    with timer.stage("load", steps.REPAIR, steps.REPAIR):
+        stages.diffusion.load()
+    stages.diffusion.check_prompts(options)
+    with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
+        return [
+            _enlarged(request, stages, scale, i, part(progress, i, options.variants))
+            for i in range(options.variants)
+        ]
+
+
+def _enlarged(
+    request: Request, stages: Stages, scale: float, variant: int, progress: Progress
+) -> Photo:
+    """One variant: twice or four times as large, as often as it takes, then made smaller to fit."""
+    photo = large = request.photo
+    factors = passes(scale)
+    for i, factor in enumerate(factors):
+        source = _source(stages, large, factor)
+        large = large.blank(size=(source.height, source.width))
+        for rows, band in steps.diffused_bands(
+            request, stages, source, variant, part(progress, i, len(factors)), colour_fix="wavelet"
+        ):
+            large.put_srgb(rows, slice(0, source.width), steps.pixels(band))
+    size = (round(scale * photo.height), round(scale * photo.width))
+    return with_print_size(shrunk(large, size), scale)
+
+
+def _source(stages: Stages, photo: Photo, factor: int) -> ImageSource:
+    """What the model is shown of a small photo: enlarged by the network, else bicubically."""
+    if stages.upscaler is None:
+        return EnlargedSource(photo, factor)
+    return PhotoSource(stages.upscaler.once(photo, factor, progress=ignore))
