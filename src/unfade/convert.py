@@ -1,4 +1,4 @@
-"""Photos that are already in memory: Pillow images and arrays."""
+"""Converts Pillow images and arrays to photos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+import unfade.imaging.exif as exif_block
 import unfade.imaging.icc as icc_profiles
 from unfade.errors import InputError
 from unfade.imaging.photo import Metadata, Native, Photo
@@ -19,7 +20,7 @@ _DIRECT = ("L", "LA", "RGB", "RGBA", "CMYK")
 
 
 def from_pillow(image: Image.Image, *, max_pixels: int) -> Photo:
-    """A Pillow image as a photo: upright, with its profile, EXIF and resolution.
+    """A Pillow image as a photo: upright, with its profile, EXIF, XMP and resolution.
 
     Raises:
         InputError: it has more than max_pixels pixels, or none.
@@ -27,12 +28,9 @@ def from_pillow(image: Image.Image, *, max_pixels: int) -> Photo:
     from PIL import ImageOps
 
     _check_size(image.height, image.width, max_pixels)
-    icc = image.info.get("icc_profile")
-    dpi = image.info.get("dpi")
+    icc, dpi, xmp = (image.info.get(name) for name in ("icc_profile", "dpi", "xmp"))
+    exif = exif_block.strip_prefix(image.getexif().tobytes())
     image = ImageOps.exif_transpose(image)
-    exif = image.getexif().tobytes() or None
-    if exif is not None:
-        exif = exif.removeprefix(b"Exif\0\0")
     if image.mode.startswith("I;16"):
         native: Native = np.asarray(image).astype(np.uint16)[..., None]
         alpha: Native | None = None
@@ -41,11 +39,12 @@ def from_pillow(image: Image.Image, *, max_pixels: int) -> Photo:
     metadata = Metadata(
         exif=exif,
         icc=icc if isinstance(icc, bytes) else None,
-        xmp=None,
+        xmp=xmp if isinstance(xmp, bytes) else None,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
         format=image.format or "PNG",
         mode=image.mode,
-    )
+        orientation=exif_block.orientation(exif),
+    ).upright(image.height, image.width)
     icc_profiles.warn_of(metadata.icc, native.shape[2])
     return Photo(native, alpha, metadata)
 

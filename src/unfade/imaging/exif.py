@@ -10,7 +10,7 @@ import logging
 import struct
 
 import unfade.imaging.ifd as ifd
-from unfade.imaging.orient import TURNED
+from unfade.imaging.orient import TURNED, Placement, upright_size
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +19,8 @@ UPRIGHT = 1
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 MAKER_NOTE = 0x927C
 _WIDTH_TAGS, _HEIGHT_TAGS = (0x0100, 0xA002), (0x0101, 0xA003)
+_SUBJECT_TAGS = (0x9214, 0xA214)  # area and location, pixels of the stored photo
+_DENSITIES = ((0x011A, 0x011B), (0xA20E, 0xA20F))  # of the photo and of the sensor: across, down
 _THUMBNAIL_OFFSET, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _INCH, _CENTIMETRE = 2, 3
 _PREFIX = b"Exif\0\0"
@@ -102,27 +104,44 @@ def fraction(value: float) -> tuple[int, int]:
     return (round(value), 1) if whole else (round(value * 10000), 10000)
 
 
-def refresh(block: bytes | None, *, height: int, width: int) -> bytes | None:
-    """The block of an upright photo of this size: orientation 1, true size, no thumbnail."""
+def refresh(
+    block: bytes | None, *, height: int, width: int, before: tuple[int, int] | None = None
+) -> bytes | None:
+    """The block of an upright photo of this size: orientation 1, true size, no thumbnail.
+
+    Args:
+        before: (height, width) of the upright photo that was resized to this size; None where
+            it was not resized.
+
+    Returns:
+        None, with a warning, where the block cannot be parsed.
+    """
     if not block:
         return None
     try:
         order, first = directory(block)
-        return _patch(block, order, first, height, width)
+        turn = first_orientation(first, order)
+        stored = upright_size(*(before or (height, width)), turn)
+        return _patch(block, order, first, Placement(turn, stored, (height, width)))
     except (ValueError, struct.error) as error:
         logger.warning("the EXIF block cannot be parsed (%s) and is left out", error)
         return None
 
 
-def _patch(block: bytes, order: str, first: ifd.Directory, height: int, width: int) -> bytes:
+def _patch(block: bytes, order: str, first: ifd.Directory, placement: Placement) -> bytes:
     data = bytearray(block)
-    if first_orientation(first, order) in TURNED:
-        _exchange_densities(data, first)
-    places = [first, *([first.children[ifd.EXIF_IFD]] if ifd.EXIF_IFD in first.children else [])]
-    for place in places:
+    height, width = placement.final
+    directories = [first]
+    directories += [first.children[ifd.EXIF_IFD]] if ifd.EXIF_IFD in first.children else []
+    for entries in (part.entries for part in directories):
+        if placement.orientation in TURNED:
+            for across, down in _DENSITIES:
+                _exchange(data, entries.get(across), entries.get(down))
         for tags, value in (((ORIENTATION,), 1), (_WIDTH_TAGS, width), (_HEIGHT_TAGS, height)):
-            for entry in (place.entries[tag] for tag in tags if tag in place.entries):
+            for entry in (entries[tag] for tag in tags if tag in entries):
                 _overwrite(data, entry, value, order)
+        for entry in (entries[tag] for tag in _SUBJECT_TAGS if tag in entries):
+            _move_subject(data, entry, placement, order)
     if first.next_offset and first.next_field >= 0:
         _drop_thumbnail(data, order, first)
     return bytes(data)
@@ -138,9 +157,16 @@ def _overwrite(data: bytearray, entry: ifd.Entry, value: int, order: str) -> Non
     data[entry.at - 6 : entry.at - 4] = struct.pack(order + "H", kind)
 
 
-def _exchange_densities(data: bytearray, first: ifd.Directory) -> None:
-    """Lets across and down change places, as they do where the photo is turned."""
-    across, down = first.entries.get(X_RESOLUTION), first.entries.get(Y_RESOLUTION)
+def _move_subject(data: bytearray, entry: ifd.Entry, placement: Placement, order: str) -> None:
+    """Puts the subject's place and size where the turned, resized photo has them."""
+    if entry.kind != ifd.SHORT or not 2 <= entry.count <= 4:
+        return
+    values = [min(max(value, 0), 0xFFFF) for value in placement.subject(ifd.integers(entry, order))]
+    data[entry.at : entry.at + len(entry.data)] = struct.pack(f"{order}{len(values)}H", *values)
+
+
+def _exchange(data: bytearray, across: ifd.Entry | None, down: ifd.Entry | None) -> None:
+    """Exchanges a density across and down, as they change places where the photo is turned."""
     if across is None or down is None or not across.kind == down.kind == ifd.RATIONAL:
         return
     if len(across.data) == len(down.data):

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import unfade.imaging.exif as exif_block
+import unfade.imaging.xmp as xmp_packet
+from unfade.imaging.orient import TURNED, Placement, upright_size
 from unfade.imaging.transforms import Transform, transform_for
 
 Native = NDArray[np.uint8 | np.uint16]
@@ -17,7 +19,7 @@ Native = NDArray[np.uint8 | np.uint16]
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about its photo. It holds for the upright photo."""
+    """Metadata of a photo, as read from its file and corrected for the upright photo."""
 
     exif: bytes | None  # from the TIFF header on; orientation 1, no thumbnail
     icc: bytes | None
@@ -32,6 +34,24 @@ class Metadata:
     lossless: bool = False  # of a WebP
     alpha_kind: int = 2  # TIFF's ExtraSamples: 0 unspecified, 1 premultiplied, 2 apart
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()  # other chunks of a PNG to be kept
+
+    def upright(self, height: int, width: int) -> Metadata:
+        """The metadata as the file has it, made true for the upright photo of this size."""
+        stored = upright_size(height, width, self.orientation)
+        turn = Placement(self.orientation, stored, (height, width))
+        return replace(
+            self,
+            exif=exif_block.refresh(self.exif, height=height, width=width),
+            xmp=xmp_packet.refresh(self.xmp, turn),
+            dpi=self.dpi[::-1] if self.dpi and self.orientation in TURNED else self.dpi,
+        )
+
+    def resized(self, before: tuple[int, int], after: tuple[int, int]) -> Metadata:
+        """The metadata of the photo at another (height, width)."""
+        height, width = after
+        block = exif_block.refresh(self.exif, height=height, width=width, before=before)
+        packet = xmp_packet.refresh(self.xmp, Placement(1, before, after))
+        return replace(self, exif=block, xmp=packet)
 
 
 @dataclass(eq=False)
@@ -95,12 +115,12 @@ class Photo:
         if gray is not None and gray != self.gray:
             channels = 1 if gray else 3
             metadata = replace(metadata, icc=None)
-        block = exif_block.refresh(metadata.exif, height=height, width=width)
+        metadata = metadata.resized((self.height, self.width), (height, width))
         native = np.zeros((height, width, channels), self.native.dtype)
         alpha = self.alpha
         if alpha is not None and alpha.shape != (height, width):
             alpha = resize(alpha, (height, width))
-        return Photo(native, alpha, replace(metadata, exif=block))
+        return Photo(native, alpha, metadata)
 
     def put_srgb(
         self,

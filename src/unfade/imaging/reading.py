@@ -6,17 +6,14 @@ import io
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL.GifImagePlugin import GifImageFile
 
-import unfade.imaging.exif as exif
 import unfade.imaging.formats as formats
 import unfade.imaging.icc as icc
 from unfade.errors import InputError, UnfadeError
-from unfade.imaging.orient import TURNED
 from unfade.imaging.photo import Photo
 from unfade.imaging.read_pillow import read_bmp, read_jpeg, read_webp
 from unfade.imaging.read_png import read_png
@@ -50,10 +47,7 @@ def read_photo(
         file.seek(0)
         photo = _decode(path, file, kind, max_pixels)
     metadata = photo.metadata
-    block = exif.refresh(metadata.exif, height=photo.height, width=photo.width)
-    turned = metadata.orientation in TURNED
-    dpi = metadata.dpi[::-1] if metadata.dpi and turned else metadata.dpi
-    photo.metadata = replace(metadata, exif=block, dpi=dpi)
+    photo.metadata = metadata.upright(photo.height, photo.width)
     icc.warn_of(metadata.icc, photo.native.shape[2])
     return photo
 
