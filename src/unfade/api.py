@@ -329,12 +329,13 @@ def restore(
     threshold: float | None = None,
     protect: Files = (),
     max_pixels: int = MAX_PIXELS,
-    quality: int = 95,
+    quality: int | None = None,
 ) -> Restored:
     """Restores the photo in one file into another, with a manifest beside it.
 
     The weights stay in memory for the next call. For the options see `RestoreOptions`; the rarer
-    ones are those of `Restorer.restore`. `quality` is that of a JPEG or lossy WebP.
+    ones are those of `Restorer.restore`. `quality` is that of a JPEG or lossy WebP, 1..100; None
+    follows the input's (`write_photo`).
 
     Raises:
         InputError, OutputError: a file cannot be read or written.

@@ -69,7 +69,7 @@ class Restored:
 
         return resize(self.places, size or (self.image.height, self.image.width))
 
-    def save(self, path: str | Path, *, quality: int = 95) -> Manifest:
+    def save(self, path: str | Path, *, quality: int | None = None) -> Manifest:
         """Writes the photo and its manifest (see `manifest.sidecar`), replacing what is there.
 
         The format follows the suffix. Each file appears whole or not at all; a photo whose
@@ -78,7 +78,7 @@ class Restored:
 
         Args:
             path: with the suffix of a supported format; missing folders are made.
-            quality: of a JPEG or lossy WebP, 95..100.
+            quality: of a JPEG or lossy WebP, 1..100; None follows the input (`write_photo`).
 
         Returns:
             The manifest as written (of several variants the first), with the output and the time
@@ -95,7 +95,7 @@ class Restored:
         ]
         return written[0]
 
-    def _write(self, path: Path, named: Path, quality: int) -> Manifest:
+    def _write(self, path: Path, named: Path, quality: int | None) -> Manifest:
         """Writes this photo alone; `named` is the output that was asked for."""
         from unfade.imaging import write_photo
 
@@ -106,6 +106,8 @@ class Restored:
         write_photo(path, self.image, xmp=xmp, quality=quality)
         try:
             manifest = self.manifest.copy()
+            if quality is not None:
+                manifest["options"] = {**manifest["options"], "quality": quality}
             manifest["output"] = manifests.record_output(path)
             if self.source is not None:
                 manifest["command"] = command(manifest["options"], self.source, named)

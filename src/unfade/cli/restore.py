@@ -69,6 +69,10 @@ _STALE_S = 3600  # a file is written in far less
 )
 @shared.model_options
 @shared.sampling_options
+@click.option(
+    "--quality", type=click.IntRange(1, 100), metavar="Q",
+    help="Of a JPEG or lossy WebP, 1..100.  [default: as the input's, at least 92]",
+)  # fmt: skip
 @click.option("--compare", is_flag=True, help="Write NAME.compare.png: before, mask and after.")
 @click.option(
     "--report", is_flag=True, help="Write report.html into OUT: every photo before and after."
@@ -78,6 +82,7 @@ def restore(
     inputs: tuple[str, ...],
     out: str,
     options: RestoreOptions,
+    quality: int | None,
     compare: bool,
     report: bool,
     overwrite: bool,
@@ -117,11 +122,12 @@ def restore(
     work = RestoreWork(
         restorer,
         options,
-        restorer.record(options),
+        restorer.record(options) | ({} if quality is None else {"quality": quality}),
         restorer.weights_for(options),
         overwrite,
         compare,
         _album() if report else None,
+        quality,
     )
     summary = run_batch(jobs, work, command="restore", as_json=as_json, verbose=verbose)
     if page is not None and work.album is not None:
@@ -143,6 +149,7 @@ class RestoreWork:
     overwrite: bool
     compare: bool
     album: Album | None  # of the report, where one is wanted
+    quality: int | None = None
 
     def __call__(self, job: Job, progress: Progress) -> Result:
         """Does one job. UnfadeError where the photo cannot be read or the result written."""
@@ -156,7 +163,7 @@ class RestoreWork:
             return Result("skipped", "already done", self._details(job, finished))
         with warnings_heard(job.source) as warnings:
             restored = self.restorer.run(job.source, self.options, progress=progress)
-            manifest = restored.save(job.output)
+            manifest = restored.save(job.output, quality=self.quality)
             if self.compare or self.album is not None:
                 self._show(job, restored, manifest, warnings)
         return Result("done", _note(manifest), self._details(job, manifest))

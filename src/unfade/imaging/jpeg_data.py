@@ -1,4 +1,4 @@
-"""Is a JPEG one that libjpeg can be given, and whole?
+"""Checks that a JPEG can be decoded and is complete; finds the quality it was saved with.
 
 libjpeg fills missing data with gray and says nothing to its caller. A lossless file makes it write
 past the end of the rows that Pillow has for it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Mapping, Sequence
 
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -25,6 +26,34 @@ _JPEG_LS = 0xF7
 _BITS = 8
 _ZERO_TAIL = 64
 _ROWS = 64
+
+#: Table K.1 of ITU-T T.81 (luminance): libjpeg scales it by the quality.
+_BASE_TABLE = (
+    *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
+    *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
+    *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
+    *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
+)
+
+
+def quality_of(tables: Mapping[int, Sequence[int]]) -> int | None:
+    """The libjpeg quality, 1..100, whose luminance table comes nearest to a file's first.
+
+    Args:
+        tables: by their number, 64 steps of quantisation each.
+
+    Returns:
+        None where there is no table.
+    """
+    if not tables:
+        return None
+    total = sum(tables[min(tables)])
+    return min(range(100, 0, -1), key=lambda quality: abs(_table_sum(quality) - total))
+
+
+def _table_sum(quality: int) -> int:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(max((step * scale + 50) // 100, 1), 255) for step in _BASE_TABLE)
 
 
 def unreadable(data: bytes) -> str:

@@ -30,6 +30,7 @@ class Metadata:
     orientation: int = 1  # EXIF orientation that the file had
     iptc: bytes | None = None
     comment: bytes | None = None  # of a JPEG
+    quality: int | None = None  # of a JPEG: libjpeg's, 1..100, by its quantisation tables
     compression: str = ""  # of a TIFF: none, lzw, deflate, zstd, ...
     lossless: bool = False  # of a WebP
     alpha_kind: int = 2  # TIFF's ExtraSamples: 0 unspecified, 1 premultiplied, 2 apart

@@ -18,7 +18,8 @@ import unfade.imaging.exif as exif
 import unfade.imaging.formats as formats
 import unfade.imaging.iptc as iptc
 import unfade.imaging.jpeg_data as jpeg_data
-import unfade.imaging.xmp as xmp
+import unfade.imaging.jpeg_xmp as jpeg_xmp
+import unfade.imaging.left_out as left_out
 from unfade.errors import InputError, printable
 from unfade.imaging.canvas import Canvas, rows_per_block
 from unfade.imaging.photo import Metadata, Photo
@@ -29,7 +30,7 @@ _CHANNELS = {"L": (1, False), "RGB": (3, False), "CMYK": (4, False), "RGBA": (3,
 
 
 def read_jpeg(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
-    """The first picture of a JPEG file (others, such as gain maps, are left out)."""
+    """The first picture of a JPEG file; what else it holds is left out, with a warning."""
     data = file.read()
     other = jpeg_data.unreadable(data)
     if other:
@@ -43,7 +44,14 @@ def read_jpeg(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     if not ended:
         logger.warning("%s has no end marker; its picture is whole", printable(path))
     image = JpegImageFile(io.BytesIO(picture + jpeg_data.END))
-    metadata = replace(_metadata(image, formats.JPEG), xmp=_jpeg_xmp(image))
+    if ended:
+        behind = data[len(picture) :].lstrip(b"\xff").removeprefix(jpeg_data.END[1:])
+        left_out.tell(path, image.applist, behind)
+    metadata = replace(
+        _metadata(image, formats.JPEG),
+        xmp=jpeg_xmp.read(image.applist),
+        quality=jpeg_data.quality_of(image.quantization),
+    )
     return _photo(image, metadata)
 
 
@@ -102,13 +110,6 @@ def _metadata(image: ImageFile.ImageFile, kind: str) -> Metadata:
         iptc=_bytes(captions),
         comment=_bytes(info.get("comment")),
     )
-
-
-def _jpeg_xmp(image: JpegImageFile) -> bytes | None:
-    """The packet in an APP1 segment (what is continued in other segments is left out)."""
-    segments = image.applist
-    found = (data for name, data in segments if name == "APP1" and data.startswith(xmp.JPEG_MARK))
-    return next(found, b"").removeprefix(xmp.JPEG_MARK) or None
 
 
 def _bytes(value: object) -> bytes | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -12,7 +11,7 @@ from PIL import Image
 import unfade.imaging.exif as exif
 import unfade.imaging.formats as formats
 import unfade.imaging.iptc as iptc
-import unfade.imaging.xmp as xmp
+import unfade.imaging.jpeg_xmp as jpeg_xmp
 from unfade.errors import OutputError
 from unfade.imaging.sheet import Sheet
 
@@ -53,20 +52,10 @@ def write_jpeg(file: BinaryIO, sheet: Sheet, extras: Extras) -> None:
     options: dict[str, Any] = {"quality": extras.quality, "subsampling": 0}
     options |= {"exif": _PREFIX + block} if block else {}
     metadata = sheet.metadata
-    options["extra"] = _xmp_segment(extras.xmp) + iptc.segment(metadata.iptc)
+    options["extra"] = jpeg_xmp.segments(extras.xmp) + iptc.segment(metadata.iptc)
     if metadata.comment and len(metadata.comment) < _MARKER_BYTES:
         options["comment"] = metadata.comment
     _save(file, sheet, formats.JPEG, {**options, **_common(sheet)})
-
-
-def _xmp_segment(packet: bytes | None) -> bytes:
-    if not packet:
-        return b""
-    payload = xmp.JPEG_MARK + packet
-    if len(payload) > _MARKER_BYTES:
-        logger.warning("XMP of %d bytes does not fit into JPEG: left out", len(packet))
-        return b""
-    return b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload
 
 
 def write_webp(file: BinaryIO, sheet: Sheet, extras: Extras) -> None:

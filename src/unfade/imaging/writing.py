@@ -1,4 +1,4 @@
-"""write_photo: any photo to the format that the name asks for, whole or not at all."""
+"""Writes a photo to a file; the suffix names the format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from unfade.imaging.write_pillow import Extras, write_bmp, write_jpeg, write_web
 from unfade.imaging.write_png import write_png
 from unfade.imaging.write_tiff import write_tiff
 
-MIN_QUALITY = 95
+QUALITY = 95  # where the input is no JPEG
+LEAST_QUALITY = 92  # where it follows the input's
 _WRITERS: dict[str, Callable[[BinaryIO, Sheet, Extras], None]] = {
     formats.JPEG: write_jpeg,
     formats.PNG: write_png,
@@ -29,22 +30,30 @@ _WRITERS: dict[str, Callable[[BinaryIO, Sheet, Extras], None]] = {
 
 
 def write_photo(
-    path: Path, photo: Photo, *, xmp: str | None = None, quality: int = MIN_QUALITY
+    path: Path, photo: Photo, *, xmp: str | None = None, quality: int | None = None
 ) -> None:
-    """Writes a photo with its metadata; the suffix of `path` names the format.
+    """Writes a photo with its metadata, whole or not at all.
 
-    `xmp` is an rdf:Description element with its namespaces, merged into the photo's packet.
-    `quality` (95 to 100) is for JPEG and lossy WebP. Raises OutputError, and leaves nothing
-    behind, where the file cannot be written.
+    Args:
+        path: its suffix names the format.
+        xmp: an rdf:Description element with its namespaces, merged into the photo's packet.
+        quality: of a JPEG or lossy WebP, 1..100. None: that of the JPEG that the photo comes
+            from, but at least LEAST_QUALITY; QUALITY where it comes from another format.
+
+    Raises:
+        OutputError: the file cannot be written.
+        UsageError: another quality.
     """
     path = Path(path)
     kind = formats.format_for(path)
-    if not MIN_QUALITY <= quality <= 100:
-        raise UsageError(f"quality {quality}", f"{MIN_QUALITY} to 100", "leave it at 95", path=path)
-    size = {"height": photo.height, "width": photo.width}
+    if quality is None:
+        quality = max(LEAST_QUALITY, photo.metadata.quality or QUALITY)
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality}", "1 to 100", "leave it out, or try 95", path=path)
+    height, width = photo.height, photo.width
     extras = Extras(
-        exif=exif.refresh(photo.metadata.exif, **size),
-        xmp=xmp_packet.merge(photo.metadata.xmp, xmp, **size),
+        exif=exif.refresh(photo.metadata.exif, height=height, width=width),
+        xmp=xmp_packet.merge(photo.metadata.xmp, xmp, height=height, width=width),
         quality=quality,
     )
     sheet = fit(photo, kind, path)

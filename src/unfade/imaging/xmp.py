@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
+import unfade.imaging.left_out as left_out
 import unfade.imaging.regions as regions
 import unfade.imaging.xmp_tree as tree
 from unfade.errors import UsageError
@@ -20,7 +21,6 @@ _EMPTY = (
     f'{_BEGIN}<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"></rdf:RDF></x:xmpmeta>'
     f"{_END}"
 )
-JPEG_MARK = b"http://ns.adobe.com/xap/1.0/\0"  # in front of a packet in an APP1 segment
 
 
 def merge(
@@ -52,7 +52,8 @@ def refresh(packet: bytes | None, placement: Placement) -> bytes | None:
     dom = tree.parse(packet)
     if dom is None:
         return None
-    changed = regions.move(dom, placement)
+    changed = left_out.remove_statements(dom)
+    changed |= regions.move(dom, placement)
     changed |= _refresh(dom, *placement.final)
     return tree.serialise(dom) if changed else packet
 

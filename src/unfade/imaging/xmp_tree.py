@@ -10,8 +10,10 @@ from xml.parsers.expat import ExpatError
 logger = logging.getLogger(__name__)
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_PROBE_BYTES = 64
+NOTE = "http://ns.adobe.com/xmp/note/"
 Name = tuple[str, str]  # namespace, local name
+POINTER: Name = (NOTE, "HasExtendedXMP")
+_PROBE_BYTES = 64
 Field = minidom.Attr | minidom.Element  # XMP writes simple properties in either form
 
 
@@ -62,8 +64,18 @@ def properties(dom: minidom.Document) -> Iterator[tuple[minidom.Element, Field]]
     """All properties at the top, each with its rdf:Description; they may be removed meanwhile."""
     for description in descriptions(dom):
         for field in (*attributes(description), *elements(description)):
-            if name_of(field)[0] not in ("", RDF, "http://www.w3.org/2000/xmlns/"):
+            if is_property(field):
                 yield description, field
+
+
+def is_property(node: Field) -> bool:
+    """Whether an attribute or element is a property, and no part of XML's or RDF's syntax."""
+    return name_of(node)[0] not in ("", RDF, "http://www.w3.org/2000/xmlns/")
+
+
+def find(dom: minidom.Document, name: Name) -> tuple[minidom.Element, Field] | None:
+    """A property at the top, with its rdf:Description."""
+    return next((item for item in properties(dom) if name_of(item[1]) == name), None)
 
 
 def remove(parent: minidom.Element, field: Field) -> None:
