@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NamedTuple, TypedDict, cast
 from xml.sax.saxutils import escape
 
 from unfade._version import __version__
@@ -58,6 +58,13 @@ class OutputRecord(TypedDict):
     name: str
     sha256: str
     bytes: int
+
+
+class Note(NamedTuple):
+    """The part of a picture's XMP (`xmp_description`) that tells which run made it."""
+
+    input_sha256: str
+    created_s: float  # seconds since 1970
 
 
 class Manifest(TypedDict):
@@ -331,3 +338,19 @@ def xmp_description(manifest: Manifest) -> str:
         f"<Iptc4xmpExt:DigitalSourceType>{_SOURCE_TYPE}{kind}</Iptc4xmpExt:DigitalSourceType>"
         f"{''.join(lines)}</rdf:Description>"
     )
+
+
+def note(packet: bytes | None) -> Note | None:
+    """What the XMP packet of a picture says of its restoration; None where it says nothing."""
+    from unfade.imaging import xmp_tree as tree
+
+    dom = tree.parse(packet)
+    fields = {} if dom is None else {tree.name_of(f): f for _, f in tree.properties(dom)}
+    digest, created = (fields.get((_NAMESPACE, name)) for name in ("InputSHA256", "Date"))
+    if digest is None or created is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(tree.text(created))
+    except ValueError:
+        return None
+    return Note(tree.text(digest), moment.timestamp())

@@ -152,6 +152,14 @@ def test_clash_is_refused(scans: Path, inputs: list[str], suffix: str | None) ->
         plan(inputs, "out", suffix=suffix)
 
 
+def test_clash_is_found_among_names_that_differ_in_case(scans: Path) -> None:
+    for name in ("scans/A.jpg", "other/a.jpg"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(b"x")
+    with pytest.raises(UsageError, match="would both write"):
+        plan(["scans/A.jpg", "scans/a.jpg", "other/a.jpg"], "out")
+
+
 @pytest.mark.parametrize("out", ["scans", "./scans/../scans", "scans/a.jpg", "scans/"])
 def test_input_is_never_overwritten(scans: Path, out: str) -> None:
     with pytest.raises(UsageError, match="never overwrites an input"):
@@ -218,3 +226,53 @@ def test_input_is_never_overwritten_by_a_variant(scans: Path) -> None:
     (scans / "a-2.jpg").write_bytes(b"x")
     with pytest.raises(UsageError, match=r"a-2\.jpg as a result"):
         plan(["scans/a.jpg", "scans/a-2.jpg"], "scans", variants=2)
+
+
+NAS_FOLDERS = ["@eaDir", "#recycle", "#snapshot", "@Recycle", ".thumbnails", "__MACOSX",
+               "$RECYCLE.BIN", "System Volume Information"]  # fmt: skip
+
+
+def test_folders_of_a_file_server_are_skipped_and_told(
+    scans: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in NAS_FOLDERS:
+        (scans / "sub" / name).mkdir()
+        (scans / "sub" / name / "a.jpg").write_bytes(b"x")
+    for inputs in (["scans"], ["scans/**/*.jpg"], ["scans/*"]):
+        caplog.clear()
+        sources = [source for source, _ in pairs(inputs, "out")]
+        assert "scans/a.jpg" in sources
+        assert not any(name in source for name in NAS_FOLDERS for source in sources)
+        assert "skipped" in caplog.text and "@eaDir" in caplog.text
+    assert pairs(["scans/sub/@eaDir"], "out") == [("scans/sub/@eaDir/a.jpg", "out/a.jpg")]
+
+
+def test_names_that_the_disk_takes_for_one_are_refused(
+    scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scans / "A.JPG").write_bytes(b"x")
+    assert len(plan(["scans"], "out")) == 6  # this disk tells them apart
+    real = os.path.lexists
+
+    def folding(path: str | os.PathLike[str]) -> bool:
+        """A disk, such as exFAT, to which upper and lower case are the same."""
+        place = Path(path)
+        try:
+            return place.name.casefold() in {p.name.casefold() for p in place.parent.iterdir()}
+        except OSError:
+            return real(path)
+
+    monkeypatch.setattr("unfade.cli.jobs.os.path.lexists", folding)
+    with pytest.raises(UsageError, match="would both write") as caught:
+        plan(["scans"], "out")
+    assert "A.JPG" in str(caught.value) and "a.jpg" in str(caught.value)
+    assert not Path("out").exists() and [p.name for p in Path().iterdir()] == ["scans"]
+
+
+@pytest.mark.parametrize("inputs", [["scans/a.jpg"], ["scans"], ["-"]])
+def test_standard_input_and_output_are_refused_with_a_remedy(
+    scans: Path, inputs: list[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"standard (in|out)put") as caught:
+        plan(inputs, "out" if inputs == ["-"] else "-")
+    assert "./-" in str(caught.value)

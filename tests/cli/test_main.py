@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from unfade import _version
 from unfade.cli.main import COMMANDS, run
@@ -31,3 +36,18 @@ def test_exit_code_is_two_when_the_usage_is_wrong(
     out, err = capfd.readouterr()
     assert out == ""
     assert "Usage: unfade" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["restore", "a.png", "-o", "out", "--json"]]
+)
+def test_output_that_cannot_be_written_is_told_in_a_sentence(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    Image.new("L", (40, 40), 120).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "unfade", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert "Error: the output cannot be written (No space left on device)" in done.stderr

@@ -1,4 +1,4 @@
-"""INPUT... and OUT of the command line as a list of jobs, checked before anything runs."""
+"""Turns INPUT... and OUT of the command line into a list of jobs, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import glob
 import logging
 import os
 import sys
-from collections import Counter
+import tempfile
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,11 @@ COMPARE_SUFFIX = ".compare.png"
 _OTHER_PHOTOS = frozenset(
     {".heic", ".heif", ".avif", ".jp2", ".jxl", ".gif", ".psd", ".dng", ".cr2", ".cr3", ".nef",
      ".arw"}
+)  # fmt: skip
+#: Folders in which file servers, phones and archives keep thumbnails and deleted photos.
+_SERVICE_FOLDERS = frozenset(
+    {"@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", ".@__thumb", "@tmp",
+     ".thumbnails", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 )  # fmt: skip
 _NOT_WRITTEN = frozenset(
     {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json"}
@@ -73,6 +80,7 @@ def plan(
         UsageError: nothing was found, two photos would write the same file, or a result would
             overwrite an input.
     """
+    _refuse_streams(inputs, out)
     folder = Path(out)
     found = list(_unique(_search(inputs, folder)))
     if all(item.problem is None and not os.path.lexists(item.source) for item in found):
@@ -90,6 +98,14 @@ def plan(
     _refuse_clashes(sound)
     _refuse_overwriting(sound, protected)
     return jobs
+
+
+def _refuse_streams(inputs: Sequence[str], out: str) -> None:
+    """UsageError where "-" is given, which elsewhere means the standard input or output."""
+    for name, given in (("input", "-" in inputs), ("output", out == "-")):
+        if given:
+            fix = "name it; for one that is called '-', write ./-"
+            raise UsageError(f"-, the standard {name}", "a file or a folder", fix)
 
 
 def _is_file_name(out: str, suffix: str | None) -> bool:
@@ -153,9 +169,13 @@ def _match(pattern: str, out: Path) -> Iterator[_Found]:
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
     found = False
+    skipped: Counter[str] = Counter()
     for hit in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
         path = Path(hit)
-        if path.is_dir():
+        service = _SERVICE_FOLDERS.intersection(path.parts[fixed:])
+        if service:
+            skipped.update(service)
+        elif path.is_dir():
             if not _same(path, out):
                 for item in _walk(path, root, Path(), out):
                     found = True
@@ -163,6 +183,7 @@ def _match(pattern: str, out: Path) -> Iterator[_Found]:
         elif _is_photo(path) and not _inside(path, out, root):
             found = True
             yield _Found(path, path.relative_to(root))
+    _tell_skipped(pattern, skipped)
     if not found:
         raise UsageError(f"{_show(pattern)}, which matches no photo", "a match", "check the name")
 
@@ -171,10 +192,14 @@ def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]
     """The photos in a folder and below, in order, but for hidden ones and our own results."""
     problems: list[OSError] = []
     others: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for name, folders, files in os.walk(folder, onerror=problems.append):
         here = Path(name)
+        skipped.update(_SERVICE_FOLDERS.intersection(folders))
         folders[:] = sorted(
-            f for f in folders if not f.startswith(".") and not _same(here / f, out)
+            f
+            for f in folders
+            if not f.startswith(".") and f not in _SERVICE_FOLDERS and not _same(here / f, out)
         )
         others.update(suffix for file in files if (suffix := _other_photo(file)))
         for file in sorted(files):
@@ -187,11 +212,21 @@ def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]
             "%s: left out %d file(s) of kinds that cannot be read (%s); convert them first",
             _show(folder), others.total(), kinds,
         )  # fmt: skip
+    _tell_skipped(folder, skipped)
     for problem in problems:
         path = Path(problem.filename or folder)
         reason = (problem.strerror or str(problem)).lower()
         error = InputError(reason, "a folder that can be read", "check its permissions", path=path)
         yield _Found(path, prefix / path.relative_to(root), error)
+
+
+def _tell_skipped(where: str | Path, names: Counter[str]) -> None:
+    if names:
+        logger.warning(
+            "%s: skipped %d folder(s) with thumbnails or deleted photos (%s); name one to have it "
+            "restored",
+            _show(where), names.total(), " ".join(sorted(names)),
+        )  # fmt: skip
 
 
 def _other_photo(name: str) -> str:
@@ -234,16 +269,39 @@ def _unique(found: Iterable[_Found]) -> Iterator[_Found]:
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
-    writers: dict[str, Path] = {}
-    pairs = [(job, output) for job in jobs for output in job.outputs]
-    for job, output in pairs:
-        other = writers.setdefault(_identity(output), job.source)
-        if other != job.source:
-            raise UsageError(
-                f"{_show(other)} and {_show(job.source)}, which would both write {_show(output)}",
-                "a result of its own for each photo",
-                "name their folders in place of the photos, rename one, or use a second OUT",
-            )
+    alike: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
+    pairs = [(job.source, output) for job in jobs for output in job.outputs]
+    for source, output in pairs:
+        for other, written in alike[_folded(output)]:
+            same = _identity(output) == _identity(written) or _is_one_file(written, output)
+            if other != source and same:
+                raise UsageError(
+                    f"{_show(other)} and {_show(source)}, which would both write {_show(output)}",
+                    "a result of its own for each photo",
+                    "name their folders in place of the photos, rename one, or use a second OUT",
+                )
+        alike[_folded(output)].append((source, output))
+
+
+def _folded(path: Path) -> str:
+    """A text that names share which some file system takes for one: by case, accents, dots."""
+    name = unicodedata.normalize("NFKC", os.path.realpath(path)).casefold()
+    return "/".join(part.rstrip(" .") for part in Path(name).parts)
+
+
+def _is_one_file(first: Path, second: Path) -> bool:
+    """Whether the file system takes two names for one: it is asked, in a folder made for that."""
+    one, other = os.path.realpath(first), os.path.realpath(second)
+    above = Path(os.path.commonpath([one, other]))
+    place = next(folder for folder in (above, *above.parents) if folder.is_dir())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".unfade-", dir=place) as folder:
+            probe = Path(folder) / os.path.relpath(one, above)
+            probe.parent.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            return os.path.lexists(Path(folder) / os.path.relpath(other, above))
+    except OSError:  # where nothing can be written, the first job tells it
+        return False
 
 
 def _refuse_overwriting(jobs: Sequence[Job], protected: Iterable[Path]) -> None:

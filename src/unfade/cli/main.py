@@ -1,7 +1,8 @@
-"""`unfade`: the group of commands, each imported when it is called."""
+"""The command `unfade`: a group of commands, each imported when it is called."""
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -90,9 +91,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("Stopped.", err=True)
         return EXIT_STOPPED
     except BrokenPipeError:  # the reader of our output has gone, as in `unfade ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+        return EXIT_FAILED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO) or error.filename:
+            raise
+        _discard_output()  # of the results, each is written elsewhere with an error of its own
+        reason, fix = error.strerror, "send it elsewhere; the same command goes on from there"
+        click.echo(f"Error: the output cannot be written ({reason}); {fix}", err=True)
         return EXIT_FAILED
     return code if isinstance(code, int) else 0
+
+
+def _discard_output() -> None:
+    """Sends what is still to be printed to nowhere, so that Python does not fail at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:

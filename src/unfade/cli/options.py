@@ -115,6 +115,9 @@ def mask_source(ctx: click.Context, parameter: click.Parameter, value: str) -> s
     if value in ("auto", "none"):
         return value
     path = Path(value)
+    if path.is_dir():
+        fix = "restore the photos one by one, each with its mask"
+        raise UsageError("a folder", "one mask at a time: auto, none or a file", fix, path=path)
     if not path.is_file():
         raise UsageError("no such file", "auto, none or a mask", "check the name", path=path)
     return path

@@ -16,7 +16,7 @@ from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.heard import warnings_heard
 from unfade.cli.jobs import COMPARE_SUFFIX, Job, plan
-from unfade.errors import OutputError, printable
+from unfade.errors import OutputError, UnfadeError, printable
 from unfade.options import TASKS, TONES, RestoreOptions
 from unfade.types import Progress
 
@@ -212,6 +212,8 @@ class RestoreWork:
         fix = "move it away, name another OUT, or use --overwrite"
         manifest = manifests.find(output)
         if manifest is None:
+            if self._interrupted(output, input_sha256):
+                return None
             got = "a file that has no record of unfade's beside it"
             raise OutputError(got, "nothing, or an earlier result", fix, path=output)
         finished = manifests.is_finished(
@@ -224,6 +226,19 @@ class RestoreWork:
             got = "a result that was changed after unfade wrote it"
             raise OutputError(got, "an untouched result", fix, path=output)
         return None
+
+    def _interrupted(self, output: Path, input_sha256: str) -> bool:
+        """Whether a result was written from this input, and unfade killed before its manifest.
+
+        A result that was changed long after it was made may hold somebody's work.
+        """
+        try:
+            note = manifests.note(self._read(output).metadata.xmp)
+        except UnfadeError:
+            return False
+        if note is None or note.input_sha256 != input_sha256:
+            return False
+        return output.stat().st_mtime - note.created_s < _STALE_S
 
     def _details(self, job: Job, manifest: Manifest) -> dict[str, object]:
         first = job.outputs[0]
