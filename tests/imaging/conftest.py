@@ -65,6 +65,7 @@ def profiles() -> dict[str, bytes]:
         "linear": make("rgb", whitepoint=white, primaries=rec709, gamma=1.0),
         "gray": make("gray", whitepoint=[0.3457, 0.3585, 1.0], gamma=1.8),
         "cmyk": cmyk_profile(),
+        "scanner": scanner_profile(),
     }
 
 
@@ -90,21 +91,31 @@ def cmyk_profile() -> bytes:
     rgb = _rgb(np.stack([lab[:, 0] / 652.8, lab[:, 1] / 256 - 128, lab[:, 2] / 256 - 128], axis=1))
     light = rgb.max(axis=1, keepdims=True)
     backward = np.concatenate([1 - rgb / np.maximum(light, 1e-6), 1 - light], axis=1)
+    backward = np.round(backward * 65535)
+    tables = [(b"A2B0", _lut(4, 3, 9, forward)), (b"B2A0", _lut(3, 4, 25, backward))]
+    return _profile(b"prtr", b"CMYK", tables)
+
+
+def scanner_profile() -> bytes:
+    """A scanner's profile: a table from RGB to Lab, and none back."""
+    axis = np.linspace(0, 1, 9)
+    rgb = np.stack(np.meshgrid(*[axis] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    return _profile(b"scnr", b"RGB ", [(b"A2B0", _lut(3, 3, 9, _lab16(_lab(rgb))))])
+
+
+def _profile(kind: bytes, space: bytes, tables: list[tuple[bytes, bytes]]) -> bytes:
     tables = [
         (b"desc", b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78)),
         (b"cprt", b"text" + bytes(4) + b"none\0"),
         (b"wtpt", b"XYZ " + bytes(4) + b"".join(_fixed(v) for v in _D50)),
-        (b"A2B0", _lut(4, 3, 9, forward)),
-        (b"B2A0", _lut(3, 4, 25, np.round(backward * 65535))),
+        *tables,
     ]
     at = 128 + 4 + 12 * len(tables)
     directory, body = struct.pack(">I", len(tables)), b""
     for name, data in tables:
         directory += name + struct.pack(">II", at + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    head = struct.pack(
-        ">I4sI4s4s4s", at + len(body), b"\0" * 4, 0x02400000, b"prtr", b"CMYK", b"Lab "
-    )
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"\0" * 4, 0x02400000, kind, space, b"Lab ")
     head += bytes(12) + b"acsp" + bytes(28) + b"".join(_fixed(v) for v in _D50)
     return head.ljust(128, b"\0") + directory + body
 

@@ -103,3 +103,20 @@ def test_a_pipe_is_not_replaced(tmp_path: Path):
         write(pipe)
     assert pipe.is_fifo()
     only(tmp_path, "out.png")
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOENT])
+def test_characters_that_the_disk_does_not_take_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        """What exFAT and SMB answer to such a name."""
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OutputError, match=r"characters :\? ") as caught:
+        write(tmp_path / "what: a day?.jpg")
+    assert "rename" in caught.value.fix
+    with pytest.raises(OutputError) as caught:
+        write(tmp_path / "plain.jpg")
+    assert "character" not in caught.value.got

@@ -331,3 +331,14 @@ def test_reading_a_tiff_holds_one_copy(tmp_path: Path):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 1.9 * photo.native.nbytes  # of which 9 MB are read ahead
+
+
+def test_a_scanners_one_way_profile_is_told_in_plain_words(
+    picture: Array, encoded: Encode, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    profiles: dict[str, bytes],
+):  # fmt: skip
+    data = encoded(Image.fromarray(picture), "JPEG", icc_profile=profiles["scanner"])
+    (tmp_path / "a.jpg").write_bytes(data)
+    read_photo(tmp_path / "a.jpg")
+    assert "converts from the scanner's colours only" in caplog.text
+    assert "cms_" not in caplog.text and "convert the photo to sRGB" in caplog.text

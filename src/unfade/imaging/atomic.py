@@ -72,7 +72,16 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+#: Characters that exFAT, NTFS and shares of Windows do not take in names.
+_FORBIDDEN = frozenset('<>:"|?*\\')
+
+
 def _explain(error: OSError, path: Path) -> OutputError:
+    forbidden = "".join(sorted(_FORBIDDEN.intersection(path.name)))
+    unknown = error.errno == errno.EINVAL or (error.errno == errno.ENOENT and path.parent.is_dir())
+    if forbidden and unknown:
+        got, fix = f"a name with the characters {forbidden} in it", "rename the photo"
+        return OutputError(got, "a name that this disk takes", fix, path=path)
     fixes = {
         errno.ENOSPC: ("a full disk", "room for the result", "free some space or write elsewhere"),
         errno.EDQUOT: ("a full quota", "room for the result", "free some space or write elsewhere"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -125,9 +126,18 @@ def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
         )
 
 
-def many(path: Path, count: int, what: str) -> InputError:
-    """The error for a file with several pages or frames."""
-    return InputError(f"a file that has {count} {what}", "one photo", "split it first", path=path)
+def many(path: Path, count: int, what: str, *, coder: str = "") -> InputError:
+    """The error for a file with several pages or frames.
+
+    Args:
+        coder: what ImageMagick wants before the name, where it cannot tell the format by itself.
+    """
+    whole = what == "frames"  # a frame may hold only what differs from the one before
+    target = path.with_name(f"{path.stem}-%03d{'.png' if whole else path.suffix}")
+    source = f"{coder}:{path}" if coder else str(path)
+    words = ["magick", source, *(["-coalesce"] if whole else []), str(target)]
+    fix = f"split it first, as ImageMagick does: {shlex.join(words)}"
+    return InputError(f"a file that has {count} {what}", "one photo", fix, path=path)
 
 
 def broken(path: Path, kind: str, error: BaseException | str) -> InputError:

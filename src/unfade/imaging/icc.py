@@ -1,4 +1,4 @@
-"""A typed door to lcms2 (through imagecodecs): profiles and transforms, in floats."""
+"""ICC profiles and colour transforms in floats, by lcms2 (through imagecodecs)."""
 
 from __future__ import annotations
 
@@ -68,18 +68,32 @@ def transform(values: Floats, source: bytes, target: bytes, inputs: int, outputs
 def problem(profile: bytes, channels: int) -> str:
     """What keeps lcms2 from converting both ways between this profile and sRGB; empty: nothing."""
     if colour_channels(profile) != channels:
-        return f"it is for {profile[16:20]!r}, the photo has {channels} channels"
+        space = profile[16:20].decode("ascii", "backslashreplace").strip() or "no colour space"
+        return f"it is for {space}, the photo has {channels} channels"
+    if _one_way(profile):
+        return "it converts from the scanner's colours only, not back to them"
     try:
         probe = np.full((1, 1, channels), 0.5, np.float32)
         there = transform(probe, profile, srgb_profile(), channels, 3)
         transform(there, srgb_profile(), profile, 3, channels)
-    except (RuntimeError, ValueError) as error:
-        return str(error)
+    except (RuntimeError, ValueError):
+        return "it is damaged, or of a kind that cannot be converted both ways"
     return ""
+
+
+def _one_way(profile: bytes) -> bool:
+    """Whether the profile has a table from its colours (A2B0), and none to them (B2A0)."""
+    count = int.from_bytes(profile[128:132], "big")
+    names = {profile[132 + 12 * i : 136 + 12 * i] for i in range(min(count, 256))}
+    return b"A2B0" in names and b"B2A0" not in names
 
 
 def warn_of(profile: bytes | None, channels: int) -> None:
     """Tells of a profile that cannot be used."""
     reason = problem(profile, channels) if profile is not None else ""
     if reason:
-        logger.warning("the ICC profile cannot be used (%s): treated as sRGB, and kept", reason)
+        logger.warning(
+            "the ICC profile cannot be used (%s): treated as sRGB, and kept; "
+            "for exact colours convert the photo to sRGB first",
+            reason,
+        )

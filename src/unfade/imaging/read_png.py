@@ -32,7 +32,7 @@ def read_png(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     if b"acTL" in contents:
         frames = int.from_bytes(contents[b"acTL"][:4], "big")
         if frames > 1:
-            raise formats.many(path, frames, "frames")
+            raise formats.many(path, frames, "frames", coder="apng")
     metadata = _metadata(found, contents, f"{_MODES.get(colour, '')};{depth}")
     del contents
     pixels = _decode(found)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL.TiffImagePlugin import TiffImageFile
 
 import unfade.imaging.exif as exif
 import unfade.imaging.formats as formats
@@ -21,6 +22,7 @@ from unfade.imaging.tiff_samples import Samples, samples_of
 _ICC, _XMP, _IPTC, _DNG_VERSION = 34675, 700, 33723, 50706
 _COMPRESSIONS = {1: "none", 5: "lzw", 7: "jpeg", 8: "deflate", 32773: "packbits", 32946: "deflate"}
 _ZSTD = (34926, 50000)
+_PILLOWS = (32809,)  # ThunderScan, which tifffile does not decode
 _READ_BYTES = 4 << 20  # read ahead
 
 # (first row, first column, first channel, block of (h, w, c))
@@ -37,6 +39,7 @@ def read_tiff(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
         height, width = int(page.imagelength), int(page.imagewidth)
         formats.check_size(path, height, width, max_pixels)
         samples = samples_of(path, page)
+        _complete_byte_counts(file, page)
         _check_data(path, file, page)
         tags = ifd.parse(_reader(file), int(page.offset), order, big=big)
         metadata = _metadata(page, tags, order, samples)
@@ -48,8 +51,10 @@ def read_tiff(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
             alpha=samples.alpha,
             orientation=metadata.orientation,
         )
-        for row, col, channel, block in _blocks(path, file, page):
-            pixels = samples.convert(block)
+        by_pillow = int(page.compression) in _PILLOWS
+        blocks = _pillow_block(file) if by_pillow else _blocks(path, file, page)
+        for row, col, channel, block in blocks:
+            pixels = block if by_pillow else samples.convert(block)
             if _planar(page):
                 canvas.put_plane(row, col, channel, pixels[..., 0])
             else:
@@ -75,6 +80,37 @@ def _only_page(path: Path, tif: tifffile.TiffFile) -> Any:
 
 def _planar(page: Any) -> bool:
     return int(page.planarconfig) == 2 and int(page.samplesperpixel) > 1
+
+
+def _complete_byte_counts(file: BinaryIO, page: Any) -> None:
+    """Fills in byte counts of 0, which some scanners' programs write.
+
+    A strip that is not compressed has the size of its rows; another reaches, at most, to whatever
+    follows it in the file.
+    """
+    counts = list(page.databytecounts)
+    if 0 not in counts or len(counts) != len(page.dataoffsets) or page.is_tiled:
+        return
+    plain = int(page.compression) == 1
+    row_bits = int(page.imagewidth) * int(page.bitspersample)
+    row_bits *= 1 if _planar(page) else int(page.samplesperpixel)
+    height, step = int(page.imagelength), int(page.rowsperstrip)
+    per_plane = -(-height // step)
+    ends = sorted({*page.dataoffsets, int(page.offset), file.seek(0, 2)})
+    for i, (offset, count) in enumerate(zip(page.dataoffsets, counts, strict=True)):
+        if count or not offset:
+            continue
+        rows = min(step, height - i % per_plane * step)
+        following = next((end for end in ends if end > offset), offset)
+        counts[i] = rows * -(-row_bits // 8) if plain else following - offset
+    page.databytecounts = tuple(counts)
+
+
+def _pillow_block(file: BinaryIO) -> Iterator[Block]:
+    """The pixels as Pillow, through libtiff, decodes them: one block of 8-bit gray."""
+    file.seek(0)
+    with TiffImageFile(file) as image:
+        yield 0, 0, 0, np.asarray(image.convert("L"))[..., None]
 
 
 def _check_data(path: Path, file: BinaryIO, page: Any) -> None:
