@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
-from unfade.convert import fingerprint, from_array, from_pillow
+from unfade.convert import fingerprint, from_array, from_pillow, to_array, to_pillow
 from unfade.errors import InputError
 
 LIMIT = 1000
@@ -98,3 +99,26 @@ def test_fingerprint_tells_pixels_and_shape_apart() -> None:
     prints = [fingerprint(from_array(p, max_pixels=LIMIT)) for p in photos]
     assert len({digest for digest, _ in prints}) == len(prints)
     assert [size for _, size in prints] == [24, 24, 72, 48]
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 2), (5, 7, 3), (5, 7, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_arrays_come_back_as_they_were(shape: tuple[int, ...], dtype: type) -> None:
+    top = np.iinfo(dtype).max
+    array = np.random.default_rng(0).integers(0, top, shape, dtype, endpoint=True)
+    photo = from_array(array, max_pixels=100)
+    np.testing.assert_array_equal(to_array(photo), array)
+    image = to_pillow(photo)
+    assert image.mode == ("L", "", "LA", "RGB", "RGBA")[0 if len(shape) == 2 else shape[2]]
+    eight = array if dtype == np.uint8 else np.rint(array / 257).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(image), eight)
+
+
+def test_pictures_in_other_colour_spaces_come_out_as_srgb() -> None:
+    make: Any = imagecodecs.cms_profile
+    adobe = Image.new("RGB", (4, 4), (0, 200, 0))
+    adobe.info |= {"icc_profile": make("adobergb"), "dpi": (300, 300)}
+    image = to_pillow(from_pillow(adobe, max_pixels=100))
+    red, green, blue = image.getpixel((0, 0))  # type: ignore[misc]
+    assert red == 0 and green > 200 and blue < 60
+    assert image.info["dpi"] == (300, 300) and "icc_profile" not in image.info

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 
@@ -51,3 +52,22 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 def test_version_is_the_one_of_the_package() -> None:
     assert importlib.metadata.version("unfade") == unfade.__version__
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libgomp tells its settings, others do not")
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "7"}, "")],
+)
+def test_threads_wait_passively_unless_the_user_says_otherwise(
+    given: dict[str, str], policy: str
+) -> None:
+    settings = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
+    environment = {k: v for k, v in os.environ.items() if k not in settings}
+    environment |= {"OMP_DISPLAY_ENV": "VERBOSE", **given}
+    code = "import os, unfade, torch; print(os.environ.get('OMP_WAIT_POLICY', ''))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    assert done.stdout.strip() == policy
+    if policy:  # as the library of torch has read it
+        assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr

@@ -10,6 +10,7 @@ Importing this package is quick: torch and the imaging libraries are loaded when
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 from unfade._version import __version__
@@ -28,6 +29,14 @@ __all__ = [
     "__version__",
     "restore",
 ]
+
+#: Settings by which a user chooses how threads wait: any of them is left as it is.
+_WAIT_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+# Threads that wait for each other in a loop take the processor from those they wait for, once
+# another program runs too. OpenMP reads this when torch is loaded.
+if not any(name in os.environ for name in _WAIT_SETTINGS):
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 _HOMES = {
     "RestoreOptions": "unfade.options",

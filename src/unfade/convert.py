@@ -1,4 +1,4 @@
-"""Converts Pillow images and arrays to photos."""
+"""Converts Pillow images and arrays to photos, and photos to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 import unfade.imaging.exif as exif_block
 import unfade.imaging.icc as icc_profiles
 from unfade.errors import InputError
-from unfade.imaging.photo import Metadata, Native, Photo
+from unfade.imaging.canvas import rows_per_block
+from unfade.imaging.photo import Metadata, Native, Photo, quantise
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -102,6 +103,44 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
     if height * width > max_pixels:
         got = f"{width} x {height} pixels"
         raise InputError(got, f"at most {max_pixels}", "raise max_pixels, or make it smaller")
+
+
+def to_array(photo: Photo) -> NDArray[Any]:
+    """The photo as an array in sRGB.
+
+    Returns:
+        uint8 or uint16, the photo's depth; (H, W) gray or (H, W, 3) RGB, and with transparency
+        (H, W, 2) or (H, W, 4).
+    """
+    channels = 1 if photo.gray else 3
+    alpha = photo.alpha is not None
+    pixels = np.empty((photo.height, photo.width, channels + alpha), photo.native.dtype)
+    step = rows_per_block(photo.width)
+    for top in range(0, photo.height, step):
+        rows = slice(top, top + step)
+        colours = photo.srgb(rows, slice(None))[..., :channels]
+        pixels[rows, :, :channels] = quantise(colours, photo.native.dtype)
+    if photo.alpha is not None:
+        pixels[..., channels] = photo.alpha
+    return pixels if pixels.shape[2] > 1 else pixels[..., 0]
+
+
+def to_pillow(photo: Photo) -> Image.Image:
+    """The photo as a Pillow image in sRGB with 8 bits (L, LA, RGB or RGBA).
+
+    EXIF and resolution are in `info`, where Pillow looks for them when it saves.
+    """
+    from PIL import Image
+
+    pixels = to_array(photo)
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    if photo.metadata.exif is not None:
+        image.info["exif"] = b"Exif\0\0" + photo.metadata.exif
+    if photo.metadata.dpi is not None:
+        image.info["dpi"] = photo.metadata.dpi
+    return image
 
 
 def fingerprint(photo: Photo) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from unfade.options import RestoreOptions
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from unfade.imaging import Photo
 
@@ -68,6 +69,18 @@ class Restored:
         from unfade.imaging.photo import resize
 
         return resize(self.places, size or (self.image.height, self.image.width))
+
+    def to_numpy(self) -> NDArray[Any]:
+        """The photo as an array in sRGB: see `unfade.convert.to_array`."""
+        from unfade.convert import to_array
+
+        return to_array(self.image)
+
+    def to_pil(self) -> Image.Image:
+        """The photo as a Pillow image in sRGB, 8 bits: see `unfade.convert.to_pillow`."""
+        from unfade.convert import to_pillow
+
+        return to_pillow(self.image)
 
     def save(self, path: str | Path, *, quality: int | None = None) -> Manifest:
         """Writes the photo and its manifest (see `manifest.sidecar`), replacing what is there.

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from unfade.cli import train
 from unfade.cli.main import cli
-from unfade.cli.train import TASKS
+from unfade.cli.train import TASKS, duration, progress_line
 from unfade.train.run import TASKS as KNOWN
 
 
@@ -36,3 +37,34 @@ def test_train_says_what_is_missing(tmp_path: Path) -> None:
         cli, ["train", "vae", "--data", str(tmp_path / "none"), "--run", str(tmp_path / "run")]
     )
     assert done.exit_code != 0 and "no such folder" in str(done.output) + str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "text"),
+    [(0, 0.0, "100/500  loss 0.2500"),
+     (50, 25.0, "100/500  loss 0.2500  2.00/s  3 min left"),
+     (50, 250.0, "100/500  loss 0.2500  5.0 s each  33 min left")],
+)  # fmt: skip
+def test_progress_tells_the_rate_and_the_time_left(done: int, seconds: float, text: str) -> None:
+    assert progress_line(100, 500, {"loss": 0.25}, done, seconds) == text
+
+
+def test_progress_tells_the_whole_time_at_the_end() -> None:
+    assert progress_line(500, 500, {}, 400, 7300.0) == "500/500  18.2 s each  2 h 2 min in all"
+    assert [duration(s) for s in (0.4, 89, 91, 5400, 200_000)] == [
+        "0 s", "89 s", "2 min", "1 h 30 min", "2 d 8 h",
+    ]  # fmt: skip
+
+
+def test_a_training_into_a_pipe_is_told_of_every_half_minute(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: clock[0])
+    report = train._reporter()
+    for step in range(201, 321):  # resumed at step 200, a step a second
+        report(step, 320, {"loss": 1.0})
+        clock[0] += 1
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split("/")[0] for line in lines] == ["201", "231", "261", "291", "320"]
+    assert lines[1].endswith("1.00/s  89 s left")

@@ -75,6 +75,33 @@ def test_train_is_the_same_when_a_worker_prepares_the_data(
     assert_same_state(tmp_path / "none", tmp_path / "one")
 
 
+@pytest.mark.parametrize("small", [True, False])
+def test_ctrl_c_writes_a_checkpoint_of_a_small_network(
+    make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool
+) -> None:
+    if not small:
+        monkeypatch.setattr("unfade.train.interruption._SMALL_BYTES", 0)
+    task = make_task("tone", save_every=100)
+    loss, calls = task.loss, iter(range(100))
+
+    def pressed(model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
+        if next(calls) == 2:  # in the third step
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss(model, batch)
+
+    monkeypatch.setattr(task, "loss", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run(task, tmp_path / "run")
+    state = tmp_path / "run" / "state.safetensors"
+    assert state.exists() == small
+    if small:
+        with safe_open(state, "pt") as file:
+            assert file.metadata()["step"] == "3"
+        run(make_task("tone"), tmp_path / "run")
+        run(make_task("tone"), tmp_path / "whole")
+        assert_same_state(tmp_path / "run", tmp_path / "whole")
+
+
 class Line:
     """Learns a line from single points; its network may draw random numbers of its own."""
 

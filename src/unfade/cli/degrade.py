@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
+from unfade.errors import UsageError
 from unfade.options import MAX_PIXELS
 from unfade.types import Progress
 
@@ -32,7 +35,10 @@ LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compr
 )  # fmt: skip
 @click.option("--scale", type=click.Choice(["2", "4"]), default="4", help="For real-sr.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--masks", is_flag=True, help="Write the exact damage beside it: STEM.mask.png.")
+@click.option(
+    "--masks", is_flag=True,
+    help="Write the exact damage into a folder of its own, OUT-masks, as STEM.png.",
+)  # fmt: skip
 @click.option("--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One summary for machines on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
@@ -60,8 +66,42 @@ def degrade(
     """
     jobs = plan(inputs, out)
     order = {job.source: number for number, job in enumerate(jobs)}
-    work = DegradeWork(order, recipe, level, int(scale), seed, masks, max_pixels)
+    folder = masks_folder(out, jobs) if masks else None
+    work = DegradeWork(order, recipe, level, int(scale), seed, folder, max_pixels)
     return run_batch(jobs, work, command="degrade", as_json=as_json, verbose=verbose).exit_code
+
+
+@dataclass(frozen=True)
+class MasksFolder:
+    """Where masks go: apart from the photos, so that nobody restores them as photos."""
+
+    folder: Path
+    root: Path  # of the photos: sub-folders below it are kept
+
+    def path(self, output: Path) -> Path:
+        """The mask of a photo."""
+        return (self.folder / output.relative_to(self.root)).with_suffix(".png")
+
+
+def masks_folder(out: str, jobs: Sequence[Job]) -> MasksFolder:
+    """OUT-masks beside the folder OUT, or STEM-masks beside the file.
+
+    Raises:
+        UsageError: two photos would have the same mask.
+    """
+    root = Path(out)
+    if any(job.output == root for job in jobs):
+        masks = MasksFolder(root.with_name(f"{root.stem}-masks"), root.parent)
+    else:
+        named = root.resolve() if root.name in ("", "..") else root
+        masks = MasksFolder(named.with_name(f"{named.name}-masks"), root)
+    paths = Counter(masks.path(job.output) for job in jobs)
+    path, count = paths.most_common(1)[0]
+    if count > 1:
+        got = f"{count} photos whose names differ in their suffix alone ({path.stem})"
+        fix = "rename them, or age them one after the other"
+        raise UsageError(got, "a mask of its own for each photo", fix)
+    return masks
 
 
 @dataclass(frozen=True)
@@ -73,7 +113,7 @@ class DegradeWork:
     level: str
     scale: int
     seed: int
-    masks: bool
+    masks: MasksFolder | None
     max_pixels: int
 
     def __call__(self, job: Job, progress: Progress) -> Result:
@@ -98,9 +138,10 @@ class DegradeWork:
         canvas.alpha = None
         canvas.put_srgb(slice(0, h), slice(0, w), aged.lq)
         write_photo(job.output, canvas)
-        if self.masks:
-            mask = np.rint(aged.mask * 255).astype(np.uint8)
-            write_mask(job.output.with_suffix(".mask.png"), mask)
+        if self.masks is not None:
+            path = self.masks.path(job.output)
+            manifests.make_folder(path.parent)
+            write_mask(path, np.rint(aged.mask * 255).astype(np.uint8))
         record = {
             "recipe": self.recipe, "severity": self.level, "scale": self.scale,
             "seed": self.seed, "number": number, "operations": aged.params,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -34,7 +35,8 @@ _FROZEN = {
 def train() -> None:
     """Train the models of a preset.
 
-    Run the same command again after a stop and it goes on from its last checkpoint. Several
+    Run the same command again after a stop and it goes on from its last checkpoint; Ctrl-C writes
+    one first where that takes a moment only (a second Ctrl-C does without). Several
     processes train together when `accelerate launch --num_processes N -m unfade` stands in place
     of `unfade`.
     """
@@ -86,24 +88,63 @@ def _options(texts: dict[str, str]) -> Callable[[Command], Command]:
     return add
 
 
+_TERMINAL_S, _LOG_S = 0.5, 30.0  # between two reports, on a terminal and in a log
+
+
 def _reporter() -> Callable[[int, int, dict[str, float]], None]:
-    """A progress bar on a terminal, a line every hundred steps elsewhere."""
-    began, last = time.monotonic(), 0
+    """Tells on stderr how far a training is, how fast it goes and how long it will take.
+
+    On a terminal one line is renewed; elsewhere, such as into a file, a line is written at the
+    first step, at the last one and every half a minute.
+    """
+    terminal = sys.stderr.isatty()
+    began_s, first, last, told_s = time.monotonic(), 0, 0, -math.inf
 
     def report(step: int, steps: int, figures: dict[str, float]) -> None:
-        nonlocal last
-        last = min(last, step)  # the steps come after the latents
-        every = 10 if sys.stderr.isatty() else 100
-        if step - last < every and step != steps:
-            return
+        nonlocal began_s, first, last, told_s
+        moment_s = time.monotonic()
+        if last == 0 or step < last:  # the steps come after the latents
+            began_s, first, told_s = moment_s, step, -math.inf
         last = step
-        words = "  ".join(f"{k} {v:.4f}" for k, v in figures.items())
-        line = f"{step}/{steps}  {words}  {time.monotonic() - began:.0f} s"
-        click.echo(line, err=True, nl=not sys.stderr.isatty() or step == steps)
-        if sys.stderr.isatty() and step != steps:
-            click.echo("\r", err=True, nl=False)
+        if moment_s - told_s < (_TERMINAL_S if terminal else _LOG_S) and step != steps:
+            return
+        told_s = moment_s
+        line = progress_line(step, steps, figures, step - first, moment_s - began_s)
+        click.echo(line.ljust(100) + "\r" if terminal and step != steps else line, err=True,
+                   nl=not terminal or step == steps)  # fmt: skip
 
     return report
+
+
+def progress_line(
+    step: int, steps: int, figures: dict[str, float], done: int, seconds: float
+) -> str:
+    """One line of progress: the step, the figures, the rate, the time that is left.
+
+    Args:
+        done: steps since the first report, which took `seconds`.
+    """
+    parts = [f"{step}/{steps}", *(f"{name} {value:.4f}" for name, value in figures.items())]
+    if done > 0 and seconds > 0:
+        rate = done / seconds
+        parts.append(f"{rate:.2f}/s" if rate >= 1 else f"{1 / rate:.1f} s each")
+        if step < steps:
+            parts.append(f"{duration((steps - step) / rate)} left")
+        else:
+            parts.append(f"{duration(seconds)} in all")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{hours // 24} d {hours % 24} h"
 
 
 for _name, _summary in TASKS.items():

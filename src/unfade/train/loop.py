@@ -19,6 +19,7 @@ from unfade.manifest import make_folder
 from unfade.models.inference import mixed, placed
 from unfade.rng import generator
 from unfade.train.feed import batches
+from unfade.train.interruption import is_small, step_boundary
 from unfade.train.journal import Journal
 from unfade.train.launch import accelerator
 from unfade.train.optim import build_optimizer, rate_at
@@ -114,6 +115,8 @@ def train(
 ) -> nn.Module:
     """Trains until `options.steps` are done and returns the averaged weights' network.
 
+    Ctrl-C writes a checkpoint first where the network is small (`interruption.is_small`).
+
     All randomness is a function of the seed and of the step or the sample: a training that was
     stopped ends as an unbroken one does, and several processes see what one would see alone.
 
@@ -139,14 +142,18 @@ def train(
     feed = batches(task, step, options, group.process_index, group.num_processes)
     journal = Journal(run, step) if group.is_main_process else None
     mean: dict[str, float] = {}
-    began, first = time.monotonic(), step
+    began, first, alone = time.monotonic(), step, group.num_processes == 1
     while step < options.steps:
         for part in optimizer.param_groups:
             part["lr"] = rate_at(step, options)
         _seed(options, step)
-        figures = _step(group, objective, optimizer, feed, options)
-        step += 1
-        update_ema(ema, model, options.ema, step)
+        with step_boundary(alone and is_small(model)) as interruption:
+            figures = _step(group, objective, optimizer, feed, options)
+            step += 1
+            update_ema(ema, model, options.ema, step)
+        if interruption.requested:
+            save_state(state, step, model, ema, optimizer)
+            raise KeyboardInterrupt
         mean = {k: v if k not in mean else 0.98 * mean[k] + 0.02 * v for k, v in figures.items()}
         if progress is not None:
             progress(step, mean)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+from torch import nn
+
+from unfade.train.interruption import is_small, step_boundary
+
+
+def press() -> None:
+    """Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_step_is_finished_when_ctrl_c_is_pressed_in_it() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    done = []
+    with step_boundary(True) as interruption:
+        press()
+        done.append("step")
+    assert interruption.requested and done == ["step"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_second_ctrl_c_ends_the_step() -> None:
+    with pytest.raises(KeyboardInterrupt), step_boundary(True):
+        press()
+        press()
+
+
+def test_ctrl_c_acts_at_once_where_no_checkpoint_would_be_written() -> None:
+    with pytest.raises(KeyboardInterrupt), step_boundary(False):
+        press()
+
+
+def test_other_threads_leave_ctrl_c_alone() -> None:
+    found = []
+
+    def work() -> None:
+        with step_boundary(True) as interruption:
+            found.append(interruption.requested)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [False]
+
+
+def test_a_training_is_small_up_to_sixteen_million_parameters() -> None:
+    assert is_small(nn.Linear(1000, 1000))
+    assert not is_small(nn.Linear(4096, 4097, device="meta"))
