@@ -46,16 +46,54 @@ def test_no_file_is_left_when_the_server_is_stopped(tmp_path: Path, how: signal.
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [sys.executable, "-m", "unfade", "serve", "--port", str(port), "--temp", str(tmp_path)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as server:
+    words = [sys.executable, "-m", "unfade", "serve", "--port", str(port), "--temp", str(tmp_path),
+             "--host", "0.0.0.0"]  # fmt: skip
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as server:
         while True:
             assert server.poll() is None
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60):
                     break
-            except urllib.error.URLError:
+            except (urllib.error.URLError, TimeoutError):
                 time.sleep(0.2)
         assert any(tmp_path.iterdir())
-        server.send_signal(how)
-        server.wait(120)
+        began = time.monotonic()
+        server.send_signal(how)  # the example photo is being restored meanwhile
+        code = server.wait(120)
+        taken_s = time.monotonic() - began
+        told = server.stderr.read() if server.stderr else ""
     assert not any(tmp_path.iterdir())
+    assert code == (0 if how == signal.SIGTERM else 130)
+    assert taken_s < 2
+    assert "Warning: everybody in the network can use this page" in told
+    assert "terminate called" not in told and "Traceback" not in told
+
+
+def test_a_port_in_use_is_told_before_anything_is_loaded(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(["serve", "--port", str(port)]) == 2
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1 and f"got port {port}, which is in use already" in err
+    assert "--port" in err
+
+
+def test_an_address_of_another_machine_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    for host in ("192.0.2.1", "no.such.name.invalid"):
+        assert run(["serve", "--host", host]) == 2
+        assert f"got the host {host}, expected an address of this machine" in capfd.readouterr().err
+
+
+def test_two_servers_that_start_at_once_do_not_share_a_port() -> None:
+    from unfade.web.server import bind, listen
+
+    first = bind("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with first, bind("127.0.0.1", port) as second:
+        listen(first)
+        with pytest.raises(UsageError, match="in use already"):
+            listen(second)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ _ADDRESSES = ["file:///etc/passwd", "http://example.org/a.jpg", "HTTPS://169.254
               "ftp://x/y", "data:text/plain,hi", " http://example.org"]  # fmt: skip
 _NAMES = ["/etc/passwd", "/proc/self/environ", "/dev/zero", "", "/", ".", "~", "pyproject.toml",
           "a\0b", "x" * 3000, "\\\\host\\share", "C:\\x", "%2e%2e%2f", "é\u202e"]  # fmt: skip
+
+
+PHOTO = b"\xff\xd8\xff\xe0 the beginning of a JPEG"
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +87,11 @@ def test_functions_and_values_that_are_not_there_are_the_clients_fault(
 def test_upload_stays_in_the_store_whatever_its_name(
     client: httpx.Client, desk: Desk, name: str
 ) -> None:
-    answer = client.post("/gradio_api/upload", files={"files": (name, b"abc")})
+    answer = client.post("/gradio_api/upload", files={"files": (name, PHOTO)})
     assert answer.status_code == 200 or 400 <= answer.status_code < 500
     if answer.status_code == 200:
         (path,) = map(Path, answer.json())
-        assert path.resolve().is_relative_to(desk.store.root) and path.read_bytes() == b"abc"
+        assert path.resolve().is_relative_to(desk.store.root) and path.read_bytes() == PHOTO
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_nothing_is_kept_of_an_upload_that_is_none(client: httpx.Client, kind: s
 
 def test_other_sites_may_link_here_but_start_nothing(client: httpx.Client) -> None:
     for site, status in (("cross-site", 403), ("same-origin", 200)):
-        sent = {"files": ("a.jpg", b"abc")}
+        sent = {"files": ("a.jpg", PHOTO)}
         answer = client.post("/gradio_api/upload", files=sent, headers={"Sec-Fetch-Site": site})
         assert answer.status_code == status
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
@@ -118,3 +122,82 @@ def test_no_more_is_begun_than_a_visitor_may_ask_for(
     answer = client.post("/gradio_api/call/v2/restore", json=sent).raise_for_status()
     outcome = client.get(f"/gradio_api/call/restore/{answer.json()['event_id']}")
     assert "event: error" in outcome.text and "expected at most" in outcome.text
+
+
+@pytest.mark.parametrize("path", ["/", "/gradio_api/info", "/gradio_api/upload", "/theme.css"])
+def test_requests_under_a_foreign_name_are_refused(client: httpx.Client, path: str) -> None:
+    for host, status in (("evil.example:7860", 403), ("evil.example", 403), ("localhost", 200)):
+        method = "POST" if path.endswith("upload") else "GET"
+        files = {"files": ("a.jpg", PHOTO)} if method == "POST" else None
+        answer = client.request(method, path, files=files, headers={"Host": host})
+        assert answer.status_code == status, (host, path)
+        if status == 403:
+            assert "--allow-host" in answer.text
+
+
+def test_names_given_are_taken_and_a_login_takes_any(
+    serve_app: Callable[..., str], desk: Desk
+) -> None:
+    from unfade.web.server import make_app
+
+    given = (desk.restorer, desk.store, desk.limits)
+    named = make_app(*given, names=frozenset({"photos.example"}))
+    for app in (named, make_app(*given, auth=("ann", "s"))):
+        address = serve_app(app)
+        asked = {"Host": "photos.example"}
+        assert httpx.get(address, headers=asked, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/gradio_api/openapi.json", "/docs", "/redoc"])
+def test_descriptions_of_the_routes_are_closed(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 403
+
+
+def test_only_photos_may_be_uploaded(client: httpx.Client, desk: Desk) -> None:
+    before = desk.store.size()
+    for name, data, told in (
+        ("page.html", b"<html>", "a text file"), ("a.jpg", b"MZ\x90\0program", "an unknown kind"),
+        ("doc.pdf", b"%PDF-1.7", "a PDF file"),
+    ):  # fmt: skip
+        answer = client.post("/gradio_api/upload", files={"files": (name, data)})
+        assert answer.status_code == 415 and told in answer.text
+        assert str(desk.store.root) not in answer.text
+    assert desk.store.size() == before
+
+
+def test_uploads_end_where_the_room_ends(serve_app: Callable[..., str], desk: Desk) -> None:
+    from unfade.web.server import make_app
+
+    limits = replace(desk.limits, max_store_bytes=desk.store.size() + 100_000)
+    address = serve_app(make_app(desk.restorer, desk.store, limits))
+    for size, status in ((50_000, 200), (90_000, 413), (20_000, 200)):
+        sent = {"files": ("a.jpg", PHOTO.ljust(size, b"x"))}
+        answer = httpx.post(f"{address}/gradio_api/upload", files=sent, timeout=60)
+        assert answer.status_code == status
+    assert "no room" in httpx.post(f"{address}/gradio_api/upload", files={
+        "files": ("a.jpg", PHOTO.ljust(90_000, b"x"))}, timeout=60).text  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("route", "value", "told"),
+    [("detect", {"threshold": "abc"}, "threshold 'abc', expected a number"),
+     ("detect", {"threshold": 7}, "threshold 7, expected a number between 0 and 1"),
+     ("restore", {"threshold": [1]}, "threshold [1], expected a number"),
+     ("restore", {"strength": {"a": 1}}, "strength {'a': 1}, expected a number"),
+     ("restore", {"prompt": 5 * ["x"]}, "expected a text"),
+     ("restore", {"prompt": "x" * 3000}, "expected at most 2000"),
+     ("restore", {"only_damage": "yes"}, "expected yes or no"),
+     ("restore", {"seed": -1}, "seed")],
+)  # fmt: skip
+def test_values_that_make_no_sense_are_told_in_sentences(
+    client: httpx.Client, make_photo: MakePhoto, route: str, value: dict[str, Any], told: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    data = make_photo("a.png", height=40, width=40).read_bytes()
+    (path,) = client.post("/gradio_api/upload", files={"files": ("a.png", data)}).json()
+    sent = {"photo": {"path": path, "meta": {"_type": "gradio.FileData"}}, **value}
+    answer = client.post(f"/gradio_api/call/v2/{route}", json=sent).raise_for_status()
+    outcome = client.get(f"/gradio_api/call/{route}/{answer.json()['event_id']}").text
+    assert "event: error" in outcome
+    assert told in outcome.encode().decode("unicode_escape"), outcome
+    assert "Traceback" not in caplog.text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from unfade.cli.main import EXIT_STOPPED
 from unfade.errors import UsageError
 
 
@@ -24,6 +25,10 @@ from unfade.errors import UsageError
     "--auth", metavar="USER:PASSWORD", envvar="UNFADE_AUTH",
     help="Ask for a name and a password; $UNFADE_AUTH keeps it out of the list of processes.",
 )  # fmt: skip
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME",
+    help="A name under which browsers reach the page, such as a proxy's. May be repeated.",
+)  # fmt: skip
 @click.option("--root-path", default="", metavar="PATH", help="Where a proxy shows the page.")
 @click.option(
     "--max-mb", type=click.IntRange(min=1), default=500, show_default=True, metavar="MB",
@@ -37,12 +42,17 @@ from unfade.errors import UsageError
     "--queue", type=click.IntRange(min=1), default=40, show_default=True, metavar="N",
     help="Refuse work where so much is waiting.",
 )  # fmt: skip
+@click.option(
+    "--max-disk-mb", type=click.IntRange(min=1), default=20_000, show_default=True, metavar="MB",
+    help="Refuse uploads where all files together are larger.",
+)  # fmt: skip
 @click.option("--temp", type=click.Path(path_type=Path), metavar="FOLDER",
               help="For uploads and results, which are removed after an hour.")  # fmt: skip
 def serve(
     host: str, port: int, preset: str, base: str | None, controlnet: str | None, device: str,
-    auth: str | None, root_path: str, max_mb: int, max_pixels: int, queue: int, temp: Path | None,
-) -> int:  # fmt: skip
+    auth: str | None, allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int,
+    queue: int, max_disk_mb: int, temp: Path | None,
+) -> None:  # fmt: skip
     """Open a page that restores photos in the browser.
 
     Nothing is asked of any other machine; the page works without a network.
@@ -59,23 +69,39 @@ def serve(
         raise UsageError("no package gradio", "the packages of the page", fix)
 
     from unfade.api import Restorer
+    from unfade.web import hosts
     from unfade.web.limits import Limits
-    from unfade.web.server import make_app, warm_up
+    from unfade.web.server import bind, end_process, listen, make_app, warm_up
     from unfade.web.server import serve as run_server
     from unfade.web.store import Store
 
+    server = bind(host, port)  # before the weights, which take their time
+    if login is None and not hosts.is_loopback(host):
+        click.echo(
+            "Warning: everybody in the network can use this page and see its results. Add --auth "
+            "USER:PASSWORD, or leave out --host.",
+            err=True,
+        )
+    names = hosts.own_names(host, allow_host)
+    limits = Limits(
+        max_bytes=max_mb * 1_000_000, max_pixels=max_pixels, queue=queue,
+        max_store_bytes=max_disk_mb * 1_000_000,
+    )  # fmt: skip
     restorer = Restorer.from_pretrained(preset, device=device, base=base, controlnet=controlnet)
-    limits = Limits(max_bytes=max_mb * 1_000_000, max_pixels=max_pixels, queue=queue)
     store = Store(temp)
     store.watch()
+    code = 0
     try:
-        app = make_app(restorer, store, limits, auth=login, root_path=root_path)
+        app = make_app(restorer, store, limits, auth=login, root_path=root_path, names=names)
+        listen(server)
         warm_up(restorer)
         click.echo(f"unfade is at http://{host}:{port}{root_path} (Ctrl-C stops it)")
-        run_server(app, host=host, port=port)
+        run_server(app, server)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        code = EXIT_STOPPED if isinstance(stop, KeyboardInterrupt) else 0
     finally:
         store.close()
-    return 0
+    end_process(code)
 
 
 def credentials(auth: str | None) -> tuple[str, str] | None:

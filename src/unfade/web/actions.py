@@ -17,7 +17,8 @@ from unfade.manifest import make_folder
 from unfade.options import SENSITIVITIES, Sensitivity
 from unfade.types import Progress
 from unfade.web import masks, pictures, results
-from unfade.web.session import Desk, Made, Opened, Settings
+from unfade.web.memory import release_memory
+from unfade.web.session import Desk, Made, Opened, Settings, threshold_from
 
 
 def open_photo(desk: Desk, upload: str | Path, progress: Progress | None = None) -> Opened:
@@ -184,6 +185,7 @@ def restore_upload(
     Raises:
         InputError, UsageError, WeightsError: see `open_photo` and `restore`.
     """
+    threshold = None if threshold is None else threshold_from(threshold)
     path = desk.store.adopt(photo, max_bytes=desk.limits.max_bytes)
     given = None if mask is None else desk.store.adopt(mask, max_bytes=desk.limits.max_bytes)
     regions = tuple(
@@ -202,6 +204,8 @@ def restore_upload(
     )
     restored = desk.restorer.run(path, options)
     photos, papers = results.write(restored, path.parent / "restored-1" / path.name)
+    del restored
+    release_memory()
     return [*photos, *papers]
 
 
@@ -216,6 +220,7 @@ def detect_upload(
     protect: str | None = None,
 ) -> Path:  # fmt: skip
     """The mask of an upload, a PNG with 255 = damaged. Arguments and errors: `restore_upload`."""
+    threshold = None if threshold is None else threshold_from(threshold)
     path = desk.store.adopt(photo, max_bytes=desk.limits.max_bytes)
     found = desk.restorer.detect(
         path, sensitivity=sensitivity, threshold=threshold, protect=_adopted(desk, protect),
@@ -223,4 +228,5 @@ def detect_upload(
     )  # fmt: skip
     mask = path.parent / f"{path.stem}-mask.png"
     write_mask(mask, found)
+    release_memory()
     return mask

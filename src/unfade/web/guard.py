@@ -1,10 +1,12 @@
-"""What stands before Gradio's routes: no address is fetched, and nonsense is the client's fault."""
+"""Checks requests before Gradio's routes: closed routes, other sites, foreign names."""
 
 from __future__ import annotations
 
 import logging
 import re
 from typing import TYPE_CHECKING
+
+from unfade.web.hosts import is_own
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,8 +15,13 @@ logger = logging.getLogger(__name__)
 
 #: Routes that would ask another server, or that the page has no use for.
 _CLOSED = re.compile(
-    r"/(file[=/]\s*[a-z][a-z0-9+.-]+:|proxy=|custom_component/|deep_link|component_server|stream/)",
+    r"/(file[=/]\s*[a-z][a-z0-9+.-]+:|proxy=|custom_component/|deep_link|component_server|stream/"
+    r"|(openapi\.json|docs|redoc)/?$)",
     re.IGNORECASE,
+)
+_FOREIGN = (
+    "This server does not know itself by the name in the address. Use its IP address, or start it "
+    "with --allow-host NAME."
 )
 _NOTHING = "There is nothing here."
 _NONSENSE = "This request makes no sense here."
@@ -22,6 +29,9 @@ _NONSENSE = "This request makes no sense here."
 
 class Guard:
     """Answers 403 to closed routes and to other sites, and 400 where Gradio fails at a request.
+
+    Args:
+        names: see `hosts.is_own`; None takes any name, as a login protects the page then.
 
     A page of another site that the visitor has open can send requests here too: the browser says
     where they come from. It may link here, but not upload or start anything.
@@ -31,17 +41,25 @@ class Guard:
     wrong in a restoration is no such failure: the queue tells it, with an answer of its own.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, names: frozenset[str] | None = frozenset()) -> None:
         self._app = app
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        if scope["type"] == "websocket":  # the page uses none
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._names is not None and not is_own(dict(scope["headers"]).get(b"host"), self._names):
+            await answer(send, 403, _FOREIGN)
+            return
         foreign = dict(scope["headers"]).get(b"sec-fetch-site") == b"cross-site"
         if _CLOSED.search(scope["path"]) or (foreign and scope["method"] not in ("GET", "HEAD")):
-            await _answer(send, 403, _NOTHING)
+            await answer(send, 403, _NOTHING)
             return
         failed = started = False
 
@@ -49,7 +67,7 @@ class Guard:
             nonlocal failed, started
             if message["type"] == "http.response.start" and message["status"] == 500:
                 failed = True
-                await _answer(send, 400, _NONSENSE)
+                await answer(send, 400, _NONSENSE)
             started = started or message["type"] == "http.response.start"
             if not failed:
                 await send(message)
@@ -59,10 +77,11 @@ class Guard:
         except Exception as error:
             logger.warning("a request failed: %s %r: %r", scope["method"], scope["path"], error)
             if not started:
-                await _answer(send, 400, _NONSENSE)
+                await answer(send, 400, _NONSENSE)
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
+async def answer(send: Send, status: int, text: str) -> None:
+    """Answers a request with a sentence."""
     body = text.encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

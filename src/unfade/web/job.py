@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from unfade.types import Progress
+from unfade.web.memory import release_memory
 
 T = TypeVar("T")
 _POLL_S = 0.25
@@ -61,6 +62,7 @@ class Job(Generic[T]):
         except BaseException as error:  # handed over to whoever asks for the result
             self._error = error
         finally:
+            release_memory()
             self._done.set()
 
     def _report(self, stage: str, share: float) -> None:

@@ -1,4 +1,4 @@
-"""What the page accepts, and errors as sentences for people."""
+"""Limits of what the page accepts, and errors as sentences for people."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ class Limits:
         max_pixels: of one photo, checked before it is decoded.
         max_photos: of one visitor.
         queue: restorations that may wait.
+        max_store_bytes: of all uploads and results together.
     """
 
     max_bytes: int = 500_000_000
     max_pixels: int = 100_000_000
     max_photos: int = 50
     queue: int = QUEUE
+    max_store_bytes: int = 20_000_000_000
 
     def check_bytes(self, path: Path) -> None:
         """InputError where a file is larger than the limit."""

@@ -15,7 +15,15 @@ from unfade.options import Sensitivity, Task
 from unfade.web import actions, results
 from unfade.web.job import Job, Stopped
 from unfade.web.limits import sentence
-from unfade.web.session import Desk, Made, Opened, Session, Settings, settings_from
+from unfade.web.session import (
+    Desk,
+    Made,
+    Opened,
+    Session,
+    Settings,
+    edit_from,
+    settings_from,
+)
 from unfade.web.theme import asset_path
 
 logger = logging.getLogger(__name__)
@@ -129,8 +137,9 @@ class Page:
         return actions.scene(opened, self.desk.restorer.thresholds, edit)
 
     def _keep(self, edit: Edit, session: Session) -> None:
-        if edit and edit.get("id") in {one.key for one in session.photos}:
-            session.edits[str(edit["id"])] = edit
+        edit = edit_from(edit)
+        if edit is not None and edit["id"] in {one.key for one in session.photos}:
+            session.edits[edit["id"]] = edit
 
     def _chooser(self, session: Session) -> Update:
         choices = [(f"{i}: {one.name}", i - 1) for i, one in enumerate(session.photos, 1)]
@@ -163,25 +172,24 @@ class Page:
         self, session: Session, edit: Edit, *settings: object
     ) -> Iterator[tuple[Update, ...]]:
         """Restores the photo on the page; yields RESULTS."""
-        self._keep(edit, session)
-        yield from self._run(session.photos[session.shown :][:1], session, settings)
+        yield from self._run(session.photos[session.shown :][:1], session, edit, settings)
 
     def restore_all(
         self, session: Session, edit: Edit, *settings: object
     ) -> Iterator[tuple[Update, ...]]:
         """Restores every photo of the session, the one on the page last, so that it stays."""
-        self._keep(edit, session)
         shown = session.photos[session.shown : session.shown + 1]
         rest = [one for one in session.photos if one not in shown]
-        yield from self._run([*rest, *shown], session, settings)
+        yield from self._run([*rest, *shown], session, edit, settings)
 
     def _run(
-        self, photos: Sequence[Opened], session: Session, values: Sequence[object]
+        self, photos: Sequence[Opened], session: Session, edit: Edit, values: Sequence[object]
     ) -> Iterator[tuple[Update, ...]]:
         failed: list[str] = []
         done: list[Made] = []
         session.stopped = False
         try:
+            self._keep(edit, session)
             settings = settings_from(values)
             if not photos:
                 raise UsageError("no photo", "a photo to restore", "choose one first")
@@ -294,7 +302,7 @@ class Page:
             (task, only_damage, keep_tone, prompt, automatic, fidelity, strength, steps, seed,
              variants, scale)
         )  # fmt: skip
-        named = [word.strip() for word in colours.split(",") if word.strip()]
+        named = [word.strip() for word in str(colours).split(",") if word.strip()]
         if len(named) != len(regions or []):
             got = f"{len(regions or [])} regions and {len(named)} colours"
             raise UsageError(got, "as many of both", "name one colour for each region")

@@ -1,15 +1,18 @@
-"""The page behind a web server: what it may serve, to whom, and for how long files stay."""
+"""Runs the page as a web server: routes, limits, start and stop."""
 
 from __future__ import annotations
 
-import functools
+import errno
 import os
 import signal
+import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from unfade.errors import InputError
+from unfade.errors import InputError, UsageError
 from unfade.web.limits import Limits
+from unfade.web.memory import release_memory
 from unfade.web.store import Store
 
 if TYPE_CHECKING:
@@ -17,10 +20,14 @@ if TYPE_CHECKING:
 
     from unfade.api import Restorer
 
+_BACKLOG = 128
+_GRACE_S = 1  # for answers that are on their way when the server is stopped
+
 
 def make_app(
     restorer: Restorer, store: Store, limits: Limits, *,
     auth: tuple[str, str] | None = None, root_path: str = "",
+    names: frozenset[str] = frozenset(),
 ) -> FastAPI:  # fmt: skip
     """The page as an ASGI application.
 
@@ -30,6 +37,8 @@ def make_app(
     Args:
         auth: a user's name and password that the page asks for; None asks for none.
         root_path: where a proxy shows the page, such as "/unfade".
+        names: under which the page may be asked for, besides addresses and localhost; a login
+            makes the check needless.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(store.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -42,6 +51,7 @@ def make_app(
     from unfade.web.guard import Guard
     from unfade.web.session import Desk
     from unfade.web.theme import head, theme
+    from unfade.web.uploads import Uploads
 
     blocks: Any = layout.build(Desk(restorer, store, limits))
     blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
@@ -49,7 +59,8 @@ def make_app(
         setattr(processing_utils, name, _fetch_nothing)  # a client may name an address as a file
     blocks.has_launched = True  # from now on Gradio checks where the paths of a client lead
     outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    outer.add_middleware(Guard)
+    outer.add_middleware(Uploads, store=store, limits=limits)
+    outer.add_middleware(Guard, names=None if auth else names)  # added last: it comes first
     mount: Any = cast(Any, gr).mount_gradio_app
     return mount(
         outer, blocks, path="/", auth=auth, root_path=root_path or None,
@@ -66,13 +77,61 @@ def warm_up(restorer: Restorer) -> threading.Thread:
     """
     from unfade.web.theme import asset_path
 
-    work = functools.partial(restorer.restore, asset_path("example.jpg"))
+    def work() -> None:
+        restorer.restore(asset_path("example.jpg"))
+        release_memory()
+
     thread = threading.Thread(target=work, name="unfade-warm-up", daemon=True)
     thread.start()
     return thread
 
 
-def serve(app: FastAPI, *, host: str, port: int) -> None:
+def bind(host: str, port: int) -> socket.socket:
+    """A socket with this address, to be given to `listen` and then to `serve`.
+
+    Raises:
+        UsageError: the port is taken or not allowed, or the address is not this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        server = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        fix = "use 127.0.0.1 for this machine alone, or 0.0.0.0 for the network"
+        raise UsageError(f"the host {host}", "an address of this machine", fix) from error
+    try:
+        if os.name != "nt":  # there it would let two servers share a port
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((host, port))
+    except OSError as error:
+        server.close()
+        raise _unusable(error, host, port) from error
+    return server
+
+
+def listen(server: socket.socket) -> None:
+    """Lets browsers connect from now on.
+
+    Raises:
+        UsageError: another program has begun to listen there in the meantime.
+    """
+    try:
+        server.listen(_BACKLOG)
+    except OSError as error:
+        raise _unusable(error, *server.getsockname()[:2]) from error
+
+
+def _unusable(error: OSError, host: str, port: int) -> UsageError:
+    if error.errno == errno.EADDRINUSE:
+        fix = f"stop the other program, or use another port: --port {port % 65535 + 1}"
+        return UsageError(f"port {port}, which is in use already", "a free port", fix)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        got = f"port {port}, which is not allowed here"
+        return UsageError(got, "a port from 1024 on", "use --port 7860")
+    got, fix = f"the host {host}", "use 127.0.0.1 for this machine alone, or 0.0.0.0"
+    return UsageError(got, "an address of this machine", fix)
+
+
+def serve(app: FastAPI, server: socket.socket) -> None:
     """Serves until it is stopped with Ctrl-C or by SIGTERM, which then ends this as an exception.
 
     uvicorn passes the signal on once it has stopped; without a handler it would end the process
@@ -81,7 +140,19 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
     import uvicorn
 
     signal.signal(signal.SIGTERM, _leave)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_S)
+    uvicorn.Server(config).run(sockets=[server])
+
+
+def end_process(code: int) -> None:
+    """Ends the process at once, where a restoration would not let it end.
+
+    Python ends threads that compute in the middle, which torch takes for a crash; waiting for
+    them may take minutes.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _leave(*_: object) -> None:

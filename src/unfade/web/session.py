@@ -1,4 +1,4 @@
-"""What the page knows of a visitor: photos, settings and results."""
+"""State of one visitor: photos, settings and results; values that a browser sends, checked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from unfade.web.store import Store
 
 #: What one restoration may ask for, through the page or without it.
 MOST = {"steps": 100, "variants": 4, "scale": 8}
+MOST_CHARACTERS = 2000  # of a prompt
+_LARGEST = 1e15
+_EDIT_TEXTS = ("id", "sensitivity", "layer", "tints")
 
 
 @dataclass(frozen=True)
@@ -133,19 +136,77 @@ def settings_from(values: Sequence[object]) -> Settings:
     """The settings from the page's controls, in the order of the fields of `Settings`.
 
     Raises:
-        UsageError: a number is missing, or asks for more than one visitor may.
+        UsageError: a value is missing, of another kind, or more than one visitor may ask for.
     """
-    names = list(Settings.__dataclass_fields__)
-    given = cast(dict[str, Any], dict(zip(names, values, strict=True)))
-    empty = [name for name, value in given.items() if value is None]
-    if empty:
-        raise UsageError(f"no {empty[0]}", "a number", "fill it in")
-    for name in ("steps", "seed", "variants"):
-        given[name] = int(given[name])
+    given: dict[str, Any] = {}
+    for (name, field_), value in zip(Settings.__dataclass_fields__.items(), values, strict=True):
+        usual: object = field_.default
+        if isinstance(usual, bool):
+            given[name] = _checked(name, value, bool, "yes or no")
+        elif isinstance(usual, str):
+            given[name] = _checked(name, value, str, "a text")
+            if len(given[name]) > MOST_CHARACTERS:
+                got = f"a {name} of {len(given[name])} characters"
+                raise UsageError(got, f"at most {MOST_CHARACTERS}", "write less")
+        else:
+            number = number_from(name, value)
+            given[name] = int(number) if isinstance(usual, int) else number
     for name, most in MOST.items():
         if given[name] > most:
             raise UsageError(f"{name} {given[name]:g}", f"at most {most}", "ask for less")
     return Settings(**given)
+
+
+def number_from(name: str, value: object) -> float:
+    """A number that the page or a program sent. UsageError where it is none."""
+    if value is None:
+        raise UsageError(f"no {name}", "a number", "fill it in")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
+        raise UsageError(f"{name} {_shown(value)}", "a number", "correct it")
+    return float(value)
+
+
+def threshold_from(value: object) -> float:
+    """A threshold that the page or a program sent. UsageError where it is none."""
+    number = number_from("threshold", value)
+    if not 0 < number < 1:
+        raise UsageError(f"threshold {number:g}", "a number between 0 and 1", "move the slider")
+    return number
+
+
+def edit_from(value: object) -> dict[str, Any] | None:
+    """What the editor on the page sent: the photo's id, the sensitivity, the painted layers.
+
+    Raises:
+        UsageError: it was not sent by the page.
+    """
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise UsageError(f"an edit {_shown(value)}", "one from this page", "paint it again")
+    sent = cast(dict[str, object], value)
+    edit: dict[str, Any] = {name: sent.get(name) or "" for name in _EDIT_TEXTS}
+    for name, text in edit.items():
+        _checked(f"the {name} of an edit", text, str, "one from this page")
+    colours: object = sent.get("colours") or []
+    if not isinstance(colours, list):
+        raise UsageError(f"colours {_shown(colours)}", "a list of colours", "paint it again")
+    words = [str(colour) for colour in cast(list[object], colours)]
+    return {**edit, "colours": words}
+
+
+def _checked(name: str, value: object, kind: type, expected: str) -> Any:
+    if value is None:
+        raise UsageError(f"no {name}", expected, "fill it in")
+    if not isinstance(value, kind):
+        raise UsageError(f"{name} {_shown(value)}", expected, "correct it")
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value that somebody sent, short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 @dataclass(frozen=True)

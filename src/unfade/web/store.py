@@ -1,4 +1,4 @@
-"""The folder of temporary files: everything of the page lies in it, and nothing for long."""
+"""The folder for uploads and results of the page, which are removed after an hour."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ class Store:
                 shutil.copyfileobj(source, copy, 1 << 20)
         return target
 
+    def size(self) -> int:
+        """Bytes of all files in it."""
+        paths = (Path(folder) / name for folder, _, names in os.walk(self.root) for name in names)
+        return sum(_size(path) for path in paths)
+
     def sweep(self, now_s: float | None = None) -> int:
         """Removes files that are older than `keep_s`, and folders left empty; counts the files."""
         now_s = time.time() if now_s is None else now_s
@@ -108,6 +113,13 @@ def _modified_s(path: Path, missing_s: float) -> float:
         return path.lstat().st_mtime
     except OSError:
         return missing_s
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # removed meanwhile
+        return 0
 
 
 def _remove_left(root: Path, keep_s: float) -> None:
