@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,21 @@ MakePhoto = Callable[..., Path]
 def restorer() -> Restorer:
     """The shipped weights, on the processor."""
     return Restorer.from_pretrained("compact", device="cpu")
+
+
+@pytest.fixture
+def ordinary_folder() -> Iterator[Path]:
+    """An empty folder, seen by a user who is not root: root may read and write everything."""
+    folder = Path(tempfile.mkdtemp())
+    user = os.geteuid()
+    if user == 0:
+        folder.chmod(0o777)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(user)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def load_toml(path: Path, cls: type[T]) -> T:
 
 def save_toml(path: Path, value: DataclassInstance) -> None:
     """Writes a dataclass as TOML, for `load_toml` to read. OutputError where that fails."""
-    from unfade.imaging.atomic import atomic_file
+    from unfade.files import atomic_file
 
     with atomic_file(path) as file:
         file.write(to_toml(value).encode())

@@ -1,9 +1,8 @@
-"""What was done to a photo, as a JSON file beside it and as a note inside it (XMP)."""
+"""Manifests: what was done to a photo, as a JSON file beside it and as XMP inside it."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -18,6 +17,8 @@ from xml.sax.saxutils import escape
 
 from unfade._version import __version__
 from unfade.errors import InputError, OutputError
+from unfade.files import atomic_file, sha256_file
+from unfade.files import make_folder as make_folder  # importable from here too, as before
 
 Value = str | int | float | bool | list[str] | None
 
@@ -39,7 +40,6 @@ _LIBRARIES = (
 _NAMESPACE = "urn:unfade:1.0/"
 _IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_CHUNK_BYTES = 1 << 20
 
 
 class InputRecord(TypedDict):
@@ -95,23 +95,6 @@ _LATER = ("variant", "diffusion")
 
 
 # --- gathering -------------------------------------------------------------------------------
-
-
-def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal. InputError where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            got, fix = "something that is no plain file", "name a file"
-            raise InputError(got, "a file that can be read", fix, path=path)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        fix = "check the name and its permissions"
-        raise InputError(reason, "a file that can be read", fix, path=path) from error
-    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -237,24 +220,9 @@ def _problem(data: object) -> str | None:
 
 def write(path: Path, manifest: Manifest) -> None:
     """Writes a manifest, whole or not at all. OutputError where that fails."""
-    from unfade.imaging.atomic import atomic_file
-
     text = json.dumps(manifest, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
     with atomic_file(path) as file:
         file.write(text.encode("ascii"))
-
-
-def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it. OutputError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        in_the_way = isinstance(error, (FileExistsError, NotADirectoryError))
-        got = "a file where a folder should be" if in_the_way else (error.strerror or str(error))
-        raise OutputError(got, "a folder to write to", "choose another OUT", path=folder) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        got, expected = "no right to write", "a folder that can be written"
-        raise OutputError(got, expected, "choose another OUT", path=folder)
 
 
 def record_output(path: Path) -> OutputRecord:

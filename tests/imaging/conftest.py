@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 import struct
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import imagecodecs
@@ -152,18 +148,3 @@ def _rgb(lab: Array) -> Array:
 def _lab16(lab: Array) -> Array:
     scaled = np.stack([lab[:, 0] * 652.8, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], axis=1)
     return np.round(np.clip(scaled, 0, 65535))
-
-
-@pytest.fixture
-def ordinary_folder() -> Iterator[Path]:
-    """An empty folder, seen by a user who is not root: root may read and write everything."""
-    folder = Path(tempfile.mkdtemp())
-    user = os.geteuid()
-    if user == 0:
-        folder.chmod(0o777)
-        os.seteuid(65534)
-    try:
-        yield folder
-    finally:
-        os.seteuid(user)
-        shutil.rmtree(folder)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
 from unfade.errors import UsageError
+from unfade.files import atomic_file, make_folder
 from unfade.options import MAX_PIXELS
 from unfade.types import Progress
 
@@ -124,10 +124,9 @@ class DegradeWork:
 
         from unfade.degrade import degrade as age
         from unfade.imaging import read_photo, write_mask, write_photo
-        from unfade.imaging.atomic import atomic_file
         from unfade.rng import generator
 
-        manifests.make_folder(job.output.parent)
+        make_folder(job.output.parent)
         photo = read_photo(job.source, max_pixels=self.max_pixels)
         hq = photo.srgb(slice(0, photo.height), slice(0, photo.width))
         number = self.order[job.source]
@@ -140,7 +139,7 @@ class DegradeWork:
         write_photo(job.output, canvas)
         if self.masks is not None:
             path = self.masks.path(job.output)
-            manifests.make_folder(path.parent)
+            make_folder(path.parent)
             write_mask(path, np.rint(aged.mask * 255).astype(np.uint8))
         record = {
             "recipe": self.recipe, "severity": self.level, "scale": self.scale,

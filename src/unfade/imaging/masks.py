@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import unfade.imaging.formats as formats
 import unfade.imaging.write_png as write_png
 from unfade.errors import InputError, OutputError
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 from unfade.imaging.canvas import rows_per_block
 from unfade.imaging.photo import Photo, quantise, resize
 from unfade.imaging.reading import read_photo

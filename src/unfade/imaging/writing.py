@@ -11,7 +11,7 @@ import unfade.imaging.exif as exif
 import unfade.imaging.formats as formats
 import unfade.imaging.xmp as xmp_packet
 from unfade.errors import OutputError, UsageError
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 from unfade.imaging.photo import Photo
 from unfade.imaging.sheet import Sheet, fit
 from unfade.imaging.write_pillow import Extras, write_bmp, write_jpeg, write_webp

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from unfade.errors import InputError
-from unfade.manifest import make_folder
+from unfade.files import make_folder
 
 KEEP_S = 3600.0
 _SWEEP_S = 60.0

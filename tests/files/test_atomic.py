@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unfade.errors import OutputError
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 
 def write(path: Path, data: bytes = b"new") -> None:

@@ -1,0 +1,7 @@
+"""Files of any kind: written whole or not at all, hashed, and folders for them."""
+
+from unfade.files.atomic import atomic_file, remove_leftovers
+from unfade.files.folders import make_folder
+from unfade.files.hashing import sha256_file
+
+__all__ = ["atomic_file", "make_folder", "remove_leftovers", "sha256_file"]
