@@ -169,3 +169,25 @@ def test_a_table_that_cannot_be_made_stops_no_other(folders: Path, capfd: Captur
     assert code == 1
     assert "own: 1 method, 1 case, 2 results" in out
     assert "Error: sr4: " in err and "192" in err
+
+
+def test_a_protocol_prints_its_figures(folders: Path, capfd: Capture) -> None:
+    arguments = ("old-photo", "--data", folders / "hq", "--detect-only", "--seed", 4)
+    assert bench(*arguments) == 0
+    out, _ = capfd.readouterr()
+    assert out.startswith("old-photo: photos 2, data hq, recipe old-photo, level moderate, seed 4")
+    assert "| threshold | precision | recall | F1 |" in out
+    assert bench(*arguments, "--json") == 0
+    content = json.loads(capfd.readouterr().out)
+    assert content["protocol"] == "old-photo" and len(content["rows"]) == 2
+
+
+def test_a_protocol_with_out_is_the_table_of_its_name(folders: Path, capfd: Capture) -> None:
+    arguments = ("--data", folders / "hq", "--out", folders / "out", "--quick")
+    assert bench("old-photo", *arguments) == 2
+    assert "a short side of 48 pixels" in capfd.readouterr().err
+
+
+def test_factors_to_enlarge_by_are_whole_numbers(folders: Path, capfd: Capture) -> None:
+    assert bench("old-photo", "--data", folders / "hq", "--enlarge", "1,x") == 2
+    assert "no list of whole numbers" in capfd.readouterr().err

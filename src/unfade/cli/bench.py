@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import unfade.cli.options as shared
 from unfade._version import __version__
 from unfade.cli.main import EXIT_FAILED
-from unfade.cli.progress import Bar
+from unfade.cli.protocols import PROTOCOLS, steps_bar
 from unfade.errors import UnfadeError, UsageError, WeightsError, printable
 
 if TYPE_CHECKING:
@@ -27,8 +26,35 @@ ALL = "all"
 _PATH = click.Path(path_type=Path)
 
 
-@click.command()
-@click.argument("names", metavar="TABLE...", nargs=-1)
+class BenchCommand(click.Command):
+    """`unfade bench PROTOCOL ...`, or tables: what names no protocol, or asks for a report."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Hands the arguments over to the protocol that the first of them names."""
+        protocol = PROTOCOLS.get(args[0]) if args else None
+        if protocol is None or any(_asks_report(text) for text in args):
+            return super().make_context(info_name, args, parent, **extra)
+        return protocol.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the protocols."""
+        with formatter.section("Protocols (unfade bench PROTOCOL --help)"):
+            formatter.write_dl([(n, c.get_short_help_str(100)) for n, c in PROTOCOLS.items()])
+
+
+def _asks_report(argument: str) -> bool:
+    """Whether an argument is --out or --prepare: of the table that a protocol shares its name."""
+    return argument == "--prepare" or argument.startswith(("-o", "--out"))
+
+
+@click.command(cls=BenchCommand)
+@click.argument("names", metavar="TABLE|PROTOCOL...", nargs=-1)
 @click.option("--data", type=_PATH, metavar="DIR", help="Clean photos, or the papers' datasets.")
 @click.option("--out", "-o", type=_PATH, metavar="DIR", help="Takes up everything that is made.")
 @click.option(
@@ -218,7 +244,7 @@ def _run(
     runs: dict[str, Run] = {}
     for table in tables:
         methods = given or parse_methods(table.methods)
-        with _steps() as report:
+        with steps_bar() as report:
             try:
                 runs[table.name] = run_table(table, methods, progress=report)
             except UnfadeError as error:
@@ -308,17 +334,3 @@ def _list() -> int:
         click.echo(f"{name:<{width}}  {table.title} ({table.source})")
     click.echo(f"{OWN:<{width}}  Folders of yours (--lq, --reference)")
     return 0
-
-
-@contextmanager
-def _steps() -> Generator[Callable[[int, int, str], None]]:
-    """A progress bar whose length is known with the first step."""
-    with ExitStack() as stack:
-        bars: list[Bar] = []
-
-        def report(done: int, whole: int, text: str) -> None:
-            if not bars:
-                bars.append(stack.enter_context(Bar(whole)))
-            bars[0].reporter(done, text)
-
-        yield report
