@@ -89,5 +89,5 @@ $(EXTRAS)/.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m venv $(EXTRAS) || { rm -rf $(EXTRAS); exit 1; }
 	@grep -v '^torch==' constraints.txt > $(EXTRAS)/constraints.txt
 	$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -c $(EXTRAS)/constraints.txt $(PIP_ARGS) -e '.[bench,test]'
+	  -c $(EXTRAS)/constraints.txt $(PIP_ARGS) -e '.[test-extras]'
 	@touch $@

@@ -10,7 +10,7 @@ from unfade.bench import fingerprint as module
 from unfade.bench.cases import Case
 from unfade.bench.fingerprint import fingerprint
 from unfade.bench.methods.names import parse_methods
-from unfade.bench.places import Places
+from unfade.bench.paths import RunPaths
 from unfade.bench.runner import run_cases
 from unfade.eval import weights
 
@@ -33,7 +33,7 @@ def test_results_are_scored_again_when_a_measure_has_changed(
 ) -> None:
     case, out = make_case(), tmp_path / "out"
     right = run_cases([case], parse_methods(["input"]), out, metrics=["psnr"]).rows
-    record = Places(out).record(case, "input")
+    record = RunPaths(out).record(case, "input")
     known = json.loads(record.read_text("utf-8"))
     known["results"]["a"]["scores"]["psnr"] = 99.0  # as another version measured it
     record.write_text(json.dumps(known), "utf-8")

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from unfade.bench import crops
-from unfade.bench.cases import BenchRow, Case, Cost
+from unfade.bench.aggregate import Aggregate
+from unfade.bench.cases import Case, Cost
 from unfade.bench.crops import shown_scenes
 from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grids
 from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
@@ -23,8 +24,8 @@ from unfade.bench.report import write_report
 from unfade.bench.run import Failure, Run
 from unfade.bench.scenes import scenes_of
 from unfade.bench.sections import Cell, Grid, Picture, Scene, Section, markdown
-from unfade.bench.tally import Tally
 from unfade.eval.images import Protocol
+from unfade.eval.rows import Row
 from unfade.options import RestoreOptions
 
 METHODS = ("input", "ours <b>")
@@ -57,7 +58,7 @@ def run(tmp_path: Path) -> Run:
                 level = case.value or 0
                 values = {"psnr": 30.0 - level + 2 * step + index, "niqe": 5.0 + level - step}
                 found.rows.append(
-                    BenchRow("sweep", "Set", "blur", "level", level, method, image, values)
+                    Row(method, image, values, "sweep", "Set", "blur", "level", level)
                 )
     found.costs[("sweep", cases[0].name, "ours <b>")] = Cost(3, 0.5, 2.0, 300.0, 4_000_000)
     found.failures.append(Failure("sweep", cases[0].name, "theirs", None, "it crashed"))
@@ -65,8 +66,8 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def tally(run: Run) -> Tally:
-    return Tally(run, "sweep")
+def aggregate(run: Run) -> Aggregate:
+    return Aggregate(run, "sweep")
 
 
 class Page(HTMLParser):
@@ -94,8 +95,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_means_are_over_images_and_the_best_is_marked(tally: Tally) -> None:
-    grid = means_grid(tally, "T")
+def test_means_are_over_images_and_the_best_is_marked(aggregate: Aggregate) -> None:
+    grid = means_grid(aggregate, "T")
     column = grid.columns.index("PSNR (dB) ↑")
     assert [row[column].value for row in grid.rows] == [30.0, 32.0, 26.0, 28.0]
     assert [row[column].kind for row in grid.rows] == ["number", "best"] * 2
@@ -108,26 +109,26 @@ def test_means_are_over_images_and_the_best_is_marked(tally: Tally) -> None:
 def test_a_method_on_fewer_images_says_so(run: Run) -> None:
     first = next(row for row in run.rows if row.method == "ours <b>")
     run.rows[run.rows.index(first)] = replace(first, values={"niqe": 1.0})
-    grid = means_grid(Tally(run, "sweep"), "T")
+    grid = means_grid(Aggregate(run, "sweep"), "T")
     assert grid.rows[1][3].text.endswith("(2 of 3 images)")
 
 
-def test_differences_are_of_the_subject_image_by_image(tally: Tally) -> None:
-    (grid,) = difference_grid(tally)
-    assert tally.subject == "ours <b>"
+def test_differences_are_of_the_subject_image_by_image(aggregate: Aggregate) -> None:
+    (grid,) = difference_grid(aggregate)
+    assert aggregate.subject == "ours <b>"
     psnr = [row for row in grid.rows if row[2].text == "PSNR (dB)"]
     assert [row[4].text for row in psnr] == ["2.00 [2.00, 2.00]"] * 2
     assert [row[1].text for row in psnr] == ["input"] * 2
 
 
-def test_cost_is_for_a_megapixel(tally: Tally) -> None:
-    (grid,) = cost_grid(tally)
+def test_cost_is_for_a_megapixel(aggregate: Aggregate) -> None:
+    (grid,) = cost_grid(aggregate)
     assert [cell.text for cell in grid.rows[0]] == ["ours <b>", "4.00", "300", "4.00"]
     assert len(grid.rows) == 1
 
 
-def test_printed_figures_stand_beside_ours_and_none_is_invented(tally: Tally) -> None:
-    grid, _ = printed_grids(tally, [SUPER_RESOLUTION])
+def test_printed_figures_stand_beside_ours_and_none_is_invented(aggregate: Aggregate) -> None:
+    grid, _ = printed_grids(aggregate, [SUPER_RESOLUTION])
     rows = {row[0].text: row for row in grid.rows}
     assert [cell.text for cell in rows["StableSR"][1:]] == ["not given", "32.08 / 23.26"]
     assert rows["SwinIR"][2].text == "not at hand"
@@ -141,25 +142,25 @@ def test_sets_of_photos_are_not_mixed_beside_the_paper(run: Run) -> None:
     run.rows = [
         replace(row, dataset=names[0] if row.value == 1.0 else names[1]) for row in run.rows
     ]
-    grids = printed_grids(Tally(run, "sweep"), [REALSR, DREALSR])
+    grids = printed_grids(Aggregate(run, "sweep"), [REALSR, DREALSR])
     assert [grid.title.split(": ")[1].split(",")[0] for grid in grids] == [*names]
     ours = [row[1].value for grid in grids for row in grid.rows if row[0].text == "ours <b>"]
     assert ours == [32.0, 28.0]
 
 
-def test_curves_have_a_line_for_each_method(tally: Tally) -> None:
-    (plot,) = curves(tally, "c", "level", ("psnr", "ssim"))
+def test_curves_have_a_line_for_each_method(aggregate: Aggregate) -> None:
+    (plot,) = curves(aggregate, "c", "level", ("psnr", "ssim"))
     (panel,) = plot.panels
     assert [line.label for line in panel.lines] == [*METHODS]
     assert panel.lines[1].x == [1.0, 5.0] and panel.lines[1].y == [32.0, 28.0]
     assert panel.lines[1].low is not None and panel.lines[1].low[0] == 31.0
 
 
-def test_a_scatter_has_a_panel_for_each_case(tally: Tally) -> None:
-    (plot,) = scatter(tally, "s", "psnr", "niqe", "N")
+def test_a_scatter_has_a_panel_for_each_case(aggregate: Aggregate) -> None:
+    (plot,) = scatter(aggregate, "s", "psnr", "niqe", "N")
     assert [panel.title for panel in plot.panels] == ["Set, blur, level 1", "Set, blur, level 5"]
     assert plot.panels[1].lines[0].x == [26.0] and plot.panels[1].lines[0].y == [10.0]
-    assert scatter(tally, "s", "psnr", "ssim", "N") == []
+    assert scatter(aggregate, "s", "psnr", "ssim", "N") == []
 
 
 def test_plots_are_written_twice_and_the_same_every_time(tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_scenes_show_the_best_and_the_worst_of_the_subject(run: Run, tmp_path: P
     for path in run.cases[1].inputs.iterdir():
         shutil.copy(path, apart)
     run.cases = [run.cases[0], replace(run.cases[1], inputs=apart)]
-    scenes = scenes_of(Tally(run, "sweep"), run.out)
+    scenes = scenes_of(Aggregate(run, "sweep"), run.out)
     assert [scene.title.split(": ")[1] for scene in scenes] == [
         "ours <b>'s worst, c", "ours <b>'s best, b",
     ] * 2  # fmt: skip
@@ -193,7 +194,7 @@ def test_scenes_show_the_best_and_the_worst_of_the_subject(run: Run, tmp_path: P
 
 
 def test_cases_are_one_scene_when_their_inputs_are_the_same(run: Run) -> None:
-    scenes = scenes_of(Tally(run, "sweep"), run.out)
+    scenes = scenes_of(Aggregate(run, "sweep"), run.out)
     assert len(scenes) == 2 and scenes[0].title.startswith("Set, blur: ours <b>'s worst")
     assert [picture.label for picture in scenes[0].pictures] == [
         "damaged", "ours <b>, level 1", "ours <b>, level 5", "clean",
@@ -212,14 +213,14 @@ def test_edits_are_one_scene_that_names_each(run: Run) -> None:
         replace(row, degradation=kinds[row.value == 5], parameter="", value=None)
         for row in run.rows
     ]
-    (scene, _) = scenes_of(Tally(run, "sweep"), run.out)
+    (scene, _) = scenes_of(Aggregate(run, "sweep"), run.out)
     assert scene.title.startswith("Set, gray: ")
     assert "input, gray-red 29.00" in scene.caption and "gray-blue" in scene.caption
 
 
-def test_a_section_survives_its_file(tally: Tally, tmp_path: Path) -> None:
-    section = Section("n", "N", "s", "r", [means_grid(tally, "T")], notes=["one"])
-    section.scenes = scenes_of(tally, tally.run.out)
+def test_a_section_survives_its_file(aggregate: Aggregate, tmp_path: Path) -> None:
+    section = Section("n", "N", "s", "r", [means_grid(aggregate, "T")], notes=["one"])
+    section.scenes = scenes_of(aggregate, aggregate.run.out)
     section.write(tmp_path / "n.json")
     assert Section.read(tmp_path / "n.json") == section
 
@@ -230,11 +231,13 @@ def test_markdown_keeps_to_its_columns_when_names_have_bars() -> None:
     assert "| x / y | **1** |" in text.splitlines()
 
 
-def test_a_page_asks_for_nothing_outside_itself(tally: Tally) -> None:
-    run = tally.run
-    section = Section("sweep", "Sweep & more", "s", "r", [means_grid(tally, "T")])
-    section.figures = [save(plot, "sweep", run.out) for plot in curves(tally, "c", "l", ["psnr"])]
-    section.scenes = scenes_of(tally, run.out)
+def test_a_page_asks_for_nothing_outside_itself(aggregate: Aggregate) -> None:
+    run = aggregate.run
+    section = Section("sweep", "Sweep & more", "s", "r", [means_grid(aggregate, "T")])
+    section.figures = [
+        save(plot, "sweep", run.out) for plot in curves(aggregate, "c", "l", ["psnr"])
+    ]
+    section.scenes = scenes_of(aggregate, run.out)
     write_report(section, run, run.out, ["sweep"])
     text = (run.out / "report.html").read_text("utf-8")
     page = Page(text)
@@ -281,20 +284,20 @@ def test_pictures_are_cut_to_where_they_differ_and_small_ones_enlarged(tmp_path:
 
 
 def test_pictures_over_the_budget_are_left_out_and_counted(
-    tally: Tally, monkeypatch: pytest.MonkeyPatch
+    aggregate: Aggregate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenes = scenes_of(tally, tally.run.out)
+    scenes = scenes_of(aggregate, aggregate.run.out)
     section = Section("n", "N", "s", "r", scenes=scenes)
-    shown, _ = shown_scenes([section], tally.run.out)
+    shown, _ = shown_scenes([section], aggregate.run.out)
     monkeypatch.setattr(crops, "BUDGET", shown["n"][0].size)
-    fewer, left = shown_scenes([section], tally.run.out)
+    fewer, left = shown_scenes([section], aggregate.run.out)
     assert len(fewer["n"]) == 1 and left == len(scenes) - 1
 
 
-def test_a_scene_whose_picture_has_gone_is_left_out(tally: Tally) -> None:
-    scenes = scenes_of(tally, tally.run.out)
-    (tally.run.out / scenes[0].pictures[1].path).unlink()
-    shown, left = shown_scenes([Section("n", "N", "s", "r", scenes=scenes)], tally.run.out)
+def test_a_scene_whose_picture_has_gone_is_left_out(aggregate: Aggregate) -> None:
+    scenes = scenes_of(aggregate, aggregate.run.out)
+    (aggregate.run.out / scenes[0].pictures[1].path).unlink()
+    shown, left = shown_scenes([Section("n", "N", "s", "r", scenes=scenes)], aggregate.run.out)
     assert left == 1 and len(shown["n"]) == len(scenes) - 1
 
 

@@ -14,9 +14,9 @@ from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.names import parse_methods
 from unfade.bench.methods.program import Program
-from unfade.bench.rows import read_rows
 from unfade.bench.runner import Run, run_cases
 from unfade.errors import InputError, UnfadeError, UsageError
+from unfade.eval.rows import read_rows
 from unfade.options import RestoreOptions
 
 MakeCase = Callable[..., Case]
@@ -149,7 +149,7 @@ def test_other_metrics_are_added_without_restoring(make_case: MakeCase, out: Pat
 def test_set_measures_are_measured_and_kept(make_case: MakeCase, out: Path) -> None:
     case = make_case(side=200, images=("a", "b"))
     first = run([case], ["input"], out, ["psnr", "patch-fd"])
-    assert first.distances["table", "Set-noise", "input"]["patch-fd"] > 0
+    assert first.distances["table", "Set-noise", "input"]["patch-fd"].mean > 0
     assert run([case], ["input"], out, ["psnr", "patch-fd"]).distances == first.distances
 
 

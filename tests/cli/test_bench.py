@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.bench.rows import read_rows
 from unfade.cli.main import run
+from unfade.eval.rows import read_rows
 
 Capture = pytest.CaptureFixture[str]
 

@@ -65,7 +65,7 @@ def test_table_holds_the_mean_over_images(folders: dict[str, Path], capfd: Captu
         for n in ("a.png", "b.png", "sub/c.png")
     ]
     assert f"| low | 3 | {np.mean(values):.2f} [" in out
-    assert "space rgb" in out.lower() and "crop border 0, data range 1" in out
+    assert "on RGB, crop border 0, data range 1" in out and "seed 0" in out
     assert err == ""
 
 
@@ -108,7 +108,7 @@ def test_out_file_gets_the_rows(folders: dict[str, Path], tmp_path: Path) -> Non
 def test_parquet_is_refused_before_any_work_when_pyarrow_is_missing(
     folders: dict[str, Path], tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unfade.eval.tables.has_parquet", lambda: False)
+    monkeypatch.setattr("unfade.eval.rows.has_parquet", lambda: False)
     out = tmp_path / "scores.parquet"
     assert evaluate(folders["low"], "--reference", folders["clean"], "-o", out) == 2
     stdout, stderr = capfd.readouterr()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from unfade.eval import metrics
-from unfade.eval.evaluation import LQ, Evaluation, Redone
+from unfade.eval.evaluation import LQ, Evaluation, Redegraded
 from unfade.eval.folders import Match
 from unfade.eval.images import Image, Protocol
-from unfade.eval.measures import Measure, measures, redone_measures
+from unfade.eval.measures import Measure, measures, redegraded_measures
 from unfade.eval.patches import patch_statistics
 
 
@@ -158,8 +158,8 @@ def test_results_are_damaged_again_and_compared_with_the_input(
     small = halved(photo[:128, :160])
     other = write(tmp_path / "other.png", photo[100:228, 200:360])
     lq = write(tmp_path / "lq.png", small)
-    redone = Redone(halved, redone_measures(["ssim-lq", "alignment-lq"]))
-    work = Evaluation(measures(["psnr"], Protocol()), (), Protocol("rgb", 9), redone=redone)
+    redegraded = Redegraded(halved, redegraded_measures(["ssim-lq", "alignment-lq"]))
+    work = Evaluation(measures(["psnr"], Protocol()), (), Protocol("rgb", 9), redegraded=redegraded)
     work.add(Match("a", clean, {"ours": clean, "theirs": other, LQ: lq}))
     ours, theirs, _ = (row.values for row in work.rows)
     assert [*work.columns] == ["psnr", "alignment-lq", "ssim-lq"] and work.failures() == []
@@ -170,7 +170,7 @@ def test_results_are_damaged_again_and_compared_with_the_input(
 
 
 def test_damaged_result_of_another_size_is_a_failure(clean: Path) -> None:
-    redone = Redone(lambda image: image[1:], redone_measures(["ssim-lq"]))
-    work = Evaluation(measures(["psnr"], Protocol()), (), Protocol(), redone=redone)
+    redegraded = Redegraded(lambda image: image[1:], redegraded_measures(["ssim-lq"]))
+    work = Evaluation(measures(["psnr"], Protocol()), (), Protocol(), redegraded=redegraded)
     work.add(Match("a", clean, {"ours": clean, LQ: clean}))
     assert "127 pixels (ssim-lq" in str(work.failures()[0])

@@ -11,11 +11,11 @@ from unfade.eval.images import Protocol, studio_luma
 from unfade.eval.measures import (
     ALL_NAMES,
     NAMES,
-    REDONE,
+    REDEGRADED,
     SET_MEASURES,
     chosen,
     measures,
-    redone_measures,
+    redegraded_measures,
 )
 from unfade.eval.niqe import NiqeModel, load_niqe, niqe
 from unfade.eval.weights import WEIGHTS
@@ -31,7 +31,9 @@ def test_every_name_has_its_measure() -> None:
     known = measures(NAMES, Protocol())
     assert [*known, "patch-fd", "patch-kd"] == list(NAMES)
     weighted = {name for weights in WEIGHTS for name in weights.metrics}
-    assert {*ALL_NAMES} == {*NAMES} | weighted | {*REDONE} and len({*ALL_NAMES}) == len(ALL_NAMES)
+    assert {*ALL_NAMES} == {*NAMES} | weighted | {*REDEGRADED} and len({*ALL_NAMES}) == len(
+        ALL_NAMES
+    )
     assert {*SET_MEASURES} <= {*ALL_NAMES}
 
 
@@ -79,7 +81,7 @@ def test_metric_without_weights_is_refused_at_once(
 
 def test_comparisons_with_the_input_are_apart(photo: np.ndarray, worse: np.ndarray) -> None:
     assert "ssim-lq" not in measures(ALL_NAMES[:12], Protocol())
-    known = redone_measures(["ssim-lq", "alignment-lq", "psnr"])
+    known = redegraded_measures(["ssim-lq", "alignment-lq", "psnr"])
     assert [*known] == ["alignment-lq", "ssim-lq"]
     assert known["ssim-lq"].score(worse, photo) == metrics.ssim(worse, photo)
     assert known["alignment-lq"].score(worse, photo) < known["alignment-lq"].score(photo, photo)

@@ -13,7 +13,7 @@ import unfade.manifest as manifests
 from unfade._version import __version__
 from unfade.bench.cases import Case
 from unfade.bench.run import Run
-from unfade.eval.tables import finite
+from unfade.bench.sections import finite
 
 
 def about(run: Run, table: str, path: Path) -> dict[str, Any]:

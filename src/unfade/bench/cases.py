@@ -1,11 +1,12 @@
-"""What a table is made of: cases, and a row for each image of each method in each case."""
+"""A case of a table: a folder of inputs for every method, and what a method costs on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from unfade.eval.rows import KEYS, SHORT_KEYS, Row
 from unfade.options import RestoreOptions
 
 
@@ -41,19 +42,14 @@ class Case:
         swept = f"-{self.parameter}={self.value:g}" if self.value is not None else ""
         return f"{self.dataset}-{self.degradation}{swept}"
 
+    @property
+    def keys(self) -> dict[str, Any]:
+        """What its rows have in common, by attribute of `Row`."""
+        return {key: getattr(self, key) for key in KEYS if key not in SHORT_KEYS}
 
-@dataclass(frozen=True)
-class BenchRow:
-    """One image of one method in one case. A value that could not be measured is missing."""
-
-    table: str
-    dataset: str
-    degradation: str
-    parameter: str
-    value: float | None
-    method: str
-    image: str
-    values: Mapping[str, float]
+    def owns(self, row: Row) -> bool:
+        """Whether a row belongs to this case."""
+        return all(getattr(row, key) == value for key, value in self.keys.items())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import PIL.Image
 
 from unfade.errors import InputError, UsageError
-from unfade.eval.folders import photos_below
+from unfade.eval.folders import unambiguous_photos
 
 STABLESR_LQ, STABLESR_HQ = 128, 512  # pixels a side of StableSR's crops (arXiv 2305.07015, 4)
 
@@ -210,10 +210,7 @@ def _below(data: Path, names: tuple[str, ...], mark: str) -> Path | None:
 
 def _flat(folder: Path, count: int | None) -> dict[str, Path]:
     """Name -> photo; "/" in names becomes "-". UsageError where there are not `count` of them."""
-    problems: list[InputError] = []
-    photos = photos_below(folder, "", problems)
-    if problems:
-        raise problems[0]
+    photos = unambiguous_photos(folder)
     if count is not None:
         _require_count(folder, len(photos), count)
     return {name.replace("/", "-"): path for name, path in photos.items()}

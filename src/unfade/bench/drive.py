@@ -18,7 +18,7 @@ from unfade.bench.tables.sweeps import OURS_ONLY
 from unfade.bench.trajectory import Estimates
 from unfade.errors import UsageError, WeightsError
 from unfade.eval.images import Protocol
-from unfade.eval.tables import require_parquet
+from unfade.eval.rows import require_parquet
 from unfade.pipeline.weights import DiffusionWeights
 
 NO_DIFFUSION = "the preset has no diffusion model: left out"

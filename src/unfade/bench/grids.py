@@ -5,45 +5,47 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
+from unfade.bench.aggregate import Aggregate, Group
 from unfade.bench.cases import Case
 from unfade.bench.published import PaperTable
 from unfade.bench.sections import NOT_AT_HAND, Cell, Grid, estimate, number
-from unfade.bench.tally import Group, Known, Tally
-from unfade.eval.measures import SET_MEASURES, titled
+from unfade.eval.measures import GIVEN_MEASURES, SET_MEASURES
 from unfade.eval.statistics import RESAMPLES
 
 _LEAST_P = 0.0001  # that is written out
 
 
-def heading(measure: Known) -> str:
-    """Of its column."""
-    return titled(measure.title, measure.better)
+def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Grid:
+    """A row for each method in each case; the best mean of a case is marked.
 
-
-def means_grid(tally: Tally, title: str) -> Grid:
-    """A row for each method in each case; the best mean of a case is marked."""
-    measures = tally.measures
+    Args:
+        by_case: whether a column names the case; False where there is one case only.
+    """
+    measures = aggregate.measures
     rows: list[list[Cell]] = []
-    for group in tally.groups:
+    for group in aggregate.groups:
         own: list[list[Cell]] = []
-        for method in tally.methods(group.cases):
-            count = tally.count(group.cases, method)
+        methods = aggregate.methods(group.cases) if by_case else aggregate.run.methods
+        for method in methods:
+            count = aggregate.count(group.cases, method)
             cells = [
-                estimate(tally.estimate(group.cases, method, name), known.digits, count)
+                estimate(aggregate.estimate(group.cases, method, name), known.digits, count)
                 for name, known in measures.items()
             ]
             own.append([Cell(group.label), Cell(method), number(count, 0), *cells])
         rows += _marked(own, [None, None, None, *(m.better for m in measures.values())])
-    protocol = tally.run.protocol
+    protocol = aggregate.run.protocol
     note = (
-        f"Means over images with 95 % intervals ({RESAMPLES} bootstrap resamples). PSNR, SSIM and "
-        f"MS-SSIM on {protocol.space.upper()}, crop border {protocol.crop_border}, data range 1. "
+        f"Means over images with 95 % intervals ({RESAMPLES} bootstrap resamples, seed "
+        f"{aggregate.seed}). PSNR, SSIM and MS-SSIM on {protocol.space.upper()}, crop border "
+        f"{protocol.crop_border}, data range 1. "
         "Bold: the best mean of the case; the intervals say whether that means anything."
     )
-    return Grid(
-        title, ["case", "method", "images", *(heading(m) for m in measures.values())], rows, note
-    )
+    columns = ["case", "method", "images", *(m.heading for m in measures.values())]
+    first = 0 if by_case else 1
+    return Grid(title, columns[first:], [row[first:] for row in rows], note)
 
 
 def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[Cell]]:
@@ -61,10 +63,10 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
     return out
 
 
-def printed_grids(tally: Tally, papers: Sequence[PaperTable]) -> list[Grid]:
+def printed_grids(aggregate: Aggregate, papers: Sequence[PaperTable]) -> list[Grid]:
     """For each case, every system of the paper's table: what it printed, what was measured here."""
-    found = [(group, _paper_of(group, papers)) for group in tally.groups]
-    return [_printed_grid(tally, paper, group) for group, paper in found if paper is not None]
+    found = [(group, _paper_of(group, papers)) for group in aggregate.groups]
+    return [_printed_grid(aggregate, paper, group) for group, paper in found if paper is not None]
 
 
 def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
@@ -75,18 +77,20 @@ def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
     return next(own, fitting[0] if fitting else None)
 
 
-def _printed_grid(tally: Tally, paper: PaperTable, group: Group) -> Grid:
+def _printed_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
     printed = {name for _, name in paper.figures}
-    names = [name for name in paper.metrics if name in tally.measures or name in printed]
-    own = [method for method in tally.methods(group.cases) if method not in paper.systems]
-    rows = [_printed_row(tally, paper, group, system, names) for system in (*paper.systems, *own)]
+    names = [name for name in paper.metrics if name in aggregate.measures or name in printed]
+    own = [method for method in aggregate.methods(group.cases) if method not in paper.systems]
+    rows = [
+        _printed_row(aggregate, paper, group, system, names) for system in (*paper.systems, *own)
+    ]
     columns = ["system"]
     for name in names:
-        known = tally.measures.get(name)
-        title = _title(tally, name) if known is None else heading(known)
+        known = aggregate.measures.get(name)
+        title = _title(aggregate, name) if known is None else known.heading
         columns += [f"{title} here", f"{title} printed"]
     sources = [
-        f"{system}, {_title(tally, name)} {figure.value:g}: {figure.source}"
+        f"{system}, {_title(aggregate, name)} {figure.value:g}: {figure.source}"
         for (system, name), figures in paper.figures.items()
         if name in names
         for figure in figures
@@ -103,14 +107,14 @@ def _printed_grid(tally: Tally, paper: PaperTable, group: Group) -> Grid:
 
 
 def _printed_row(
-    tally: Tally, paper: PaperTable, group: Group, system: str, names: Sequence[str]
+    aggregate: Aggregate, paper: PaperTable, group: Group, system: str, names: Sequence[str]
 ) -> list[Cell]:
     row = [Cell(system)]
-    count = tally.count(group.cases, system)
+    count = aggregate.count(group.cases, system)
     for name in names:
-        if name in tally.measures:
-            found = tally.estimate(group.cases, system, name)
-            cell = estimate(found, tally.measures[name].digits, count)
+        if name in aggregate.measures:
+            found = aggregate.estimate(group.cases, system, name)
+            cell = estimate(found, aggregate.measures[name].digits, count)
             row.append(cell if count else Cell("not given"))
         else:
             row.append(Cell("not measured" if count else "not given"))
@@ -121,15 +125,15 @@ def _printed_row(
     return row
 
 
-def _title(tally: Tally, metric: str) -> str:
-    return tally.measures[metric].title if metric in tally.measures else metric.upper()
+def _title(aggregate: Aggregate, metric: str) -> str:
+    return aggregate.measures[metric].title if metric in aggregate.measures else metric.upper()
 
 
-def cost_grid(tally: Tally) -> list[Grid]:
+def cost_grid(aggregate: Aggregate) -> list[Grid]:
     """Time, memory and parameters of each method over all cases; nothing where none is known."""
     rows: list[list[Cell]] = []
-    for method in tally.methods():
-        cost = tally.cost(tally.cases, method)
+    for method in aggregate.methods():
+        cost = aggregate.cost(aggregate.cases, method)
         if cost is None or not cost.megapixels:
             continue
         count = cost.parameters
@@ -145,37 +149,53 @@ def cost_grid(tally: Tally) -> list[Grid]:
     return [Grid("Cost", columns, rows, note)] if rows else []
 
 
-def difference_grid(tally: Tally) -> list[Grid]:
+def difference_grid(aggregate: Aggregate) -> list[Grid]:
     """The subject less every other method, image by image."""
-    subject = tally.subject
+    subject = aggregate.subject
     if subject is None:
         return []
-    rows: list[list[Cell]] = []
-    for group in tally.groups:
-        for other in tally.methods(group.cases):
-            if other != subject and tally.count(group.cases, subject):
-                rows += _differences(tally, group.label, group.cases, subject, other)
-    note = (
-        "p of Wilcoxon's signed-rank test, two-sided, not corrected for the number of tests. Below "
-        "six images it cannot fall under 0.05."
-    )
+    rows = [
+        [Cell(group.label), Cell(other), *cells]
+        for group in aggregate.groups
+        for other in aggregate.methods(group.cases)
+        if other != subject and aggregate.count(group.cases, subject)
+        for cells in _differences(aggregate, group.cases, subject, other)
+    ]
     columns = ["case", "method", "metric", "images", f"{subject} - method", "p"]
-    return [Grid(f"{subject} less the others, image by image", columns, rows, note)] if rows else []
+    title = f"{subject} less the others, image by image"
+    return [Grid(title, columns, rows, _DIFFERENCES)] if rows else []
+
+
+def pairs_grid(aggregate: Aggregate) -> list[Grid]:
+    """Every method less every other, image by image, over all cases."""
+    rows = [
+        [Cell(first), Cell(second), *cells]
+        for first, second in combinations(aggregate.run.methods, 2)
+        for cells in _differences(aggregate, aggregate.cases, first, second)
+    ]
+    columns = ["first", "second", "metric", "images", "first - second", "p"]
+    return [Grid("Differences, image by image", columns, rows, _DIFFERENCES)] if rows else []
+
+
+_DIFFERENCES = (
+    "Over the images that both have. p of Wilcoxon's signed-rank test, two-sided, not corrected "
+    "for the number of tests. Below six images it cannot fall under 0.05."
+)
 
 
 def _differences(
-    tally: Tally, label: str, cases: Sequence[Case], subject: str, other: str
+    aggregate: Aggregate, cases: Sequence[Case], first: str, second: str
 ) -> list[list[Cell]]:
+    """For each metric: title, images, mean difference with its interval, p."""
     rows: list[list[Cell]] = []
-    for name, measure in tally.measures.items():
-        if name in SET_MEASURES:
+    for name, measure in aggregate.measures.items():
+        if name in SET_MEASURES or name in GIVEN_MEASURES:
             continue
-        found = tally.difference(cases, subject, other, name)
-        count, p = found.estimate.count, found.p
+        difference = aggregate.difference(cases, first, second, name)
+        count = difference.estimate.count
         if count:
-            mean = estimate(found.estimate, measure.digits, count)
-            cells = [Cell(label), Cell(other), Cell(measure.title), number(count, 0), mean, _p(p)]
-            rows.append(cells)
+            mean = estimate(difference.estimate, measure.digits, count)
+            rows.append([Cell(measure.title), number(count, 0), mean, _p(difference.p)])
     return rows
 
 

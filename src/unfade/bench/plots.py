@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import unfade.manifest as manifests
-from unfade.bench.grids import heading
+from unfade.bench.aggregate import Aggregate
 from unfade.bench.sections import Figure
-from unfade.bench.tally import Tally
 from unfade.errors import UsageError
 from unfade.imaging.atomic import atomic_file
 
@@ -83,30 +82,32 @@ def require_matplotlib() -> None:
         raise UsageError("no matplotlib", "matplotlib to draw plots", fix)
 
 
-def curves(tally: Tally, stem: str, x: str, metrics: Sequence[str], *, log: str = "") -> list[Plot]:
+def curves(
+    aggregate: Aggregate, stem: str, x: str, metrics: Sequence[str], *, log: str = ""
+) -> list[Plot]:
     """Metrics over what is swept: a panel each, a line for each method and degradation.
 
     Methods without the parameter are levels.
     """
     panels: list[Panel] = []
     for name in metrics:
-        if name in tally.measures:
-            lines = _swept_lines(tally, name)
+        if name in aggregate.measures:
+            lines = _swept_lines(aggregate, name)
             if any(len(line.x) > 1 for line in lines):
-                lines += _levels(tally, name)
-                panels.append(Panel(x, heading(tally.measures[name]), lines, log=log))
+                lines += _levels(aggregate, name)
+                panels.append(Panel(x, aggregate.measures[name].heading, lines, log=log))
     text = f"{', '.join(panel.y for panel in panels)} over {x}, with 95 % intervals"
     return [Plot(stem, f"{x}: {len(panels)} metrics", text, panels)] if panels else []
 
 
-def _swept_lines(tally: Tally, metric: str) -> list[Line]:
-    cases = [case for case in tally.cases if case.value is not None]
+def _swept_lines(aggregate: Aggregate, metric: str) -> list[Line]:
+    cases = [case for case in aggregate.cases if case.value is not None]
     kinds = list(dict.fromkeys((case.dataset, case.degradation) for case in cases))
     lines: list[Line] = []
-    for method in tally.methods(cases):
+    for method in aggregate.methods(cases):
         for kind in kinds:
             own = [case for case in cases if (case.dataset, case.degradation) == kind]
-            points = [(c.value, tally.estimate([c], method, metric)) for c in own]
+            points = [(c.value, aggregate.estimate([c], method, metric)) for c in own]
             known = [(x, e) for x, e in points if x is not None and e.count]
             label = method if len(kinds) == 1 else f"{method}, {kind[1]}"
             lines.append(Line(
@@ -116,32 +117,32 @@ def _swept_lines(tally: Tally, metric: str) -> list[Line]:
     return lines
 
 
-def _levels(tally: Tally, metric: str) -> list[Line]:
-    cases = [case for case in tally.cases if case.value is None]
+def _levels(aggregate: Aggregate, metric: str) -> list[Line]:
+    cases = [case for case in aggregate.cases if case.value is None]
     sets = list(dict.fromkeys(case.dataset for case in cases))
     lines: list[Line] = []
-    for method in tally.methods(cases):
+    for method in aggregate.methods(cases):
         for dataset in sets:
             own = [case for case in cases if case.dataset == dataset]
-            found = tally.estimate(own, method, metric)
+            found = aggregate.estimate(own, method, metric)
             label = method if len(sets) == 1 else f"{method}, {dataset}"
             if found.count:
                 lines.append(Line(label, [], [found.mean], level=True))
     return lines
 
 
-def scatter(tally: Tally, stem: str, x: str, y: str, title: str) -> list[Plot]:
+def scatter(aggregate: Aggregate, stem: str, x: str, y: str, title: str) -> list[Plot]:
     """One metric against another: a panel for each case, a point for each method."""
-    if x not in tally.measures or y not in tally.measures:
+    if x not in aggregate.measures or y not in aggregate.measures:
         return []
     panels: list[Panel] = []
-    for group in tally.groups:
+    for group in aggregate.groups:
         points: list[Line] = []
-        for method in tally.methods(group.cases):
-            right, high = (tally.estimate(group.cases, method, name) for name in (x, y))
+        for method in aggregate.methods(group.cases):
+            right, high = (aggregate.estimate(group.cases, method, name) for name in (x, y))
             if right.count and high.count:
                 points.append(Line(method, [right.mean], [high.mean]))
-        across, up = (heading(tally.measures[name]) for name in (x, y))
+        across, up = (aggregate.measures[name].heading for name in (x, y))
         panels.append(Panel(across, up, points, group.label, joined=False))
     text = f"{title}: one point for each method"
     return [Plot(stem, title, text, panels)] if panels else []

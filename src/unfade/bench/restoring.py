@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unfade.bench.borrowed import borrow
 from unfade.bench.cases import Case
 from unfade.bench.methods.base import Method
-from unfade.bench.places import Places
+from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record, Result
 from unfade.bench.results import check_result
+from unfade.bench.reuse import reuse
 from unfade.bench.run import Failure
 from unfade.errors import InputError, UnfadeError
 from unfade.manifest import make_folder, sha256_file
@@ -38,20 +38,20 @@ class Restoring:
     method: Method
     inputs: Mapping[str, Path]
     hashes: Mapping[str, str]
-    places: Places
+    run_paths: RunPaths
     tick: Callable[[int], None]
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(self) -> Record:
         """Restores what is not done, and gives what is known of all results."""
-        path = self.places.record(self.case, self.method.name)
+        path = self.run_paths.record(self.case, self.method.name)
         record = Record.read(path)
         record.keep_valid(self.method.identity(self.case), self.hashes, self._folder)
         pending = [name for name in self.inputs if name not in record.results]
         make_folder(self._folder)
         if pending and not self.method.at_once:  # a program is asked for each case, as it is timed
-            own = self.case, self.method.name, self.hashes, self.places
-            found = borrow(record, pending, *own)
+            own = self.case, self.method.name, self.hashes, self.run_paths
+            found = reuse(record, pending, *own)
             pending = [name for name in pending if name not in found]
         self.tick(len(self.inputs) - len(pending))
         batches = [pending] if self.method.at_once and pending else [[name] for name in pending]
@@ -69,14 +69,14 @@ class Restoring:
 
     @property
     def _folder(self) -> Path:
-        return self.places.results(self.case, self.method.name)
+        return self.run_paths.results(self.case, self.method.name)
 
     def _restore(self, names: list[str], record: Record) -> None:
         """Restores some images; those that come out well are added to the record."""
         for name in names:
             self._place(name).unlink(missing_ok=True)
         whole = names[0] if len(names) == 1 and not self.method.at_once else None
-        log = self.places.log(self.case, self.method.name)
+        log = self.run_paths.log(self.case, self.method.name)
         try:
             images = {name: self.inputs[name] for name in names}
             cost = self.method.restore_folder(self.case, images, self._folder, log)
@@ -102,7 +102,7 @@ class Restoring:
         return Result(self.hashes[name], sha256_file(place))
 
     def _place(self, name: str) -> Path:
-        return self.places.result(self.case, self.method.name, name)
+        return self.run_paths.result(self.case, self.method.name, name)
 
     def _fail(self, image: str | None, error: Exception) -> None:
         where = self.case.table, self.case.name, self.method.name

@@ -1,4 +1,4 @@
-"""What the methods made of the cases, in memory and in files."""
+"""The outcome of a run: rows, costs and failures, in memory and in files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unfade.bench.cases import BenchRow, Case, Cost
-from unfade.bench.places import Places
-from unfade.bench.rows import read_rows, write_rows
+from unfade.bench.cases import Case, Cost
+from unfade.bench.paths import RunPaths
 from unfade.errors import InputError
 from unfade.eval.images import Protocol
+from unfade.eval.rows import Row, read_rows, write_rows
+from unfade.eval.statistics import Estimate
 from unfade.imaging.atomic import atomic_file
 
 Key = tuple[str, str, str]  # table, case, method
@@ -42,7 +43,7 @@ class Run:
         rows: one for each image that was scored; a value that is undefined is missing.
         costs: what a method needed for the results of a case, over all runs that made them;
             those of which nothing is known are missing.
-        distances: name of a set measure -> value over all images of a method in a case.
+        distances: name of a set measure -> its value, without interval, for a method in a case.
         failures: what went wrong; the others went on.
         notes: sentences that belong below a table, such as that a method was scored on fewer
             images than another.
@@ -53,27 +54,21 @@ class Run:
     methods: Sequence[str]
     metrics: Sequence[str]
     protocol: Protocol
-    rows: list[BenchRow] = field(default_factory=list[BenchRow])
+    rows: list[Row] = field(default_factory=list[Row])
     costs: dict[Key, Cost] = field(default_factory=dict[Key, Cost])
-    distances: dict[Key, Mapping[str, float]] = field(
-        default_factory=dict[Key, Mapping[str, float]]
+    distances: dict[Key, Mapping[str, Estimate]] = field(
+        default_factory=dict[Key, Mapping[str, Estimate]]
     )
     failures: list[Failure] = field(default_factory=list[Failure])
     notes: list[str] = field(default_factory=list[str])
 
     def result(self, case: Case, method: str, image: str) -> Path:
         """The result of one image: OUT/results/TABLE/CASE/METHOD/IMAGE.png; it may be missing."""
-        return Places(self.out).result(case, method, image)
+        return RunPaths(self.out).result(case, method, image)
 
-    def rows_of(self, case: Case, method: str) -> list[BenchRow]:
+    def rows_of(self, case: Case, method: str) -> list[Row]:
         """The rows of one method in one case."""
-        keys = (case.table, case.dataset, case.degradation, case.parameter, case.value, method)
-        return [
-            row
-            for row in self.rows
-            if (row.table, row.dataset, row.degradation, row.parameter, row.value, row.method)
-            == keys
-        ]
+        return [row for row in self.rows if row.method == method and case.owns(row)]
 
     def write(self) -> None:
         """Writes rows, costs and failures, beside those of other tables.
@@ -82,19 +77,19 @@ class Run:
             UsageError: pyarrow is not installed.
             OutputError: a file cannot be written.
         """
-        places, own = Places(self.out), {case.table for case in self.cases}
-        kept = [row for row in _rows(places.rows) if row.table not in own]
-        write_rows(places.rows, [*kept, *self.rows])
+        run_paths, own = RunPaths(self.out), {case.table for case in self.cases}
+        kept = [row for row in _rows(run_paths.rows) if row.table not in own]
+        write_rows(run_paths.rows, [*kept, *self.rows])
         costs = [_line(key) | asdict(cost) for key, cost in self.costs.items()]
-        _write_lines(places.costs, costs, own)
-        _write_lines(places.failures, [asdict(failure) for failure in self.failures], own)
+        _write_lines(run_paths.costs, costs, own)
+        _write_lines(run_paths.failures, [asdict(failure) for failure in self.failures], own)
 
 
 def _line(key: Key) -> dict[str, object]:
     return dict(zip(("table", "case", "method"), key, strict=True))
 
 
-def _rows(path: Path) -> list[BenchRow]:
+def _rows(path: Path) -> list[Row]:
     """Those of other runs; nothing where they cannot be read."""
     try:
         return read_rows(path)

@@ -9,13 +9,14 @@ from unfade.bench.cases import Case
 from unfade.bench.checks import check_cases, takes_part
 from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.base import Method
-from unfade.bench.places import Places
+from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record
 from unfade.bench.restoring import Progress, Restoring
 from unfade.bench.run import Failure, Run
 from unfade.bench.scoring import Extra, Scoring, notes_on, rows_of
 from unfade.eval.images import Protocol
-from unfade.eval.tables import require_parquet
+from unfade.eval.rows import require_parquet
+from unfade.eval.statistics import Estimate
 from unfade.manifest import make_folder, sha256_file
 
 __all__ = ["Extra", "Failure", "Progress", "Run", "run_cases"]
@@ -92,17 +93,17 @@ def _run_case(
     run: Run, case: Case, methods: Sequence[Method], scoring: Scoring, steps: _Steps
 ) -> None:
     """Restores and scores one case into the run."""
-    places, inputs, references = Places(run.out), inputs_of(case), references_of(case)
+    run_paths, inputs, references = RunPaths(run.out), inputs_of(case), references_of(case)
     hashes = {name: sha256_file(path) for name, path in inputs.items()}
     records: dict[str, Record] = {}
     for method in methods:
         if takes_part(method.name, case):
             tick = steps.ticker(f"{case.name}: {method.name}")
-            restoring = Restoring(case, method, inputs, hashes, places, tick)
+            restoring = Restoring(case, method, inputs, hashes, run_paths, tick)
             records[method.name] = restoring.run()
             run.failures += restoring.failures
     own = scoring.of(case)
-    own.run(records, references, places, steps.ticker(f"{case.name}: scoring"))
+    own.run(records, references, run_paths, steps.ticker(f"{case.name}: scoring"))
     run.failures += own.failures
     wanted = [*own.measures, *own.extra]
     for method, record in records.items():
@@ -111,7 +112,10 @@ def _run_case(
         if record.cost is not None:
             run.costs[key] = record.cost
         if record.distances:
-            run.distances[key] = {n: record.distances[n] for n in own.sets}
+            count, nan = len(record.results), float("nan")
+            run.distances[key] = {
+                name: Estimate(record.distances[name], nan, nan, count) for name in own.sets
+            }
     run.notes += notes_on(case, records, len(inputs), wanted)
     left = [name for name in run.metrics if name not in {*wanted, *own.sets}]
     if left:

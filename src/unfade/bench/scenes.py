@@ -7,16 +7,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from unfade.bench.aggregate import Aggregate, label_of
 from unfade.bench.cases import Case
 from unfade.bench.folders import inputs_of, reference_of
 from unfade.bench.sections import Picture, Scene
-from unfade.bench.tally import Tally, label_of
 
 GROUPS = 3  # of a table that are shown, spread evenly
 _RANKED_BY = ("psnr", "ssim", "chroma")
 
 
-def scenes_of(tally: Tally, out: Path) -> list[Scene]:
+def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
     """The best and the worst photo of the subject in some cases, those of the same inputs as one.
 
     A photo is ranked by what the subject gains over the input, by the first of PSNR, SSIM and
@@ -25,58 +25,65 @@ def scenes_of(tally: Tally, out: Path) -> list[Scene]:
     Args:
         out: the folder of the run; pictures are named from there.
     """
-    subject = tally.subject
-    metric = next((name for name in _RANKED_BY if name in tally.measures), None)
+    subject = aggregate.subject
+    metric = next((name for name in _RANKED_BY if name in aggregate.measures), None)
     if subject is None or metric is None:
         return []
-    bundles = [own for own in _bundles(tally) if tally.values(own, subject, metric)]
+    bundles = [own for own in _bundles(aggregate) if aggregate.values(own, subject, metric)]
     limit = min(GROUPS, len(bundles))
     shown = [bundles[(2 * i + 1) * len(bundles) // (2 * limit)] for i in range(limit)]
     scenes: list[Scene] = []
     for cases in shown:
-        gains = _gains(tally, cases, subject, metric)
+        gains = _gains(aggregate, cases, subject, metric)
         ranked = sorted(gains, key=lambda image: gains[image])
         chosen = {ranked[-1]: "best", ranked[0]: "worst"}
         for image, word in reversed(chosen.items()):
             own = [case for case in cases if image in inputs_of(case)]
-            scenes.append(_scene(tally, own, image, (subject, word), metric, out))
+            scenes.append(_scene(aggregate, own, image, (subject, word), metric, out))
     return scenes
 
 
-def _bundles(tally: Tally) -> list[list[Case]]:
+def _bundles(aggregate: Aggregate) -> list[list[Case]]:
     """Cases that are shown together: lines of the table, and those of the same inputs."""
     found: dict[object, list[Case]] = {}
-    for group in tally.groups:
+    for group in aggregate.groups:
         key = group.cases[0].inputs if len(group.cases) == 1 else group.label
         found.setdefault(key, []).extend(group.cases)
     return [*found.values()]
 
 
-def _gains(tally: Tally, cases: Sequence[Case], subject: str, metric: str) -> dict[str, float]:
+def _gains(
+    aggregate: Aggregate, cases: Sequence[Case], subject: str, metric: str
+) -> dict[str, float]:
     """What the subject gains over the input, by image, on average over cases; more is better."""
-    sign = 1.0 if tally.measures[metric].better == "higher" else -1.0
+    sign = 1.0 if aggregate.measures[metric].better == "higher" else -1.0
     before: dict[str, float] = {}
     if subject != "input":
-        before = {image: v for (_, image), v in tally.values(cases, "input", metric).items()}
+        before = {image: v for (_, image), v in aggregate.values(cases, "input", metric).items()}
     found: dict[str, list[float]] = {}
-    for (_, image), value in tally.values(cases, subject, metric).items():
+    for (_, image), value in aggregate.values(cases, subject, metric).items():
         gain = sign * (value - before.get(image, 0.0))
         found.setdefault(image, []).append(gain if math.isfinite(gain) else 0.0)
     return {image: sum(gains) / len(gains) for image, gains in found.items()}
 
 
 def _scene(
-    tally: Tally, cases: Sequence[Case], image: str, named: tuple[str, str], metric: str, out: Path
+    aggregate: Aggregate,
+    cases: Sequence[Case],
+    image: str,
+    named: tuple[str, str],
+    metric: str,
+    out: Path,
 ) -> Scene:
     """One photo as all methods left it in these cases, which have the same inputs."""
     subject, word = named
     pictures = [Picture("damaged", _below(inputs_of(cases[0])[image], out))]
     values: list[str] = []
-    focus, measure = subject, tally.measures[metric]
+    focus, measure = subject, aggregate.measures[metric]
     for case in cases:
-        for method in tally.methods([case]):
-            path = tally.run.result(case, method, image)
-            value = tally.values([case], method, metric).get((case.name, image))
+        for method in aggregate.methods([case]):
+            path = aggregate.run.result(case, method, image)
+            value = aggregate.values([case], method, metric).get((case.name, image))
             label = f"{method}{_apart(case, cases)}"
             if path.is_file() and method != "input":
                 pictures.append(Picture(label, _below(path, out)))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from unfade.bench.cases import BenchRow, Case
+from unfade.bench.cases import Case
 from unfade.bench.fingerprint import fingerprint
-from unfade.bench.places import Places
+from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record
 from unfade.bench.restoring import sentence
 from unfade.bench.run import Failure
@@ -18,7 +18,8 @@ from unfade.errors import UnfadeError, UsageError
 from unfade.eval.evaluation import Evaluation
 from unfade.eval.folders import Match
 from unfade.eval.images import Protocol
-from unfade.eval.measures import REDONE, SET_MEASURES, Measure, chosen, measures
+from unfade.eval.measures import REDEGRADED, SET_MEASURES, Measure, chosen, measures
+from unfade.eval.rows import Row
 from unfade.manifest import sha256_file
 
 #: What looks at a result alone.
@@ -43,10 +44,10 @@ class Scoring:
         self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, Extra]
     ) -> None:
         known = chosen(metrics)
-        redone = [name for name in known if name in REDONE]
-        if redone:
+        redegraded = [name for name in known if name in REDEGRADED]
+        if redegraded:
             fix = "use `unfade evaluate --degradation`, which knows one damage for all inputs"
-            raise UsageError(f"metric '{redone[0]}'", "one that compares with references", fix)
+            raise UsageError(f"metric '{redegraded[0]}'", "one that compares with references", fix)
         self.names = [*known, *extra]
         self.protocol = protocol
         self._measures: Mapping[str, Measure] = measures(known, protocol)
@@ -86,7 +87,7 @@ class CaseScoring:
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(
-        self, records: Mapping[str, Record], references: Mapping[str, Path], places: Places,
+        self, records: Mapping[str, Record], references: Mapping[str, Path], run_paths: RunPaths,
         tick: Callable[[int], None],
     ) -> None:  # fmt: skip
         """Measures what is not measured yet.
@@ -94,7 +95,7 @@ class CaseScoring:
         Args:
             records: method -> what is known of its results; takes up the scores.
             references: name -> clean photo; empty where there are none.
-            places: where the results lie.
+            run_paths: where the results lie.
             tick: called with the number of results that are scored since.
         """
         hashes = {name: sha256_file(path) for name, path in references.items()}
@@ -107,14 +108,14 @@ class CaseScoring:
         try:
             for name in dict.fromkeys(name for names in todo.values() for name in names):
                 own = [method for method, names in todo.items() if name in names]
-                paths = {method: places.result(self.case, method, name) for method in own}
+                paths = {method: run_paths.result(self.case, method, name) for method in own}
                 self._score(evaluation, name, references.get(name), paths, records)
                 tick(len(own))
             if self.sets:
                 self._measure_sets(evaluation, records, hashes)
         finally:
             for method, record in records.items():
-                record.write(places.record(self.case, method))
+                record.write(run_paths.record(self.case, method))
 
     def _unscored(self, record: Record, references: Mapping[str, str], key: str) -> list[str]:
         """The images of a method that lack a score; scores of other photos are dropped."""
@@ -184,14 +185,14 @@ class CaseScoring:
         self.failures.append(Failure(*place, method, image, sentence(error)))
 
 
-def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> list[BenchRow]:
+def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> list[Row]:
     """The rows of a method's scored results; a value that is undefined is missing."""
-    keys = case.table, case.dataset, case.degradation, case.parameter, case.value, method
-    rows: list[BenchRow] = []
+    rows: list[Row] = []
     for name, result in sorted(record.results.items()):
         if result.scored:
             known = {m: result.scores.get(m) for m in wanted}
-            rows.append(BenchRow(*keys, name, {m: v for m, v in known.items() if v is not None}))
+            values = {m: v for m, v in known.items() if v is not None}
+            rows.append(Row(method, name, values, **case.keys))
     return rows
 
 

@@ -1,17 +1,17 @@
-"""A table of a comparison as it is shown: text, grids of cells, figures, pictures side by side."""
+"""A section of a report as data: text, grids of cells, figures, pictures; and its markdown."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from unfade.config import from_dict
 from unfade.errors import InputError, UnfadeError
 from unfade.eval.statistics import Estimate
-from unfade.eval.tables import estimate_text, table_line
 from unfade.imaging.atomic import atomic_file
 
 #: What a cell says where a paper's printed figure cannot be had.
@@ -118,29 +118,58 @@ def number(value: float | None, digits: int) -> Cell:
     return _sorted_by(f"{value:.{digits}f}", value)
 
 
+def finite(value: object) -> Any:
+    """The same value for JSON: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in cast(dict[str, object], value).items()}
+    if isinstance(value, list):
+        return [finite(v) for v in cast(list[object], value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all. OutputError where it cannot be written."""
+    with atomic_file(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
 def _sorted_by(text: str, value: float) -> Cell:
     """JSON and a page have no infinity: it sorts as the largest number."""
     return Cell(text, max(-_LARGEST, min(value, _LARGEST)), "number")
 
 
-def estimate(found: Estimate, digits: int, count: int) -> Cell:
-    """ "27.31 [26.90, 27.72]", with the number of images where it is not the row's."""
-    if found.count == 0 or math.isnan(found.mean):
+def estimate(value: Estimate, digits: int, count: int) -> Cell:
+    """A mean with its interval, "27.31 [26.90, 27.72]".
+
+    The number of images is added where it differs from `count`, the row's own.
+    """
+    if value.count == 0 or math.isnan(value.mean):
         return Cell("–")
-    text = estimate_text(found, digits, count)
-    return _sorted_by(text, found.mean)
+    text = f"{value.mean:.{digits}f}"
+    if not math.isnan(value.low):
+        text += f" [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+    if value.count != count:
+        text += f" ({value.count} of {count} images)"
+    return _sorted_by(text, value.mean)
 
 
 def markdown(section: Section) -> str:
     """A section for `tables.md`."""
     lines = [f"## {section.title}", "", f"`unfade bench {section.name}` · {section.source}", "",
              section.reading, ""]  # fmt: skip
-    for grid in section.grids:
-        lines += [f"### {grid.title}", "", *markdown_grid(grid), ""]
-        lines += [grid.note, ""] if grid.note else []
+    lines.append(grids_markdown(section.grids))
     for figure in section.figures:
         lines += [f"![{figure.title}: {figure.text}](plots/{figure.stem}.svg)", ""]
     lines += [*(f"- {note}" for note in section.notes), ""] if section.notes else []
+    return "\n".join(lines)
+
+
+def grids_markdown(grids: Sequence[Grid]) -> str:
+    """Grids with their titles and notes."""
+    lines: list[str] = []
+    for grid in grids:
+        lines += [f"### {grid.title}", "", *markdown_grid(grid), ""]
+        lines += [grid.note, ""] if grid.note else []
     return "\n".join(lines)
 
 
@@ -152,3 +181,8 @@ def markdown_grid(grid: Grid) -> list[str]:
         marked = ((marks.get(cell.kind, ""), cell.text) for cell in row)
         lines.append(table_line(*(f"{mark}{text}{mark}" for mark, text in marked)))
     return lines
+
+
+def table_line(*cells: str) -> str:
+    """A line of a markdown table."""
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

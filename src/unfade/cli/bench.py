@@ -217,7 +217,7 @@ def _built(
 
 def _check(methods: Sequence[Method], cases: Sequence[Case]) -> None:
     """Raises, before anything runs, what keeps a named method from all cases."""
-    from unfade.bench.methods.made import ResultsFolder
+    from unfade.bench.methods.precomputed import ResultsFolder
 
     for method in methods:
         if isinstance(method, ResultsFolder):

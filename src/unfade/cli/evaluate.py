@@ -1,9 +1,12 @@
-"""`unfade evaluate`."""
+"""`unfade evaluate`: folders of results are scored, aggregated and shown as `unfade bench` does."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +14,7 @@ import click
 
 import unfade.cli.options as shared
 import unfade.manifest as manifests
+from unfade._version import __version__
 from unfade.cli.batch import explain
 from unfade.cli.jobs import COMPARE_SUFFIX
 from unfade.cli.main import EXIT_FAILED
@@ -18,7 +22,8 @@ from unfade.cli.progress import Bar
 from unfade.errors import InputError, UnfadeError, UsageError, printable
 
 if TYPE_CHECKING:
-    from unfade.eval.evaluation import Distances, Evaluation, Redone
+    from unfade.bench.aggregate import Aggregate
+    from unfade.eval.evaluation import Distances, Evaluation, Redegraded
     from unfade.eval.folders import Match
     from unfade.eval.images import Image
     from unfade.eval.niqe import NiqeModel
@@ -129,7 +134,7 @@ def evaluate(
     _check_out(out)
     names = _names(metrics, lq, degradation)
     methods = _methods(results, lq)
-    given = _given_distances(features, methods)
+    distances = _feature_distances(features, methods)
     folders = match_folders(methods, reference, ignored=COMPARE_SUFFIX) if results else None
     model = _niqe_model(niqe_model, fit_niqe, reference)
     if folders is None:
@@ -137,50 +142,52 @@ def evaluate(
     protocol = Protocol(space, crop_border)
     sets = tuple(name for name in names if name in SET_MEASURES)
     evaluation = Evaluation(measures(names, protocol, model), sets, protocol)
-    evaluation.redone = _redone(names, degradation)
+    evaluation.redegraded = _redone(names, degradation)
     matches, unmatched = folders
     evaluation.problems.extend(unmatched)
     told = _score(evaluation, matches)
-    _report(evaluation, list(methods), seed, out, as_json, given, told)
+    _report(evaluation, list(methods), seed, out, as_json, distances, told)
     return EXIT_FAILED if evaluation.failures() else 0
 
 
 def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
     """The metrics that are asked for. UsageError where one of them cannot be had so."""
-    from unfade.eval.measures import NAMES, REDONE, chosen
+    from unfade.eval.measures import NAMES, REDEGRADED, chosen
 
     asked = [name.strip() for name in metrics.split(",")]
     names = {name for name in asked if name != "all"}
     if "all" in asked:
-        names |= {*NAMES, *(REDONE[:2] if degradation else ())}
-    redone = sorted(names & {*REDONE})
-    if degradation is not None and not redone:
-        fix = f"add one of {', '.join(REDONE)} to --metrics"
+        names |= {*NAMES, *(REDEGRADED[:2] if degradation else ())}
+    redegraded = sorted(names & {*REDEGRADED})
+    if degradation is not None and not redegraded:
+        fix = f"add one of {', '.join(REDEGRADED)} to --metrics"
         raise UsageError("--degradation", "a metric that uses it", fix)
-    if redone and (lq is None or degradation is None):
-        raise UsageError(redone[0], "--lq and --degradation with it", "say what made LQ of HQ")
+    if redegraded and (lq is None or degradation is None):
+        raise UsageError(redegraded[0], "--lq and --degradation with it", "say what made LQ of HQ")
     return chosen(names)
 
 
-def _redone(names: Sequence[str], degradation: str | None) -> Redone | None:
+def _redone(names: Sequence[str], degradation: str | None) -> Redegraded | None:
     """The comparisons with LQ. UsageError for a damage that is not known, or is random."""
     if degradation is None:
         return None
     import numpy as np
 
     from unfade.bench.degradations import degraded
-    from unfade.eval.evaluation import Redone
-    from unfade.eval.measures import redone_measures
+    from unfade.eval.evaluation import Redegraded
+    from unfade.eval.measures import redegraded_measures
 
     if not re.fullmatch(r"(blur|sr)\d+(\.\d+)?", degradation):
         expected = "blurN (sigma N of 512 pixels) or srN (bicubic, N = 2 or 4)"
         raise UsageError(f"--degradation {degradation}", expected, "name one of those")
     rng = np.random.default_rng(0)  # neither draws from it
     degraded(np.zeros((64, 64, 3), np.float32), degradation, rng)
-    return Redone(lambda image: degraded(image, degradation, rng)[0], redone_measures(names))
+    return Redegraded(
+        lambda image: degraded(image, degradation, rng)[0], redegraded_measures(names)
+    )
 
 
-def _given_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dict[str, Distances]:
+def _feature_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dict[str, Distances]:
     """Distances of the features in files, by method. UsageError where they do not fit."""
     from unfade.eval.evaluation import Distances
     from unfade.eval.extractors import read_features
@@ -224,7 +231,7 @@ def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
 
 def _check_out(out: Path | None) -> None:
     """Makes the folder of OUT. UsageError or OutputError, before any work, where it cannot be."""
-    from unfade.eval.tables import require_parquet
+    from unfade.eval.rows import require_parquet
 
     if out is None:
         return
@@ -293,42 +300,112 @@ def _tell(evaluation: Evaluation, told: int) -> int:
 
 def _report(
     evaluation: Evaluation, methods: Sequence[str], seed: int, out: Path | None, as_json: bool,
-    given: Mapping[str, Distances], told: int,
+    features: Mapping[str, Distances], told: int,
 ) -> None:  # fmt: skip
     """Problems that were not told yet on stderr, the tables on stdout and in OUT."""
-    from unfade.eval.summary import summarise
-    from unfade.eval.tables import json_text, markdown
+    from unfade.bench.grids import means_grid, pairs_grid
+    from unfade.bench.sections import grids_markdown
 
     distances = evaluation.distances()
     for note in evaluation.notes():
         click.echo(f"Note: {note}", err=True)
     for problem in evaluation.failures()[told:]:
         click.echo(f"Error: {problem}", err=True)
-    columns = evaluation.columns
-    summary = summarise(methods, evaluation.rows, list(columns), distances, given, seed=seed)
-    table = markdown(summary, columns, evaluation.protocol, seed=seed)
+    aggregate = _aggregate(evaluation, methods, [distances, features], seed)
+    grids = [means_grid(aggregate, "Means", by_case=False), *pairs_grid(aggregate)]
+    table = grids_markdown(grids)
     if out is not None:
         _write(evaluation, out, table)
     if as_json:
-        click.echo(json_text(summary, evaluation, seed=seed))
+        click.echo(_json(evaluation, aggregate, distances, features))
     else:
         click.echo(table, nl=False)
 
 
-def _write(evaluation: Evaluation, out: Path, table: str) -> None:
-    from unfade.eval.tables import csv_text, has_parquet, write_parquet, write_text
+def _aggregate(
+    evaluation: Evaluation, methods: Sequence[str],
+    distances: Sequence[Mapping[str, Distances]], seed: int,
+) -> Aggregate:  # fmt: skip
+    """The rows of one evaluation as a run with a single case."""
+    from unfade.bench.aggregate import Aggregate
+    from unfade.bench.cases import Case
+    from unfade.bench.run import Run
+    from unfade.eval.statistics import Estimate
 
-    names = list(evaluation.columns)
+    case, nan = Case("", "", "", Path(), None), float("nan")
+    run = Run(Path(), [case], methods, [*evaluation.columns], evaluation.protocol, evaluation.rows)
+    for by_method in distances:
+        for method, found in by_method.items():
+            known = run.distances.get(("", case.name, method), {})
+            run.distances["", case.name, method] = {
+                **known, **{n: Estimate(v, nan, nan, found.images) for n, v in found.values.items()}
+            }  # fmt: skip
+    return Aggregate(run, "", seed=seed)
+
+
+def _json(
+    evaluation: Evaluation, aggregate: Aggregate, distances: Mapping[str, Distances],
+    features: Mapping[str, Distances],
+) -> str:  # fmt: skip
+    """The whole evaluation as one JSON object on one line; what is not finite is null."""
+    from unfade.bench.sections import finite
+    from unfade.eval.rows import SHORT_KEYS
+    from unfade.eval.statistics import RESAMPLES
+
+    cases, methods, metrics = aggregate.cases, aggregate.run.methods, aggregate.run.metrics
+    estimates = {
+        method: {name: asdict(aggregate.estimate(cases, method, name)) for name in metrics}
+        for method in methods
+    }
+    protocol = {**asdict(evaluation.protocol), "data_range": 1}
+    content = {
+        "unfade": __version__,
+        "command": "evaluate",
+        "protocol": {**protocol, "seed": aggregate.seed, "resamples": RESAMPLES},
+        "methods": {
+            method: {
+                "images": aggregate.count(cases, method),
+                "means": means,
+                "distances": asdict(distances[method]) if method in distances else None,
+                "features": asdict(features[method]) if method in features else None,
+            }
+            for method, means in estimates.items()
+        },
+        "comparisons": [
+            {
+                "first": first,
+                "second": second,
+                "measure": name,
+                "difference": asdict(aggregate.difference(cases, first, second, name)),
+            }
+            for first, second in combinations(methods, 2)
+            for name in metrics
+        ],
+        "rows": [
+            {**{key: getattr(row, key) for key in SHORT_KEYS}, "values": {**row.values}}
+            for row in evaluation.rows
+        ],
+        "failed": [str(problem) for problem in evaluation.failures()],
+        "notes": [str(note) for note in evaluation.notes()],
+    }
+    return json.dumps(finite(content), allow_nan=False)
+
+
+def _write(evaluation: Evaluation, out: Path, table: str) -> None:
+    from unfade.bench.sections import write_text
+    from unfade.eval.rows import SHORT_KEYS, csv_text, has_parquet, write_rows
+
+    rows, metrics = evaluation.rows, list(evaluation.columns)
     if not out.is_dir() and out.suffix.lower() in _TABLES:
         if out.suffix.lower() == ".csv":
-            write_text(out, csv_text(evaluation.rows, names))
+            write_text(out, csv_text(rows, metrics))
         else:
-            write_parquet(out, evaluation.rows, names)
+            write_rows(out, rows, metrics, SHORT_KEYS)
         return
-    write_text(out / "rows.csv", csv_text(evaluation.rows, names))
+    write_text(out / "rows.csv", csv_text(rows, metrics))
     write_text(out / "tables.md", table)
     if has_parquet():
-        write_parquet(out / "rows.parquet", evaluation.rows, names)
+        write_rows(out / "rows.parquet", rows, metrics, SHORT_KEYS)
     else:
         left = printable(out / "rows.parquet")
         click.echo(f"{left} left out: it needs pyarrow (pip install 'unfade[tables]').", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -72,22 +72,27 @@ def report(
     failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
     shown = [o for o in done if album.entries[o.job.source].pictures][:_MOST_SHOWN]
     numbers = {outcome.job.source: i for i, outcome in enumerate(shown, 1)}
-    rows = [_row(o, album.entries[o.job.source], numbers, folder) for o in done[:MOST_ROWS]]
-    bodies = {
-        "failed": ("Failed", pages.notes([o.error or "" for o in failed[:MOST_ROWS]])),
-        "all": ("All photos", _table(rows)),
-        "photos": ("Before and after", _photos(shown, album, numbers)),
-        "settings": ("Settings and weights", _settings(options, weights)),
-    }
-    found = {name: titled for name, titled in bodies.items() if titled[1]}
     facts = _facts(summary)
     if len(shown) < len(done):
         facts["pictures left out"] = f"of {len(done) - len(shown)} photos, the best aligned"
     if max(len(done), len(failed)) > MOST_ROWS:
         facts["rows left out"] = f"beyond {MOST_ROWS}, the best aligned"
-    contents = {name: title for name, (title, _) in found.items()}
-    sections = [pages.section(name, title, body) for name, (title, body) in found.items()]
-    return pages.page("unfade restore", facts, contents, sections)
+    titles = {
+        "failed": ("Failed", failed), "all": ("All photos", done),
+        "photos": ("Before and after", shown), "settings": ("Settings and weights", options),
+    }  # fmt: skip
+    return pages.render(
+        "restore.html",
+        title="unfade restore",
+        facts=facts,
+        contents={name: title for name, (title, content) in titles.items() if content},
+        failed=[outcome.error or "" for outcome in failed[:MOST_ROWS]],
+        columns=_COLUMNS,
+        rows=[_row(o, album.entries[o.job.source], numbers, folder) for o in done[:MOST_ROWS]],
+        photos=[_photo(outcome, album.entries[outcome.job.source]) for outcome in shown],
+        options=[[pages.Cell(name), pages.Cell(_shown(value))] for name, value in options.items()],
+        weights=[[pages.Cell(name), pages.Cell(digest)] for name, digest in weights.items()],
+    )
 
 
 def _facts(summary: Summary) -> dict[str, str]:
@@ -98,17 +103,9 @@ def _facts(summary: Summary) -> dict[str, str]:
     return facts
 
 
-def _table(rows: list[list[str]]) -> str:
-    if not rows:
-        return ""
-    reading = (
-        "Alignment says how far a result shows what its input shows outside the damage: 1 is the "
-        "same. Below about 0.9 look closely: something may have been invented or lost."
-    )
-    return f"<p>{pages.text(reading)}</p>{pages.table('All photos', _COLUMNS, rows)}"
-
-
-def _row(outcome: Outcome, entry: Entry, numbers: Mapping[Path, int], folder: Path) -> list[str]:
+def _row(
+    outcome: Outcome, entry: Entry, numbers: Mapping[Path, int], folder: Path
+) -> list[pages.Cell]:
     """The cells of one photo, which lead to its result and to its pictures."""
     manifest = entry.manifest
     seconds = sum(manifest["seconds"].values())
@@ -116,20 +113,20 @@ def _row(outcome: Outcome, entry: Entry, numbers: Mapping[Path, int], folder: Pa
     jump = "left out" if number is None else "show"
     link = "" if number is None else f"#photo-{number}"
     return [
-        pages.cell(printable(outcome.job.source), link=_address(outcome.job.outputs[0], folder)),
+        pages.Cell(printable(outcome.job.source), link=_address(outcome.job.outputs[0], folder)),
         _number(manifest["alignment"], "{:.3f}"),
         _number(None if manifest["damaged"] is None else 100 * manifest["damaged"], "{:.2f}"),
         _number((manifest["diffusion"] or {}).get("strength"), "{:g}"),
         _number(seconds, "{:.1f}"),
-        pages.cell(jump, link=link, kind="" if link else "empty"),
-        pages.cell("; ".join(entry.warnings)),
+        pages.Cell(jump, link=link, kind="" if link else "empty"),
+        pages.Cell("; ".join(entry.warnings)),
     ]
 
 
-def _number(value: float | None, form: str) -> str:
+def _number(value: float | None, form: str) -> pages.Cell:
     if value is None:
-        return pages.cell("–", kind="empty")
-    return pages.cell(form.format(value), value)
+        return pages.Cell("–", kind="empty")
+    return pages.Cell(form.format(value), value)
 
 
 def _address(output: Path, folder: Path) -> str:
@@ -137,21 +134,11 @@ def _address(output: Path, folder: Path) -> str:
     return quote(os.fsencode(os.path.relpath(output, folder)))
 
 
-def _photos(shown: Sequence[Outcome], album: Album, numbers: Mapping[Path, int]) -> str:
-    if not shown:
-        return ""
-    reading = (
-        'White in "damage" was filled. What is bright in "other content" is shown otherwise after '
-        "than before: white from an alignment of 0.5 down, black at 1."
-    )
-    parts = [f"<p>{pages.text(reading)}</p>"]
-    for outcome in shown:
-        source, entry = outcome.job.source, album.entries[outcome.job.source]
-        scene = pages.scene(printable(source), _caption(outcome, entry), entry.pictures,
-                            right=1, zoom=1)  # fmt: skip
-        warnings = pages.notes(entry.warnings)
-        parts.append(f'<div id="photo-{numbers[source]}" class="photo">{scene}{warnings}</div>')
-    return "\n".join(parts)
+def _photo(outcome: Outcome, entry: Entry) -> dict[str, object]:
+    """The variables of one photo in the template."""
+    pictures, caption = tuple(entry.pictures), _caption(outcome, entry)
+    scene = pages.Scene(printable(outcome.job.source), caption, pictures, right=1, zoom=1)
+    return {"scene": scene, "warnings": entry.warnings}
 
 
 def _caption(outcome: Outcome, entry: Entry) -> str:
@@ -173,15 +160,6 @@ def _caption(outcome: Outcome, entry: Entry) -> str:
     if outcome.status == "skipped":
         said.append("restored before; --overwrite shows its mask and map too")
     return " · ".join(said)
-
-
-def _settings(options: Mapping[str, Value], weights: Mapping[str, str]) -> str:
-    given = [[pages.cell(name), pages.cell(_shown(value))] for name, value in options.items()]
-    files = [[pages.cell(name), pages.cell(digest)] for name, digest in weights.items()]
-    return (
-        f"<h3>Settings</h3>{pages.table('Settings', ['option', 'value'], given)}"
-        f"<h3>Weights</h3>{pages.table('Weights', ['file', 'SHA-256 or revision'], files)}"
-    )
 
 
 def _shown(value: Value) -> str:

@@ -14,21 +14,13 @@ from unfade.errors import InputError, UnfadeError
 from unfade.eval.distances import Features, standardised
 from unfade.eval.extractors import extractors
 from unfade.eval.folders import Match
-from unfade.eval.images import Image, Protocol, Unfit, require_same_size
+from unfade.eval.images import Image, NotApplicable, Protocol, require_same_size
 from unfade.eval.measures import SET_MEASURES, Measure
+from unfade.eval.rows import Row
 from unfade.imaging import read_photo
 
 _CLEAN = ""  # stands for the references among the methods
 LQ = "lq"  # the method that does nothing
-
-
-@dataclass(frozen=True)
-class Row:
-    """One image of one method. A value that could not be measured is missing."""
-
-    method: str
-    image: str
-    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,7 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Redone:
+class Redegraded:
     """Comparisons of results, damaged as the inputs were, with the inputs.
 
     Attributes:
@@ -69,7 +61,7 @@ class Evaluation:
         measures: of one image, by name.
         set_measures: names from SET_MEASURES.
         protocol: border and space; in RGB, gray is not compared with colour.
-        redone: comparisons with the inputs, at the inputs' own size and without a border cropped.
+        redegraded: comparisons with the inputs, at the inputs' size, no border cropped.
     """
 
     measures: Mapping[str, Measure]
@@ -77,7 +69,7 @@ class Evaluation:
     protocol: Protocol
     rows: list[Row] = field(default_factory=list[Row])
     problems: list[UnfadeError] = field(default_factory=list[UnfadeError])
-    redone: Redone | None = None
+    redegraded: Redegraded | None = None
     _gaps: list[Gap] = field(default_factory=list[Gap])
     _unfit: list[Gap] = field(default_factory=list[Gap])
     _features: dict[tuple[str, str], dict[str, Features]] = field(
@@ -91,7 +83,7 @@ class Evaluation:
     @property
     def columns(self) -> dict[str, Measure]:
         """All measures of one image."""
-        return {**self.measures, **(self.redone.measures if self.redone else {})}
+        return {**self.measures, **(self.redegraded.measures if self.redegraded else {})}
 
     def add(self, match: Match) -> None:
         """Scores every result of one reference; what fails is added to `problems`."""
@@ -120,12 +112,12 @@ class Evaluation:
         cut = self.protocol.cropped(image)
         values = _values(self.measures, cut, target, path, gaps)
         lq = match.results.get(LQ)
-        if self.redone is not None and lq is not None:
-            made = self.redone.degrade(image)
-            values |= _values(self.redone.measures, made, read_rgb(lq), path, gaps)
+        if self.redegraded is not None and lq is not None:
+            made = self.redegraded.degrade(image)
+            values |= _values(self.redegraded.measures, made, read_rgb(lq), path, gaps)
         described = self._describe(method, match, cut, target, gaps)
         for gap in gaps:
-            unfit = isinstance(gap.error, Unfit) and (described or bool(values))
+            unfit = isinstance(gap.error, NotApplicable) and (described or bool(values))
             (self._unfit if unfit else self._gaps).append(gap)
         self.rows.append(Row(method, match.name, values))
 

@@ -1,8 +1,8 @@
-"""Which result belongs to which reference: by the name without its suffix."""
+"""Photos of folders, and which result belongs to which input: by name, without suffix."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from unfade.imaging import SUFFIXES
 class Match:
     """A reference and the results that belong to it."""
 
-    name: str  # the place below the folder, without suffix: "sub/b"
+    name: str  # path below the folder, without suffix: "sub/b"
     reference: Path
     results: Mapping[str, Path]  # method -> file, at least one
 
@@ -22,9 +22,7 @@ class Match:
 def match_folders(
     methods: Mapping[str, Path], reference: Path, *, ignored: str = ""
 ) -> tuple[list[Match], list[InputError]]:
-    """Pairs the photos of folders with those of the reference folder.
-
-    Two files belong together where their places below their folders agree but for the suffix.
+    """Pairs the photos of folders with those of the reference folder, as `match_names` does.
 
     Args:
         methods: name -> folder of results.
@@ -39,21 +37,24 @@ def match_folders(
     """
     problems: list[InputError] = []
     clean = photos_below(reference, ignored, problems)
-    found = {method: photos_below(folder, ignored, problems) for method, folder in methods.items()}
+    results: dict[str, dict[str, Path]] = {}
+    for method, folder in methods.items():
+        photos = photos_below(folder, ignored, problems)
+        results[method] = match_names(photos, clean)
+        strangers = {*photos.values()} - {*results[method].values()}
+        for name in (name for name, path in photos.items() if path in strangers):
+            expected, fix = f"{reference}/{name}.* as one", "add it, or rename the result"
+            problems.append(InputError("no reference", expected, fix, path=photos[name]))
     matches: list[Match] = []
     for name, path in clean.items():
-        results = {method: files[name] for method, files in found.items() if name in files}
-        if results:
-            matches.append(Match(name, path, results))
-        for method in methods.keys() - results.keys():
+        own = {method: files[name] for method, files in results.items() if name in files}
+        if own:
+            matches.append(Match(name, path, own))
+        for method in methods.keys() - own.keys():
             fix = "make the result, or take the reference away"
             problems.append(
                 InputError(f"no result of {method}", f"{name}.* as one", fix, path=path)
             )
-    for files in found.values():
-        for name in files.keys() - clean.keys():
-            expected, fix = f"{reference}/{name}.* as one", "add it, or rename the result"
-            problems.append(InputError("no reference", expected, fix, path=files[name]))
     if not matches:
         got = "no result that is named as a reference is"
         expected = f"names such as {next(iter(clean))}.*"
@@ -61,8 +62,37 @@ def match_folders(
     return matches, sorted(problems, key=lambda problem: str(problem.path))
 
 
+def match_names(files: Mapping[str, Path], names: Iterable[str]) -> dict[str, Path]:
+    """The files that belong to names, as far as there are any.
+
+    A file is named as its input is; or, where no file is, all of them have the same few letters
+    more at the end or at the beginning, as in `NAME_out.png`.
+
+    Args:
+        files: path below a folder, without suffix -> file (`photos_below`).
+        names: of the inputs.
+    """
+    wanted = list(names)
+    if any(name in files for name in wanted):
+        return {name: files[name] for name in wanted if name in files}
+    best: dict[str, Path] = {}
+    for before, after in sorted(_affixes(files, wanted)):
+        matched = {
+            n: files[f"{before}{n}{after}"] for n in wanted if f"{before}{n}{after}" in files
+        }
+        best = max(best, matched, key=len)
+    return best
+
+
+def _affixes(files: Mapping[str, Path], wanted: list[str]) -> set[tuple[str, str]]:
+    """What files have before and after the name of some input, one of the two empty."""
+    tails = {("", stem[len(n) :]) for n in wanted for stem in files if stem.startswith(n)}
+    heads = {(stem[: -len(n)], "") for n in wanted for stem in files if stem.endswith(n)}
+    return {pair for pair in tails | heads if "/" not in "".join(pair)}
+
+
 def photos_below(folder: Path, ignored: str, problems: list[InputError]) -> dict[str, Path]:
-    """The photos below a folder, by their places without suffix; of two of one name neither.
+    """The photos below a folder, by their paths without suffix; of two of one name neither.
 
     Args:
         folder: searched with its sub-folders, but for hidden files.
@@ -90,3 +120,17 @@ def photos_below(folder: Path, ignored: str, problems: list[InputError]) -> dict
             got = f"{len(paths)} files called {name}.*"
             problems.append(InputError(got, "one", "take the others away", path=paths[0]))
     return {name: paths[0] for name, paths in files.items() if len(paths) == 1}
+
+
+def unambiguous_photos(folder: Path) -> dict[str, Path]:
+    """`photos_below`, where two files of one name are refused.
+
+    Raises:
+        UsageError: the folder is missing, or holds no photo.
+        InputError: two files have one name.
+    """
+    problems: list[InputError] = []
+    photos = photos_below(folder, "", problems)
+    if problems:
+        raise problems[0]
+    return photos

@@ -19,7 +19,7 @@ ROUNDING = (1 / 255) ** 2 / 12  # the power of rounding to 8 bits, per pixel
 _LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 
 
-class Unfit(InputError):
+class NotApplicable(InputError):
     """A picture that a metric is not defined for, as one that is too small for its window."""
 
 
@@ -87,10 +87,10 @@ def require_same_size(image: NDArray[np.floating], target: NDArray[np.floating])
 
 
 def require_side(image: NDArray[np.floating], side: int, metric: str) -> None:
-    """Unfit where the short side has fewer pixels than the metric needs."""
+    """NotApplicable where the short side has fewer pixels than the metric needs."""
     if min(image.shape[:2]) < side:
         got = f"{image.shape[1]} x {image.shape[0]} pixels"
-        raise Unfit(got, f"at least {side} a side for {metric}", "leave this metric out")
+        raise NotApplicable(got, f"at least {side} a side for {metric}", "leave this metric out")
 
 
 def _size(image: NDArray[np.floating]) -> str:

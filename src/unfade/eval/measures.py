@@ -1,9 +1,9 @@
-"""The measures by name: what each looks at, and which way is better."""
+"""The metrics by name: how each is computed, and which way is better."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from unfade.errors import UsageError
@@ -21,32 +21,42 @@ from unfade.pipeline.alignment import alignment
 from unfade.pipeline.content import content_features
 
 Better = Literal["higher", "lower", "neither"]
+Score = Callable[[Image, Image], float]
 _ARROWS: dict[Better, str] = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 
-def titled(title: str, better: Better) -> str:
-    """The title with an arrow towards what is better."""
-    return title + _ARROWS[better]
-
-
 @dataclass(frozen=True)
-class Measure:
-    """One value for each image."""
+class Description:
+    """How tables show a metric.
 
-    title: str
-    better: Better
-    digits: int  # after the point, in tables
-    score: Callable[[Image, Image], float]  # of image and reference, (H, W, 3) [0, 1] each
-
-
-@dataclass(frozen=True)
-class SetMeasure:
-    """One value for all images together, from features of their patches or of each of them."""
+    Attributes:
+        title: name in column heads.
+        better: which way is better.
+        digits: after the point.
+    """
 
     title: str
     better: Better
     digits: int
-    distance: Callable[[Features, Features], float]  # of the results' and the references' features
+
+    @property
+    def heading(self) -> str:
+        """The title with an arrow towards what is better."""
+        return self.title + _ARROWS[self.better]
+
+
+@dataclass(frozen=True)
+class Measure(Description):
+    """A metric of one image: of image and reference, (H, W, 3) [0, 1] each."""
+
+    score: Callable[[Image, Image], float]
+
+
+@dataclass(frozen=True)
+class SetMeasure(Description):
+    """A metric of all images together: a distance of results' and references' features."""
+
+    distance: Callable[[Features, Features], float]
     source: Source = "patch"
 
 
@@ -61,16 +71,33 @@ GIVEN_MEASURES = {
     "features-fd": SetMeasure("Features Fréchet", "lower", 4, frechet_distance),
     "features-kd": SetMeasure("Features kernel", "lower", 5, kernel_distance),
 }
-#: Of a result that was damaged as the input was, and the input.
-REDONE = ("alignment-lq", "ssim-lq", "dinov2-lq")
-#: What needs no download, in the order of tables.
-NAMES = (
-    "psnr", "ssim", "ms-ssim", "alignment", "gmsd", "ciede2000", "chroma", "spectrum", "niqe",
-    "colourfulness", "patch-fd", "patch-kd",
-)  # fmt: skip
+#: How tables show the metrics of one image, in the order of tables.
+DESCRIPTIONS = {
+    "psnr": Description("PSNR (dB)", "higher", 2),
+    "ssim": Description("SSIM", "higher", 4),
+    "ms-ssim": Description("MS-SSIM", "higher", 4),
+    "alignment": Description("Alignment", "higher", 4),
+    "gmsd": Description("GMSD", "lower", 4),
+    "ciede2000": Description("CIEDE2000", "lower", 2),
+    "chroma": Description("Chroma error", "lower", 2),
+    "spectrum": Description("Spectrum (dB)", "lower", 2),
+    "niqe": Description("NIQE", "lower", 3),
+    "colourfulness": Description("Colourfulness", "neither", 2),
+    "alignment-lq": Description("Alignment with input", "higher", 4),
+    "ssim-lq": Description("SSIM with input", "higher", 4),
+    "dinov2-lq": Description("DINOv2 distance to input", "lower", 4),
+    "lpips": Description("LPIPS", "lower", 4),
+    "dinov2": Description("DINOv2 distance", "lower", 4),
+    "clip-iqa": Description("CLIP-IQA", "higher", 4),
+    "musiq": Description("MUSIQ", "higher", 2),
+}
+#: Metrics of a result that is degraded as the input was, and the input.
+REDEGRADED = ("alignment-lq", "ssim-lq", "dinov2-lq")
 _WEIGHTED = ("lpips", "dinov2", "clip-iqa", "musiq", "fid", "kid")
-#: Everything, in the order of tables.
-ALL_NAMES = (*NAMES[:-2], *REDONE, *_WEIGHTED[:-2], *SET_MEASURES)
+#: Every metric, in the order of tables.
+ALL_NAMES = (*DESCRIPTIONS, *SET_MEASURES)
+#: Metrics that need no download, in the order of tables.
+NAMES = tuple(name for name in ALL_NAMES if name not in (*REDEGRADED, *_WEIGHTED))
 
 
 def measures(
@@ -79,7 +106,7 @@ def measures(
     """Those of the named measures that score one image, in the order of tables.
 
     Args:
-        names: from ALL_NAMES; those in REDONE are left to `redone_measures`.
+        names: from ALL_NAMES; those in REDEGRADED are left to `redegraded_measures`.
         protocol: the space that PSNR, SSIM and MS-SSIM are measured in; GMSD, NIQE and the spectrum
             look at luma, the others at colours, whatever it says.
         model: NIQE's clean photos; None is the model that is shipped.
@@ -89,44 +116,50 @@ def measures(
         WeightsError: a metric without its weights.
     """
 
-    def viewed(metric: Callable[[Image, Image], float]) -> Callable[[Image, Image], float]:
+    def viewed(metric: Score) -> Score:
         return lambda image, target: metric(protocol.view(image), protocol.view(target))
 
-    known: dict[str, Callable[[], Measure]] = {
-        "psnr": lambda: Measure("PSNR (dB)", "higher", 2, viewed(psnr)),
-        "ssim": lambda: Measure("SSIM", "higher", 4, viewed(ssim)),
-        "ms-ssim": lambda: Measure("MS-SSIM", "higher", 4, viewed(ms_ssim)),
-        "alignment": lambda: Measure("Alignment", "higher", 4, _content_alignment),
-        "gmsd": lambda: Measure("GMSD", "lower", 4, gmsd),
-        "ciede2000": lambda: Measure("CIEDE2000", "lower", 2, colour_error),
-        "chroma": lambda: Measure("Chroma error", "lower", 2, chroma_error),
-        "spectrum": lambda: Measure("Spectrum (dB)", "lower", 2, spectrum_distance),
+    scores: dict[str, Callable[[], Score]] = {
+        "psnr": lambda: viewed(psnr),
+        "ssim": lambda: viewed(ssim),
+        "ms-ssim": lambda: viewed(ms_ssim),
+        "alignment": lambda: _content_alignment,
+        "gmsd": lambda: gmsd,
+        "ciede2000": lambda: colour_error,
+        "chroma": lambda: chroma_error,
+        "spectrum": lambda: spectrum_distance,
         "niqe": lambda: _niqe(model),
-        "colourfulness": lambda: Measure(
-            "Colourfulness", "neither", 2, lambda image, _: colourfulness(image)
-        ),
+        "colourfulness": lambda: lambda image, _: colourfulness(image),
         "lpips": _lpips,
         "dinov2": _dinov2,
         "clip-iqa": _clip_iqa,
         "musiq": _musiq,
     }
-    wanted = set(names)
-    return {name: known[name]() for name in ALL_NAMES if name in wanted and name in known}
+    return _built(names, scores)
 
 
-def redone_measures(names: Iterable[str]) -> dict[str, Measure]:
-    """Those of the named measures that compare a result, damaged again, with the input.
+def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
+    """Those of the named measures that compare a result, degraded again, with the input.
 
     Raises:
         WeightsError: a metric without its weights.
     """
-    known: dict[str, Callable[[], Measure]] = {
-        "alignment-lq": lambda: Measure("Alignment with input", "higher", 4, _content_alignment),
-        "ssim-lq": lambda: Measure("SSIM with input", "higher", 4, ssim),
-        "dinov2-lq": lambda: replace(_dinov2(), title="DINOv2 distance to input"),
+    scores: dict[str, Callable[[], Score]] = {
+        "alignment-lq": lambda: _content_alignment,
+        "ssim-lq": lambda: ssim,
+        "dinov2-lq": _dinov2,
     }
+    return _built(names, scores)
+
+
+def _built(names: Iterable[str], scores: Mapping[str, Callable[[], Score]]) -> dict[str, Measure]:
+    """The named measures in the order of tables; their networks are loaded now."""
     wanted = set(names)
-    return {name: known[name]() for name in REDONE if name in wanted}
+    return {
+        name: Measure(known.title, known.better, known.digits, scores[name]())
+        for name, known in DESCRIPTIONS.items()
+        if name in wanted and name in scores
+    }
 
 
 def chosen(names: Iterable[str]) -> list[str]:
@@ -151,36 +184,34 @@ def _content_alignment(image: Image, target: Image) -> float:
     return alignment(image, target, content_features)
 
 
-def _niqe(model: NiqeModel | None) -> Measure:
+def _niqe(model: NiqeModel | None) -> Score:
     clean = model or load_niqe()
-    return Measure("NIQE", "lower", 3, lambda image, _: niqe(image, clean))
+    return lambda image, _: niqe(image, clean)
 
 
-def _lpips() -> Measure:
+def _lpips() -> Score:
     from unfade.eval.lpips import load_lpips, lpips
 
     network = load_lpips()
-    return Measure("LPIPS", "lower", 4, lambda image, target: lpips(image, target, network))
+    return lambda image, target: lpips(image, target, network)
 
 
-def _dinov2() -> Measure:
+def _dinov2() -> Score:
     from unfade.eval.dinov2 import dinov2_distance, load_dinov2
 
     network = load_dinov2()
-    return Measure(
-        "DINOv2 distance", "lower", 4, lambda image, target: dinov2_distance(image, target, network)
-    )
+    return lambda image, target: dinov2_distance(image, target, network)
 
 
-def _clip_iqa() -> Measure:
+def _clip_iqa() -> Score:
     from unfade.eval.clip_iqa import clip_iqa, load_clip_iqa
 
     clip = load_clip_iqa()
-    return Measure("CLIP-IQA", "higher", 4, lambda image, _: clip_iqa(image, clip))
+    return lambda image, _: clip_iqa(image, clip)
 
 
-def _musiq() -> Measure:
+def _musiq() -> Score:
     from unfade.eval.musiq import load_musiq
 
     score = load_musiq()
-    return Measure("MUSIQ", "higher", 2, lambda image, _: score(image))
+    return lambda image, _: score(image)

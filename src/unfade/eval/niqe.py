@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.errors import InputError, UsageError, WeightsError
-from unfade.eval.images import Image, Unfit
+from unfade.eval.images import Image, NotApplicable
 from unfade.eval.scene_statistics import FEATURES, scene_statistics
 from unfade.imaging.atomic import atomic_file
 
@@ -46,12 +46,12 @@ def niqe(image: Image, model: NiqeModel) -> float:
         model: of clean photos.
 
     Raises:
-        Unfit: fewer than two blocks of 96 pixels have any contrast.
+        NotApplicable: fewer than two blocks of 96 pixels have any contrast.
     """
     features = _whole(scene_statistics(image).features)
     if len(features) < 2:
         got = f"{image.shape[1]} x {image.shape[0]} pixels with {len(features)} blocks of contrast"
-        raise Unfit(got, "two blocks of 96 x 96 pixels for NIQE", "leave this metric out")
+        raise NotApplicable(got, "two blocks of 96 x 96 pixels for NIQE", "leave this metric out")
     off = features.mean(0) - model.mean
     pooled = (np.cov(features, rowvar=False) + model.covariance) / 2
     return float(np.sqrt(max(0.0, off @ np.linalg.pinv(pooled, hermitian=True) @ off)))

@@ -7,10 +7,10 @@ import pytest
 
 from unfade.bench.cases import Case
 from unfade.bench.methods.classics import Classical, Interpolation
-from unfade.bench.methods.made import ResultsFolder
 from unfade.bench.methods.names import BUILT_IN, parse_methods
 from unfade.bench.methods.network import Network
 from unfade.bench.methods.ours import FirstStage, Preset
+from unfade.bench.methods.precomputed import ResultsFolder
 from unfade.bench.methods.program import Program
 from unfade.errors import UsageError
 from unfade.models.presets import weights_folder

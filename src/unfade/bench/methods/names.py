@@ -11,8 +11,8 @@ from pathlib import Path
 
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.classics import INTERPOLATIONS, MENDING, Classical, Interpolation
-from unfade.bench.methods.made import ResultsFolder
-from unfade.bench.methods.program import PLACES, Program
+from unfade.bench.methods.precomputed import ResultsFolder
+from unfade.bench.methods.program import PLACEHOLDERS, Program
 from unfade.errors import UsageError
 from unfade.manifest import Value
 from unfade.models.presets import MANIFEST, PRESETS
@@ -46,7 +46,7 @@ def parse_methods(texts: Sequence[str], *, timeout_s: float | None = None) -> li
 def _parse(text: str, timeout_s: float | None) -> Method:
     label = None if _exists(text.strip()) else _LABEL.fullmatch(text)
     name, what = (label[1].strip(), label[2]) if label else (text.strip(), text.strip())
-    if any(place in what for place in PLACES):
+    if any(place in what for place in PLACEHOLDERS):
         if label is None:
             raise UsageError(f"the command {what!r} without a name", "NAME=COMMAND", "name it")
         return Program(name, what, timeout_s)

@@ -10,7 +10,7 @@ import numpy as np
 
 from unfade.bench.cases import Case, Cost
 from unfade.bench.folders import reference_of
-from unfade.bench.methods.meter import Meter
+from unfade.bench.methods.resource_usage import ResourceUsage
 from unfade.errors import InputError
 from unfade.eval.images import Image
 from unfade.imaging import Photo, read_photo, write_photo
@@ -29,7 +29,7 @@ def restore_each(
         parameters: of the networks, as `Cost` has them.
     """
     megapixels = 0.0
-    with Meter() as meter:
+    with ResourceUsage() as meter:
         for name, path in images.items():
             result = restore(name, path)
             place = outputs / f"{name}.png"

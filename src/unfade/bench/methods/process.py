@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from unfade.bench.methods.base import MethodError
-from unfade.bench.methods.meter import Meter
+from unfade.bench.methods.resource_usage import ResourceUsage
 from unfade.errors import printable
 
 _GRACE_S = 3.0  # between asking processes to end and ending them
 _LAST_WORDS = 300  # characters of the log that an error repeats
 
 
-def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> Meter:
+def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> ResourceUsage:
     """Runs a program to its end. All processes that it started end with it.
 
     Args:
@@ -49,7 +49,7 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
             fix = "check its name and its permissions"
             raise MethodError(f"{words[0]}: {reason}", "a program", fix) from error
         try:
-            with Meter(process.pid, tree=True) as meter:
+            with ResourceUsage(process.pid, tree=True) as meter:
                 code = process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
             got = f"a program that was still running after {timeout_s:g} s"

@@ -18,7 +18,7 @@ from unfade.errors import UnfadeError, UsageError
 from unfade.manifest import Value
 from unfade.options import SCALE
 
-PLACES = ("{input}", "{output}")
+PLACEHOLDERS = ("{input}", "{output}")
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Program:
         except ValueError as error:
             got = f"the command of {self.name} ({str(error).lower()})"
             raise UsageError(got, "words as a shell knows them", "close the quotes") from error
-        missing = [place for place in PLACES if place not in self.command]
+        missing = [place for place in PLACEHOLDERS if place not in self.command]
         if missing:
             got = f"the command of {self.name} without {' and '.join(missing)}"
             fix = "write them where the command takes its folders"
-            raise UsageError(got, f"{' and '.join(PLACES)} in it", fix)
+            raise UsageError(got, f"{' and '.join(PLACEHOLDERS)} in it", fix)
         if shutil.which(words[0]) is None:
             got = f"{words[0]!r}, which is no program here"
             raise UsageError(got, "a program", "check its name, or install it")
@@ -75,9 +75,9 @@ class Program:
             flat = {name: name.replace("/", "__") for name in images}
             for name, path in images.items():
                 shutil.copyfile(path, source / (flat[name] + path.suffix))
-            places = {"{input}": str(source), "{output}": str(made)}
+            placeholders = {"{input}": str(source), "{output}": str(made)}
             meter = run_program(
-                [_filled(word, places) for word in self._words(case)], log,
+                [_filled(word, placeholders) for word in self._words(case)], log,
                 timeout_s=self.timeout_s,
             )  # fmt: skip
             found = self._collect(made, list(flat.values()))
@@ -104,11 +104,11 @@ class Program:
         scale = case.options.scale
         if scale is None:
             scale = SCALE if case.options.task == "super-resolution" else 1.0
-        places = {"{scale}": f"{scale:g}", "{seed}": str(case.options.seed)}
-        return [_filled(word, places) for word in shlex.split(self.command)]
+        placeholders = {"{scale}": f"{scale:g}", "{seed}": str(case.options.seed)}
+        return [_filled(word, placeholders) for word in shlex.split(self.command)]
 
 
-def _filled(word: str, places: Mapping[str, str]) -> str:
-    for place, value in places.items():
+def _filled(word: str, placeholders: Mapping[str, str]) -> str:
+    for place, value in placeholders.items():
         word = word.replace(place, value)
     return word

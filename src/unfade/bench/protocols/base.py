@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.bench.sections import Grid, markdown_grid
+from unfade.bench.sections import Grid, finite, grids_markdown
 from unfade.errors import UnfadeError
 from unfade.eval.rows import Row
-from unfade.eval.tables import finite
 
 #: Called with the number of finished items, the number of all items, and what is being done.
 Progress = Callable[[int, int, str], None]
@@ -41,11 +40,8 @@ class Report:
     def markdown(self) -> str:
         """Settings, tables and notes as markdown."""
         head = ", ".join(f"{name} {value}" for name, value in self.settings.items())
-        lines = [f"{self.protocol}: {head}", ""]
-        for grid in self.grids:
-            lines += [f"### {grid.title}", "", *markdown_grid(grid), ""]
-            lines += [grid.note, ""] if grid.note else []
-        return "\n".join([*lines, *self.notes]) + "\n"
+        lines = [f"{self.protocol}: {head}", "", grids_markdown(self.grids), *self.notes]
+        return "\n".join(lines) + "\n"
 
     def json(self) -> dict[str, Any]:
         """Settings, rows, tables and notes for machines."""

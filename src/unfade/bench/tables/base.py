@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from unfade.bench.aggregate import Aggregate, OwnMeasure
 from unfade.bench.cases import Case
 from unfade.bench.datasets import find_datasets
 from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grids
@@ -19,9 +20,8 @@ from unfade.bench.run import Run
 from unfade.bench.scenes import scenes_of
 from unfade.bench.scoring import Extra
 from unfade.bench.sections import Grid, Section
-from unfade.bench.tally import OwnMeasure, Tally
 from unfade.degrade import SEVERITIES
-from unfade.eval.measures import REDONE
+from unfade.eval.measures import REDEGRADED
 from unfade.eval.weights import WEIGHTS, metrics_folder, missing
 from unfade.options import RestoreOptions
 
@@ -103,8 +103,8 @@ class Table:
     methods: tuple[str, ...] = METHODS
     printed: tuple[PaperTable, ...] = ()
     own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
-    plots: Callable[[Tally], list[Plot]] = lambda _: []
-    grids: Callable[[Tally], list[Grid]] = lambda _: []
+    plots: Callable[[Aggregate], list[Plot]] = lambda _: []
+    grids: Callable[[Aggregate], list[Grid]] = lambda _: []
     timed: bool = True
     adapt: Callable[[Sequence[Method], Sequence[Case], Path], list[Method]] = (
         lambda methods, _cases, _work: list(methods)
@@ -145,17 +145,17 @@ class Table:
             UsageError: matplotlib is not installed.
             OutputError: a file cannot be written.
         """
-        tally = Tally(run, self.name, self.own)
+        aggregate = Aggregate(run, self.name, self.own)
         section = Section(self.name, self.title, self.source, self.reading)
-        if tally.methods():
-            section.grids.append(means_grid(tally, self.title))
+        if aggregate.methods():
+            section.grids.append(means_grid(aggregate, self.title))
             if self.printed:
-                section.grids += printed_grids(tally, self.printed)
-            cost = cost_grid(tally) if self.timed else []
-            section.grids += [*self.grids(tally), *cost, *difference_grid(tally)]
-            section.figures = [save(plot, self.name, out) for plot in self.plots(tally)]
-            section.scenes = scenes_of(tally, out)
-        section.notes = _notes(tally)
+                section.grids += printed_grids(aggregate, self.printed)
+            cost = cost_grid(aggregate) if self.timed else []
+            section.grids += [*self.grids(aggregate), *cost, *difference_grid(aggregate)]
+            section.figures = [save(plot, self.name, out) for plot in self.plots(aggregate)]
+            section.scenes = scenes_of(aggregate, out)
+        section.notes = _notes(aggregate)
         write_report(section, run, out, ORDER)
 
 
@@ -168,19 +168,19 @@ def weighted_metrics() -> list[str]:
         if not any(missing(file, folder) for file in weights.files)
         and (not weights.extra or importlib.util.find_spec("pyiqa") is not None)
         for name in weights.metrics
-        if name not in REDONE
+        if name not in REDEGRADED
     ]
 
 
-def _notes(tally: Tally) -> list[str]:
+def _notes(aggregate: Aggregate) -> list[str]:
     """What was chosen, left out or went wrong, each sentence once."""
-    chosen = [note_of(case.inputs) for case in tally.cases]
+    chosen = [note_of(case.inputs) for case in aggregate.cases]
     wrong = [
         f"{f.method}, {f.case}{f' ({f.image})' if f.image else ''}: {f.error}"
-        for f in tally.run.failures
-        if f.table == tally.table
+        for f in aggregate.run.failures
+        if f.table == aggregate.table
     ]
-    return [note for note in dict.fromkeys([*chosen, *tally.run.notes, *wrong]) if note]
+    return [note for note in dict.fromkeys([*chosen, *aggregate.run.notes, *wrong]) if note]
 
 
 def make_case(

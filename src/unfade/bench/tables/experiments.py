@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from unfade.bench.aggregate import BASELINES, Aggregate
 from unfade.bench.cases import Case
 from unfade.bench.plots import Line, Panel, Plot
 from unfade.bench.published import IIDE
 from unfade.bench.sections import Cell, Grid, estimate, number
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
-from unfade.bench.tally import BASELINES, Tally
 from unfade.degrade import MIXTURES
 
 _SWAP = re.compile(r"p(?:_iide)?[ =]?([01](?:\.\d+)?)\b.*")
@@ -40,65 +40,65 @@ def swap_of(method: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def _swap_grid(tally: Tally) -> list[Grid]:
+def _swap_grid(aggregate: Aggregate) -> list[Grid]:
     """The presets of one p_iide together, over their seeds."""
-    settings = {method: swap_of(method) for method in tally.methods()}
+    settings = {method: swap_of(method) for method in aggregate.methods()}
     groups = {p: [m for m, own in settings.items() if own == p] for p in settings.values()}
     rows: list[list[Cell]] = []
     for p in sorted(p for p in groups if p is not None):
-        for group in tally.groups:
+        for group in aggregate.groups:
             cells: list[Cell] = []
-            for name, measure in tally.measures.items():
-                means = [tally.estimate(group.cases, method, name).mean for method in groups[p]]
+            for name, measure in aggregate.measures.items():
+                means = [aggregate.estimate(group.cases, method, name).mean for method in groups[p]]
                 text = " ".join(f"{mean:.{measure.digits}f}" for mean in means)
                 cells.append(Cell(text, sum(means) / len(means), "number"))
             rows.append([number(p, 1), Cell(group.label), number(len(groups[p]), 0), *cells])
-    titles = [measure.title for measure in tally.measures.values()]
+    titles = [measure.title for measure in aggregate.measures.values()]
     note = "One number for each training of a setting (each seed); sorted by their mean."
     return [Grid("By p_iide", ["p_iide", "case", "trainings", *titles], rows, note)] if rows else []
 
 
-def _size_plots(tally: Tally) -> list[Plot]:
+def _size_plots(aggregate: Aggregate) -> list[Plot]:
     """Quality against the parameters and the time of each method."""
     panels: list[Panel] = []
     for metric in ("psnr", "niqe", "alignment"):
-        if metric not in tally.measures:
+        if metric not in aggregate.measures:
             continue
-        for group in tally.groups:
-            lines = _sized(tally, group.cases, metric)
-            title = tally.measures[metric].title
+        for group in aggregate.groups:
+            lines = _sized(aggregate, group.cases, metric)
+            title = aggregate.measures[metric].title
             if lines:
                 panels.append(Panel("s per megapixel", title, lines, group.label, False, "x"))
     text = "Quality of each method against its time for a megapixel"
     return [Plot("cost", "Quality against cost", text, panels)] if panels else []
 
 
-def _sized(tally: Tally, cases: Sequence[Case], metric: str) -> list[Line]:
+def _sized(aggregate: Aggregate, cases: Sequence[Case], metric: str) -> list[Line]:
     lines: list[Line] = []
-    for method in tally.methods(cases):
-        cost, found = tally.cost(cases, method), tally.estimate(cases, method, metric)
+    for method in aggregate.methods(cases):
+        cost, found = aggregate.cost(cases, method), aggregate.estimate(cases, method, metric)
         if cost is None or not cost.megapixels or not found.count:
             continue
-        whole = tally.cost(tally.cases, method) or cost  # one name in all panels
+        whole = aggregate.cost(aggregate.cases, method) or cost  # one name in all panels
         size = "" if whole.parameters is None else f" ({whole.parameters / 1e6:.1f} M)"
         lines.append(Line(f"{method}{size}", [cost.seconds / cost.megapixels], [found.mean]))
     return lines
 
 
-def _size_grid(tally: Tally) -> list[Grid]:
+def _size_grid(aggregate: Aggregate) -> list[Grid]:
     """Parameters and time of each network beside what it reaches."""
     rows: list[list[Cell]] = []
-    for method in tally.methods():
-        cost = tally.cost(tally.cases, method)
+    for method in aggregate.methods():
+        cost = aggregate.cost(aggregate.cases, method)
         if method in BASELINES or cost is None or not cost.megapixels:
             continue
         size = None if cost.parameters is None else cost.parameters / 1e6
         cells = [number(size, 2), number(cost.seconds / cost.megapixels, 2)]
-        for name, measure in tally.measures.items():
-            found = tally.estimate(tally.cases, method, name)
+        for name, measure in aggregate.measures.items():
+            found = aggregate.estimate(aggregate.cases, method, name)
             cells.append(estimate(found, measure.digits, found.count))
         rows.append([Cell(method), *cells])
-    titles = [measure.title for measure in tally.measures.values()]
+    titles = [measure.title for measure in aggregate.measures.values()]
     columns = ["preset", "parameters (M)", "s per megapixel", *titles]
     return [Grid("Size, time, quality (all cases)", columns, rows)] if rows else []
 

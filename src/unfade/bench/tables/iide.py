@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from unfade.bench.aggregate import PER_PHOTO
 from unfade.bench.cases import Case
 from unfade.bench.prepare import QUICK_IMAGES
 from unfade.bench.published import (
@@ -18,7 +19,6 @@ from unfade.bench.published import (
     SUPER_RESOLUTION,
 )
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case, options_for
-from unfade.bench.tally import PER_PHOTO
 
 PROMPTED_IMAGES = 24  # photos that are coloured by their captions
 _BESIDE = (

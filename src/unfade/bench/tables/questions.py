@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case
 from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
@@ -16,7 +17,6 @@ from unfade.bench.plots import Line, Panel, Plot
 from unfade.bench.published import IIDE
 from unfade.bench.sections import Cell, Grid, number
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case, options_for
-from unfade.bench.tally import Tally
 from unfade.degrade.types import Image
 from unfade.errors import UnfadeError
 from unfade.eval.colour import lab
@@ -50,19 +50,19 @@ def _with_autoencoders(
     return [*methods, *own_autoencoders(methods, cases)]
 
 
-def _spectra(tally: Tally) -> list[Plot]:
+def _spectra(aggregate: Aggregate) -> list[Plot]:
     """The mean spectrum of what methods made, and how it differs from the clean photos'."""
     panels: list[Panel] = []
-    for group in tally.groups:
+    for group in aggregate.groups:
         case = group.cases[0]
         clean = _mean_spectrum([*references_of(case).values()])
         if clean is None:
             continue
         found = {"damaged input": _mean_spectrum([*inputs_of(case).values()])}
-        for method in tally.methods([case]):
+        for method in aggregate.methods([case]):
             if method != "input":
-                images = [row.image for row in tally.run.rows_of(case, method)]
-                paths = [tally.run.result(case, method, image) for image in images]
+                images = [row.image for row in aggregate.run.rows_of(case, method)]
+                paths = [aggregate.run.result(case, method, image) for image in images]
                 found[method] = _mean_spectrum(paths)
         rings = [(i + 0.5) / (2 * BINS) for i in range(BINS)]
         lines = [
@@ -113,17 +113,17 @@ def _edits(setting: Setting) -> list[Case]:
     return cases
 
 
-def _edit_grids(tally: Tally) -> list[Grid]:
+def _edit_grids(aggregate: Aggregate) -> list[Grid]:
     """How often an edit failed, and what it did to the content."""
     rows: list[list[Cell]] = []
-    for method in tally.methods():
+    for method in aggregate.methods():
         for word in (*COLOURS, *STRUCTURES):
-            failures = _failures(tally, method, word)
+            failures = _failures(aggregate, method, word)
             if not failures:
                 continue
             prefix = "gray" if word in COLOURS else "old"
-            cases = [case for case in tally.cases if case.degradation == f"{prefix}-{word}"]
-            own = tally.estimate(cases, method, "alignment")
+            cases = [case for case in aggregate.cases if case.degradation == f"{prefix}-{word}"]
+            own = aggregate.estimate(cases, method, "alignment")
             kind = "colour" if word in COLOURS else "structure"
             rows.append([
                 Cell(method), Cell(kind), Cell(word), number(len(failures), 0),
@@ -138,17 +138,19 @@ def _edit_grids(tally: Tally) -> list[Grid]:
     return [Grid("Failure rate of the edits", columns, rows, note)] if rows else []
 
 
-def _failures(tally: Tally, method: str, word: str) -> list[bool]:
+def _failures(aggregate: Aggregate, method: str, word: str) -> list[bool]:
     """Of each photo, whether the edit failed; nothing where the method made no such photos."""
     if word in COLOURS:
-        edited, plain = (_results(tally, method, f"gray-{end}") for end in (word, "none"))
+        edited, plain = (_results(aggregate, method, f"gray-{end}") for end in (word, "none"))
         way = np.array(COLOURS[word])
         return [
             float((_chroma(edited[name]) - _chroma(plain[name])) @ way) < SHIFT
             for name in edited
             if name in plain
         ]
-    edited, plain, other = (_results(tally, method, f"old-{end}") for end in (word, "none", "seed"))
+    edited, plain, other = (
+        _results(aggregate, method, f"old-{end}") for end in (word, "none", "seed")
+    )
     return [
         bool(np.abs(edited[n] - plain[n]).mean() <= np.abs(other[n] - plain[n]).mean())
         for n in edited
@@ -156,13 +158,13 @@ def _failures(tally: Tally, method: str, word: str) -> list[bool]:
     ]
 
 
-def _results(tally: Tally, method: str, degradation: str) -> dict[str, Image]:
+def _results(aggregate: Aggregate, method: str, degradation: str) -> dict[str, Image]:
     """What a method made of the photos of one case, dataset and name -> (H, W, 3)."""
     found: dict[str, Image] = {}
-    for case in tally.cases:
+    for case in aggregate.cases:
         if case.degradation == degradation:
-            for row in tally.run.rows_of(case, method):
-                path = tally.run.result(case, method, row.image)
+            for row in aggregate.run.rows_of(case, method):
+                path = aggregate.run.result(case, method, row.image)
                 found[f"{case.dataset}/{row.image}"] = read_rgb(path)
     return found
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
+from unfade.bench.aggregate import Aggregate, OwnMeasure
 from unfade.bench.cases import Case
 from unfade.bench.degradations import blurred, scale_of
 from unfade.bench.folders import inputs_of, reference_of
@@ -17,12 +18,11 @@ from unfade.bench.plots import Line, Panel, Plot, curves, scatter
 from unfade.bench.published import STUDY
 from unfade.bench.scoring import Extra
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
-from unfade.bench.tally import OwnMeasure, Tally
 from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
 from unfade.errors import InputError
 from unfade.eval.evaluation import read_rgb
-from unfade.eval.measures import Measure, redone_measures
+from unfade.eval.measures import Measure, redegraded_measures
 from unfade.eval.metrics import ssim
 
 LEVELS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0)
@@ -83,7 +83,7 @@ def _with_input(metric: str) -> Extra:
 
 @functools.cache
 def _measure(metric: str) -> Measure:
-    return redone_measures([metric])[metric]
+    return redegraded_measures([metric])[metric]
 
 
 _WITH_INPUT = {
@@ -127,13 +127,13 @@ def _retention(setting: Setting) -> list[Case]:
     ]
 
 
-def _retention_plots(tally: Tally) -> list[Plot]:
+def _retention_plots(aggregate: Aggregate) -> list[Plot]:
     """gamma of each photo, sorted: one panel a damage."""
     panels: list[Panel] = []
-    for group in tally.groups:
+    for group in aggregate.groups:
         lines: list[Line] = []
-        for method in tally.methods(group.cases):
-            values = sorted(tally.values(group.cases, method, "retention").values())
+        for method in aggregate.methods(group.cases):
+            values = sorted(aggregate.values(group.cases, method, "retention").values())
             lines.append(Line(method, [float(i) for i in range(1, len(values) + 1)], values))
         panels.append(Panel("photo, by its gamma", "gamma", lines, group.label))
     text = "The information retention rate of every photo, sorted, for each method"
@@ -160,16 +160,16 @@ TABLES = (
         "(NIQE) further down is. No method has both; which trade it makes is what is shown. "
         f"GOPRO's test set is used for deblurring where it is there. {_BLUR}",
         _perception_distortion, ("psnr", "ssim", "niqe", "alignment", "patch-fd"), _METHODS,
-        plots=lambda tally: [
-            *scatter(tally, "psnr-niqe", "psnr", "niqe", "NIQE against PSNR"),
-            *scatter(tally, "psnr-patch", "psnr", "patch-fd", "Patch distance against PSNR"),
+        plots=lambda aggregate: [
+            *scatter(aggregate, "psnr-niqe", "psnr", "niqe", "NIQE against PSNR"),
+            *scatter(aggregate, "psnr-patch", "psnr", "patch-fd", "Patch distance against PSNR"),
         ],
     ),
     Table(
         "blur-levels", "Levels of blur", f"{STUDY}, SSIM and NIQE over blur levels",
         f"The same photos, blurred ever more. {_BLUR}",
         _blur_levels,
-        plots=lambda tally: curves(tally, "curves", "level", ("ssim", "niqe", "psnr")),
+        plots=lambda aggregate: curves(aggregate, "curves", "level", ("ssim", "niqe", "psnr")),
     ),
     Table(
         "alignment", "Alignment", f"{STUDY}, Tables 1 and 3",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.ours import Preset
@@ -13,7 +14,6 @@ from unfade.bench.plots import Plot, curves
 from unfade.bench.published import STUDY
 from unfade.bench.tables.base import METRICS, Setting, Table, make_case, options_for
 from unfade.bench.tables.swept import gains_grids
-from unfade.bench.tally import Tally
 from unfade.bench.trajectory import AFTER, Estimates
 
 STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -55,8 +55,8 @@ def _swept(
     return build
 
 
-def _drawn(x: str, log: str = "") -> Callable[[Tally], list[Plot]]:
-    return lambda tally: curves(tally, "curves", x, METRICS, log=log)
+def _drawn(x: str, log: str = "") -> Callable[[Aggregate], list[Plot]]:
+    return lambda aggregate: curves(aggregate, "curves", x, METRICS, log=log)
 
 
 def _stopped(methods: Sequence[Method], _cases: Sequence[Case], _work: Path) -> list[Method]:

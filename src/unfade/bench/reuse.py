@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.places import Places
+from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record, Result, holds
 from unfade.bench.results import check_result
 from unfade.errors import UnfadeError
 
 
-def borrow(
+def reuse(
     record: Record, wanted: Sequence[str], case: Case, method: str, hashes: Mapping[str, str],
-    places: Places,
+    run_paths: RunPaths,
 ) -> list[str]:  # fmt: skip
     """Copies what would come out the same from other cases of the run's folder.
 
@@ -31,9 +31,9 @@ def borrow(
     Returns:
         The names that were found.
     """
-    own, found = places.record(case, method), list[str]()
+    own, found = run_paths.record(case, method), list[str]()
     left = {hashes[name]: name for name in wanted}
-    for path in places.records(method):
+    for path in run_paths.records(method):
         if not left or path == own:
             continue
         other = Record.read(path)
@@ -44,7 +44,7 @@ def borrow(
             source = path.with_suffix("") / f"{image}.png"
             if name is None or not holds(source, known.output):
                 continue
-            if not _copied(source, case, name, places.result(case, method, name)):
+            if not _copied(source, case, name, run_paths.result(case, method, name)):
                 continue
             record.results[name] = Result(known.input, known.output)
             record.add_cost(_share(other))

@@ -1,4 +1,4 @@
-"""What a run came to in one table: means over images, their intervals, differences."""
+"""The aggregator: means over images with intervals, and differences between methods."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from unfade.bench.cases import BenchRow, Case, Cost
+from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.classics import INTERPOLATIONS, MENDING
 from unfade.bench.methods.names import FIRST_STAGE
 from unfade.bench.run import Run
 from unfade.bench.scoring import Extra
-from unfade.eval.measures import ALL_NAMES, SET_MEASURES, Better, Measure, SetMeasure, measures
+from unfade.eval.measures import ALL_NAMES, DESCRIPTIONS, GIVEN_MEASURES, SET_MEASURES, Description
+from unfade.eval.rows import Row
 from unfade.eval.statistics import Difference, Estimate, bootstrap_mean, paired_difference
 
 #: Methods that restore without our diffusion model; another one is what a table is about.
@@ -25,7 +26,7 @@ Cases = Sequence[Case]
 
 
 @dataclass(frozen=True)
-class OwnMeasure:
+class OwnMeasure(Description):
     """A measure of one table alone.
 
     Attributes:
@@ -33,14 +34,8 @@ class OwnMeasure:
         weights: a metric whose weights it needs: without these it is left out. "" for none.
     """
 
-    title: str
-    better: Better
-    digits: int
     score: Extra
     weights: str = ""
-
-
-Known = Measure | SetMeasure | OwnMeasure
 
 
 @dataclass(frozen=True)
@@ -52,13 +47,13 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """The rows of one table.
+class Aggregate:
+    """Means, intervals and differences over the rows of one table.
 
     Attributes:
         run: may hold other tables too.
-        table: the name of this one.
-        own: its own measures, by name.
+        table: name of this table.
+        own: measures of this table alone, by name.
         seed: of the bootstrap.
     """
 
@@ -69,29 +64,31 @@ class Tally:
 
     @property
     def cases(self) -> list[Case]:
-        """Of this table, in order."""
+        """Cases of this table, in order."""
         return [case for case in self.run.cases if case.table == self.table]
 
     @property
     def groups(self) -> list[Group]:
-        """The lines of the table, in order."""
-        found: dict[str, list[Case]] = {}
+        """Lines of the table, in order."""
+        groups: dict[str, list[Case]] = {}
         for case in self.cases:
-            found.setdefault(label_of(case), []).append(case)
-        return [Group(label, tuple(cases)) for label, cases in found.items()]
+            groups.setdefault(label_of(case), []).append(case)
+        return [Group(label, tuple(cases)) for label, cases in groups.items()]
 
     @cached_property
-    def measures(self) -> dict[str, Known]:
-        """What is known of the metrics that are there: title, which way is better, digits."""
+    def measures(self) -> dict[str, Description]:
+        """Title, direction and digits of every metric that has a value, in the order of tables."""
         rows = [row for row in self.run.rows if row.table == self.table]
-        found = {name for row in rows for name in row.values}
-        found |= {n for key, own in self.run.distances.items() if key[0] == self.table for n in own}
-        single = [name for name in found if name not in {*SET_MEASURES, *self.own}]
-        known = {**measures(single, self.run.protocol), **SET_MEASURES, **self.own}
-        return {name: known[name] for name in (*ALL_NAMES, *self.own) if name in found}
+        names = {name for row in rows for name in row.values}
+        for (table, _, _), distances in self.run.distances.items():
+            names |= {*distances} if table == self.table else set()
+        distances = {**SET_MEASURES, **GIVEN_MEASURES}
+        known: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.own}
+        order = (*ALL_NAMES, *GIVEN_MEASURES, *self.own)
+        return {name: known[name] for name in order if name in names}
 
     def methods(self, cases: Cases | None = None) -> list[str]:
-        """Those with a row in these cases, or in any, in the order of the run."""
+        """Methods with a row in these cases, or in any, in the order of the run."""
         wanted = self.cases if cases is None else cases
         return [m for m in self.run.methods if any(self.run.rows_of(case, m) for case in wanted)]
 
@@ -99,14 +96,14 @@ class Tally:
     def subject(self) -> str | None:
         """The method that the table is about: the first that is no baseline, or else the last."""
         methods = self.methods()
-        own = [name for name in methods if name not in BASELINES]
-        return own[0] if own else methods[-1] if methods else None
+        subjects = [name for name in methods if name not in BASELINES]
+        return subjects[0] if subjects else methods[-1] if methods else None
 
     def count(self, cases: Cases, method: str) -> int:
-        """How many images were scored."""
+        """Number of scored images."""
         return sum(len(self.run.rows_of(case, method)) for case in cases)
 
-    def rows(self, cases: Cases, method: str) -> dict[tuple[str, str], BenchRow]:
+    def rows(self, cases: Cases, method: str) -> dict[tuple[str, str], Row]:
         """(name of the case, image) -> row."""
         return {
             (case.name, row.image): row for case in cases for row in self.run.rows_of(case, method)
@@ -118,18 +115,18 @@ class Tally:
         return {key: row.values[metric] for key, row in rows.items() if metric in row.values}
 
     def estimate(self, cases: Cases, method: str, metric: str) -> Estimate:
-        """The mean over all images of these cases, and its interval; of a set, its distance."""
-        if metric in SET_MEASURES:
+        """The mean over all images of these cases with its interval; of a set, its distance."""
+        if metric in SET_MEASURES or metric in GIVEN_MEASURES:
             return self._distance(cases, method, metric)
         values = [*self.values(cases, method, metric).values()]
         return bootstrap_mean(np.array(values, np.float64), seed=self.seed)
 
     def difference(self, cases: Cases, first: str, second: str, metric: str) -> Difference:
         """First less second over the images that both have."""
-        one, two = (self.values(cases, method, metric) for method in (first, second))
-        shared = [image for image in one if image in two]
-        columns = (np.array([column[image] for image in shared]) for column in (one, two))
-        return paired_difference(*columns, seed=self.seed)
+        columns = [self.values(cases, method, metric) for method in (first, second)]
+        shared = [image for image in columns[0] if image in columns[1]]
+        arrays = (np.array([column[image] for image in shared], np.float64) for column in columns)
+        return paired_difference(*arrays, seed=self.seed)
 
     def cost(self, cases: Cases, method: str) -> Cost | None:
         """What the method needed for all of them; None where that is not known."""
@@ -147,15 +144,17 @@ class Tally:
 
     def _distance(self, cases: Cases, method: str, metric: str) -> Estimate:
         keys = [(self.table, case.name, method) for case in cases]
-        values = [own[metric] for key in keys if metric in (own := self.run.distances.get(key, {}))]
+        found = [self.run.distances[key] for key in keys if key in self.run.distances]
+        distances = [own[metric] for own in found if metric in own]
         nan = float("nan")
-        if not values:
+        if not distances:
             return Estimate(nan, nan, nan, 0)
-        return Estimate(float(np.mean(values)), nan, nan, self.count(cases, method))
+        mean = float(np.mean([distance.mean for distance in distances]))
+        return Estimate(mean, nan, nan, sum(distance.count for distance in distances))
 
 
 def label_of(case: Case) -> str:
-    """ "DIV2K, blur, level 5"."""
+    """Label of a case in tables, such as "DIV2K, blur, level 5"."""
     swept = case.value is not None and case.parameter != PER_PHOTO
     end = f", {case.parameter} {case.value:g}" if swept else ""
     return f"{case.dataset}, {case.degradation}{end}"

@@ -12,7 +12,7 @@ from typing import Any
 _EVERY_S = 0.05
 
 
-class Meter:
+class ResourceUsage:
     """Measures while its block runs.
 
     Attributes:
@@ -35,7 +35,7 @@ class Meter:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> ResourceUsage:
         self._started = time.perf_counter()
         self._thread.start()
         return self

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from unfade.bench.cases import Case
-from unfade.bench.methods.made import ResultsFolder
 from unfade.bench.methods.names import parse_methods
+from unfade.bench.methods.precomputed import ResultsFolder
 from unfade.bench.runner import run_cases
 from unfade.errors import InputError, UsageError
 

@@ -13,7 +13,7 @@ _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
 @dataclass(frozen=True)
-class Places:
+class RunPaths:
     """The files below the folder OUT of a run. Names that no file can have are made such."""
 
     out: Path

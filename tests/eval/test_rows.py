@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import csv
+import io
 import math
 from pathlib import Path
 
 import pytest
 
-from unfade.bench.cases import BenchRow
-from unfade.bench.rows import read_rows, write_rows
 from unfade.errors import InputError, UsageError
+from unfade.eval.rows import SHORT_KEYS, Row, csv_text, read_rows, write_rows
 
 ROWS = [
-    BenchRow("t", "Set", "sr4", "steps", 5.0, "ours", "sub/ä", {"psnr": 30.5, "own": 1.0}),
-    BenchRow("t", "Set", "blur1", "", None, "theirs", "b", {"psnr": math.inf}),
+    Row("ours", "sub/ä", {"psnr": 30.5, "own": 1.0}, "t", "Set", "sr4", "steps", 5.0),
+    Row("theirs", "b", {"psnr": math.inf}, "t", "Set", "blur1"),
 ]
 
 
@@ -23,7 +24,7 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
 def test_each_metric_has_a_column_in_the_order_of_tables(tmp_path: Path) -> None:
     import pyarrow.parquet
 
-    row = BenchRow("t", "Set", "d", "", None, "m", "a", {"zebra": 1, "niqe": 2, "psnr": 3})
+    row = Row("m", "a", {"zebra": 1, "niqe": 2, "psnr": 3})
     write_rows(tmp_path / "rows.parquet", [row])
     table = pyarrow.parquet.read_table(tmp_path / "rows.parquet")  # pyright: ignore
     assert table.column_names[-3:] == ["psnr", "niqe", "zebra"]
@@ -52,6 +53,27 @@ def test_a_file_that_holds_no_rows_is_refused(tmp_path: Path) -> None:
 def test_parquet_is_asked_for_when_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unfade.eval.tables.has_parquet", lambda: False)
+    monkeypatch.setattr("unfade.eval.rows.has_parquet", lambda: False)
     with pytest.raises(UsageError, match=r"unfade\[tables\]"):
         write_rows(tmp_path / "rows.parquet", ROWS)
+
+
+def test_csv_holds_every_digit_and_leaves_gaps() -> None:
+    rows = [
+        Row("a|b", "one", {"psnr": 30.123456789, "ssim": 0.9}),
+        Row("a|b", "two", {"psnr": math.inf}),
+    ]
+    lines = list(csv.reader(io.StringIO(csv_text(rows, ["psnr", "ssim"]))))
+    assert lines == [
+        ["method", "image", "psnr", "ssim"],
+        ["a|b", "one", "30.123456789", "0.9"],
+        ["a|b", "two", "inf", ""],
+    ]
+
+
+def test_a_plain_evaluation_has_columns_of_method_and_image_only(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    write_rows(tmp_path / "rows.parquet", ROWS, ["psnr", "ssim"], SHORT_KEYS)
+    content = pyarrow.parquet.read_table(tmp_path / "rows.parquet").to_pylist()  # pyright: ignore
+    assert content[0] == {"method": "ours", "image": "sub/ä", "psnr": 30.5, "ssim": None}
