@@ -17,25 +17,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import cv2
 import numpy as np
-from old_photo import picked, whole
-from scoring import begin, keep, middle, sheet, summary_of
 
-from unfade import Restorer
+from unfade.bench.aggregate import Aggregate
+from unfade.bench.cases import Case
+from unfade.bench.methods.base import Method
+from unfade.bench.methods.ours import Preset
+from unfade.bench.protocols.comparison import middle, written_case
+from unfade.bench.protocols.photos import photos_in
+from unfade.bench.runner import run_cases
 from unfade.config import load_toml, save_toml
 from unfade.degrade import degrade
-from unfade.eval.summary import Summary
-from unfade.options import Task
+from unfade.eval.measures import DESCRIPTIONS, SET_MEASURES
+from unfade.options import RestoreOptions, Task
 from unfade.rng import generator
 from unfade.train.controlnet import ControlnetRecipe
 from unfade.train.run import train_task
 
+NAME = "ablation"
 METRICS = ("psnr", "ssim", "niqe", "alignment", "gmsd", "patch-fd")
-TITLES = ("PSNR (dB)", "SSIM", "NIQE", "Alignment", "GMSD", "Patch Fréchet")
+TITLES = [{**DESCRIPTIONS, **SET_MEASURES}[name].title for name in METRICS]
 RECIPES: dict[Task, str] = {"old-photo": "old-photo", "super-resolution": "real-sr"}
 FIRST = "first stage"
 
@@ -64,33 +68,23 @@ def trained(
     return run / "controlnet"
 
 
-def inputs(out: Path, files: list[Path], size: int, task: Task) -> None:
-    """Makes the degraded photos of a task, and their targets."""
-    for path in files:
-        pair = degrade(middle(path, size), generator(0, path.stem, 0), RECIPES[task])
-        keep(out / task / "clean" / f"{path.stem}.png", lambda hq=pair.hq: hq)
-        keep(out / task / "input" / f"{path.stem}.png", lambda lq=pair.lq: lq)
-
-
-def restore(out: Path, method: str, restorer: Restorer, strength: float, task: Task) -> None:
-    """What a method makes of the inputs of a task."""
-    how: dict[str, Any] = {"task": task, "strength": strength}
-    if strength > 0:
-        how["reach"] = "all"
-    for path in sorted((out / task / "input").glob("*.png")):
-        keep(
-            out / task / method / path.name,
-            lambda path=path: whole(restorer.restore(path, **how).image),
+def cases(work: Path, files: list[Path], size: int, tasks: list[Task]) -> list[Case]:
+    """The degraded photos of each task, and their targets."""
+    found: list[Case] = []
+    for task in tasks:
+        degraded = (
+            (path.stem, degrade(middle(path, size), generator(0, path.stem), RECIPES[task]))
+            for path in files
         )
+        pairs = ((stem, pair.lq, pair.hq) for stem, pair in degraded)
+        found.append(written_case(NAME, work, ("photos", task), pairs, RestoreOptions(task=task)))
+    return found
 
 
-def row(method: str, found: Summary, names: list[str]) -> str:
+def row(method: str, aggregate: Aggregate, case: Case, names: list[str]) -> str:
     """Mean and standard deviation over the results of several trainings."""
     values = np.array(
-        [
-            [*(found.means[n][m].mean for m in METRICS[:-1]), found.distances[n].values["patch-fd"]]
-            for n in names
-        ]
+        [[aggregate.estimate([case], name, m).mean for m in METRICS] for name in names]
     )  # (seeds, metrics)
     spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(METRICS))
     cells = [f"{m:.4g} ± {s:.2g}" for m, s in zip(values.mean(0), spread, strict=True)]
@@ -111,42 +105,36 @@ def row(method: str, found: Summary, names: list[str]) -> str:
 @click.option("--seeds", default="0,1,2")
 @click.option("--count", default=24, help="Held-out photos.")
 @click.option("--size", default=256)
+@click.option("--fidelity", default=0.0, help="0 samples all steps from pure noise.")
 def main(
     train: Path, data: Path, base: str, out: Path, recipe: str, start: Path | None,
     cache: Path | None, preset: str, steps: int, p_iide: str, seeds: str, count: int, size: int,
+    fidelity: float,
 ) -> None:  # fmt: skip
     asked = load_toml(Path(recipe), ControlnetRecipe)
-    loop = replace(asked.loop, steps=steps, show_every=steps)
-    asked = replace(asked, loop=loop)
-    begin(
-        out, {"recipe": asked, "start": start, "base": base, "size": size, "count": count}, preset
-    )
+    asked = replace(asked, loop=replace(asked.loop, steps=steps, show_every=steps))
     tasks: list[Task] = ["old-photo"] if asked.pairs.super_resolution == 0 else list(RECIPES)
-    files = picked(data, count)
-    plain = Restorer.from_pretrained(preset)
-    for task in tasks:
-        inputs(out, files, size, task)
-        restore(out, FIRST, plain, 0.0, task)
-    groups: dict[str, list[str]] = {}
+    files = photos_in(data, count)
+    methods: list[Method] = [Preset(FIRST, {"preset": preset, "strength": 0.0})]
+    groups: dict[str, list[str]] = {FIRST: [FIRST]}
     for seed in (int(s) for s in seeds.split(",")):
         for p in (float(p) for p in p_iide.split(",")):
             folder = trained(out, p, seed, asked, train, base, start, cache or out / "cache")
-            restorer = Restorer.from_pretrained(preset, base=base, controlnet=folder)
             name = f"p_iide {p:g}, seed {seed}"
             groups.setdefault(f"p_iide {p:g}", []).append(name)
-            for task in tasks:
-                restore(out, name, restorer, 1.0, task)
-    for task in tasks:
-        methods = [FIRST, *(name for names in groups.values() for name in names)]
-        folders = {method: out / task / method for method in methods}
-        found, _ = summary_of(folders, out / task / "clean", METRICS)
-        click.echo(f"\n{task}: {len(files)} photos, {steps} steps\n")
+            given = {"strength": 1.0, "reach": "all", "fidelity": fidelity}
+            methods.append(
+                Preset(name, {"preset": preset, "base": base, "controlnet": str(folder), **given})
+            )
+    run = run_cases(cases(out / "pairs", files, size, tasks), methods, out, metrics=METRICS)
+    aggregate = Aggregate(run, NAME)
+    for case in run.cases:
+        click.echo(f"\n{case.degradation}: {len(files)} photos, {steps} steps\n")
         click.echo("| | trainings | " + " | ".join(TITLES) + " |\n" + "| --- " * 8 + "|")
-        for method, names in ({FIRST: [FIRST]} | groups).items():
-            click.echo(row(method, found, names))
-        shown = [f.stem for f in files[:: max(1, len(files) // 6)]][:6]
-        columns = [*folders.values(), out / task / "clean"]
-        sheet(out / f"{task}.png", columns, shown, 192)
+        for method, names in groups.items():
+            click.echo(row(method, aggregate, case, names))
+    for failure in run.failures:
+        click.echo(f"Error: {failure.case}, {failure.method}: {failure.error}", err=True)
 
 
 if __name__ == "__main__":

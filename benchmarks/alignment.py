@@ -25,9 +25,9 @@ import click
 import cv2
 import numpy as np
 import torch
-from old_photo import picked
 from torch.nn import functional as F
 
+from unfade.bench.protocols.photos import photos_in
 from unfade.eval.alignment import ssim_map
 from unfade.eval.evaluation import read_rgb
 from unfade.models.checkpoint import load_model
@@ -384,7 +384,7 @@ def measure(
 @click.option("--encoders", default=",".join(ENCODERS), show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path))
 def main(data: Path, count: int, seed: int, encoders: str, json_file: Path | None) -> None:
-    files = picked(data, count)
+    files = photos_in(data, count)
     known = {name: (ENCODERS[name](), Scores()) for name in encoders.split(",")}
     measure(files, range(len(files)), seed, known)
     rows = {

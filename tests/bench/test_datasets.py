@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.bench.datasets import find_datasets, open_folder
+from unfade.bench.datasets import find_datasets
 from unfade.errors import InputError, UsageError
 
 Place = Callable[[str, int], None]
@@ -146,11 +146,20 @@ def test_any_folder_is_taken_with_its_captions(place: Place, tmp_path: Path) -> 
     assert found.captions == {"a": "a red car"}
 
 
+def test_captions_beside_a_published_set_are_read(place: Place, tmp_path: Path) -> None:
+    fill_div2k(place, "data")
+    (photo, *_) = sorted((tmp_path / "data").rglob("DIV2K_valid_HR/*.png"))
+    line = json.dumps({"file": photo.name, "captions": ["a penguin"]})
+    (photo.parent / "captions.jsonl").write_text(line, "utf-8")
+    (found,) = find_datasets(tmp_path / "data", ["DIV2K"])
+    assert found.name == "DIV2K" and found.captions == {photo.stem: "a penguin"}
+
+
 def test_captions_of_another_kind_are_an_error(place: Place, tmp_path: Path) -> None:
     place("mine/a.png", 8)
     (tmp_path / "mine" / "captions.jsonl").write_text('{"name": "a"}', "utf-8")
     with pytest.raises(InputError, match="captions that cannot be read"):
-        open_folder(tmp_path / "mine")
+        find_datasets(tmp_path / "mine", ["DIV2K"])
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

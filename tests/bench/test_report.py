@@ -17,9 +17,9 @@ from unfade.bench import crops
 from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case, Cost
 from unfade.bench.crops import shown_scenes
-from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grids
+from unfade.bench.grids import cost_grid, difference_grid, means_grid, paper_grids
+from unfade.bench.paper_values import papers_of
 from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
-from unfade.bench.published import DREALSR, REALSR, SUPER_RESOLUTION
 from unfade.bench.report import write_report
 from unfade.bench.run import Failure, Run
 from unfade.bench.scenes import scenes_of
@@ -128,12 +128,13 @@ def test_cost_is_for_a_megapixel(aggregate: Aggregate) -> None:
 
 
 def test_printed_figures_stand_beside_ours_and_none_is_invented(aggregate: Aggregate) -> None:
-    grid, _ = printed_grids(aggregate, [SUPER_RESOLUTION])
+    grid, _ = paper_grids(aggregate, papers_of("sr4"))
     rows = {row[0].text: row for row in grid.rows}
-    assert [cell.text for cell in rows["StableSR"][1:]] == ["not given", "32.08 / 23.26"]
-    assert rows["SwinIR"][2].text == "not at hand"
+    assert grid.columns[1:3] == ["PSNR (dB) ↑ here", "PSNR (dB) ↑ printed"]
+    assert [cell.text for cell in rows["StableSR"][1:3]] == ["not given", "32.08 / 23.26"]
     assert rows["ours <b>"][1].value == 32.0 and rows["ours <b>"][2].text == "–"
-    assert "arXiv 2305.07015" in grid.note
+    assert rows["ours <b>"][3].text == "not measured"
+    assert "Other sources: StableSR, PSNR (dB) 23.26: arXiv 2305.07015" in grid.note
 
 
 def test_sets_of_photos_are_not_mixed_beside_the_paper(run: Run) -> None:
@@ -142,7 +143,7 @@ def test_sets_of_photos_are_not_mixed_beside_the_paper(run: Run) -> None:
     run.rows = [
         replace(row, dataset=names[0] if row.value == 1.0 else names[1]) for row in run.rows
     ]
-    grids = printed_grids(Aggregate(run, "sweep"), [REALSR, DREALSR])
+    grids = paper_grids(Aggregate(run, "sweep"), papers_of("real-sr"))
     assert [grid.title.split(": ")[1].split(",")[0] for grid in grids] == [*names]
     ours = [row[1].value for grid in grids for row in grid.rows if row[0].text == "ours <b>"]
     assert ours == [32.0, 28.0]

@@ -16,13 +16,13 @@ from unfade.bench.drive import NO_DIFFUSION, fitted, run_table
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
 from unfade.bench.own import OWN
-from unfade.bench.printed import with_printed
+from unfade.bench.paper_values import with_paper_values
 from unfade.bench.run import Run
 from unfade.bench.sections import Section
 from unfade.bench.tables import TABLES, base
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
-from unfade.bench.tables.study import damaged_again, retention
+from unfade.bench.tables.study import damaged_again, retention_rate
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol
 
@@ -114,7 +114,7 @@ def test_the_papers_rows_stand_beside_ours(bench: Bench) -> None:
     run = bench("sr4", "input", "StableSR=lanczos")
     rows = {row[0]: row[1:] for row in cells(section(run, "sr4"), "Beside the paper")}
     assert rows["StableSR"][1] == "32.08 / 23.26" and rows["StableSR"][0] != "not given"
-    assert rows["w/o IIDE"][:2] == ["not given", "not at hand"]
+    assert rows["Ours"][:2] == ["not given", "31.84"]
 
 
 def test_figures_of_a_file_stand_beside_ours_when_it_is_given(photos: Path, tmp_path: Path) -> None:
@@ -124,15 +124,15 @@ def test_figures_of_a_file_stand_beside_ours_when_it_is_given(photos: Path, tmp_
         "alignment,sr4,input,lpips,0.123,Table 1\n",
         "utf-8",
     )
-    (table,) = with_printed([TABLES["alignment"]], file)
+    (table,) = with_paper_values([TABLES["alignment"]], file)
     run = run_table(table, parse_methods(["input"]), photos, tmp_path / "out", quick=True)
     found = section(run, "alignment")
-    (grid,) = (grid for grid in found.grids if grid.title.startswith("Beside"))
-    assert grid.title.endswith("photos, sr4")
+    (grid,) = (g for g in found.grids if g.title.startswith("Beside") and "sr4" in g.title)
     rows = {row[0].text: [cell.text for cell in row[1:]] for row in grid.rows}
-    assert rows["SUPIR"] == ["not given", "0.9", "not given", "not at hand"]
-    assert rows["input"][1:] == ["not at hand", "not measured", "0.123"]
-    assert "SUPIR, Alignment with input 0.9: Table 1" in grid.note
+    column = grid.columns.index("Alignment, degraded again (Eq. 15) ↑ printed") - 1
+    assert rows["SUPIR"][column - 1 : column + 1] == ["not given", "0.9"]
+    assert rows["input"][-2:] == ["not measured", "0.123"]
+    assert "SUPIR, Alignment, degraded again (Eq. 15) 0.9: Table 1" in grid.note
 
 
 @pytest.mark.parametrize("name", ["sr4", "colorize", "steps", "inference-steps", "edits"])
@@ -160,14 +160,27 @@ def test_sampling_is_swept_and_baselines_stand_apart(
     assert (run.out / "plots" / f"{name}-curves.png").is_file()
 
 
-def test_what_is_swept_is_compared_with_the_first_stage(bench: Bench, tiny_preset: Path) -> None:
+def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) -> None:
     run = bench("steps", "input", "first-stage", f"tiny={tiny_preset}:device=cpu")
-    rows = cells(section(run, "steps"), "What it gains over first-stage")
-    assert [row[:2] for row in rows] == [["tiny", "1"], ["tiny", "10"], ["tiny", "50"]]
-    assert all(float(row[2]) > 0 for row in rows)  # seconds
-    psnr = {(row.method, row.value, row.image): row.values["psnr"] for row in run.rows}
+    rows = cells(section(run, "steps"), "Gains over first-stage, and time: photos, blur1")
+    assert [row[:3] for row in rows] == [
+        ["tiny", "1", "1"], ["tiny", "10", "10"], ["tiny", "50", "50"],
+    ]  # fmt: skip
+    assert all(float(row[3]) > 0 for row in rows)  # seconds
+    psnr = {
+        (row.method, row.value, row.image): row.values["psnr"]
+        for row in run.rows
+        if row.degradation == "blur1"
+    }
     gains = [psnr["tiny", 10, i] - psnr["first-stage", None, i] for i in ("p0", "p1")]
-    assert float(rows[1][3].split()[0]) == pytest.approx(sum(gains) / 2, abs=0.006)
+    assert float(rows[1][4].split()[0]) == pytest.approx(sum(gains) / 2, abs=0.006)
+    results = {
+        case.value: run.result(case, "tiny", "p0").read_bytes()
+        for case in run.cases
+        if case.degradation == "blur1" and case.value is not None
+    }
+    assert len({*results.values()}) == 3  # 1, 10 and 50 steps differ
+    assert {case.degradation for case in run.cases} == {"sr2", "sr4", "blur1"}
     plot = (run.out / "plots" / "steps-curves.svg").read_text("utf-8")
     assert "stroke-dasharray" in plot  # the levels of input and first stage
 
@@ -199,7 +212,7 @@ def test_autoencoders_of_presets_and_named_ones_are_measured(
     again = f"again={tiny_preset}:strength=1"
     run = bench("autoencoder", "input", tiny, again, f"vae={tiny_preset / 'vae'}")
     rows = {row[1]: row[3:] for row in cells(section(run, "autoencoder"), "The autoencoder")}
-    assert set(rows) == {"vae", "tiny's autoencoder"}
+    assert set(rows) == {"input", "tiny", "again", "vae", "tiny's autoencoder"}
     assert rows["vae"] == rows["tiny's autoencoder"]
 
 
@@ -226,22 +239,51 @@ def test_an_autoencoder_keeps_the_size_of_a_photo(tiny_preset: Path, tmp_path: P
         method.check([Case("t", "Set", "blur5", tmp_path / "in", None)])
 
 
-def test_what_is_kept_has_a_gamma_of_one_and_what_is_lost_less(bench: Bench) -> None:
-    run = bench("retention", "input", "blurred=lanczos")
-    case = next(case for case in run.cases if case.degradation == "blur20")
-    inputs, references = case.inputs / "p0.png", case.references
-    assert references is not None
-    assert retention(case, "p0", inputs) == pytest.approx(1)
-    assert retention(case, "p0", references / "p0.png") > 1
-    assert retention(case, "p1", inputs) < 0.9
-    assert "gamma" in (run.out / "tables.md").read_text("utf-8")
+@pytest.mark.parametrize(
+    ("degradation", "gamma"),
+    [("sr2", 0.5), ("sr4", 0.25), ("blur1", 0.95), ("blur20", 0.0), ("blur10", 0.5)],
+)
+def test_gamma_falls_with_the_degradation(degradation: str, gamma: float) -> None:
+    assert retention_rate(degradation) == pytest.approx(gamma)
 
 
-def test_what_does_nothing_has_a_gamma_of_one_where_inputs_are_smaller(bench: Bench) -> None:
-    run = bench("retention", "input")
-    small = [row for row in run.rows if row.degradation in ("sr2", "sr4")]
-    assert len(small) == 4
-    assert [row.values["retention"] for row in small] == pytest.approx([1] * 4, abs=0.01)
+def test_quality_is_plotted_over_gamma(bench: Bench) -> None:
+    run = bench("retention", "input", "lanczos")
+    assert {(row.degradation, row.parameter) for row in run.rows} == {
+        ("sr", "gamma"), ("blur", "gamma"),
+    }  # fmt: skip
+    assert {row.value for row in run.rows if row.degradation == "sr"} == {0.5, 0.25}
+    assert (run.out / "plots" / "retention-curves.svg").is_file()
+
+
+def test_old_photos_are_compared_with_the_photo_in_colour(photos: Path, tmp_path: Path) -> None:
+    colour, target = TABLES["old-photo"].build(photos, tmp_path / "work", True, 0)
+    assert colour.degradation == "moderate" and "without lost colours" in target.degradation
+    for name in ("p0", "p1"):
+        pictures = [
+            cv2.imread(str(folder / f"{name}.png"))
+            for folder in (colour.inputs, target.inputs, colour.references, target.references)
+            if folder is not None
+        ]
+        photo = cv2.imread(str(photos / f"{name}.png"))
+        assert photo is not None and np.array_equal(pictures[0], pictures[1])
+        middle = photo[4:68, 16:80]
+        assert np.array_equal(pictures[2], middle)
+
+
+def test_alignment_of_eq_13_compares_with_the_input(photos: Path, tmp_path: Path) -> None:
+    table = TABLES["alignment"]
+    score = table.own["alignment-y"].score
+    (case,) = (c for c in table.build(photos, tmp_path / "work", True, 0) if "sr2" in c.name)
+    assert case.references is not None
+    large = cv2.resize(
+        cv2.imread(str(case.inputs / "p0.png")),
+        (64, 64),
+        interpolation=cv2.INTER_CUBIC,  # pyright: ignore
+    )
+    cv2.imwrite(str(tmp_path / "same.png"), large)
+    assert score(case, "p0", tmp_path / "same.png") > 0.99
+    assert score(case, "p0", case.references / "p1.png") < 0.9
 
 
 def test_mixtures_are_compared_with_methods_for_one_task(bench: Bench) -> None:
@@ -286,9 +328,9 @@ def test_dinov2_is_asked_for_alignment_when_its_weights_are_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table = TABLES["alignment"]
-    assert [*table.extra] == ["alignment-lq", "ssim-lq"]
+    assert [*table.extra] == ["alignment-y", "alignment-lq", "ssim-lq"]
     monkeypatch.setattr(base, "weighted_metrics", lambda: ["dinov2"])
-    assert [*table.extra] == ["alignment-lq", "ssim-lq", "dinov2-lq"]
+    assert [*table.extra] == ["alignment-y", "alignment-lq", "ssim-lq", "dinov2-lq"]
     assert "dinov2" in table.metrics
 
 
@@ -316,7 +358,7 @@ def test_presets_are_grouped_by_their_swap_setting(bench: Bench) -> None:
     assert len(rows[0][3].split()) == 2
 
 
-def test_a_table_without_any_method_that_fits_says_so(bench: Bench) -> None:
-    run = bench("autoencoder", "input")
+def test_a_table_without_any_method_that_fits_says_so(bench: Bench, tiny_preset: Path) -> None:
+    run = bench("sr4", f"vae={tiny_preset / 'vae'}")
     assert run.rows == [] and "No method that was named can take part." in run.notes
     assert "No method that was named" in (run.out / "report.html").read_text("utf-8")

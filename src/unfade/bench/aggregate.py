@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -132,15 +133,7 @@ class Aggregate:
         """What the method needed for all of them; None where that is not known."""
         keys = ((self.table, case.name, method) for case in cases)
         costs = [self.run.costs[key] for key in keys if key in self.run.costs]
-        if not costs:
-            return None
-        peaks = [cost.peak_mib for cost in costs if cost.peak_mib is not None]
-        counts = [cost.parameters for cost in costs if cost.parameters is not None]
-        return Cost(
-            sum(cost.images for cost in costs), sum(cost.megapixels for cost in costs),
-            sum(cost.seconds for cost in costs), max(peaks, default=None),
-            max(counts, default=None),
-        )  # fmt: skip
+        return functools.reduce(Cost.plus, costs) if costs else None
 
     def _distance(self, cases: Cases, method: str, metric: str) -> Estimate:
         keys = [(self.table, case.name, method) for case in cases]

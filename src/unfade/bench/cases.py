@@ -62,6 +62,7 @@ class Cost:
         seconds: wall time, start-up included.
         peak_mib: the largest resident set; None where it could not be measured.
         parameters: of its networks; None where they are not known.
+        steps: the most sampling steps that ran for one image; None where they are not known.
     """
 
     images: int
@@ -69,3 +70,16 @@ class Cost:
     seconds: float
     peak_mib: float | None = None
     parameters: int | None = None
+    steps: int | None = None
+
+    def plus(self, other: Cost) -> Cost:
+        """The cost of both together."""
+
+        def most(first: float | None, second: float | None) -> Any:
+            return max((value for value in (first, second) if value is not None), default=None)
+
+        return Cost(
+            self.images + other.images, self.megapixels + other.megapixels,
+            self.seconds + other.seconds, most(self.peak_mib, other.peak_mib),
+            most(self.parameters, other.parameters), most(self.steps, other.steps),
+        )  # fmt: skip

@@ -135,18 +135,14 @@ def find_stablesr_div2k(data: Path) -> Dataset | None:
 
 
 def open_folder(data: Path) -> Dataset:
-    """Any folder of clean photos, with `captions.jsonl` where there is one.
-
-    Its lines are {"file": NAME, "captions": [SENTENCE, ...]}.
+    """Any folder of clean photos.
 
     Raises:
         UsageError: there is no such folder, or no photo in it.
-        InputError: two photos of one name, or captions that cannot be read.
+        InputError: two photos of one name.
     """
     photos = _flat(data, None)
-    pairs = [Pair(name, path) for name, path in photos.items()]
-    found = _dataset(data.resolve().name, pairs)
-    return replace(found, captions=_captions(data / "captions.jsonl"))
+    return _dataset(data.resolve().name, [Pair(name, path) for name, path in photos.items()])
 
 
 FINDERS: dict[str, Callable[[Path], Dataset | None]] = {
@@ -161,21 +157,30 @@ FINDERS: dict[str, Callable[[Path], Dataset | None]] = {
 def find_datasets(data: Path, wanted: Iterable[str]) -> list[Dataset]:
     """Those of the wanted sets that are there, or else others, or else the folder itself.
 
+    Each has the captions of a `captions.jsonl` beside its photos (`read_captions`).
+
     Args:
         data: a set's folder, or the folder that holds several.
         wanted: keys of FINDERS, in order.
 
     Raises:
         UsageError: a set is there in part, or nothing is there at all.
-        InputError: a photo cannot be read.
+        InputError: a photo or its captions cannot be read.
     """
     if not data.is_dir():
         raise UsageError("no such folder", "a folder of photos", "check the name", path=data)
     for names in (wanted, FINDERS):
         found = [dataset for name in names if (dataset := FINDERS[name](data)) is not None]
         if found:
-            return found
-    return [open_folder(data)]
+            return [_captioned(dataset, data) for dataset in found]
+    return [_captioned(open_folder(data), data)]
+
+
+def _captioned(dataset: Dataset, data: Path) -> Dataset:
+    """The set with the captions beside its photos, or in a folder above them, up to `data`."""
+    photo = dataset.pairs[0].hq
+    above = [folder for folder in photo.parents if folder.is_relative_to(data)]
+    return replace(dataset, captions=_first_captions(above))
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -246,16 +251,32 @@ def _dataset(name: str, pairs: list[Pair]) -> Dataset:
     return Dataset(name, tuple(sorted(pairs, key=lambda pair: pair.name)), {})
 
 
-def _captions(path: Path) -> dict[str, str]:
+def read_captions(path: Path) -> dict[str, list[str]]:
+    """Captions by the name of the photo, without suffix; none where there is no such file.
+
+    Args:
+        path: lines of {"file": NAME, "captions": [SENTENCE, ...]}.
+
+    Raises:
+        InputError: the file cannot be read, or a line is none of these.
+    """
     if not path.is_file():
         return {}
-    captions: dict[str, str] = {}
+    captions: dict[str, list[str]] = {}
     try:
         for line in path.read_text("utf-8").splitlines():
             entry = json.loads(line)
-            if entry["captions"]:
-                captions[Path(entry["file"]).stem] = str(entry["captions"][0])
+            captions[Path(entry["file"]).stem] = [str(text) for text in entry["captions"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         fix = 'write {"file": ..., "captions": [...]} on each line'
         raise InputError("captions that cannot be read", "lines of JSON", fix, path=path) from error
     return captions
+
+
+def _first_captions(folders: Iterable[Path]) -> dict[str, str]:
+    """The first caption of each photo, from `captions.jsonl` in the first folder that has one."""
+    for folder in folders:
+        captions = read_captions(folder / "captions.jsonl")
+        if captions:
+            return {name: texts[0] for name, texts in captions.items() if texts}
+    return {}

@@ -13,6 +13,7 @@ from unfade.degrade.types import Image
 from unfade.errors import UsageError
 
 BLUR_SIDE = 512  # pixels; the crop for which the level of a blur is its sigma in pixels
+COLOUR_TARGET = "-in-colour"
 _BLUR = re.compile(r"blur(\d+(?:\.\d+)?)")
 _SCALED = re.compile(r"(sr|real-sr)([24])")
 
@@ -30,7 +31,8 @@ def degraded(hq: Image, degradation: str, rng: np.random.Generator) -> tuple[Ima
         hq: (H, W, 3) float32, sRGB [0, 1]; the sides are multiples of 4.
         degradation: "clean", "gray", "blurN" (Gaussian, sigma N pixels in a crop of 512), "srN"
             (bicubic, N = 2 or 4), "real-srN" (the second-order recipe), a severity of the recipe
-            for old photos ("light", "moderate", "heavy"), or a mixture of its damages.
+            for old photos ("light", "moderate", "heavy"), or a mixture of its damages; each with
+            COLOUR_TARGET behind it keeps the clean photo in colour as the target.
         rng: the only source of randomness.
 
     Returns:
@@ -40,6 +42,8 @@ def degraded(hq: Image, degradation: str, rng: np.random.Generator) -> tuple[Ima
     Raises:
         UsageError: no such degradation.
     """
+    if degradation.endswith(COLOUR_TARGET):
+        return degraded(hq, degradation.removesuffix(COLOUR_TARGET), rng)[0], hq
     plain: dict[str, Callable[[], Image]] = {
         "clean": lambda: hq,
         "gray": lambda: ops.luma(hq)[..., None],

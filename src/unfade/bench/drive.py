@@ -19,7 +19,6 @@ from unfade.bench.trajectory import Estimates
 from unfade.errors import UsageError, WeightsError
 from unfade.eval.images import Protocol
 from unfade.eval.rows import require_parquet
-from unfade.pipeline.weights import DiffusionWeights
 
 NO_DIFFUSION = "the preset has no diffusion model: left out"
 WORK = "pairs"  # inputs and references, below OUT
@@ -96,7 +95,7 @@ def _alone(cases: Sequence[Case], methods: Sequence[Method]) -> list[str]:
         f"{method.name} has no diffusion model: these are its other networks alone."
         for method in methods
         if isinstance(method, Preset)
-        and any(method.name in case.methods and lacks_diffusion(method, case) for case in cases)
+        and any(method.name in case.methods and method.lacks_diffusion(case) for case in cases)
     ]
 
 
@@ -114,7 +113,7 @@ def _objection(case: Case, method: Method, *, swept: bool) -> str | None:
     try:
         method.check([case])
     except WeightsError:
-        if not ours or not lacks_diffusion(method, case):
+        if not ours or not _preset_of(method).lacks_diffusion(case):
             raise
         return NO_DIFFUSION
     except UsageError as error:
@@ -122,11 +121,5 @@ def _objection(case: Case, method: Method, *, swept: bool) -> str | None:
     return None
 
 
-def lacks_diffusion(method: Preset | Estimates, case: Case) -> bool:
-    """Whether parts of the diffusion model are not there, as opposed to damaged."""
-    preset = method.preset if isinstance(method, Estimates) else method
-    options = preset.options(case)
-    weights = DiffusionWeights.find(
-        options.preset, base=options.base, controlnet=options.controlnet
-    )
-    return bool(weights.missing)
+def _preset_of(method: Preset | Estimates) -> Preset:
+    return method.preset if isinstance(method, Estimates) else method

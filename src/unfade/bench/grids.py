@@ -9,9 +9,9 @@ from itertools import combinations
 
 from unfade.bench.aggregate import Aggregate, Group
 from unfade.bench.cases import Case
-from unfade.bench.published import PaperTable
-from unfade.bench.sections import NOT_AT_HAND, Cell, Grid, estimate, number
-from unfade.eval.measures import GIVEN_MEASURES, SET_MEASURES
+from unfade.bench.paper_values import PaperTable
+from unfade.bench.sections import Cell, Grid, estimate, number
+from unfade.eval.measures import DESCRIPTIONS, GIVEN_MEASURES, SET_MEASURES, Description
 from unfade.eval.statistics import RESAMPLES
 
 _LEAST_P = 0.0001  # that is written out
@@ -63,10 +63,10 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
     return out
 
 
-def printed_grids(aggregate: Aggregate, papers: Sequence[PaperTable]) -> list[Grid]:
+def paper_grids(aggregate: Aggregate, papers: Sequence[PaperTable]) -> list[Grid]:
     """For each case, every system of the paper's table: what it printed, what was measured here."""
-    found = [(group, _paper_of(group, papers)) for group in aggregate.groups]
-    return [_printed_grid(aggregate, paper, group) for group, paper in found if paper is not None]
+    pairs = [(group, _paper_of(group, papers)) for group in aggregate.groups]
+    return [_paper_grid(aggregate, paper, group) for group, paper in pairs if paper is not None]
 
 
 def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
@@ -77,56 +77,46 @@ def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
     return next(own, fitting[0] if fitting else None)
 
 
-def _printed_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
-    printed = {name for _, name in paper.figures}
-    names = [name for name in paper.metrics if name in aggregate.measures or name in printed]
-    own = [method for method in aggregate.methods(group.cases) if method not in paper.systems]
-    rows = [
-        _printed_row(aggregate, paper, group, system, names) for system in (*paper.systems, *own)
-    ]
+def _paper_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
+    known: dict[str, Description] = {**DESCRIPTIONS, **SET_MEASURES, **aggregate.own}
+    systems, names = paper.systems, paper.metrics
+    own = [method for method in aggregate.methods(group.cases) if method not in systems]
+    rows = [_paper_row(aggregate, paper, group, system, names) for system in (*systems, *own)]
     columns = ["system"]
     for name in names:
-        known = aggregate.measures.get(name)
-        title = _title(aggregate, name) if known is None else known.heading
-        columns += [f"{title} here", f"{title} printed"]
-    sources = [
-        f"{system}, {_title(aggregate, name)} {figure.value:g}: {figure.source}"
-        for (system, name), figures in paper.figures.items()
-        if name in names
-        for figure in figures
+        columns += [f"{known[name].heading} here", f"{known[name].heading} printed"]
+    others = [
+        f"{system}, {known[name].title} {value.value:g}: {value.source}"
+        for (system, name), values in paper.values.items()
+        for value in values
+        if value.source != paper.source
     ]
     note = (
         f"Printed: {paper.source}. A system is measured here where it is given under this name, "
         "such as --method 'StableSR=FOLDER' or --method 'w/o IIDE=PRESET'. The two columns are no "
-        "comparison unless the photos, the damage and the protocol are the paper's. What was "
-        "printed and could not be looked up is not at hand; --printed FILE takes it."
+        "comparison unless the photos, the damage and the protocol are the paper's."
     )
-    if sources:
-        note += f" Sources: {'; '.join(sources)}."
+    note += f" Other sources: {'; '.join(others)}." if others else ""
     return Grid(f"Beside the paper ({paper.source}): {group.label}", columns, rows, note)
 
 
-def _printed_row(
+def _paper_row(
     aggregate: Aggregate, paper: PaperTable, group: Group, system: str, names: Sequence[str]
 ) -> list[Cell]:
     row = [Cell(system)]
     count = aggregate.count(group.cases, system)
     for name in names:
-        if name in aggregate.measures:
-            found = aggregate.estimate(group.cases, system, name)
-            cell = estimate(found, aggregate.measures[name].digits, count)
-            row.append(cell if count else Cell("not given"))
+        if not count:
+            row.append(Cell("not given"))
+        elif name in aggregate.measures:
+            mean = aggregate.estimate(group.cases, system, name)
+            row.append(estimate(mean, aggregate.measures[name].digits, count))
         else:
-            row.append(Cell("not measured" if count else "not given"))
-        printed = paper.figures.get((system, name), ())
-        values = " / ".join(f"{figure.value:g}" for figure in printed)
-        missing = Cell(NOT_AT_HAND if system in paper.systems else "–")
-        row.append(Cell(values, printed[0].value, "printed") if printed else missing)
+            row.append(Cell("not measured"))
+        values = paper.values.get((system, name), ())
+        text = " / ".join(f"{value.value:g}" for value in values)
+        row.append(Cell(text, values[0].value, "printed") if values else Cell("–"))
     return row
-
-
-def _title(aggregate: Aggregate, metric: str) -> str:
-    return aggregate.measures[metric].title if metric in aggregate.measures else metric.upper()
 
 
 def cost_grid(aggregate: Aggregate) -> list[Grid]:
@@ -139,12 +129,13 @@ def cost_grid(aggregate: Aggregate) -> list[Grid]:
         count = cost.parameters
         rows.append([
             Cell(method), number(cost.seconds / cost.megapixels, 2), number(cost.peak_mib, 0),
-            number(None if count is None else count / 1e6, 2),
+            number(None if count is None else count / 1e6, 2), number(cost.steps, 0),
         ])  # fmt: skip
-    columns = ["method", "s per megapixel ↓", "peak memory (MiB) ↓", "parameters (M)"]
+    columns = ["method", "s per megapixel ↓", "peak memory (MiB) ↓", "parameters (M)", "steps"]
     note = (
         "Wall time over the megapixels of the outputs, on this machine, whatever else it did. "
-        "Peak memory is that of the whole process; methods that run in this one share it."
+        "Peak memory is that of the whole process; methods that run in this one share it. Steps: "
+        "the most sampling steps of the diffusion model that ran for an image; 0 is none."
     )
     return [Grid("Cost", columns, rows, note)] if rows else []
 

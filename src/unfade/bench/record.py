@@ -97,14 +97,7 @@ class Record:
         if cost is None or before is None:
             self.cost = cost or before
             return
-        peaks = [peak for peak in (before.peak_mib, cost.peak_mib) if peak is not None]
-        self.cost = Cost(
-            before.images + cost.images,
-            before.megapixels + cost.megapixels,
-            before.seconds + cost.seconds,
-            max(peaks, default=None),
-            cost.parameters,
-        )
+        self.cost = before.plus(cost)
 
 
 def holds(path: Path, digest: str) -> bool:

@@ -11,7 +11,7 @@ import unfade.pages.page as pages
 from unfade.bench.about import about, facts
 from unfade.bench.crops import Shown, shown_scenes
 from unfade.bench.run import Run
-from unfade.bench.sections import NOT_AT_HAND, Cell, Section, markdown, write_text
+from unfade.bench.sections import Cell, Section, markdown, write_text
 from unfade.errors import InputError
 
 TABLES_FILE, REPORT_FILE, MANIFEST_FILE = "tables.md", "report.html", "bench.json"
@@ -84,7 +84,7 @@ def _section(section: Section, scenes: Sequence[Shown], out: Path) -> dict[str, 
 
 def _cell(cell: Cell) -> pages.Cell:
     kind = cell.kind if cell.kind in ("best", "printed") else ""
-    empty = "empty" if cell.text in ("–", NOT_AT_HAND, "not given", "not measured") else ""
+    empty = "empty" if cell.text in ("–", "not given", "not measured") else ""
     mean, sign, rest = cell.text.partition(" [")  # the interval takes a line of its own
     kinds = " ".join(filter(None, (kind, empty)))
     return pages.Cell(mean, cell.value, kinds, below=sign.lstrip() + rest)

@@ -14,8 +14,6 @@ from unfade.errors import InputError, UnfadeError
 from unfade.eval.statistics import Estimate
 from unfade.imaging.atomic import atomic_file
 
-#: What a cell says where a paper's printed figure cannot be had.
-NOT_AT_HAND = "not at hand"
 _LARGEST = 1e30
 
 
@@ -116,6 +114,11 @@ def number(value: float | None, digits: int) -> Cell:
     if value is None or math.isnan(value):
         return Cell("–")
     return _sorted_by(f"{value:.{digits}f}", value)
+
+
+def signed(value: float, digits: int) -> Cell:
+    """A difference with its sign; a dash where there is none."""
+    return Cell("–") if math.isnan(value) else _sorted_by(f"{value:+.{digits}f}", value)
 
 
 def finite(value: object) -> Any:

@@ -32,8 +32,9 @@ AFTER = "after step"  # the parameter of the cases; their value is the step, fro
 class Estimates:
     """A preset, stopped after a step: the decoded estimate of the clean latent (Eq. 4).
 
-    Sampling is that of the preset at full strength, on the photo itself: no first stage, no
-    colour fix, no controllable feature wrapping. One photo is sampled once for all its steps.
+    Sampling is that of the preset at full strength and fidelity 0, on what its first stage makes of
+    the photo, with the mask that restoring uses; no colour fix. One photo is sampled once for all
+    its steps.
 
     Args:
         preset: gives the networks and the options.
@@ -63,15 +64,14 @@ class Estimates:
                 got, expected = f"step {case.value}", f"1 to {_steps(options)}"
                 raise UsageError(got, expected, "take one of them")
         if self._pipeline is None:
-            import torch
-
+            from unfade.models.checkpoint import pick_device
             from unfade.pipeline.load import load_pipeline
 
             options = self.preset.options(cases[0])
             weights = DiffusionWeights.find(
                 options.preset, base=options.base, controlnet=options.controlnet
             )
-            self._pipeline = load_pipeline(weights, torch.device("cpu"))
+            self._pipeline = load_pipeline(weights, pick_device(options.device))
 
     def identity(self, case: Case) -> Mapping[str, Value]:
         """That of the preset, and the step."""
@@ -85,14 +85,17 @@ class Estimates:
         def restore(name: str, path: Path) -> Photo:
             photo = read_photo(path)
             if path not in self._seen:
-                self._seen[path] = self._sampled(case, pixels(photo))
+                start = self.preset.first_stage(case, path)
+                self._seen[path] = self._sampled(case, pixels(start.image), start.mask)
             step = round(case.value or 1)
-            made = self._seen[path][step - 1].astype(np.float32) / np.float32(255)
-            return in_colours_of_reference(case, name, with_pixels(photo, made))
+            estimate = self._seen[path][step - 1].astype(np.float32) / np.float32(255)
+            return in_colours_of_reference(case, name, with_pixels(photo, estimate))
 
         return restore_each(images, outputs, restore, None)
 
-    def _sampled(self, case: Case, image: Image) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+    def _sampled(
+        self, case: Case, image: Image, soft: np.ndarray[Any, np.dtype[np.uint8]] | None
+    ) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
         """The estimate after each step, (H, W, 3) in 8 bits."""
         import torch
 
@@ -106,7 +109,13 @@ class Estimates:
 
         assert self._pipeline is not None, "a method is checked before it runs"
         networks, options = self._pipeline.networks, self.preset.options(case)
-        source = TensorSource(from_array(image).permute(2, 0, 1)[None])  # (1, 3, H, W)
+        device = networks.base.unet.device
+        condition = from_array(image).permute(2, 0, 1)[None].to(device)  # (1, 3, H, W)
+        mask = None
+        if soft is not None:
+            damaged = soft >= self.preset.threshold(case) * 255
+            mask = from_array(damaged.astype(np.float32))[None, None].to(device)  # (1, 1, H, W)
+        source = TensorSource(condition, mask)
         steps = _steps(options)
         settings = DiffusionSettings(steps=steps, seed=options.seed)
         plan = Plan.of(source, networks.base, settings)
@@ -115,24 +124,24 @@ class Estimates:
             latent = encode_tiles(networks, source, plan, lambda _: None)
         text = embed_prompts(networks, settings)
         model = Denoiser(networks, source, plan, settings, latent, text)
-        found: list[torch.Tensor] = []  # (1, C, h, w) each
+        latents: list[torch.Tensor] = []  # (1, C, h, w) each
 
         def noted(zt: torch.Tensor, t: torch.Tensor, z0_hat: torch.Tensor | None) -> torch.Tensor:
-            found.extend([] if z0_hat is None else [z0_hat])
+            latents.extend([] if z0_hat is None else [z0_hat])
             return model(zt, t, z0_hat)
 
         channels = int(self._pipeline.networks.base.unet.config["in_channels"])
         shape = (1, channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
         drawn = generator(options.seed, "restore").standard_normal(shape[1:], np.float32)
-        noise = from_array(drawn).expand(shape)
+        noise = from_array(drawn).expand(shape).to(device)
         times = timesteps(steps, 1.0, networks.schedule.steps)
         with torch.inference_mode():
-            found.append(sample(networks.schedule, noise, times, noted))
-            decoded = (decode(networks.base.vae, z.to(networks.dtype)) for z in found)
+            latents.append(sample(networks.schedule, noise, times, noted))
+            decoded = (decode(networks.base.vae, z.to(networks.dtype)) for z in latents)
             height, width = image.shape[:2]
             return [
                 (d[0, :, :height, :width].permute(1, 2, 0).float().clamp(0, 1) * 255)
-                .round().to(torch.uint8).numpy()
+                .round().to(torch.uint8).cpu().numpy()
                 for d in decoded
             ]  # fmt: skip
 

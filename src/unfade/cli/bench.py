@@ -13,7 +13,7 @@ import click
 import unfade.cli.options as shared
 from unfade._version import __version__
 from unfade.cli.main import EXIT_FAILED
-from unfade.cli.protocols import PROTOCOLS, steps_bar
+from unfade.cli.protocols import ALSO_TABLES, PROTOCOLS, steps_bar
 from unfade.errors import UnfadeError, UsageError, WeightsError, printable
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class BenchCommand(click.Command):
     ) -> click.Context:
         """Hands the arguments over to the protocol that the first of them names."""
         protocol = PROTOCOLS.get(args[0]) if args else None
-        if protocol is None or any(_asks_report(text) for text in args):
+        table = bool(args) and args[0] in ALSO_TABLES and any(_asks_report(a) for a in args)
+        if protocol is None or table:
             return super().make_context(info_name, args, parent, **extra)
         return protocol.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
 
@@ -88,10 +89,12 @@ def _asks_report(argument: str) -> bool:
 )
 @shared.measured_pixels
 @click.option(
+    "--paper-values",
     "--printed",
+    "printed",
     type=_PATH,
     metavar="FILE",
-    help="Figures of the papers as CSV, shown beside ours: table, system, metric, value, source.",
+    help="More printed figures as CSV, shown beside ours: table, system, metric, value, source.",
 )
 @click.option("--prepare", is_flag=True, help="Write and name the inputs only, for programs.")
 @click.option("--list", "listed", is_flag=True, help="Show the tables.")
@@ -162,7 +165,7 @@ def _tables(
 ) -> list[Table]:  # fmt: skip
     """The tables of these names. UsageError where one is not known, or lacks its photos."""
     from unfade.bench.own import OWN, own_table
-    from unfade.bench.printed import with_printed
+    from unfade.bench.paper_values import with_paper_values
     from unfade.bench.tables import TABLES
 
     if not names:
@@ -184,7 +187,7 @@ def _tables(
             raise UsageError(f"the table {OWN} without --lq", "the inputs", "name their folder")
         else:
             found.append(own_table(lq, reference))
-    return found if printed is None else with_printed(found, printed)
+    return found if printed is None else with_paper_values(found, printed)
 
 
 def _check_out(out: Path, read: Sequence[Path]) -> None:

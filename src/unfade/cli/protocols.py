@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from unfade.cli import options as shared
 from unfade.cli.main import EXIT_FAILED
 from unfade.cli.progress import Bar
-from unfade.options import MIN_TILE
+from unfade.options import MIN_TILE, REACHES
 
 if TYPE_CHECKING:
     from unfade.bench.protocols.base import Progress, Report
@@ -41,14 +42,6 @@ def _common(count: int) -> Callable[[F], F]:
             metavar="N",
             help="Number of photos, spread evenly over the sorted names; 0 takes all.",
         ),
-        click.option(
-            "--tile",
-            type=click.IntRange(min=MIN_TILE),
-            default=1024,
-            show_default=True,
-            metavar="PX",
-            help="Side of a tile.",
-        ),
         click.option("--device", default="auto", show_default=True, metavar="D"),
         click.option(
             "--json", "as_json", is_flag=True, help="All rows and tables for machines on stdout."
@@ -61,6 +54,17 @@ def _common(count: int) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def _tile(command: F) -> F:
+    return click.option(
+        "--tile",
+        type=click.IntRange(min=MIN_TILE),
+        default=1024,
+        show_default=True,
+        metavar="PX",
+        help="Side of a tile.",
+    )(command)
 
 
 def _seed(command: F) -> F:
@@ -86,6 +90,7 @@ def _factors(ctx: click.Context, parameter: click.Parameter, value: str) -> tupl
 
 @click.command("old-photo")
 @_common(100)
+@_tile
 @_seed
 @click.option(
     "--recipe",
@@ -151,6 +156,7 @@ def old_photo(
 
 @click.command("false-alarms")
 @_common(0)
+@_tile
 @click.option("--threshold", type=float, metavar="P", help="Default: the detector's own.")
 @click.option(
     "--sheet",
@@ -180,9 +186,210 @@ def false_alarms(
     return _run(lambda progress: false_alarms(settings, progress), as_json)
 
 
+def _numbers(
+    ctx: click.Context, parameter: click.Parameter, value: str
+) -> tuple[float | Literal["auto"], ...]:
+    """Numbers, or "auto", with commas between them."""
+    try:
+        return tuple("auto" if t.strip() == "auto" else float(t) for t in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r}: expected numbers or auto, as in 0,0.2,auto"
+        ) from error
+
+
+def _out(*, required: bool) -> Callable[[F], F]:
+    """--out: the folder of results."""
+    text = "Takes up results, rows and report.html; run again, it goes on from there."
+    text += "" if required else "  [default: nothing is kept]"
+    return click.option("--out", "-o", required=required, type=_PATH, metavar="DIR", help=text)
+
+
+@click.command("super-resolution")
+@_common(60)
+@_seed
+@click.option(
+    "--strength",
+    "strengths",
+    default="0",
+    show_default=True,
+    metavar="S,S,...",
+    callback=_numbers,
+    help="Strengths of the diffusion model; 0 is the first stage alone.",
+)
+@click.option(
+    "--fidelity",
+    default="auto",
+    show_default=True,
+    metavar="W|auto",
+    callback=shared.auto_or(float, "a number"),
+    help="Fidelity of the diffusion model.",
+)
+@_out(required=False)
+def super_resolution(
+    data: Path,
+    preset: str,
+    count: int,
+    device: str,
+    as_json: bool,
+    seed: int,
+    strengths: tuple[Any, ...],
+    fidelity: Any,
+    out: Path | None,
+) -> int:
+    """Measure enlarging four times on crops of 256 pixels, against interpolation.
+
+    \b
+    Example:
+      unfade bench super-resolution --data photos/ --strength 0,0.2,0.4 --fidelity 1
+    """
+    from unfade.bench.protocols.super_resolution import Settings, super_resolution
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            data, out or Path(folder), preset, count or None, seed, strengths, fidelity, device
+        )
+        return _run(lambda progress: super_resolution(settings, progress), as_json)
+
+
+@click.command("diffusion")
+@_common(30)
+@_seed
+@click.option(
+    "--size",
+    type=click.IntRange(min=0),
+    default=256,
+    show_default=True,
+    metavar="PX",
+    help="Side of the middles that are taken; 0 takes whole photos.",
+)
+@click.option("--level", default="moderate", show_default=True, metavar="NAME", help="Severity.")
+@click.option(
+    "--strength",
+    "strengths",
+    default="auto,0.2,0.4",
+    show_default=True,
+    metavar="S,S,...",
+    callback=_numbers,
+)
+@click.option(
+    "--fidelity",
+    "fidelities",
+    default="0.5,1",
+    show_default=True,
+    metavar="W,W,...",
+    callback=_numbers,
+    help="Each is combined with each strength.",
+)
+@click.option(
+    "--reach",
+    default="damage",
+    show_default=True,
+    type=click.Choice(REACHES),
+    help="Where it acts.",
+)
+@click.option(
+    "--steps",
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    callback=shared.auto_or(int, "a whole number"),
+    help="Steps of sampling.",
+)
+@_out(required=True)
+def diffusion(
+    data: Path,
+    preset: str,
+    count: int,
+    device: str,
+    as_json: bool,
+    seed: int,
+    size: int,
+    level: str,
+    strengths: tuple[Any, ...],
+    fidelities: tuple[Any, ...],
+    reach: Any,
+    steps: Any,
+    out: Path,
+) -> int:
+    """Measure what the diffusion model adds to the first stage on old photos.
+
+    \b
+    Example:
+      unfade bench diffusion --data photos/ --out diffusion/ --count 127
+    """
+    from unfade.bench.protocols.diffusion import Settings, diffusion
+
+    settings = Settings(
+        data, out, preset, count or None, size or None, seed, level, strengths, fidelities, reach,
+        steps, device,
+    )  # fmt: skip
+    return _run(lambda progress: diffusion(settings, progress), as_json)
+
+
+@click.command("colours")
+@_common(50)
+@_seed
+@click.option(
+    "--train",
+    required=True,
+    type=_PATH,
+    metavar="DIR",
+    help="Training photos, for the mean colour.",
+)
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=0),
+    default=40,
+    show_default=True,
+    metavar="N",
+    help="Pairs of prompts that differ in one colour word.",
+)
+@click.option(
+    "--steps",
+    default="auto",
+    show_default=True,
+    metavar="N|auto",
+    callback=shared.auto_or(int, "a whole number"),
+    help="Steps of sampling.",
+)
+@click.option("--guidance", type=float, default=4.0, show_default=True, metavar="G")
+@_out(required=True)
+def colours(
+    data: Path,
+    preset: str,
+    count: int,
+    device: str,
+    as_json: bool,
+    seed: int,
+    train: Path,
+    pairs: int,
+    steps: Any,
+    guidance: float,
+    out: Path,
+) -> int:
+    """Measure colourising: errors of colour, and whether colour words in prompts are obeyed.
+
+    The photos need a captions.jsonl beside them. OUT/pairs.png shows the pairs of prompts.
+
+    \b
+    Example:
+      unfade bench colours --data photos/ --train training/ --out colours/
+    """
+    from unfade.bench.protocols.colours import Settings, colours
+
+    settings = Settings(
+        data, train, out, preset, count or None, pairs, seed, steps, guidance, device
+    )
+    return _run(lambda progress: colours(settings, progress), as_json)
+
+
 PROTOCOLS: dict[str, click.Command] = {
-    str(command.name): command for command in (old_photo, false_alarms)
+    str(command.name): command
+    for command in (old_photo, false_alarms, super_resolution, diffusion, colours)
 }
+#: A protocol that is a table too, where --out or --prepare asks for one.
+ALSO_TABLES = ("old-photo",)
 
 
 def _run(protocol: Callable[[Progress], Report], as_json: bool) -> int:

@@ -27,8 +27,10 @@ from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value
 from unfade.models.presets import find_preset
 from unfade.options import RestoreOptions
+from unfade.types import Restored
 
 FIRST_STAGE = "first-stage"
+TRAINED_STEPS = 1000  # T of the presets' schedules
 
 
 class _Ours:
@@ -62,11 +64,14 @@ class _Ours:
             self._parameters[options] = count_parameters(restorer, options)
         self._warm_up(restorer, options, images, read)
 
-        def restore(name: str, path: Path) -> Photo:
-            result = restorer.run(read(path), options).image
-            return in_colours_of_reference(case, name, result)
+        steps = [0]
 
-        return restore_each(images, outputs, restore, self._parameters[options])
+        def restore(name: str, path: Path) -> Photo:
+            result = restorer.run(read(path), options)
+            steps.append(steps_run(result.manifest["diffusion"]))
+            return in_colours_of_reference(case, name, result.image)
+
+        return restore_each(images, outputs, restore, self._parameters[options], lambda: max(steps))
 
     def _warm_up(
         self, restorer: Restorer, options: RestoreOptions, images: Mapping[str, Path],
@@ -100,6 +105,22 @@ class Preset(_Ours):
             got = f"{options.variants} variants in a comparison"
             raise UsageError(got, "one result of each photo", "leave variants out")
         return options
+
+    def first_stage(self, case: Case, path: Path) -> Restored:
+        """What the first stage alone makes of a photo, at the size of the result."""
+        options = self.options(case)
+        alone = replace(options, strength=0.0, steps="auto", fidelity="auto", reach=None)
+        return self._restorer(options).run(path, alone)
+
+    def threshold(self, case: Case) -> float:
+        """The probability from which a pixel counts as damaged."""
+        options = self.options(case)
+        own = self._restorer(options).threshold
+        return own if options.threshold is None else options.threshold
+
+    def lacks_diffusion(self, case: Case) -> bool:
+        """Whether the preset has no diffusion model for a case."""
+        return not self._restorer(self.options(case)).diffuses
 
     def check(self, cases: Sequence[Case]) -> None:
         """Loads the first stage; looks for the diffusion model where a case asks for it.
@@ -173,6 +194,21 @@ class FirstStage(_Ours):
             return with_pixels(photo, large)
 
         return self._restore_each(case, self.options(case), images, outputs, enlarged)
+
+
+def steps_run(sampling: Mapping[str, float] | None) -> int:
+    """The sampling steps that ran for a photo, by the `diffusion` of its manifest.
+
+    At fidelity 1 sampling ends after its first step; a low strength leaves room for fewer steps
+    than were asked for.
+    """
+    if sampling is None or not sampling["strength"]:
+        return 0
+    from unfade.diffusion.schedule import timesteps
+
+    if sampling["fidelity"] == 1:
+        return 1
+    return len(timesteps(int(sampling["steps"]), sampling["strength"], TRAINED_STEPS))
 
 
 def count_parameters(restorer: Restorer, options: RestoreOptions) -> int | None:

@@ -18,7 +18,7 @@ from unfade.imaging import Photo, read_photo, write_photo
 
 def restore_each(
     images: Mapping[str, Path], outputs: Path, restore: Callable[[str, Path], Photo],
-    parameters: int | None,
+    parameters: int | None, steps: Callable[[], int | None] = lambda: None,
 ) -> Cost:  # fmt: skip
     """Restores images one by one and measures what that takes.
 
@@ -27,6 +27,7 @@ def restore_each(
         outputs: folder for NAME.png.
         restore: name and file -> the result.
         parameters: of the networks, as `Cost` has them.
+        steps: asked afterwards for the sampling steps that ran, as `Cost` has them.
     """
     megapixels = 0.0
     with ResourceUsage() as meter:
@@ -36,7 +37,7 @@ def restore_each(
             place.parent.mkdir(parents=True, exist_ok=True)
             write_photo(place, result)
             megapixels += result.width * result.height / 1e6
-    return Cost(len(images), megapixels, meter.seconds, meter.peak_mib, parameters)
+    return Cost(len(images), megapixels, meter.seconds, meter.peak_mib, parameters, steps())
 
 
 def pixels(photo: Photo) -> Image:

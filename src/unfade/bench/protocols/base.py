@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Report:
         rows: one for each image and method.
         grids: tables of aggregates.
         notes: sentences below the tables.
-        failures: photos that could not be measured.
+        failures: what could not be measured, and why.
     """
 
     protocol: str
@@ -35,7 +36,7 @@ class Report:
     rows: list[Row] = field(default_factory=list[Row])
     grids: list[Grid] = field(default_factory=list[Grid])
     notes: list[str] = field(default_factory=list[str])
-    failures: list[UnfadeError] = field(default_factory=list[UnfadeError])
+    failures: list[str] = field(default_factory=list[str])
 
     def markdown(self) -> str:
         """Settings, tables and notes as markdown."""
@@ -62,9 +63,14 @@ class Report:
                 for grid in self.grids
             ],
             "notes": self.notes,
-            "failed": [str(error) for error in self.failures],
+            "failed": self.failures,
         }
         return finite(content)
+
+
+def located(error: UnfadeError, path: Path) -> str:
+    """The message of an error with the photo that it belongs to."""
+    return str(type(error)(error.got, error.expected, error.fix, path=error.path or path))
 
 
 def column(rows: Iterable[Row], method: str, metric: str) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.api import Restorer
-from unfade.bench.protocols.base import Progress, Report, column
+from unfade.bench.protocols.base import Progress, Report, column, located
 from unfade.bench.protocols.detection import FLAGGED, percent, reaches
 from unfade.bench.protocols.photos import Pixels, photos_in, srgb, to_pixels
 from unfade.bench.sections import Cell, Grid
@@ -71,7 +71,7 @@ def false_alarms(settings: Settings, progress: Progress | None = None) -> Report
             photo = read_photo(path)
             soft = restorer.detect(photo, soft=True, tile=settings.tile)
         except UnfadeError as error:
-            report.failures.append(type(error)(error.got, error.expected, error.fix, path=path))
+            report.failures.append(located(error, path))
             continue
         flagged = reaches(soft, threshold)
         values = {FLAGGED: float(flagged.mean())}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.api import Restorer
-from unfade.bench.protocols.base import Progress, Report, column
+from unfade.bench.protocols.base import Progress, Report, column, located
 from unfade.bench.protocols.detection import (
     FLAGGED,
     counts,
@@ -27,7 +27,7 @@ from unfade.bench.protocols.detection import (
     reaches,
 )
 from unfade.bench.protocols.photos import Pixels, photos_in, srgb, to_image, to_pixels
-from unfade.bench.sections import Cell, Grid, number
+from unfade.bench.sections import Cell, Grid, number, signed
 from unfade.degrade import degrade
 from unfade.degrade.types import Degraded
 from unfade.errors import UnfadeError, UsageError
@@ -114,7 +114,7 @@ def old_photo(settings: Settings, progress: Progress | None = None) -> Report:
         try:
             report.rows += _measure(settings, restorer, index, path)
         except UnfadeError as error:
-            report.failures.append(type(error)(error.got, error.expected, error.fix, path=path))
+            report.failures.append(located(error, path))
     if report.rows:
         _summarise(report, settings, restorer.threshold)
     return report
@@ -275,20 +275,16 @@ def _gains_grid(rows: Sequence[Row], target: str, prefix: str) -> Grid:
         }
         line = [
             Cell(other),
-            *(_signed(float(gains[name].mean()), digits) for name, digits in FIGURES.items()),
+            *(signed(float(gains[name].mean()), digits) for name, digits in FIGURES.items()),
         ]
         for name in PSNRS:
             below = int(np.count_nonzero(gains[name] < -0.5))
-            line.append(_signed(float(gains[name].min()), 2))
+            line.append(signed(float(gains[name].min()), 2))
             line.append(Cell(f"{below} of {len(gains[name])}", float(below), "number"))
         lines.append(line)
     columns = ["over", *FIGURES]
     columns += [c for n in PSNRS for c in (f"worst {n}", f"> 0.5 dB below ({n})")]
     return Grid(f"Gains of unfade against {target}", columns, lines)
-
-
-def _signed(value: float, digits: int) -> Cell:
-    return Cell(f"{value:+.{digits}f}", value, "number")
 
 
 def _clean_note(psnr: NDArray[np.float64]) -> str:

@@ -10,11 +10,12 @@ from pathlib import Path
 from unfade.bench.aggregate import Aggregate, OwnMeasure
 from unfade.bench.cases import Case
 from unfade.bench.datasets import find_datasets
-from unfade.bench.grids import cost_grid, difference_grid, means_grid, printed_grids
+from unfade.bench.degradations import COLOUR_TARGET
+from unfade.bench.grids import cost_grid, difference_grid, means_grid, paper_grids
 from unfade.bench.methods.base import Method
+from unfade.bench.paper_values import PaperTable
 from unfade.bench.plots import Plot, save
 from unfade.bench.prepare import Plan, input_scale, large_enough, make_folders, note_of, plan
-from unfade.bench.published import PaperTable
 from unfade.bench.report import write_report
 from unfade.bench.run import Run
 from unfade.bench.scenes import scenes_of
@@ -31,8 +32,8 @@ ORDER = (
     "edits", "perception-distortion", "blur-levels", "alignment", "autoencoder", "start-noise",
     "steps", "one-step", "inference-steps", "cost", "retention", "own",
 )  # fmt: skip
-#: The diffusion model from pure noise on the whole photo, also where its preset would leave it out.
-DIFFUSION = "compact:strength=1,reach=all"
+#: All steps of the diffusion model from pure noise on the whole photo, whatever the preset does.
+DIFFUSION = "compact:strength=1,reach=all,fidelity=0"
 #: Of most tables.
 METHODS = ("input", "opencv", "first-stage", "compact", DIFFUSION)
 METRICS = ("psnr", "ssim", "niqe", "alignment")
@@ -86,7 +87,7 @@ class Table:
         cases: builds them.
         wanted_metrics: measured always; those whose weights are here come on top.
         methods: names of those that take part where none are named.
-        printed: the paper's table, for those that have one; one for each set of photos.
+        papers: what papers printed, one entry for each set of photos and damage.
         own: measures of this table alone, by name.
         plots: draws what there is to draw.
         grids: tables beside that of the means.
@@ -101,7 +102,7 @@ class Table:
     cases: Callable[[Setting], list[Case]]
     wanted_metrics: tuple[str, ...] = METRICS
     methods: tuple[str, ...] = METHODS
-    printed: tuple[PaperTable, ...] = ()
+    papers: tuple[PaperTable, ...] = ()
     own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
     plots: Callable[[Aggregate], list[Plot]] = lambda _: []
     grids: Callable[[Aggregate], list[Grid]] = lambda _: []
@@ -149,8 +150,7 @@ class Table:
         section = Section(self.name, self.title, self.source, self.reading)
         if aggregate.methods():
             section.grids.append(means_grid(aggregate, self.title))
-            if self.printed:
-                section.grids += printed_grids(aggregate, self.printed)
+            section.grids += paper_grids(aggregate, self.papers)
             cost = cost_grid(aggregate) if self.timed else []
             section.grids += [*self.grids(aggregate), *cost, *difference_grid(aggregate)]
             section.figures = [save(plot, self.name, out) for plot in self.plots(aggregate)]
@@ -214,6 +214,6 @@ def options_for(degradation: str, plan: Plan) -> RestoreOptions:
         return RestoreOptions(task="super-resolution", scale=float(scale))
     if degradation == "gray":
         return RestoreOptions(task="colorize", mask="none")
-    if degradation in SEVERITIES or degradation == "scratches+fading":
+    if degradation.removesuffix(COLOUR_TARGET) in (*SEVERITIES, "scratches+fading"):
         return RestoreOptions()
     return RestoreOptions(mask="none", tone="keep")

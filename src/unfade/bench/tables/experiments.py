@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from unfade.bench.aggregate import BASELINES, Aggregate
 from unfade.bench.cases import Case
+from unfade.bench.paper_values import IIDE
 from unfade.bench.plots import Line, Panel, Plot
-from unfade.bench.published import IIDE
 from unfade.bench.sections import Cell, Grid, estimate, number
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.degrade import MIXTURES
@@ -59,29 +59,37 @@ def _swap_grid(aggregate: Aggregate) -> list[Grid]:
 
 
 def _size_plots(aggregate: Aggregate) -> list[Plot]:
-    """Quality against the parameters and the time of each method."""
-    panels: list[Panel] = []
-    for metric in ("psnr", "niqe", "alignment"):
-        if metric not in aggregate.measures:
-            continue
-        for group in aggregate.groups:
-            lines = _sized(aggregate, group.cases, metric)
-            title = aggregate.measures[metric].title
-            if lines:
-                panels.append(Panel("s per megapixel", title, lines, group.label, False, "x"))
-    text = "Quality of each method against its time for a megapixel"
-    return [Plot("cost", "Quality against cost", text, panels)] if panels else []
+    """Quality against the time, and against the parameters, of each method."""
+    plots: list[Plot] = []
+    for stem, axis in (("cost", "s per megapixel"), ("parameters", "parameters (M)")):
+        panels: list[Panel] = []
+        for metric in ("psnr", "niqe", "alignment"):
+            if metric not in aggregate.measures:
+                continue
+            for group in aggregate.groups:
+                lines = _sized(aggregate, group.cases, metric, stem == "parameters")
+                title = aggregate.measures[metric].title
+                if lines:
+                    panels.append(Panel(axis, title, lines, group.label, False, "x"))
+        text = f"Quality of each method against its {axis}"
+        plots += [Plot(stem, f"Quality against {axis}", text, panels)] if panels else []
+    return plots
 
 
-def _sized(aggregate: Aggregate, cases: Sequence[Case], metric: str) -> list[Line]:
+def _sized(
+    aggregate: Aggregate, cases: Sequence[Case], metric: str, by_parameters: bool
+) -> list[Line]:
+    """A point for each method: its time for a megapixel or its millions of parameters."""
     lines: list[Line] = []
     for method in aggregate.methods(cases):
-        cost, found = aggregate.cost(cases, method), aggregate.estimate(cases, method, metric)
-        if cost is None or not cost.megapixels or not found.count:
+        cost, mean = aggregate.cost(cases, method), aggregate.estimate(cases, method, metric)
+        if cost is None or not cost.megapixels or not mean.count:
             continue
-        whole = aggregate.cost(aggregate.cases, method) or cost  # one name in all panels
-        size = "" if whole.parameters is None else f" ({whole.parameters / 1e6:.1f} M)"
-        lines.append(Line(f"{method}{size}", [cost.seconds / cost.megapixels], [found.mean]))
+        size = (cost.parameters or 0) / 1e6
+        if by_parameters and not size:
+            continue
+        x = size if by_parameters else cost.seconds / cost.megapixels
+        lines.append(Line(method, [x], [mean.mean]))
     return lines
 
 

@@ -13,8 +13,8 @@ from unfade.bench.cases import Case
 from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
 from unfade.bench.methods.base import Method
+from unfade.bench.paper_values import IIDE
 from unfade.bench.plots import Line, Panel, Plot
-from unfade.bench.published import IIDE
 from unfade.bench.sections import Cell, Grid, number
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case, options_for
 from unfade.degrade.types import Image

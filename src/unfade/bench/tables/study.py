@@ -6,16 +6,16 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from unfade.bench.aggregate import Aggregate, OwnMeasure
+from unfade.bench.aggregate import OwnMeasure
 from unfade.bench.cases import Case
 from unfade.bench.degradations import blurred, scale_of
-from unfade.bench.folders import inputs_of, reference_of
-from unfade.bench.methods.autoencoder import CLEAN, Autoencoder, own_autoencoders
+from unfade.bench.folders import inputs_of
+from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.classics import INTERPOLATIONS
 from unfade.bench.methods.pictures import resized
-from unfade.bench.plots import Line, Panel, Plot, curves, scatter
-from unfade.bench.published import STUDY
+from unfade.bench.paper_values import STUDY, papers_of
+from unfade.bench.plots import curves, scatter
 from unfade.bench.scoring import Extra
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.degrade.reduce import reduced
@@ -23,7 +23,8 @@ from unfade.degrade.types import Image
 from unfade.errors import InputError
 from unfade.eval.evaluation import read_rgb
 from unfade.eval.measures import Measure, redegraded_measures
-from unfade.eval.metrics import ssim
+from unfade.models.alignment import alignment
+from unfade.models.content import content_features
 
 LEVELS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0)
 LIGHT, HEAVY = ("sr2", "blur1"), ("sr4", "blur20")
@@ -86,58 +87,48 @@ def _measure(metric: str) -> Measure:
     return redegraded_measures([metric])[metric]
 
 
+def _alignment_with_input(case: Case, name: str, path: Path) -> float:
+    """Eq. 13 of the study: the content of the input, enlarged where it is smaller, and output."""
+    result = read_rgb(path)
+    size = result.shape[0], result.shape[1]
+    large = resized(read_rgb(inputs_of(case)[name]), size, INTERPOLATIONS["input"])
+    return alignment(result, large, content_features)
+
+
 _WITH_INPUT = {
-    "alignment-lq": OwnMeasure("Alignment with input", "higher", 4, _with_input("alignment-lq")),
-    "ssim-lq": OwnMeasure("SSIM with input", "higher", 4, _with_input("ssim-lq")),
-    "dinov2-lq": OwnMeasure(
-        "DINOv2 distance to input", "lower", 4, _with_input("dinov2-lq"), weights="dinov2"
+    "alignment-y": OwnMeasure(
+        "Alignment with input (Eq. 13)", "higher", 4, _alignment_with_input
     ),
-}
+    "alignment-lq": OwnMeasure(
+        "Alignment, degraded again (Eq. 15)", "higher", 4, _with_input("alignment-lq")
+    ),
+    "ssim-lq": OwnMeasure("SSIM, degraded again (Eq. 15)", "higher", 4, _with_input("ssim-lq")),
+    "dinov2-lq": OwnMeasure(
+        "DINOv2 distance, degraded again (Eq. 15)", "lower", 4, _with_input("dinov2-lq"),
+        weights="dinov2",
+    ),
+}  # fmt: skip
 
 
-def retention(case: Case, name: str, path: Path) -> float:
-    """gamma = (1 - beta) / alpha of one result.
+def retention_rate(degradation: str) -> float:
+    """gamma = (1 - beta) / alpha (Eq. 12) of "srN" or "blurN".
 
-    alpha is the share of the clean photo that the input still holds, its SSIM; beta the share
-    that the result has lost, 1 - its SSIM. Above 1 the restoration has brought some back, below
-    1 it has taken more away. A smaller input is enlarged as the method "input" does it: its own
-    rate is 1.
-
-    Raises:
-        InputError: there is no clean photo, or the input has nothing in common with it.
+    alpha is the downsampling rate: N of "srN", else 1. beta is the degradation factor, which the
+    study does not define further; here it is the level of the blur over the heaviest one, 20.
     """
-    reference = reference_of(case, name)
-    if reference is None:
-        raise InputError("no clean photo", "one", "leave the retention out", path=path)
-    clean, lq = read_rgb(reference), read_rgb(inputs_of(case)[name])
-    large = resized(lq, (clean.shape[0], clean.shape[1]), INTERPOLATIONS["input"])
-    alpha = ssim(large, clean)
-    if alpha <= 0:
-        raise InputError(
-            f"an SSIM of {alpha:.2f}", "more than 0", "leave this photo out", path=path
-        )
-    return ssim(read_rgb(path), clean) / alpha
+    alpha = scale_of(degradation)
+    blur = float(degradation.removeprefix("blur")) if degradation.startswith("blur") else 0.0
+    return (1 - min(1.0, blur / max(LEVELS))) / alpha
 
 
 def _retention(setting: Setting) -> list[Case]:
+    degradations = ("sr2", "sr4", *(f"blur{level:g}" for level in setting.swept(LEVELS)))
     return [
-        make_case("retention", setting, plan, degradation)
+        make_case("retention", setting, plan, degradation, parameter="gamma",
+                  value=retention_rate(degradation), label=degradation.rstrip("0123456789"))
         for plan in setting.plans("DIV2K")
-        for degradation in (*LIGHT, *HEAVY, "moderate")
-    ]
-
-
-def _retention_plots(aggregate: Aggregate) -> list[Plot]:
-    """gamma of each photo, sorted: one panel a damage."""
-    panels: list[Panel] = []
-    for group in aggregate.groups:
-        lines: list[Line] = []
-        for method in aggregate.methods(group.cases):
-            values = sorted(aggregate.values(group.cases, method, "retention").values())
-            lines.append(Line(method, [float(i) for i in range(1, len(values) + 1)], values))
-        panels.append(Panel("photo, by its gamma", "gamma", lines, group.label))
-    text = "The information retention rate of every photo, sorted, for each method"
-    return [Plot("gamma", "Information retention rate of each photo", text, panels)]
+        for degradation in degradations
+    ]  # fmt: skip
 
 
 def _autoencoder(setting: Setting) -> list[Case]:
@@ -147,9 +138,8 @@ def _autoencoder(setting: Setting) -> list[Case]:
 def _with_autoencoders(
     methods: Sequence[Method], cases: Sequence[Case], _work: Path
 ) -> list[Method]:
-    """The autoencoders that were named, and those of the presets; nothing else keeps photos."""
-    named: list[Method] = [method for method in methods if isinstance(method, Autoencoder)]
-    return [*named, *own_autoencoders(methods, cases)]
+    """All methods, and the autoencoders of the presets among them."""
+    return [*methods, *own_autoencoders(methods, cases)]
 
 
 TABLES = (
@@ -173,27 +163,34 @@ TABLES = (
     ),
     Table(
         "alignment", "Alignment", f"{STUDY}, Tables 1 and 3",
-        "Whether the output shows what the photo showed. Alignment and SSIM are with the clean "
-        "photo (Eq. 13, 14): look there for light damage (sr2, blur1). Those with the input damage "
-        "the output as its input was and compare it with the input (Eq. 15): look there for heavy "
-        "(sr4, blur20), where many clean photos fit one input. With DINOv2's weights its distances "
-        f"stand beside them, as the study has them. {_BLUR}",
-        _alignment, ("alignment", "psnr", "ssim"), _METHODS, own=_WITH_INPUT,
+        "Whether the output shows what the photo showed. Alignment is S(I_y, x), with the input "
+        "(Eq. 13). For light degradation (sr2, blur1) the study takes the clean photo in its place "
+        "(Eq. 14): the columns Alignment, SSIM and DINOv2. For heavy (sr4, blur20), where many "
+        "clean photos fit one input, it degrades the output again and compares that with the input "
+        "(Eq. 15). S is our content similarity, SSIM, or DINOv2's where its weights are there. "
+        f"{_BLUR}",
+        _alignment, ("alignment", "psnr", "ssim", "niqe"), _METHODS, papers_of("alignment"),
+        own=_WITH_INPUT,
+        plots=lambda aggregate: scatter(
+            aggregate, "alignment-niqe", "alignment-y", "niqe", "NIQE against alignment (Eq. 13)"
+        ),
     ),
     Table(
         "autoencoder", "The autoencoder's ceiling", f"{STUDY}, Table 2",
         "Clean photos, encoded and decoded again: what a latent diffusion model cannot exceed "
-        "without help beside its latents. Autoencoders are those of the presets, and those that "
+        "without help beside its latents. The input is the ground truth; a preset restores the "
+        "clean photo with its whole model. Autoencoders are those of the presets, and those that "
         "are named: --method vae=FOLDER (an AutoencoderKL in diffusers' layout).",
-        _autoencoder, ("psnr", "ssim", "ms-ssim", "niqe", "spectrum", "alignment"), ("compact",),
-        adapt=_with_autoencoders,
+        _autoencoder, ("psnr", "ssim", "ms-ssim", "niqe", "spectrum", "alignment"),
+        ("input", DIFFUSION), papers_of("autoencoder"), adapt=_with_autoencoders,
     ),
     Table(
-        "retention", "Information retention", f"{STUDY}, information retention rate",
-        "gamma = (1 - beta) / alpha of each photo: alpha the SSIM of the input with the clean "
-        "photo, beta 1 less that of the result. 1 keeps what there was, more has brought some "
-        "back, less has lost some. Alpha and beta are ours: the study's were not at hand.",
-        _retention, ("ssim",), _METHODS,
-        own={"retention": OwnMeasure("gamma", "higher", 3, retention)}, plots=_retention_plots,
+        "retention", "Information retention", f"{STUDY}, Eq. 12",
+        "SSIM and NIQE over gamma = (1 - beta) / alpha of the degradation: alpha is the "
+        "downsampling rate, beta the level of the blur over the heaviest (sigma 20). The study "
+        "names beta the degradation factor and does not say how it is scaled. Smaller gamma means "
+        f"heavier degradation. {_BLUR}",
+        _retention, ("ssim", "niqe"), _METHODS,
+        plots=lambda aggregate: curves(aggregate, "curves", "gamma", ("ssim", "niqe")),
     ),
 )  # fmt: skip

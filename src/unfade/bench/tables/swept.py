@@ -17,10 +17,10 @@ _BESIDE = (FIRST_STAGE, "input")  # the first that took part
 
 
 def gains_grids(aggregate: Aggregate) -> list[Grid]:
-    """A row for each method and value; a grid for each set of photos that has a baseline."""
+    """A row for each method and value; a grid for each set and degradation with a baseline."""
     grids: list[Grid] = []
-    for dataset in dict.fromkeys(case.dataset for case in aggregate.cases):
-        cases = [case for case in aggregate.cases if case.dataset == dataset]
+    for kind in dict.fromkeys((case.dataset, case.degradation) for case in aggregate.cases):
+        cases = [c for c in aggregate.cases if (c.dataset, c.degradation) == kind]
         plain = [case for case in cases if case.value is None]
         swept = [case for case in cases if case.value is not None]
         other = next((name for name in _BESIDE if name in aggregate.methods(plain)), None)
@@ -38,19 +38,28 @@ def _gains(aggregate: Aggregate, plain: Sequence[Case], swept: Sequence[Case], o
                 continue
             cost = aggregate.cost([case], method)
             time = cost.seconds / cost.megapixels if cost is not None and cost.megapixels else None
-            cells = [Cell(method), Cell(f"{case.value:g}", case.value, "number"), number(time, 2)]
+            steps = None if cost is None else cost.steps
+            cells = [Cell(method), Cell(f"{case.value:g}", case.value, "number")]
+            cells += [number(steps, 0), number(time, 2)]
             for name, measure in measures.items():
                 own = _by_image(aggregate, [case], method, name)
                 found = _difference(own, _by_image(aggregate, plain, other, name), aggregate.seed)
                 cells.append(estimate(found, measure.digits, aggregate.count([case], method)))
             rows.append(cells)
     parameter = swept[0].parameter
-    columns = ["method", parameter, "s per megapixel ↓", *(m.heading for m in measures.values())]
+    columns = [
+        "method",
+        parameter,
+        "steps run",
+        "s per megapixel ↓",
+        *(m.heading for m in measures.values()),
+    ]
     note = (
         f"Each value less that of {other}, image by image, with 95 % intervals: where an interval "
         "holds 0, the photos do not tell the two apart. Time is that of all that ran."
     )
-    return Grid(f"What it gains over {other}, and its time", columns, rows, note)
+    kind = f"{swept[0].dataset}, {swept[0].degradation}"
+    return Grid(f"Gains over {other}, and time: {kind}", columns, rows, note)
 
 
 def _difference(own: Mapping[str, float], other: Mapping[str, float], seed: int) -> Estimate:

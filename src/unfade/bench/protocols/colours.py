@@ -1,0 +1,306 @@
+"""Protocol `colours`: how far colours are from the photo's own, and whether a prompt moves them.
+
+First, photos with a caption, at a short side of 256 pixels: their gray versions (Rec. 709 luma),
+these with one chroma (the mean of training photos), and coloured without a prompt, with the
+photo's first caption, and with its own colours named by region.
+
+Then pairs of prompts that differ in one colour word, from the same noise: captions with one
+colour word, and phrases such as "green at the bottom". The word moves its region the right way
+where the region's mean (a, b) of Lab goes, from one result to the other, in the direction from
+the one colour to the other (within 90 degrees). Chance is 50 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unfade.api import Restorer
+from unfade.bench.aggregate import Aggregate
+from unfade.bench.cases import Case
+from unfade.bench.datasets import read_captions
+from unfade.bench.methods.base import Method
+from unfade.bench.protocols.base import Progress, Report
+from unfade.bench.protocols.colour_prompts import (
+    Pair,
+    caption_pairs,
+    direction,
+    draw_pairs,
+    phrase_pairs,
+)
+from unfade.bench.protocols.comparison import FunctionMethod, compare, written_case
+from unfade.bench.protocols.photos import photos_in, spread, srgb, to_image, to_pixels
+from unfade.bench.run import Run
+from unfade.bench.sections import Cell, Grid, number
+from unfade.bench.tables.base import Setting, Table
+from unfade.data.captions import colour_map, phrases
+from unfade.data.sources import load_photos
+from unfade.degrade.ops import luma
+from unfade.errors import UsageError
+from unfade.eval.colour import lab
+from unfade.eval.evaluation import read_rgb
+from unfade.eval.images import Image
+from unfade.manifest import Value
+from unfade.models.tensors import from_array
+from unfade.options import Auto
+from unfade.pipeline.colour import from_lab, with_luminance
+from unfade.rng import generator
+
+NAME = "colours"
+METRICS = ("colourfulness", "ciede2000", "chroma")
+SIDE = 256  # pixels, the short side of photos
+CELL = 8  # pixels to a cell of colour names
+CHROMA_PHOTOS = 400  # training photos that the mean chroma is taken from
+ERRORS, PAIRS = "captions", "pairs"  # the two cases
+WORDS = ("first prompt", "second prompt")  # methods of the pairs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the protocol.
+
+    Attributes:
+        data: folder of photos, with `captions.jsonl` beside them.
+        train: folder of the training photos, or of their shards.
+        out: takes up results, the report and `pairs.png`.
+        preset: name or folder of a preset.
+        count: number of photos with a caption.
+        pairs: number of pairs of prompts.
+        seed: of sampling and of what is drawn.
+        steps: of sampling.
+        guidance: where there is a prompt.
+        device: as `Restorer.from_pretrained` has it.
+    """
+
+    data: Path
+    train: Path
+    out: Path
+    preset: str = "compact"
+    count: int | None = 50
+    pairs: int = 40
+    seed: int = 0
+    steps: int | Auto = "auto"
+    guidance: float = 4.0
+    device: str = "auto"
+
+
+def colours(settings: Settings, progress: Progress | None = None) -> Report:
+    """Runs the protocol; see `super_resolution` for what is raised.
+
+    Raises:
+        UsageError: the preset cannot colour, or no photo has a caption.
+    """
+    restorer = Restorer.from_pretrained(settings.preset, device=settings.device)
+    if "colorize" not in restorer.tasks:
+        got, expected = "a preset without a diffusion model", "one that colours"
+        raise UsageError(got, expected, "name another with --preset")
+    captions = read_captions(settings.data / "captions.jsonl")
+    photos = {path.stem: _reduced(path) for path in photos_in(settings.data)}
+    captioned = [name for name in photos if captions.get(name)]
+    count = min(settings.count or len(captioned), len(captioned))
+    indices: list[int] = np.unique(np.linspace(0, len(captioned) - 1, count).astype(int)).tolist()
+    captioned = [captioned[i] for i in indices]
+    if not captioned:
+        fix = "write captions.jsonl beside them"
+        raise UsageError("no photo with a caption", "some", fix, path=settings.data)
+    pairs = _pairs_of(photos, captions, settings)
+    coloured = _colouring(restorer, settings)
+    chroma = _mean_chroma(settings.train)
+    methods = _error_methods(settings, coloured, photos, captions, captioned, chroma)
+    methods += _pair_methods(settings, coloured, pairs)
+    gray = {name: luma(image)[..., None].repeat(3, 2) for name, image in photos.items()}
+
+    def cases(setting: Setting) -> list[Case]:
+        names = [method.name for method in methods]
+        return [
+            written_case(
+                NAME, setting.work, (settings.data.name, ERRORS),
+                ((name, gray[name], photos[name]) for name in captioned),
+                methods=tuple(name for name in names if name not in WORDS),
+            ),
+            *([written_case(
+                NAME, setting.work, (settings.data.name, PAIRS),
+                ((key, gray[pair.photo], None) for key, pair in pairs.items()), methods=WORDS,
+            )] if pairs else ()),
+        ]  # fmt: skip
+
+    def grids(aggregate: Aggregate) -> list[Grid]:
+        return [_shift_grid(pairs, _shifts(aggregate.run, pairs))] if pairs else []
+
+    table = Table(
+        NAME, "Colours", "protocol of this project",
+        "Gray photos, coloured without a prompt, by a caption, and by colours named by region.",
+        cases, METRICS, grids=grids,
+    )  # fmt: skip
+    head: dict[str, object] = {
+        "photos": len(captioned), "data": settings.data.name, "seed": settings.seed,
+        "preset": settings.preset, "steps": settings.steps, "guidance": settings.guidance,
+        "mean chroma": f"{chroma[0]:.1f} {chroma[1]:.1f}",
+    }  # fmt: skip
+    report, run = compare(table, methods, settings.data, settings.out, head, progress)
+    if pairs:
+        _draw(settings.out / "pairs.png", run, pairs, photos, gray)
+    return report
+
+
+def _reduced(path: Path) -> Image:
+    """(H, W, 3): a photo in 8 bits, its short side at most SIDE pixels."""
+    image = read_rgb(path)
+    factor = min(1.0, SIDE / min(image.shape[:2]))
+    size = (round(factor * image.shape[1]), round(factor * image.shape[0]))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+    return to_image(to_pixels(small))
+
+
+def _colour_names(image: Image) -> NDArray[np.uint8]:
+    """(h, w): the name of each cell's colour."""
+    return colour_map(image, image.shape[0] // CELL, image.shape[1] // CELL)
+
+
+def _mean_chroma(folder: Path) -> tuple[float, float]:
+    """The mean of Lab's a and b over photos spread evenly over a folder or its shards."""
+    photos = load_photos(folder)
+    step = max(1, len(photos) // CHROMA_PHOTOS)
+    means = [lab(photo.decode()).mean((0, 1))[1:] for photo in photos[::step]]
+    a, b = np.mean(means, 0)
+    return float(a), float(b)
+
+
+def _with_chroma(gray: Image, chroma: tuple[float, float]) -> Image:
+    """One chroma on the luminance of a gray picture (H, W, 3)."""
+    light = from_array(gray).permute(2, 0, 1)[None]  # (1, 3, H, W)
+    colour = from_lab(torch.tensor([60.0, *chroma]).view(1, 3, 1, 1)).expand_as(light)
+    return with_luminance(colour, light)[0].permute(1, 2, 0).numpy()
+
+
+def _colouring(restorer: Restorer, settings: Settings) -> Callable[[Path, str], Image]:
+    """Colours a gray file by a prompt, or by none."""
+
+    def coloured(path: Path, prompt: str) -> Image:
+        out = restorer.restore(
+            path, task="colorize", mask="none", prompt=prompt, seed=settings.seed,
+            steps=settings.steps, guidance=settings.guidance if prompt else None,
+        )  # fmt: skip
+        return srgb(out.image)
+
+    return coloured
+
+
+def _prompted(
+    name: str, settings: Settings, coloured: Callable[[Path, str], Image], prompts: dict[str, str]
+) -> FunctionMethod:
+    """A method that colours each image by a prompt of its own."""
+    identity: dict[str, Value] = {
+        "preset": str(settings.preset), "seed": settings.seed, "steps": settings.steps,
+        "guidance": settings.guidance, **prompts,
+    }  # fmt: skip
+    return FunctionMethod(name, identity, lambda image, path: coloured(path, prompts[image]))
+
+
+def _error_methods(
+    settings: Settings, coloured: Callable[[Path, str], Image], photos: dict[str, Image],
+    captions: dict[str, list[str]], captioned: Sequence[str], chroma: tuple[float, float],
+) -> list[Method]:  # fmt: skip
+    """The methods of the table of colour errors."""
+    named = {
+        name: phrases(_colour_names(photos[name]), generator(settings.seed, "named", index))
+        for index, name in enumerate(captioned)
+    }
+    firsts = {name: captions[name][0] for name in captioned}
+    return [
+        FunctionMethod("gray", {}, lambda _, path: read_rgb(path)),
+        FunctionMethod(
+            "mean colour", {"a": chroma[0], "b": chroma[1]},
+            lambda _, path: _with_chroma(read_rgb(path), chroma),
+        ),
+        _prompted("no prompt", settings, coloured, dict.fromkeys(captioned, "")),
+        _prompted("caption", settings, coloured, firsts),
+        _prompted("colours named", settings, coloured, named),
+        FunctionMethod("the photo", {}, lambda name, _: photos[name]),
+    ]  # fmt: skip
+
+
+def _pair_methods(
+    settings: Settings, coloured: Callable[[Path, str], Image], pairs: dict[str, Pair]
+) -> list[Method]:
+    """The two methods of the pairs: each with one prompt of every pair."""
+    if not pairs:
+        return []
+    return [
+        _prompted(method, settings, coloured, {key: pair.prompts[i] for key, pair in pairs.items()})
+        for i, method in enumerate(WORDS)
+    ]
+
+
+def _pairs_of(
+    photos: dict[str, Image], captions: dict[str, list[str]], settings: Settings
+) -> dict[str, Pair]:
+    """At most one pair of each kind for a photo, half of all from captions; name -> pair."""
+    by_caption: list[Pair] = []
+    by_phrase: list[Pair] = []
+    for index, (name, image) in enumerate(photos.items()):
+        names = _colour_names(image)
+        rng = generator(settings.seed, "pairs", index)
+        by_caption += caption_pairs(name, captions.get(name, []), names, rng)[:1]
+        by_phrase += phrase_pairs(name, names, rng)[:1]
+    chosen = by_caption[: settings.pairs // 2]
+    taken = {pair.photo for pair in chosen}
+    rest = [pair for pair in by_phrase if pair.photo not in taken]
+    chosen += spread(rest, max(1, settings.pairs - len(chosen)))
+    return {f"{i:02d}-{pair.photo}": pair for i, pair in enumerate(chosen[: settings.pairs])}
+
+
+def _results(run: Run, key: str) -> list[Image]:
+    """Both results of one pair; fewer where one failed."""
+    (case,) = (case for case in run.cases if case.degradation == PAIRS)
+    paths = [run.result(case, method, key) for method in WORDS]
+    return [read_rgb(path) for path in paths if path.is_file()]
+
+
+def _shifts(run: Run, pairs: dict[str, Pair]) -> dict[str, float]:
+    """For each pair, how far its region went in the direction of the words, Lab units."""
+    shifts: dict[str, float] = {}
+    for key, pair in pairs.items():
+        results = _results(run, key)
+        if len(results) == 2:
+            first, second = results
+            size = first.shape[1::-1]
+            inside = cv2.resize(pair.region.astype(np.uint8), size, interpolation=0) > 0
+            moved = (lab(second)[inside] - lab(first)[inside]).mean(0)[1:]
+            shifts[key] = float(moved @ direction(*pair.words))
+    return shifts
+
+
+def _shift_grid(pairs: dict[str, Pair], shifts: dict[str, float]) -> Grid:
+    """How often a colour word moved its region the right way."""
+    rows: list[list[Cell]] = []
+    for kind in ("all", "caption", "phrase"):
+        own = np.array([s for key, s in shifts.items() if kind in ("all", pairs[key].kind)])
+        cells = [Cell("–")] * 3
+        if len(own):
+            shares = (float((own > 0).mean()), float((own > 2).mean()))
+            median = float(np.median(own))
+            cells = [Cell(f"{share:.0%}", share, "number") for share in shares]
+            cells.append(Cell(f"{median:+.2f}", median, "number"))
+        rows.append([Cell(kind), number(len(own), 0), *cells])
+    columns = ["prompts", "pairs", "right way", "by more than 2", "median shift"]
+    note = "Shifts in Lab's (a, b) along the direction from the one word's colour to the other's."
+    return Grid("Pairs of prompts that differ in one colour word", columns, rows, note)
+
+
+def _draw(
+    path: Path, run: Run, pairs: dict[str, Pair], photos: dict[str, Image], gray: dict[str, Image]
+) -> None:
+    """Writes the pairs: gray, both results, the photo."""
+    shifts = _shifts(run, pairs)
+    draw_pairs(path, [
+        (pairs[key], shift,
+         [gray[pairs[key].photo], *_results(run, key), photos[pairs[key].photo]])
+        for key, shift in shifts.items()
+    ])  # fmt: skip
