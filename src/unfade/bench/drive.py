@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unfade.bench.cases import Case
-from unfade.bench.methods.autoencoder import CLEAN, Autoencoder
+from unfade.bench.methods.autoencoder import CLEAN, GIVEN, Autoencoder
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.ours import Preset
 from unfade.bench.plots import require_matplotlib
@@ -106,7 +106,7 @@ def _is_swept(cases: Sequence[Case]) -> bool:
 def _objection(case: Case, method: Method, *, swept: bool) -> str | None:
     """Why a method cannot take part; "" where that goes without saying, None where it can."""
     ours = isinstance(method, (Preset, Estimates))
-    if isinstance(method, Autoencoder) and case.degradation != CLEAN:
+    if isinstance(method, Autoencoder) and case.degradation not in (CLEAN, GIVEN):
         return ""
     if swept and ours != (case.parameter in OURS_ONLY):
         return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unfade.bench.cases import Case
 from unfade.bench.folders import inputs_of, references_of
+from unfade.bench.methods.autoencoder import GIVEN
 from unfade.bench.tables.base import Setting, Table
 from unfade.errors import UsageError
 from unfade.imaging import read_photo
@@ -26,7 +27,7 @@ def own_table(lq: Path, reference: Path | None) -> Table:
 
     def cases(setting: Setting) -> list[Case]:
         name = lq.resolve().name
-        case = Case(OWN, name, "given", lq, reference, RestoreOptions(seed=setting.seed))
+        case = Case(OWN, name, GIVEN, lq, reference, RestoreOptions(seed=setting.seed))
         return [_with_scale(case, setting.seed)]
 
     against = f" against {reference.resolve().name}" if reference is not None else ""

@@ -20,6 +20,7 @@ from unfade.manifest import Value, sha256_file
 from unfade.models.presets import find_preset
 
 CLEAN = "clean"  # the degradation that it is asked to keep
+GIVEN = "given"  # of folders of one's own, which may be clean
 _WEIGHTS = "*.safetensors"
 
 
@@ -55,7 +56,7 @@ class Autoencoder:
             WeightsError: the weights are missing or damaged.
         """
         for case in cases:
-            if case.degradation != CLEAN:
+            if case.degradation not in (CLEAN, GIVEN):
                 got = f"the autoencoder {self.name} for {case.table}/{case.name}"
                 raise UsageError(got, "clean photos", "name it for 'autoencoder' only")
         if self._vae is None:
@@ -96,7 +97,7 @@ class Autoencoder:
         step = downscale_of(self._vae)
         height, width = image.shape[:2]
         below, right = (-length % step for length in (height, width))
-        padded = np.pad(image, ((0, below), (0, right), (0, 0)), mode="edge")
+        padded = np.pad(image, ((0, below), (0, right), (0, 0)), mode="reflect")
         with torch.inference_mode():
             x = from_array(padded).permute(2, 0, 1)[None]  # (1, 3, H', W')
             out = decode(self._vae, encode(self._vae, x))[0].permute(1, 2, 0).numpy()
