@@ -1,4 +1,4 @@
-"""What a report was made of, for its manifest and its head."""
+"""Collects the manifest of a report: versions, commit, machine, cases, options, failures."""
 
 from __future__ import annotations
 

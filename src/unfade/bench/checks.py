@@ -1,4 +1,4 @@
-"""Whether cases and methods can work, found out before anything runs."""
+"""Checks cases and methods before anything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of a report: cut to where methods differ, encoded, and few enough for one file."""
+"""Cuts and encodes the pictures of a report, within a budget of bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published test sets, in the folders that their archives unpack to, and any folder."""
+"""Finds the photos and captions of published test sets, or of any folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to clean photos before methods restore them, by name."""
+"""Degrades clean photos by the name of a degradation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table from photos to report: built, restored, scored, shown."""
+"""Runs one table: builds its cases, restores, scores, and writes the report."""
 
 from __future__ import annotations
 

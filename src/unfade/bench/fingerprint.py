@@ -1,4 +1,4 @@
-"""What scores depend on besides the pictures: the code of the measures, and their weights."""
+"""Hashes the code and weights that scores depend on, to tell stale scores."""
 
 from __future__ import annotations
 

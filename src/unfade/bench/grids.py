@@ -1,4 +1,4 @@
-"""Grids of a table: means, what a paper printed beside them, cost, differences."""
+"""Builds the grids of a table: means, printed figures, cost, differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of folders of one's own: inputs and, where there are any, references."""
+"""The table `own`: folders of the user's, with or without references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run keeps what it made."""
+"""Paths of the files below the output folder of a run."""
 
 from __future__ import annotations
 

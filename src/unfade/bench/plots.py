@@ -1,4 +1,4 @@
-"""Plots of a table: curves, scatters, spectra; as SVG and PNG."""
+"""Draws the plots of a table with matplotlib: curves, scatters, spectra."""
 
 from __future__ import annotations
 

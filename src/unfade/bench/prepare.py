@@ -1,4 +1,4 @@
-"""The folders that a case reads: crops of a dataset, degraded, and their clean counterparts."""
+"""Writes the input and reference folders of a case: crops of a dataset, degraded."""
 
 from __future__ import annotations
 

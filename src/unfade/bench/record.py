@@ -1,4 +1,4 @@
-"""What is known of the results of one method in one case: whether they need to be made again."""
+"""Stores what is known of the results of one method in one case, as JSON."""
 
 from __future__ import annotations
 

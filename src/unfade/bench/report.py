@@ -1,4 +1,4 @@
-"""`tables.md` and `report.html` of a run, with all tables that its folder holds."""
+"""Writes `tables.md`, `report.html` and the manifest of an output folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One method restores one case: what is done already is kept, what fails is told."""
+"""Restores one case with one method: keeps valid results, records failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a result is what a comparison needs, and where it is put."""
+"""Checks the size and colours of results, and converts those of other programs."""
 
 from __future__ import annotations
 

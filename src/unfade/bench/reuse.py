@@ -1,4 +1,4 @@
-"""Results that a method has made of the same inputs for another case or table already."""
+"""Reuses results that a method has already made of the same inputs for another case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs methods over cases, scores their results, and goes on from where a run was stopped."""
+"""Runs methods over cases and scores their results; resumes an interrupted run."""
 
 from __future__ import annotations
 

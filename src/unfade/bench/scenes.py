@@ -1,4 +1,4 @@
-"""The photos that a report shows: where the subject of a table did best, and where worst."""
+"""Chooses the photos that a report shows: the best and the worst of each table's subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores the results of a case, and remembers what is scored already."""
+"""Scores the results of a case, and keeps scores that are still valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the diffusion model takes the clean photo to be, after every step of the way."""
+"""A method that decodes the diffusion model's estimate of the clean photo after each step."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Measuring what a restoration is worth."""
+"""Metrics of restored photos, and their statistics."""

@@ -1,4 +1,4 @@
-"""Classical mending, as baselines: OpenCV's inpainting, denoising, sharpening and contrast.
+"""Classical restoration as a baseline: OpenCV's inpainting, denoising, sharpening, contrast.
 
 Photos are (H, W, 3) uint8 RGB, masks (H, W) uint8, non-zero = damaged.
 """

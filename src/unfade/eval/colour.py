@@ -1,4 +1,4 @@
-"""How colourful a picture is, and how far its colours are from those of another."""
+"""Colour metrics: colourfulness, CIEDE2000, chroma error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances between two sets of features, of whatever made them."""
+"""Fréchet and kernel distances between two sets of features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores the results of methods against their references, image by image."""
+"""Scores the results of methods against references, image by image."""
 
 from __future__ import annotations
 

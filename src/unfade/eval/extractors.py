@@ -1,4 +1,4 @@
-"""What whole sets of photos are described by, and read from files."""
+"""Feature extractors for distances between whole sets of photos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric looks at: RGB or luma, the border cropped, the data range 1."""
+"""The evaluation protocol (colour space, border), and helpers for images."""
 
 from __future__ import annotations
 

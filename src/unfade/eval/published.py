@@ -1,4 +1,4 @@
-"""Reads published weights, and turns pictures into what published networks expect."""
+"""Loads published network weights, and normalises pictures for such networks."""
 
 from __future__ import annotations
 

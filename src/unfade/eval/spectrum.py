@@ -1,4 +1,4 @@
-"""Radial power spectra, and how far two of them are apart."""
+"""Radial power spectra, and the distance between two of them."""
 
 from __future__ import annotations
 

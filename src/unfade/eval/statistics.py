@@ -1,4 +1,4 @@
-"""How sure a mean is, and whether two methods differ."""
+"""Bootstrap intervals of means, and paired tests between methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights that some metrics need: where they are looked for, and how to get them.
+"""Where the weights of metrics are looked for, and how to fetch them.
 
 Nothing is ever downloaded here.
 """

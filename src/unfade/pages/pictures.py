@@ -1,4 +1,4 @@
-"""Pictures as they are written into a page."""
+"""Encodes pictures for a page of HTML."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What turns a folder of inputs into a folder of outputs: ours, others', and the classics."""
+"""Methods of a comparison: presets, classical methods, programs, networks, given results."""

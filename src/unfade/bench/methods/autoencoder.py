@@ -1,4 +1,4 @@
-"""An autoencoder as a method: what is left of a photo that goes into its latents and back."""
+"""A method that encodes photos with an autoencoder and decodes them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every method of a comparison has in common."""
+"""The interface of a method."""
 
 from __future__ import annotations
 

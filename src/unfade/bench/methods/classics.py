@@ -1,4 +1,4 @@
-"""What needs no training: nothing at all, interpolation, OpenCV's mending."""
+"""Methods without training: the input itself, interpolation, OpenCV's filters."""
 
 from __future__ import annotations
 

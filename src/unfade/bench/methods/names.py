@@ -1,4 +1,4 @@
-"""Methods from their names on the command line."""
+"""Parses methods from their names on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network file that spandrel knows: ESRGAN, SwinIR, HAT, NAFNet and others."""
+"""A method that runs a network file through spandrel (ESRGAN, SwinIR, HAT, NAFNet, ...)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own presets, and the first stage alone."""
+"""Methods of this project: presets with options, and the first stage alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods that restore one picture after the other, in this process."""
+"""Helpers of methods that restore one image after the other in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results that were made elsewhere."""
+"""A method that reads results from a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running somebody else's program: its time, its memory, its words, its end."""
+"""Runs an external program; measures its time and memory, and ends it on a timeout."""
 
 from __future__ import annotations
 

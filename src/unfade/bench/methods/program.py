@@ -1,4 +1,4 @@
-"""An external command as a method."""
+"""A method that runs an external command on a folder of inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wall time, and the most memory that a process and those it started hold at one time."""
+"""Measures wall time and peak memory of a process and its children."""
 
 from __future__ import annotations
 

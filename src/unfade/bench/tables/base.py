@@ -1,4 +1,4 @@
-"""What every table is made of, and how it comes to be shown."""
+"""The table: cases, metrics, methods and plots of one comparison, and how it is rendered."""
 
 from __future__ import annotations
 

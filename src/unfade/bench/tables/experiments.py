@@ -1,4 +1,4 @@
-"""The experiments that the IIDE paper's summary asks for (arXiv 2505.18674, V)."""
+"""Tables of the experiments that the IIDE paper proposes (arXiv 2505.18674, V)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The questions that the IIDE paper leaves open (arXiv 2505.18674, V), measured."""
+"""Tables of the questions that the IIDE paper leaves open (arXiv 2505.18674, V)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparisons of the study of conditional latent diffusion models (arXiv 2412.09324)."""
+"""Tables of the study of conditional latent diffusion models (arXiv 2412.09324)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the study found out about sampling, swept: arXiv 2412.09324, Fig. 6 to 9."""
+"""Sweeps of sampling: starting noise, steps, one step (arXiv 2412.09324, Fig. 6 to 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each value of a swept parameter gives and takes, beside a method without the parameter."""
+"""The grid of a sweep: gains of each value over a method without the parameter."""
 
 from __future__ import annotations
 
