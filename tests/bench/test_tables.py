@@ -16,12 +16,12 @@ from unfade.bench.drive import NO_DIFFUSION, fitted, run_table
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
 from unfade.bench.own import OWN
-from unfade.bench.paper_values import with_paper_values
 from unfade.bench.run import Run
 from unfade.bench.sections import Section
 from unfade.bench.tables import TABLES, base
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
+from unfade.bench.tables.printed import with_paper_values
 from unfade.bench.tables.study import damaged_again, retention_rate
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol

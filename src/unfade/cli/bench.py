@@ -165,8 +165,8 @@ def _tables(
 ) -> list[Table]:  # fmt: skip
     """The tables of these names. UsageError where one is not known, or lacks its photos."""
     from unfade.bench.own import OWN, own_table
-    from unfade.bench.paper_values import with_paper_values
     from unfade.bench.tables import TABLES
+    from unfade.bench.tables.printed import with_paper_values
 
     if not names:
         raise UsageError("no TABLE", f"some of {', '.join(TABLES)}, {OWN} or {ALL}", "see --list")
