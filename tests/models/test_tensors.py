@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from unfade.errors import OutputError, WeightsError
-from unfade.imaging import atomic
+from unfade.files import atomic
 from unfade.models import tensors
 
 

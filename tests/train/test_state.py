@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unfade.errors import OutputError
-from unfade.imaging import atomic
+from unfade.files import atomic
 from unfade.train.state import blend, load_state, save_state, update_ema
 
 

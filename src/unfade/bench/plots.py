@@ -13,7 +13,7 @@ import unfade.manifest as manifests
 from unfade.bench.aggregate import Aggregate
 from unfade.bench.sections import Figure
 from unfade.errors import UsageError
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 FOLDER = "plots"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")

@@ -18,7 +18,7 @@ from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
 from unfade.eval.evaluation import read_rgb
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 from unfade.manifest import sha256_file
 from unfade.rng import generator
 

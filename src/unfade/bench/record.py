@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unfade.bench.cases import Cost
 from unfade.errors import InputError
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 from unfade.manifest import Value, make_folder, sha256_file
 
 

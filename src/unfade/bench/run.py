@@ -14,7 +14,7 @@ from unfade.errors import InputError
 from unfade.eval.images import Protocol
 from unfade.eval.rows import Row, read_rows, write_rows
 from unfade.eval.statistics import Estimate
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 Key = tuple[str, str, str]  # table, case, method
 

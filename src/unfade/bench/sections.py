@@ -12,7 +12,7 @@ from typing import Any, cast
 from unfade.config import from_dict
 from unfade.errors import InputError, UnfadeError
 from unfade.eval.statistics import Estimate
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 _LARGEST = 1e30
 

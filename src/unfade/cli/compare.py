@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unfade.files import atomic_file
 from unfade.imaging import Photo
-from unfade.imaging.atomic import atomic_file
 
 PANEL_PX = 1600  # the longer side of a panel, at most
 _GAP_PX = 8

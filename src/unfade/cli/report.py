@@ -12,7 +12,7 @@ import unfade.manifest as manifests
 import unfade.pages.page as pages
 from unfade._version import __version__
 from unfade.errors import OutputError, printable
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 if TYPE_CHECKING:
     from unfade.cli.album import Album, Entry

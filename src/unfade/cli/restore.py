@@ -257,7 +257,7 @@ class RestoreWork:
 
 def _tidy(jobs: Sequence[Job]) -> None:
     """Removes what a run that was killed, or lost its power, left half written."""
-    from unfade.imaging.atomic import remove_leftovers
+    from unfade.files import remove_leftovers
 
     for folder in {job.output.parent for job in jobs}:
         remove_leftovers(folder, age_s=_STALE_S)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unfade.errors import InputError, UsageError, WeightsError
 from unfade.eval.images import Image, NotApplicable
 from unfade.eval.scene_statistics import FEATURES, scene_statistics
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 #: Learnt by --fit-niqe from BSDS500's 300 photos for training and validation (481 x 321,
 #: JPEG q92): 1369 sharp blocks of 4500.

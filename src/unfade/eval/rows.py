@@ -13,7 +13,7 @@ from typing import Any
 
 from unfade.errors import InputError, UsageError
 from unfade.eval.measures import ALL_NAMES
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 KEYS = ("table", "dataset", "degradation", "parameter", "value", "method", "image")
 SHORT_KEYS = ("method", "image")  # of a plain evaluation

@@ -116,7 +116,7 @@ def write_manifest(folder: Path) -> None:
         WeightsError: there is a part of the diffusion model without the others.
         OutputError: the list cannot be written.
     """
-    from unfade.imaging.atomic import atomic_file
+    from unfade.files import atomic_file
 
     listed: dict[str, Any] = {}
     listed["sha256"] = hashes = {name: sha256_file(folder / name) for name in found_files(folder)}

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from unfade.errors import WeightsError
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 _TYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",

@@ -13,7 +13,7 @@ import numpy as np
 from unfade.data.pairs import Spot
 from unfade.data.sources import CleanPhoto, fingerprint
 from unfade.degrade.types import extent
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 from unfade.manifest import make_folder
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector

@@ -10,7 +10,7 @@ from typing import Any, cast
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from unfade.imaging.atomic import remove_leftovers
+from unfade.files import remove_leftovers
 from unfade.manifest import make_folder
 from unfade.models.tensors import write_tensors
 

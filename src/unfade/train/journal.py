@@ -13,7 +13,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 log = logging.getLogger(__name__)
 

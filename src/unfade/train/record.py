@@ -13,7 +13,7 @@ from typing import Any, TypedDict, cast
 from unfade import manifest
 from unfade._version import __version__
 from unfade.data.sources import CleanPhoto, fingerprint
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 from unfade.train.inputs import Inputs
 
 log = logging.getLogger(__name__)

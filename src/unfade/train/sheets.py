@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 
 def write_sheet(path: Path, rows: list[list[Tensor]]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unfade.errors import WeightsError
-from unfade.imaging.atomic import remove_leftovers
+from unfade.files import remove_leftovers
 from unfade.models.tensors import read_tensors, write_tensors
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from unfade.errors import InputError
 from unfade.imaging.formats import READABLE, sniff
@@ -81,14 +81,11 @@ class Uploads:
     def _problem(self, body: bytes) -> str:
         """What is wrong with the files that Gradio wrote; they are removed then."""
         try:
-            listed: object = json.loads(body)
+            listed: Any = json.loads(body)
         except ValueError:
             return ""
-        paths = (
-            [Path(text) for text in listed if isinstance(text, str)]
-            if isinstance(listed, list)
-            else []
-        )
+        names = cast(list[Any], listed) if isinstance(listed, list) else []
+        paths = [Path(name) for name in names if isinstance(name, str)]
         paths = [path for path in paths if path.resolve().is_relative_to(self._store.root)]
         for path in paths:
             try:

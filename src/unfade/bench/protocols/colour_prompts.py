@@ -15,7 +15,7 @@ from unfade.bench.protocols.photos import Pixels, to_pixels
 from unfade.data.captions import COLOURS
 from unfade.eval.colour import lab
 from unfade.eval.images import Image
-from unfade.imaging.atomic import atomic_file
+from unfade.files import atomic_file
 
 #: What a word stands for, sRGB in 0..255. Those from "orange" on are never put in a word's place.
 COLOUR_OF = {

@@ -16,8 +16,8 @@ from unfade.bench.protocols.photos import Pixels, photos_in, srgb, to_pixels
 from unfade.bench.sections import Cell, Grid
 from unfade.errors import UnfadeError
 from unfade.eval.rows import Row
+from unfade.files import atomic_file
 from unfade.imaging import read_photo
-from unfade.imaging.atomic import atomic_file
 
 NAME = "false-alarms"
 METHOD = "detector"

@@ -23,8 +23,8 @@ from unfade.degrade.types import Image
 from unfade.errors import InputError
 from unfade.eval.evaluation import read_rgb
 from unfade.eval.measures import Measure, redegraded_measures
-from unfade.models.alignment import alignment
-from unfade.models.content import content_features
+from unfade.pipeline.alignment import alignment
+from unfade.pipeline.content import content_features
 
 LEVELS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0)
 LIGHT, HEAVY = ("sr2", "blur1"), ("sr4", "blur20")
