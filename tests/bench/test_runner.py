@@ -150,7 +150,8 @@ def test_set_measures_are_measured_and_kept(make_case: MakeCase, out: Path) -> N
     case = make_case(side=200, images=("a", "b"))
     first = run([case], ["input"], out, ["psnr", "patch-fd"])
     assert first.distances["table", "Set-noise", "input"]["patch-fd"].mean > 0
-    assert run([case], ["input"], out, ["psnr", "patch-fd"]).distances == first.distances
+    again = run([case], ["input"], out, ["psnr", "patch-fd"])
+    assert repr(again.distances) == repr(first.distances)  # two photos have no interval: NaN
 
 
 def test_a_table_of_its_own_measures_is_cached(make_case: MakeCase, out: Path) -> None:

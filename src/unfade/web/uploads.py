@@ -1,4 +1,4 @@
-"""Uploads: photos only, and no more than the disk has room for."""
+"""Uploads: nothing but photos is kept, and no more than the disk has room for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from unfade.errors import InputError
-from unfade.imaging.formats import READABLE, sniff
+from unfade.imaging.formats import sniff
 from unfade.web.guard import answer
 from unfade.web.limits import Limits
 from unfade.web.store import Store
@@ -26,7 +26,10 @@ _FULL = (
 
 
 class Uploads:
-    """Refuses uploads that exceed the room of the store, and files that are no photos.
+    """Refuses uploads that exceed the room of the store; cuts short what is no photo.
+
+    Of a file that is no photo the first bytes stay: reading them tells the user what it is, and the
+    photos that came with it are restored.
 
     Args:
         app: Gradio's routes, which write what is uploaded into the store.
@@ -63,7 +66,7 @@ class Uploads:
         return used <= self._limits.max_store_bytes and free >= _RESERVE_BYTES
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets Gradio take the upload, and answers once the files are found to be photos."""
+        """Lets Gradio take the upload, and answers once no file but photos is whole."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -71,33 +74,27 @@ class Uploads:
 
         await self._app(scope, receive, keep)
         body = b"".join(message.get("body", b"") for message in messages)
-        problem = await asyncio.to_thread(self._problem, body)
-        if problem:
-            await answer(send, 415, problem)
-            return
+        await asyncio.to_thread(self._cut, body)
         for message in messages:
             await send(message)
 
-    def _problem(self, body: bytes) -> str:
-        """What is wrong with the files that Gradio wrote; they are removed then."""
+    def _cut(self, body: bytes) -> None:
+        """Leaves `_HEAD_BYTES` of each file that Gradio wrote and that is no photo."""
         try:
             listed: Any = json.loads(body)
         except ValueError:
-            return ""
+            return
         names = cast(list[Any], listed) if isinstance(listed, list) else []
         paths = [Path(name) for name in names if isinstance(name, str)]
-        paths = [path for path in paths if path.resolve().is_relative_to(self._store.root)]
-        for path in paths:
+        for path in (path for path in paths if path.resolve().is_relative_to(self._store.root)):
             try:
-                with path.open("rb") as file:
-                    sniff(path, file.read(_HEAD_BYTES))
-            except InputError as error:
-                for written in paths:
-                    written.unlink(missing_ok=True)
-                return f"{path.name}: this is {error.got}. Choose photos: {READABLE}."
+                with path.open("rb+") as file:
+                    try:
+                        sniff(path, file.read(_HEAD_BYTES))
+                    except InputError:
+                        file.truncate()  # after what was read
             except OSError:
                 continue
-        return ""
 
 
 def _is_upload(scope: Scope) -> bool:
