@@ -30,6 +30,27 @@ WORDS: dict[str, str] = {
     "purple": "#6c438a",
     "gray": "#808080",
 }
+#: What else colours are called: the words that the colouriser's captions use.
+FURTHER_WORDS: dict[str, str] = {
+    "black": "#1d1d1f", "charcoal": "#3b3c3e", "silver": "#b4b6b9", "white": "#f1f1ef",
+    "ivory": "#efe8d4", "cream": "#ece0c2", "beige": "#d2c2a2", "tan": "#c3a077",
+    "khaki": "#a8996c", "camel": "#b88a54", "sand": "#d3bd92", "straw": "#d8c27c",
+    "blonde": "#c8a86c", "peach": "#f0b999", "blush": "#e5b6b1", "chocolate": "#4f3323",
+    "chestnut": "#6d3c2b", "auburn": "#7a3b26", "mahogany": "#5d2c23", "rust": "#a04a27",
+    "copper": "#ac6c46", "bronze": "#8b6b3b", "brick": "#97462f", "scarlet": "#c72a21",
+    "crimson": "#9d1c35", "ruby": "#a01d3e", "cherry": "#a41a30", "burgundy": "#6a2034",
+    "wine": "#692139", "maroon": "#5b1f27", "coral": "#df715b", "salmon": "#e2927d",
+    "apricot": "#ebb07b", "tangerine": "#e4862e", "pumpkin": "#cf6a22", "amber": "#d69a2d",
+    "mustard": "#be9a34", "lemon": "#e5d85c", "lime": "#96b73d", "emerald": "#248050",
+    "jade": "#408f6b", "mint": "#a5d2b5", "sage": "#9aa788", "moss": "#67733c",
+    "forest": "#2d5435", "teal": "#206b6d", "aqua": "#5dbbbf", "cyan": "#40afc4",
+    "azure": "#4b8fcf", "denim": "#4d6585", "cobalt": "#2b4c9a", "sapphire": "#20408b",
+    "indigo": "#3b3a79", "periwinkle": "#8f97ce", "violet": "#7a509f", "lavender": "#b3a4d2",
+    "lilac": "#bfa1ca", "mauve": "#a5809a", "plum": "#6a3660", "magenta": "#af3b83",
+    "fuchsia": "#c1408e", "rose": "#c8657a",
+}  # fmt: skip
+#: All colour words that captions use; `WORDS` are those of the page.
+NAMES: dict[str, str] = {**WORDS, **FURTHER_WORDS}
 _HEX = re.compile(r"#[0-9a-f]{6}")
 #: Oklab (Ottosson, 2020), rows: from linear sRGB to cones, and from their cube roots to L, a, b.
 _CONES = (
@@ -98,7 +119,12 @@ def rgb_of(colour: str) -> Rgb:
     if not _HEX.fullmatch(code):
         expected = "#rrggbb or one of " + ", ".join(WORDS)
         raise UsageError(f"the colour {colour!r}", expected, "choose one of them")
-    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
+    return _channels(code)
+
+
+def rgb_of_name(name: str) -> Rgb:
+    """One of NAMES as sRGB, 0..255."""
+    return _channels(NAMES[name])
 
 
 def word_for(colour: str) -> str:
@@ -128,6 +154,11 @@ def _seen(rgb: Rgb) -> tuple[float, float, float]:
     light, a, b = _times(_LAB, [v ** (1 / 3) for v in _times(_CONES, linear)])
     factor = 1 / (math.hypot(a, b) + 0.1)
     return 0.7 * light, factor * a, factor * b
+
+
+def _channels(code: str) -> Rgb:
+    """#rrggbb -> 0..255."""
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
 
 
 def _times(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:

@@ -14,20 +14,44 @@ from typing import Any, cast
 import cv2
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from unfade.degrade.types import Image
 from unfade.errors import InputError
 
+_LABELS = ".labels.png"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
+class LabelMap:
+    """An encoded map that says what each pixel of a photo shows.
+
+    Attributes:
+        code: a gray PNG of the photo's size, one class a gray level.
+        names: gray level -> the name of the class.
+    """
+
+    code: bytes
+    names: dict[int, str]
+
+    def decode(self) -> NDArray[np.uint8]:
+        """-> (H, W). InputError where the bytes are no picture."""
+        levels = np.frombuffer(self.code, np.uint8)
+        decoded = cv2.imdecode(levels, cv2.IMREAD_GRAYSCALE) if levels.size else None
+        if decoded is None:
+            raise InputError("an undecodable map of labels", "a gray PNG", "remove it")
+        return np.asarray(decoded, np.uint8)
+
+
+@dataclass(frozen=True)
 class CleanPhoto:
-    """An encoded clean photo with its captions, if any."""
+    """An encoded clean photo with its captions and labelled regions, if any."""
 
     key: str
     code: bytes
     captions: tuple[str, ...] = ()
+    labels: LabelMap | None = None
 
     def decode(self) -> Image:
         """-> (H, W, 3) float32, sRGB [0, 1].
@@ -66,7 +90,9 @@ def _from_shard(path: Path) -> list[CleanPhoto]:
 
 def _members(tar: tarfile.TarFile) -> list[CleanPhoto]:
     pictures: dict[str, bytes] = {}
+    maps: dict[str, bytes] = {}
     captions: dict[str, tuple[str, ...]] = {}
+    names: dict[str, dict[int, str]] = {}
     for member in tar:
         handle = tar.extractfile(member) if member.isfile() else None
         if handle is None:
@@ -74,10 +100,14 @@ def _members(tar: tarfile.TarFile) -> list[CleanPhoto]:
         name = PurePosixPath(member.name)
         key, suffix = name.with_suffix("").as_posix(), name.suffix.lower()
         if suffix == ".json":
-            captions[key] = _captions(json.loads(handle.read()))
+            record = json.loads(handle.read())
+            captions[key], names[key] = _captions(record), _label_names(record)
+        elif name.name.lower().endswith(_LABELS):
+            maps[name.as_posix()[: -len(_LABELS)]] = handle.read()
         elif suffix in _SUFFIXES:
             pictures[key] = handle.read()
-    return [CleanPhoto(k, code, captions.get(k, ())) for k, code in pictures.items()]
+    labels = {k: LabelMap(code, names[k]) for k, code in maps.items() if names.get(k)}
+    return [CleanPhoto(k, c, captions.get(k, ()), labels.get(k)) for k, c in pictures.items()]
 
 
 def _captions(record: Any) -> tuple[str, ...]:
@@ -86,6 +116,14 @@ def _captions(record: Any) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(x, str) for x in cast(list[Any], found)):
         raise TypeError("captions that are no list of texts")
     return tuple(cast(list[str], found))
+
+
+def _label_names(record: Any) -> dict[int, str]:
+    """Gray levels and their names from a photo's JSON object, none where it has none."""
+    found = record.get("labels", {})
+    if not isinstance(found, dict):
+        raise TypeError("labels that are no table of names")
+    return {int(level): str(name) for level, name in cast(dict[Any, Any], found).items()}
 
 
 def load_photos(folder: Path) -> Sequence[CleanPhoto]:
@@ -114,6 +152,12 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
     return sorted(photos, key=lambda photo: photo.key)
 
 
+def load_folders(folders: Sequence[Path]) -> Sequence[CleanPhoto]:
+    """The photos of several folders, sorted by key. InputError as of `load_photos`."""
+    found = [photo for folder in folders for photo in load_photos(folder)]
+    return sorted(found, key=lambda photo: photo.key)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -139,9 +183,11 @@ def hold_out(
 
 
 def fingerprint(photos: Sequence[CleanPhoto]) -> str:
-    """The SHA-256 of photos and captions, in their order."""
+    """The SHA-256 of photos, captions and labels, in their order."""
     digest = hashlib.sha256()
     for photo in photos:
         digest.update(json.dumps([photo.key, len(photo.code), *photo.captions]).encode())
         digest.update(photo.code)
+        if photo.labels is not None:
+            digest.update(photo.labels.code)
     return digest.hexdigest()
