@@ -15,6 +15,7 @@ TASKS = {
     "scratch": "The detector: photo -> mask.",
     "stage1": "The first stage: fills damage, takes off grain, blur and compression.",
     "tone": "The estimator of faded tone and cast.",
+    "colour": "The first stage for colours: gray photo, words, painted regions -> chroma.",
     "enlarger": "The first stage of super-resolution: small photos, four times as large.",
     "vae": "The autoencoder of the diffusion model.",
     "prior": "The text-conditioned latent UNet with its text encoder: the frozen base model.",
@@ -45,8 +46,8 @@ def train() -> None:
 def _command(name: str, summary: str) -> click.Command:
     @click.command(name, short_help=summary, help=summary)
     @click.option(
-        "--data", required=True, type=click.Path(path_type=Path),
-        help="Clean photos: a folder of pictures or of WebDataset shards (*.tar).",
+        "--data", required=True, type=click.Path(path_type=Path), multiple=True,
+        help="Clean photos: a folder of pictures or of WebDataset shards (*.tar). May be repeated.",
     )  # fmt: skip
     @click.option(
         "--run", required=True, type=click.Path(path_type=Path),
@@ -59,8 +60,8 @@ def _command(name: str, summary: str) -> click.Command:
     )  # fmt: skip
     @_options(_FROZEN.get(name, {}))
     def command(
-        data: Path, run: Path, recipe: Path | None, start: Path | None, base: str | None = None,
-        controlnet: str | None = None, cache: Path | None = None,
+        data: tuple[Path, ...], run: Path, recipe: Path | None, start: Path | None,
+        base: str | None = None, controlnet: str | None = None, cache: Path | None = None,
     ) -> None:  # fmt: skip
         from unfade.train.run import train_task
 

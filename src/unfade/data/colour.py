@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -22,12 +23,10 @@ from unfade.data.sources import CleanPhoto, hold_out
 from unfade.degrade import kernels, ops
 from unfade.degrade.strokes import Stroke, draw, field, wander
 from unfade.degrade.types import Image, Mask, extent
+from unfade.errors import UsageError
 from unfade.rng import generator
 
-#: Side in pixels of the cells that chroma is found for.
-CELL = 4
-#: What a and b of a hint are divided by.
-CHROMA_SCALE = 110.0
+T = TypeVar("T", np.float32, np.uint8)
 _PEOPLE = "ccp-"
 _EVERY, _EVERY_OTHER = 20, 100  # one in so many keys is held out: of people, of other photos
 _NEAR = 12.0  # of chroma: what lies under a stroke that stays on its object
@@ -60,6 +59,13 @@ class ColourOptions:
     captions: float = 0.5
     hints: float = 0.35
 
+    def __post_init__(self) -> None:
+        shares = ("aged", "film", "labelled", "recoloured", "sure", "captions", "hints", "least")
+        for name in shares:
+            if not 0 <= getattr(self, name) <= 1:
+                got = f"samples.{name} = {getattr(self, name):g}"
+                raise UsageError(got, "0 to 1", "change it in the recipe")
+
 
 @dataclass(frozen=True)
 class ColourSample:
@@ -67,19 +73,17 @@ class ColourSample:
 
     Attributes:
         seen: (H, W) in [0, 1], L / 100 as an old photo shows it.
-        chroma: (H / 4, W / 4, 2), a and b of the clean photo.
-        hints: (H, W, 3): a and b of painted pixels, divided by `CHROMA_SCALE`, and 1 there.
-        prompt: "" is the null text.
-        region: (H / 4, W / 4) in [0, 1], what the prompt's new colour belongs to; else zeros.
         lab: (H, W, 3), the clean photo, with its new colours.
+        hints: (H, W, 3): a and b of painted pixels, and 1 there.
+        prompt: "" is the null text.
+        region: (H, W) in [0, 1], the first region that has a new colour; else zeros.
     """
 
     seen: Mask
-    chroma: NDArray[np.float32]
+    lab: Lab
     hints: NDArray[np.float32]
     prompt: str
     region: Mask
-    lab: Lab
 
 
 def is_held_out(key: str) -> bool:
@@ -136,40 +140,32 @@ def colour_sample(
     region = changed[0] if changed else np.zeros(extent(lab), np.float32)
     if len(changed) == 1 and hinted and rng.random() < 0.6:
         prompt = ""  # the hint alone says which colour
-    hints = draw_hints(lab[..., 1:], rng, region if changed else None) if hinted else None
+    hints = np.zeros_like(lab)
+    if hinted:
+        hints = draw_hints(lab[..., 1:], rng, region if changed else None)
     seen = lab[..., 0] / np.float32(100)
     if not changed and rng.random() < options.film:
         seen = on_film(rgb, rng)
     if rng.random() < options.aged:
         seen = aged_light(seen, rng)
-    return _sample(seen, lab, hints, prompt, region)
+    return ColourSample(seen, lab, hints, prompt, region)
 
 
 def plain_sample(photo: CleanPhoto, size: int) -> ColourSample:
     """The middle of a photo, neither aged nor recoloured, with a caption that names colours."""
-    image = photo.decode()
-    height, width = extent(image)
-    side = min(height, width)
-    y, x = (height - side) // 2, (width - side) // 2
-    lab = to_lab(_resized(image[y : y + side, x : x + side], size))
+    lab = to_lab(_resized(middle(photo.decode()), size))
     named = [text for text in photo.captions if _names_colour(text)]
     prompt = (named or list(photo.captions) or [""])[0].strip().rstrip(" .")
-    region = np.zeros((size, size), np.float32)
-    return _sample(lab[..., 0] / np.float32(100), lab, None, prompt, region)
+    seen, region = lab[..., 0] / np.float32(100), np.zeros((size, size), np.float32)
+    return ColourSample(seen, lab, np.zeros_like(lab), prompt, region)
 
 
-def _sample(
-    seen: Mask, lab: Lab, hints: NDArray[np.float32] | None, prompt: str, region: Mask
-) -> ColourSample:
-    height, width = extent(lab)
-    small = (width // CELL, height // CELL)
-    chroma = cv2.resize(np.ascontiguousarray(lab[..., 1:]), small, interpolation=cv2.INTER_AREA)
-    area = cv2.resize(region, small, interpolation=cv2.INTER_AREA)
-    empty = np.zeros((height, width, 3), np.float32)
-    return ColourSample(
-        np.ascontiguousarray(seen, np.float32), np.asarray(chroma, np.float32),
-        empty if hints is None else hints, prompt, np.asarray(area, np.float32), lab,
-    )  # fmt: skip
+def middle(picture: NDArray[T]) -> NDArray[T]:
+    """The largest square in the middle of a picture (H, W) or (H, W, C)."""
+    height, width = extent(picture)
+    side = min(height, width)
+    y, x = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(picture[y : y + side, x : x + side])
 
 
 def _names_colour(text: str) -> bool:
@@ -249,7 +245,7 @@ def draw_hints(
             if rng.random() < 0.6:
                 painted &= np.hypot(*np.moveaxis(chroma - colour, 2, 0)) < _NEAR
         near = colour * math.exp(rng.normal(0, 0.12)) + rng.normal(0, 2, 2)
-        out[painted] = [*(near / CHROMA_SCALE), 1.0]
+        out[painted] = [*near, 1.0]
     return out
 
 
@@ -264,9 +260,7 @@ def _place(
     return int(rng.integers(height)), int(rng.integers(width))
 
 
-def _blob(
-    height: int, width: int, y: int, x: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def _blob(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """An ellipse or a stroke through a pixel, a hundredth to a sixth of the crop wide."""
     side = min(height, width)
     radius = side * float(np.exp(rng.uniform(math.log(0.01), math.log(0.15))))
@@ -302,7 +296,8 @@ def aged_light(light: Mask, rng: np.random.Generator) -> Mask:
         image = kernels.apply(image, kernels.gaussian(kernels.size_for(sigma), sigma, sigma))
     if rng.random() < 0.25:
         share = float(rng.uniform(0.4, 0.9))
-        small = ops.resize(image, max(1, round(share * height)), max(1, round(share * width)), "area")
+        size = max(1, round(share * height)), max(1, round(share * width))
+        small = ops.resize(image, *size, "area")
         image = ops.resize(small, height, width, "bicubic")
     if rng.random() < 0.6:
         low, high = float(rng.uniform(0, 0.2)), float(rng.uniform(0.75, 1.0))

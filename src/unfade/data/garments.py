@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.data.recolour import Lab, draw_name, recoloured, spoken
+from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Mask
 
 #: Classes that are no garment, or too small to have a colour of their own.
@@ -86,6 +87,12 @@ def recolour_garments(
         parts[noun] = spoken(colour, light, rng)
         changed.append(region)
     return lab, sentence(parts, rng), changed
+
+
+def garment_words(photos: Sequence[CleanPhoto]) -> list[str]:
+    """The names of labelled regions, of people and of backgrounds that captions may hold."""
+    names = {name for photo in photos if photo.labels for name in photo.labels.names.values()}
+    return [*sorted(names), *_BACKGROUND, *_PEOPLE]
 
 
 def sentence(parts: Mapping[str, str], rng: np.random.Generator) -> str:

@@ -107,9 +107,7 @@ def _touching(pixels: Pixels, edge: str) -> Mask | None:
     return region.astype(np.float32) if row.any() else None
 
 
-def recolour_region(
-    lab: Lab, regions: Regions, rng: np.random.Generator
-) -> tuple[Lab, str, Mask]:
+def recolour_region(lab: Lab, regions: Regions, rng: np.random.Generator) -> tuple[Lab, str, Mask]:
     """Gives one of the regions a random colour.
 
     Returns:

@@ -12,21 +12,23 @@ from torch import nn
 
 from unfade.config import from_dict
 from unfade.errors import UsageError, WeightsError
+from unfade.models.colouriser import Colouriser, ColouriserConfig
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.models.tensors import read_tensors, write_tensors
 from unfade.models.tone import ToneConfig, ToneNet
 
-N = TypeVar("N", ScratchDetector, Stage1Net, ToneNet, Enlarger)
-Network = ScratchDetector | Stage1Net | ToneNet | Enlarger
-AnyConfig = ScratchConfig | Stage1Config | ToneConfig | EnlargerConfig
+N = TypeVar("N", ScratchDetector, Stage1Net, ToneNet, Enlarger, Colouriser)
+Network = ScratchDetector | Stage1Net | ToneNet | Enlarger | Colouriser
+AnyConfig = ScratchConfig | Stage1Config | ToneConfig | EnlargerConfig | ColouriserConfig
 
 _CONFIGS: dict[type[nn.Module], type[AnyConfig]] = {
     ScratchDetector: ScratchConfig,
     Stage1Net: Stage1Config,
     ToneNet: ToneConfig,
     Enlarger: EnlargerConfig,
+    Colouriser: ColouriserConfig,
 }
 
 

@@ -24,15 +24,26 @@ class ChromaMap:
     Args:
         chroma: (2, h, w), Lab's a and b.
         light: (h, w), Lab's L of the same small picture, 0..100.
+        weight: (h, w), above 0, how much each of its pixels counts; None: all alike. Chroma that
+            is not sure gives way to what is, on the same object.
+        radius: cells on each side that the function is fitted to.
     """
 
-    def __init__(self, chroma: Tensor, light: Tensor) -> None:
+    def __init__(
+        self, chroma: Tensor, light: Tensor, weight: Tensor | None = None, radius: int = _RADIUS
+    ) -> None:
         guide = np.asarray(light / 100, np.float32)
         planes = [guide, *np.asarray(chroma, np.float32)]
-        size = (2 * _RADIUS + 1, 2 * _RADIUS + 1)
+        size = (2 * radius + 1, 2 * radius + 1)
+        share = np.ones_like(guide) if weight is None else np.asarray(weight, np.float32)
+
+        def blurred(x: NDArray[np.floating]) -> NDArray[np.float32]:
+            return np.asarray(cv2.blur(x, size, borderType=cv2.BORDER_REFLECT), np.float32)
+
+        counted = blurred(share)
 
         def mean(x: NDArray[np.floating]) -> NDArray[np.float32]:
-            return np.asarray(cv2.blur(x, size, borderType=cv2.BORDER_REFLECT), np.float32)
+            return blurred(share * x) / counted
 
         middle = mean(guide)
         variance = mean(guide * guide) - middle * middle + np.float32(_FLAT)

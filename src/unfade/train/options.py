@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unfade.data.colour import ColourOptions
 from unfade.data.enlarging import SmallOptions
 from unfade.data.pairs import PairOptions
 from unfade.errors import UsageError
+from unfade.models.colouriser import ColouriserConfig
 from unfade.models.enlarger import EnlargerConfig
 from unfade.models.inference import Layout, Precision
 from unfade.models.scratch import ScratchConfig
@@ -123,6 +125,33 @@ class ToneRecipe:
     loop: LoopOptions = field(default_factory=LoopOptions)
     model: ToneConfig = field(default_factory=ToneConfig)
     clean: float = 0.35
+
+
+@dataclass(frozen=True)
+class ColourRecipe:
+    """`unfade train colour`.
+
+    Attributes:
+        rebalance: 0 counts every pixel alike, 1 rare colours as much as Zhang et al. (2016) do:
+            livelier, and further off in the mean. What is not rebalanced in training can be when
+            photos are coloured (`liveliness` of `pipeline.colourise`).
+        least: a word of the captions that occurs less often is unknown.
+        vocabulary: how many words there are at most.
+        imagenet: whether the encoder starts from ImageNet's weights.
+    """
+
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    samples: ColourOptions = field(default_factory=ColourOptions)
+    model: ColouriserConfig = field(default_factory=ColouriserConfig)
+    rebalance: float = 0.0
+    least: int = 2
+    vocabulary: int = 2500
+    imagenet: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rebalance <= 1:
+            got = f"rebalance = {self.rebalance:g}"
+            raise UsageError(got, "0 to 1", "change it in the recipe")
 
 
 @dataclass(frozen=True)

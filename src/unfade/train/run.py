@@ -12,10 +12,11 @@ from torch import nn
 
 from unfade.config import save_toml, to_dict
 from unfade.data.pairs import Spot
-from unfade.data.sources import CleanPhoto, load_photos
+from unfade.data.sources import CleanPhoto, load_folders
 from unfade.errors import UsageError
 from unfade.manifest import make_folder
 from unfade.models.checkpoint import Network, load_model, save_model
+from unfade.models.colouriser import Colouriser
 from unfade.models.enlarger import Enlarger
 from unfade.models.inference import keep_blocks
 from unfade.models.scratch import ScratchDetector
@@ -23,12 +24,14 @@ from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 from unfade.train import record
 from unfade.train.alarms import loudest
+from unfade.train.colour import ColourTask
 from unfade.train.enlarger import EnlargerTask
 from unfade.train.grow import grow
 from unfade.train.inputs import Inputs, Progress
 from unfade.train.launch import accelerator
 from unfade.train.loop import train
 from unfade.train.options import (
+    ColourRecipe,
     EnlargerRecipe,
     LoopOptions,
     ScratchRecipe,
@@ -43,9 +46,10 @@ from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
 _NETWORKS: dict[str, Any] = {
-    "scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet, "enlarger": Enlarger,
+    "scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet, "colour": Colouriser,
+    "enlarger": Enlarger,
 }  # fmt: skip
-TASKS = ("scratch", "stage1", "tone", "enlarger", "vae", "prior", "controlnet", "cfw")
+TASKS = ("scratch", "stage1", "tone", "colour", "enlarger", "vae", "prior", "controlnet", "cfw")
 
 
 def _prepare(
@@ -66,6 +70,9 @@ def _prepare(
     if name == "tone":
         tone = inputs.read(ToneRecipe)
         return ToneTask(tone, photos), tone
+    if name == "colour":
+        colour = inputs.read(ColourRecipe)
+        return ColourTask(colour, photos), colour
     if name == "enlarger":
         enlarger = inputs.read(EnlargerRecipe)
         return EnlargerTask(enlarger, photos), enlarger
@@ -105,7 +112,7 @@ def _ignore(done: int, total: int, figures: dict[str, float]) -> None:
 
 def train_task(
     name: str,
-    data: Path,
+    data: Path | Sequence[Path],
     run: Path,
     recipe: Path | None = None,
     *,
@@ -119,7 +126,7 @@ def train_task(
 
     Args:
         name: one of TASKS.
-        data: a folder of photos or WebDataset shards.
+        data: a folder of photos or WebDataset shards, or several.
         run: where state, log, sheets, manifest and the trained weights go.
         recipe, start, base, controlnet, cache: see `Inputs`; the cache is `run`/cache by default.
         progress: called with what is done, what there is in all, and smoothed figures; first for
@@ -136,7 +143,7 @@ def train_task(
     keep_blocks()
     if name not in TASKS:
         raise UsageError(f"task '{name}'", f"one of {', '.join(TASKS)}", "choose one of them")
-    photos = load_photos(data)
+    photos = load_folders([data] if isinstance(data, Path) else data)
     group = accelerator()
 
     report = progress if progress is not None and group.is_main_process else _ignore
