@@ -24,8 +24,9 @@ class ChromaMap:
     Args:
         chroma: (2, h, w), Lab's a and b.
         light: (h, w), Lab's L of the same small picture, 0..100.
-        weight: (h, w), above 0, how much each of its pixels counts; None: all alike. Chroma that
-            is not sure gives way to what is, on the same object.
+        weight: (h, w), above 0 and up to 1, how sure the chroma of each pixel is: what is not
+            sure gives way to what is, on the same object, and what is sure keeps what the function
+            lacks. None: all pixels count alike, and the function is all.
         radius: cells on each side that the function is fitted to.
     """
 
@@ -35,21 +36,23 @@ class ChromaMap:
         guide = np.asarray(light / 100, np.float32)
         planes = [guide, *np.asarray(chroma, np.float32)]
         size = (2 * radius + 1, 2 * radius + 1)
-        share = np.ones_like(guide) if weight is None else np.asarray(weight, np.float32)
+        share = None if weight is None else np.asarray(weight, np.float32)
 
         def blurred(x: NDArray[np.floating]) -> NDArray[np.float32]:
             return np.asarray(cv2.blur(x, size, borderType=cv2.BORDER_REFLECT), np.float32)
 
-        counted = blurred(share)
-
         def mean(x: NDArray[np.floating]) -> NDArray[np.float32]:
-            return blurred(share * x) / counted
+            return blurred(x) if share is None else blurred(share * x) / blurred(share)
 
         middle = mean(guide)
         variance = mean(guide * guide) - middle * middle + np.float32(_FLAT)
         slopes = [(mean(guide * p) - middle * mean(p)) / variance for p in planes[1:]]
         offsets = [mean(p) - s * middle for p, s in zip(planes[1:], slopes, strict=True)]
-        self._fit = np.stack([mean(x) for x in (*slopes, *offsets)], -1)  # (h, w, 4)
+        fit = np.stack([mean(x) for x in (*slopes, *offsets)], -1)  # (h, w, 4)
+        if share is not None:
+            rest = np.stack(planes[1:], -1) - _line(fit, guide)
+            fit[..., 2:] += share[..., None] * rest
+        self._fit = fit
 
     def rows(self, picture: Tensor, rows: slice, height: int) -> Tensor:
         """Lab's a and b for some rows of the large picture.
@@ -66,8 +69,13 @@ class ChromaMap:
         fit, width = self._fit, light.shape[1]
         fit = _between(fit, range(rows.start, rows.stop), fit.shape[0] / height, 0)
         fit = _between(fit, range(width), fit.shape[1] / width, 1)  # (n, W, 4)
-        chroma = fit[..., :2] * light[..., None] + fit[..., 2:]  # (n, W, 2)
+        chroma = _line(fit, light)  # (n, W, 2)
         return from_array(np.ascontiguousarray(chroma.transpose(2, 0, 1)))[None]
+
+
+def _line(fit: NDArray[np.float32], light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Slopes and offsets (..., 4) at L / 100 (...): a and b, (..., 2)."""
+    return fit[..., :2] * light[..., None] + fit[..., 2:]
 
 
 def _between(

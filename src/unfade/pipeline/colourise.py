@@ -41,7 +41,7 @@ from unfade.pipeline.hints import Hint
 from unfade.rng import generator
 
 _LONGEST = 4  # times the short side, of what the network sees: a panorama is seen narrower
-_RADIUS = 4  # cells, of the chroma map
+_RADIUS = 3  # cells, of the chroma map
 _LEAST = 0.02  # of the certainty, so that every cell counts
 _PAINTED = 0.25  # share of a pixel from which it is painted
 _SHADOW = 16.0  # chroma goes with L + 16 (`data.recolour`)
@@ -143,7 +143,7 @@ class PhotoColouriser:
             seen = self._drawn(seen, settings, rng)
         logits = self._logits(seen, settings)
         chroma = settings.saturation * annealed_mean(logits, self._centres, settings.temperature)
-        weight = certainty(logits, self._centres).clamp(min=_LEAST)
+        weight = certainty(logits, self._centres).square().clamp(min=_LEAST)
         cells = F.avg_pool2d(100 * seen.light, CELL)  # (1, 1, h / 4, w / 4)
         chroma, weight, cells = (x.cpu() for x in (chroma, weight, cells))
         return ChromaMap(chroma[0], cells[0, 0], weight[0, 0], _RADIUS)
@@ -172,7 +172,7 @@ class PhotoColouriser:
             return logits + weights.log()[None, :, None, None]
 
     def _drawn(self, seen: _Seen, settings: ColourSettings, rng: np.random.Generator) -> _Seen:
-        """What is seen with one more point: the least sure place has a colour that is likely there."""
+        """What is seen with one point more: a likely colour, at the least sure place."""
         logits = self._logits(seen, settings)
         spread = F.avg_pool2d(chroma_spread(logits, self._centres), 5, 1, 2)
         height, width = seen.light.shape[-2:]
