@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unfade.data.sources import CleanPhoto, fingerprint, hold_out, load_photos
+from unfade.data.sources import (
+    CleanPhoto,
+    LabelMap,
+    fingerprint,
+    hold_out,
+    load_folders,
+    load_photos,
+)
 from unfade.errors import InputError
 
 Encode = Callable[..., bytes]
@@ -139,3 +146,47 @@ def test_load_photos_names_a_file_that_cannot_be_read(
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(InputError, match=r"a\.png: got permission denied"):
         load_photos(tmp_path)
+
+
+def test_labels_belong_to_their_photo(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    import cv2
+
+    levels = np.zeros((60, 70), np.uint8)
+    levels[:30] = 14
+    code = cv2.imencode(".png", levels)[1].tobytes()
+    record = {"captions": ["a dress"], "labels": {"0": "null", "14": "dress"}}
+    make_shard(
+        "a.tar",
+        {
+            "one.labels.png": code, "one.jpg": encode(1, suffix=".jpg"), "one.json": record,
+            "two.jpg": encode(2, suffix=".jpg"), "two.json": {"captions": []},
+        },
+    )  # fmt: skip
+    one, two = load_photos(tmp_path)
+    assert (one.key, two.key, two.labels) == ("one", "two", None)
+    assert one.labels is not None and one.labels.names == {0: "null", 14: "dress"}
+    np.testing.assert_array_equal(one.labels.decode(), levels)
+    assert fingerprint([one]) != fingerprint([CleanPhoto(one.key, one.code, one.captions)])
+
+
+def test_labels_without_names_or_a_picture_are_refused(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    make_shard("a.tar", {"one.png": encode(1), "one.json": {"labels": ["dress"]}})
+    with pytest.raises(InputError, match="labels that are no table"):
+        load_photos(tmp_path)
+    with pytest.raises(InputError, match="undecodable map of labels"):
+        LabelMap(b"none", {}).decode()
+
+
+def test_load_folders_joins_folders_in_the_order_of_their_keys(
+    encode: Encode, tmp_path: Path
+) -> None:
+    for folder, names in (("b", "ac"), ("a", "b")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / f"{name}.png").write_bytes(encode())
+    found = load_folders([tmp_path / "b", tmp_path / "a"])
+    assert [photo.key for photo in found] == ["a.png", "b.png", "c.png"]
