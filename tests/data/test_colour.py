@@ -62,7 +62,7 @@ def test_samples_are_the_same_for_a_seed_and_number(people: list[CleanPhoto]) ->
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert one.seen.shape == one.region.shape == (64, 64)
         assert one.lab.shape == one.hints.shape == (64, 64, 3)
-        assert 0 <= one.seen.min() and one.seen.max() <= 1
+        assert one.seen.min() >= 0 and one.seen.max() <= 1
     assert colour_sample(people, [0], 3, 0, OPTIONS).seen.sum() != pytest.approx(
         colour_sample(people, [0], 4, 0, OPTIONS).seen.sum()
     )
@@ -137,7 +137,7 @@ def test_ageing_keeps_the_scene_and_adds_grain() -> None:
     for seed in range(40):
         out = aged_light(light, np.random.default_rng(seed))
         assert out.shape == (64, 64) and out.dtype == np.float32
-        assert 0 <= out.min() and out.max() <= 1
+        assert out.min() >= 0 and out.max() <= 1
         np.testing.assert_array_equal(out, aged_light(light, np.random.default_rng(seed)))
         changes.append(float(np.abs(out - light).mean()))
         columns = out.mean(0)

@@ -21,7 +21,7 @@ BLUE, GREEN, WHITE, RED = (0.45, 0.6, 0.85), (0.25, 0.45, 0.15), (0.95, 0.95, 0.
 def test_sky_and_grass_are_found_where_the_caption_names_them() -> None:
     found = sure_regions(scene(BLUE, GREEN), ["Blue sky above a lawn ."])
     assert set(found) == {"sky", "grass"}
-    assert found["sky"][:24].min() == 1 and found["sky"][34:].max() == 0
+    assert found["sky"][:24].min() > 0.99 and found["sky"][34:].max() == 0
     assert found["grass"][36:].min() > 0.9 and found["grass"][:24].max() == 0
 
 

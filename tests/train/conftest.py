@@ -9,15 +9,24 @@ import cv2
 import numpy as np
 import pytest
 
+from unfade.data.colour import ColourOptions
 from unfade.data.pairs import PairOptions
 from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
+from unfade.models.colouriser import ColouriserConfig
 from unfade.models.compact import TextConfig, UnetConfig
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config
 from unfade.models.tone import ToneConfig
-from unfade.train.options import LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train.colour import ColourTask
+from unfade.train.options import (
+    ColourRecipe,
+    LoopOptions,
+    ScratchRecipe,
+    Stage1Recipe,
+    ToneRecipe,
+)
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
 from unfade.train.tone import ToneTask
@@ -32,6 +41,7 @@ PAIRS = PairOptions(size=32)
 PAIRED = RestorationOptions(first_stage=False)
 VIEWS = ViewOptions(sides=[32, 40], size=16)
 UNET = UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)
+COLOURISER = ColouriserConfig(widths=[8, 8, 16], heads=2, text_width=8, text_layers=1, length=6)
 TEXT = TextConfig(width=8, layers=1, heads=2, length=8)
 
 
@@ -155,6 +165,10 @@ def make_task(
             return Stage1Task(
                 Stage1Recipe(options, PAIRS, Stage1Config([8] * 4, [1] * 4)), photos
             )  # fmt: skip
+        if name == "colour":
+            return ColourTask(
+                ColourRecipe(options, ColourOptions(size=32), COLOURISER, imagenet=False), photos
+            )
         return ToneTask(ToneRecipe(options, ToneConfig([8] * 4, 16)), photos)
 
     return make

@@ -25,7 +25,7 @@ from unfade.train.loop import rate_at, train
 from unfade.train.options import LoopOptions
 
 MakeTask = Callable[..., Any]
-TASKS = ("scratch", "stage1", "tone")
+TASKS = ("scratch", "stage1", "tone", "colour")
 
 
 def run(task: Any, folder: Path, **loop: Any) -> nn.Module:

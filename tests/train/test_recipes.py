@@ -8,7 +8,13 @@ from unfade.config import load_toml
 from unfade.data.windows import check_views
 from unfade.train.cfw import CfwRecipe
 from unfade.train.controlnet import ControlnetRecipe
-from unfade.train.options import EnlargerRecipe, ScratchRecipe, Stage1Recipe, ToneRecipe
+from unfade.train.options import (
+    ColourRecipe,
+    EnlargerRecipe,
+    ScratchRecipe,
+    Stage1Recipe,
+    ToneRecipe,
+)
 from unfade.train.prior import PriorRecipe
 from unfade.train.vae import VaeRecipe
 
@@ -21,6 +27,7 @@ RECIPES = {
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
     "enlarger_second": EnlargerRecipe,
+    "colour": ColourRecipe, "colour_first": ColourRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "prior_first": PriorRecipe,
     "controlnet": ControlnetRecipe, "controlnet_first": ControlnetRecipe,

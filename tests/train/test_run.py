@@ -73,8 +73,8 @@ def test_train_task_keeps_a_share_of_the_weights_it_started_from(
 
 
 def test_train_task_refuses_wrong_names(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'colour'.*scratch, stage1, tone"):
-        train_task("colour", data, tmp_path / "run")
+    with pytest.raises(UsageError, match=r"'colours'.*scratch, stage1, tone"):
+        train_task("colours", data, tmp_path / "run")
     for name in ("prior", "controlnet", "cfw"):
         with pytest.raises(UsageError, match="no base"):
             train_task(name, data, tmp_path / "run")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-TASKS = ("scratch", "stage1", "tone", "vae", "prior", "controlnet", "cfw")
+TASKS = ("scratch", "stage1", "tone", "colour", "vae", "prior", "controlnet", "cfw")
 
 
 @pytest.mark.parametrize("name", [*TASKS, "stage1, head alone"])
