@@ -48,3 +48,26 @@ def test_flat_picture_takes_the_mean_colour() -> None:
     expected = torch.tensor(RED).view(1, 2, 1, 1).expand_as(out)
     torch.testing.assert_close(out, expected, atol=1e-3, rtol=0)
     assert with_chroma(out, gray).shape == (1, 3, 20, 30)
+
+
+def test_unsure_chroma_gives_way_to_what_is_sure_on_the_same_object() -> None:
+    gray, chroma = two_halves(40, 40)
+    light = to_lab(gray)[0, 0]
+    wrong = chroma.clone()
+    wrong[:, 10:13, 8:11] = 0
+    weight = torch.ones(40, 40)
+    weight[10:13, 8:11] = 0.02
+    out = ChromaMap(wrong, light, weight, radius=3).rows(gray, slice(0, 40), 40)[0]
+    red = torch.tensor(RED)
+    torch.testing.assert_close(out[:, 11, 9], red, atol=3, rtol=0)
+    torch.testing.assert_close(out[:, 30, 9], red, atol=0.5, rtol=0)
+
+
+def test_sure_chroma_keeps_what_luminance_does_not_tell() -> None:
+    gray = torch.full((1, 3, 40, 40), 0.5)
+    chroma = torch.zeros(2, 40, 40)
+    chroma[0, :, 20:] = 40  # two objects of one lightness
+    light = to_lab(gray)[0, 0]
+    sure = ChromaMap(chroma, light, torch.ones(40, 40), radius=3).rows(gray, slice(0, 40), 40)[0]
+    plain = ChromaMap(chroma, light, radius=3).rows(gray, slice(0, 40), 40)[0]
+    assert (sure - chroma).abs().max() < 1 < 15 < (plain - chroma).abs().max()
