@@ -41,9 +41,8 @@ class Painter(Colouriser):
         out[:, red, h // 2 :] = out[:, green, h // 2 :] = 12
         if bool((tokens[:, 1:] > 0).any()):
             out[:, red, h // 2 :] = 14
-        for place in hints[0, 2, ::4, ::4].nonzero().tolist():
-            y, x = place
-            hinted = nearest(tuple(hints[0, :2, 4 * y, 4 * x].tolist()))
+        for y, x in hints[0, 2, 2 * h :].nonzero()[:1].tolist():
+            hinted = nearest(tuple(hints[0, :2, 2 * h + y, x].tolist()))
             out[:, :, h // 2 :] = 0
             out[:, hinted, h // 2 :] = 12
         return out
