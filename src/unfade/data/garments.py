@@ -45,8 +45,8 @@ def label_regions(labels: NDArray[np.uint8], names: Mapping[int, str]) -> Region
     for level, name in names.items():
         inside = labels == level
         if name not in SKIPPED and inside.mean() >= _LEAST:
-            soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 0.7)
-            found[name] = np.asarray(soft, np.float32)
+            sharp = inside.astype(np.float32)
+            found[name] = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 0.7), np.float32)
     return found
 
 

@@ -50,7 +50,7 @@ def in_gamut(lab: Lab) -> Lab:
     low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
     inside = fits(lab)
     for _ in range(7):
-        share = (low + high) / 2
+        share = np.asarray((low + high) / 2, np.float32)
         ok = fits(tried(share))
         low, high = np.where(ok, share, low), np.where(ok, high, share)
     return np.where(inside[:, None], lab, tried(low)).astype(np.float32)
@@ -60,7 +60,7 @@ def in_gamut(lab: Lab) -> Lab:
 def _table() -> tuple[list[str], Lab]:
     """The names and their colours, (N, 3)."""
     names = list(NAMES)
-    rgb = np.array([[rgb_of_name(name) for name in names]], np.float32) / 255
+    rgb = np.array([[rgb_of_name(name) for name in names]], np.float32) / np.float32(255)
     return names, to_lab(rgb)[0]
 
 

@@ -275,8 +275,8 @@ def certainty(logits: Tensor, centres: Tensor) -> Tensor:
     are added to both: cells that are surely gray are sure.
     """
     p = logits.float().softmax(1)
-    mean = torch.einsum("nqhw,qc->nchw", p, centres).norm(dim=1, keepdim=True)
-    lengths = torch.einsum("nqhw,q->nhw", p, centres.norm(dim=1))[:, None]
+    mean = torch.einsum("nqhw,qc->nchw", p, centres).square().sum(1, keepdim=True).sqrt()
+    lengths = torch.einsum("nqhw,q->nhw", p, centres.square().sum(1).sqrt())[:, None]
     return (mean + _GRID) / (lengths + _GRID)
 
 

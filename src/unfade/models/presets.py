@@ -1,7 +1,7 @@
 """Presets: named, complete sets of weights.
 
-A preset is a folder. The three files of the first stage are in every one; that of
-super-resolution may be missing. The diffusion model is there as a whole or not at all, in
+A preset is a folder. The three files of the first stage are in every one; those of
+super-resolution and of colours may be missing. The diffusion model is there as a whole or not at all, in
 diffusers' layout (`models.folder`); its CFW may be missing.
 `preset.json` lists every file by its path in the folder, with its SHA-256, and may say how its
 diffusion model is best run for which task (`Defaults`): `"strength": {"old-photo": 0.2}`.
@@ -22,6 +22,7 @@ from unfade.options import MAX_STEPS, MAX_VARIANTS, TASKS
 
 FILES = ("scratch.safetensors", "stage1.safetensors", "tone.safetensors")
 ENLARGER = "enlarger.safetensors"
+COLOUR = "colour.safetensors"
 DIFFUSION_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "controlnet")
 CFW = "cfw"
 MANIFEST = "preset.json"
@@ -83,6 +84,11 @@ class Preset:
         return {name: digest for name, digest in self.sha256.items() if name == ENLARGER}
 
     @property
+    def colouriser(self) -> dict[str, str]:
+        """The file of the first stage for colours and its hash; empty where it is missing."""
+        return {name: digest for name, digest in self.sha256.items() if name == COLOUR}
+
+    @property
     def missing(self) -> list[str]:
         """The parts of the diffusion model that are not there: none or all of them."""
         return [name for name in DIFFUSION_PARTS if not self.part(name)]
@@ -100,7 +106,7 @@ def weights_folder() -> Path:
 
 def found_files(folder: Path) -> list[str]:
     """The paths in a folder of all that belongs to a preset, with "/", sorted."""
-    files = [name for name in (*FILES, ENLARGER) if (folder / name).is_file()]
+    files = [name for name in (*FILES, ENLARGER, COLOUR) if (folder / name).is_file()]
     for part in (*DIFFUSION_PARTS, CFW):
         found = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
         files += [p.as_posix() for p in found if not any(x.startswith(".") for x in p.parts)]
@@ -210,7 +216,7 @@ def find_preset(preset: str | Path) -> Preset:
         )  # fmt: skip
     hashes = read_manifest(folder)
     if str(preset) == SD21:
-        own = (*FILES, ENLARGER)
+        own = (*FILES, ENLARGER, COLOUR)
         hashes = {name: digest for name, digest in hashes.items() if name in own}
     _refuse_halves(folder, hashes)
     for name in (*FILES, *hashes):

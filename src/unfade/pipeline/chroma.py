@@ -65,7 +65,7 @@ class ChromaMap:
         Returns:
             (1, 2, n, W).
         """
-        light = to_lab(picture)[0, 0].numpy() / np.float32(100)  # (n, W)
+        light = np.asarray(to_lab(picture)[0, 0] / 100, np.float32)  # (n, W)
         fit, width = self._fit, light.shape[1]
         fit = _between(fit, range(rows.start, rows.stop), fit.shape[0] / height, 0)
         fit = _between(fit, range(width), fit.shape[1] / width, 1)  # (n, W, 4)

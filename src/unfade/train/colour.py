@@ -204,7 +204,7 @@ def chroma_distance(out: Tensor, target: Tensor) -> float:
 
 
 def _length(chroma: Tensor) -> float:
-    return float(chroma.norm(dim=-3).mean())
+    return float(chroma.square().sum(-3).sqrt().mean())
 
 
 def colourfulness(chroma: Tensor) -> float:
@@ -214,7 +214,8 @@ def colourfulness(chroma: Tensor) -> float:
         chroma: (2, H, W).
     """
     flat = chroma.flatten(1)
-    return float(flat.std(1, correction=0).norm() + 0.37 * flat.mean(1).norm())
+    spread, middle = flat.var(1, correction=0).sum().sqrt(), flat.mean(1).square().sum().sqrt()
+    return float(spread + 0.37 * middle)
 
 
 def _figures(plain: Tensor, told: Tensor, true: Tensor) -> dict[str, float]:
@@ -230,7 +231,7 @@ def _figures(plain: Tensor, told: Tensor, true: Tensor) -> dict[str, float]:
 
 def _same_hue(got: Tensor, wanted: Tensor, region: Tensor) -> float:
     """1 where the mean chroma of a region is within 30 degrees of the wanted one's hue, else 0."""
-    (a, b), (c, d) = (((x * region).sum((1, 2))).tolist() for x in (got, wanted))
+    (a, b), (c, d) = (((x * region).sum((1, 2))).numpy() for x in (got, wanted))
     turn = math.degrees(abs(math.atan2(a * d - b * c, a * c + b * d)))
     return float(turn <= _HUE)
 
