@@ -1,8 +1,8 @@
 """Presets: named, complete sets of weights.
 
 A preset is a folder. The three files of the first stage are in every one; those of
-super-resolution and of colours may be missing. The diffusion model is there as a whole or not at all, in
-diffusers' layout (`models.folder`); its CFW may be missing.
+super-resolution and of colours may be missing. The diffusion model is there as a whole or not at
+all, in diffusers' layout (`models.folder`); its CFW may be missing.
 `preset.json` lists every file by its path in the folder, with its SHA-256, and may say how its
 diffusion model is best run for which task (`Defaults`): `"strength": {"old-photo": 0.2}`.
 """
