@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from unfade.pipeline.hints import Hint
 
 from unfade.errors import UsageError
 from unfade.imaging import Metadata, Photo
@@ -18,7 +19,6 @@ from unfade.pipeline.colourise import (
     painted_chroma,
     small_light,
 )
-from unfade.pipeline.hints import Hint
 
 MakePhoto = Callable[..., Photo]
 CONFIG = ColouriserConfig(
