@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from unfade.pipeline.hints import Hint
 
 from unfade.errors import UsageError
 from unfade.imaging import Metadata, Photo
@@ -19,6 +19,7 @@ from unfade.pipeline.colourise import (
     painted_chroma,
     small_light,
 )
+from unfade.pipeline.region_colours import RegionColour
 
 MakePhoto = Callable[..., Photo]
 CONFIG = ColouriserConfig(
@@ -66,7 +67,7 @@ def untrained() -> PhotoColouriser:
 
 
 def colours(
-    stage: PhotoColouriser, photo: Photo, prompt: str = "", hints: tuple[Hint, ...] = (),
+    stage: PhotoColouriser, photo: Photo, prompt: str = "", hints: tuple[RegionColour, ...] = (),
     settings: ColourSettings | None = None, variant: int = 0,
 ) -> torch.Tensor:  # fmt: skip
     """a and b of a photo at its size, (2, H, W)."""
@@ -138,7 +139,7 @@ def test_painted_regions_reach_the_network(painter: PhotoColouriser) -> None:
     mask = np.zeros((64, 80), np.float32)
     mask[45:55, 30:50] = 1
     plain = colours(painter, halves())
-    out = colours(painter, halves(), hints=(Hint(mask, (30, 160, 60)),))
+    out = colours(painter, halves(), hints=(RegionColour(mask, (30, 160, 60)),))
     ink = to_lab(torch.tensor([30, 160, 60]).reshape(1, 3, 1, 1) / 255)[0, 1:, 0, 0]
     turn = torch.atan2(out[1, 110, 80], out[0, 110, 80]) - torch.atan2(ink[1], ink[0])
     assert abs(float(turn)) < 0.3
@@ -150,19 +151,26 @@ def test_painted_chroma_goes_with_the_lightness() -> None:
     light[:, 16:] = 80
     left, right = np.zeros((2, 32, 32), np.float32)
     left[4:12, 2:10], right[4:12, 20:28] = 1, 1
-    both = painted_chroma(light, [Hint(left, (180, 30, 40)), Hint(right, (180, 30, 40))])
+    both = painted_chroma(
+        light, [RegionColour(left, (180, 30, 40)), RegionColour(right, (180, 30, 40))]
+    )
     assert both[2].sum() == 2 * 64 and set(np.unique(both[2])) == {0.0, 1.0}
     assert 0 < both[0, 8, 5] < 0.7 * both[0, 8, 24]
-    later = painted_chroma(light, [Hint(left, (180, 30, 40)), Hint(left, (0, 0, 200))])
+    later = painted_chroma(
+        light, [RegionColour(left, (180, 30, 40)), RegionColour(left, (0, 0, 200))]
+    )
     assert later[1, 8, 5] < 0
-    assert not painted_chroma(light, [Hint(np.zeros((8, 8), np.float32), (9, 9, 9))]).any()
+    assert not painted_chroma(light, [RegionColour(np.zeros((8, 8), np.float32), (9, 9, 9))]).any()
 
 
 def test_a_thin_stroke_is_not_lost() -> None:
     mask = np.zeros((512, 512), np.float32)
     mask[100, 50:400] = 1
     assert (
-        painted_chroma(np.full((64, 64), 50, np.float32), [Hint(mask, (200, 0, 0))])[2].sum() > 30
+        painted_chroma(np.full((64, 64), 50, np.float32), [RegionColour(mask, (200, 0, 0))])[
+            2
+        ].sum()
+        > 30
     )
 
 
@@ -205,7 +213,7 @@ def test_network_sees_every_photo_at_about_one_size(
 @pytest.mark.parametrize(
     "values", [{"saturation": 3}, {"liveliness": -0.1}, {"temperature": 0}, {"guidance": 40}]
 )
-def test_settings_out_of_range_are_refused(values: dict[str, float]) -> None:
+def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(values))):
         ColourSettings(**values)
 

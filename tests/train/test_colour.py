@@ -41,7 +41,7 @@ class Fixed(nn.Module):
 
     def __init__(self, chroma: torch.Tensor) -> None:
         super().__init__()
-        self.register_buffer("centres", torch.tensor(bin_centres()))
+        self.centres = torch.tensor(bin_centres())
         self.chroma = chroma
 
     def forward(self, *_: torch.Tensor) -> torch.Tensor:

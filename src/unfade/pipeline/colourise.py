@@ -37,7 +37,7 @@ from unfade.models.words import Encoded
 from unfade.pipeline.chroma import ChromaMap
 from unfade.pipeline.colour import to_lab
 from unfade.pipeline.enlarge import shrunk
-from unfade.pipeline.hints import Hint
+from unfade.pipeline.region_colours import RegionColour
 from unfade.rng import generator
 
 _LONGEST = 4  # times the short side, of what the network sees: a panorama is seen narrower
@@ -120,7 +120,7 @@ class PhotoColouriser:
         self,
         photo: Photo,
         prompt: str = "",
-        hints: Sequence[Hint] = (),
+        hints: Sequence[RegionColour] = (),
         settings: ColourSettings | None = None,
         *,
         variant: int = 0,
@@ -152,7 +152,9 @@ class PhotoColouriser:
     def _centres(self) -> Tensor:
         return cast(Tensor, self._network.centres)
 
-    def _seen(self, light: NDArray[np.float32], hints: Sequence[Hint], prompt: str) -> _Seen:
+    def _seen(
+        self, light: NDArray[np.float32], hints: Sequence[RegionColour], prompt: str
+    ) -> _Seen:
         encoded = self.encode(prompt)
         tokens = padded(encoded, self._network.config.length)[None]
         painted = from_array(painted_chroma(light, hints))[None]
@@ -219,7 +221,9 @@ def small_light(photo: Photo, size: tuple[int, int]) -> NDArray[np.float32]:
     return np.ascontiguousarray(light, np.float32)
 
 
-def painted_chroma(light: NDArray[np.float32], hints: Sequence[Hint]) -> NDArray[np.float32]:
+def painted_chroma(
+    light: NDArray[np.float32], hints: Sequence[RegionColour]
+) -> NDArray[np.float32]:
     """Painted regions as the network takes them: a, b and 1 where it is painted, (3, h, w).
 
     A colour is as chromatic as it would be at the region's lightness: chroma goes with L + 16.
