@@ -25,7 +25,10 @@ TASKS = {
 Command = TypeVar("Command", bound=Callable[..., None])
 _CACHE = "Folder for latents, which several trainings may share.  [default: RUN/cache]"
 _BASE = "Base model: a folder in diffusers' layout, a .safetensors file, or ID@REVISION."
-_FROZEN = {
+_DAMAGE = "Shapes of real damage: a folder or shards of KIND/NAME.png, 255 = covered."
+_FURTHER = {
+    "scratch": {"--damage": _DAMAGE},
+    "stage1": {"--damage": _DAMAGE},
     "prior": {"--cache": _CACHE, "--base": "Folder that holds the trained autoencoder, vae/."},
     "controlnet": {"--cache": _CACHE, "--base": _BASE},
     "cfw": {"--cache": _CACHE, "--controlnet": "The trained ControlNet.", "--base": _BASE},
@@ -58,16 +61,17 @@ def _command(name: str, summary: str) -> click.Command:
         "--start", type=click.Path(path_type=Path),
         help="Weights that a new training starts from.",
     )  # fmt: skip
-    @_options(_FROZEN.get(name, {}))
+    @_options(_FURTHER.get(name, {}))
     def command(
         data: tuple[Path, ...], run: Path, recipe: Path | None, start: Path | None,
         base: str | None = None, controlnet: str | None = None, cache: Path | None = None,
+        damage: Path | None = None,
     ) -> None:  # fmt: skip
         from unfade.train.run import train_task
 
         path = train_task(
             name, data, run, recipe, start=start, base=base, controlnet=controlnet, cache=cache,
-            progress=_reporter(),
+            damage=damage, progress=_reporter(),
         )  # fmt: skip
         click.echo(str(path))
 
@@ -75,11 +79,11 @@ def _command(name: str, summary: str) -> click.Command:
 
 
 def _options(texts: dict[str, str]) -> Callable[[Command], Command]:
-    """What only some trainings take: frozen networks, which they need, and a cache."""
+    """What only some trainings take: frozen networks, which they need, a cache, damage."""
 
     def add(command: Command) -> Command:
         for option, text in texts.items():
-            if option == "--cache":
+            if option in ("--cache", "--damage"):
                 kind = click.option(option, type=click.Path(path_type=Path), help=text)
             else:
                 kind = click.option(option, required=True, metavar="ID|PATH", help=text)

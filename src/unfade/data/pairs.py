@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from unfade.data.distractors import distract
 from unfade.data.sources import CleanPhoto
-from unfade.degrade.old_photo import draw_tone, old_photo
+from unfade.degrade import ops
+from unfade.degrade.old_photo import old_photo
 from unfade.degrade.severity import HEAVY, LIGHT, MODERATE
+from unfade.degrade.stencils import Stencil
+from unfade.degrade.tone import draw_tone
 from unfade.degrade.types import Degraded, Image, extent
 from unfade.errors import UsageError
 from unfade.rng import generator
@@ -27,11 +30,14 @@ class PairOptions:
     Attributes:
         size: side of the square crop in pixels, a multiple of the network's stride.
         light, heavy: shares of the two severities; the rest is moderate.
-        clean: share of pairs with nothing to mend, half of them with a change of tone.
+        clean: share of pairs without structured damage; a third of them did not age at all, a
+            third only in tone.
         distractors: draw text, twigs and frames that are no damage.
         hard: share of pairs that show a place which was taken for damage, half of them clean.
         large: share of pairs from photos of at least `LARGE` times the crop, which need not be
             enlarged: what is enlarged is soft, and teaches that fine texture is damage.
+        soft: share of pairs that are aged at a smaller size and enlarged, as a scan of more pixels
+            than the print has detail.
     """
 
     size: int = 256
@@ -41,6 +47,7 @@ class PairOptions:
     distractors: bool = True
     hard: float = 0.0
     large: float = 0.0
+    soft: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,28 +118,61 @@ def crop(image: Image, rng: np.random.Generator, size: int, spot: Spot | None = 
 
 def old_photo_pair(
     photos: Sequence[CleanPhoto], seed: int, number: int, options: PairOptions,
-    spots: Sequence[Spot] = (), large: Sequence[int] = (),
+    spots: Sequence[Spot] = (), large: Sequence[int] = (), stencils: Sequence[Stencil] = (),
 ) -> Degraded:  # fmt: skip
-    """Sample `number` of the run with this seed; `spots` and `large` photos are for their share."""
+    """Sample `number` of the run with this seed.
+
+    Args:
+        spots, large: places and numbers of photos that their share of the pairs shows.
+        stencils: shapes of real damage.
+    """
     rng = generator(seed, "pair", number)
     spot, clean = None, options.clean
     place = pick_photo(seed, number, len(photos), large, options.large)
     if spots and rng.random() < options.hard:
         spot, clean = spots[int(rng.integers(len(spots)))], 0.5
         place = spot.photo
-    hq = crop(photos[place].decode(), rng, options.size, spot)
+    size = options.size
+    if rng.random() < options.soft:
+        size = max(32, round(size * math.exp(rng.uniform(-math.log(4.0), -math.log(1.2)))))
+    hq = crop(photos[place].decode(), rng, size, spot)
     if options.distractors:
         hq = distract(hq, rng)
+    pair = _aged(hq, rng, clean, options, stencils, size / options.size)
+    return pair if size == options.size else _enlarged(pair, options.size, rng)
+
+
+def _aged(
+    hq: Image, rng: np.random.Generator, clean: float, options: PairOptions,
+    stencils: Sequence[Stencil], share: float,
+) -> Degraded:  # fmt: skip
+    """Ages a crop, or leaves it without damage; `share` is its size of the pair's."""
+    unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0)))) * max(share, 0.5)
     roll = rng.random()
     if roll < clean:
-        empty = np.zeros((options.size, options.size), np.float32)
-        toned = draw_tone(rng, MODERATE.fade).apply(hq) if rng.random() < 0.5 else hq
+        if roll > clean / 3 * 2:
+            return old_photo(hq, rng, replace(MODERATE, clean=1.0), unit=unit)
+        empty = np.zeros(extent(hq), np.float32)
+        toned = draw_tone(rng, MODERATE.fade).apply(hq) if roll > clean / 3 else hq
         return Degraded(toned, hq, toned, empty, empty)
-    unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0))))
-    share = (roll - clean) / (1 - clean)
+    level = (roll - clean) / (1 - clean)
     severity = MODERATE
-    if share < options.light:
+    if level < options.light:
         severity = LIGHT
-    elif share > 1 - options.heavy:
+    elif level > 1 - options.heavy:
         severity = HEAVY
-    return old_photo(hq, rng, severity, unit=unit)
+    return old_photo(hq, rng, severity, unit=unit, stencils=stencils)
+
+
+def _enlarged(pair: Degraded, size: int, rng: np.random.Generator) -> Degraded:
+    """A pair with more pixels (size, size): soft, with scanner noise and JPEG now and then."""
+    lq, hq, toned = (ops.resize(x, size, size, "bicubic") for x in (pair.lq, pair.hq, pair.toned))
+    mask, lost = (
+        (ops.resize(x, size, size, "bilinear") > 0.5).astype(np.float32)
+        for x in (pair.mask, pair.lost)
+    )
+    if rng.random() < 0.4:
+        lq = ops.gaussian_noise(lq, float(rng.uniform(0.002, 0.03)), False, rng)
+    if rng.random() < 0.3:
+        lq = ops.jpeg(lq, int(rng.integers(60, 98)))
+    return Degraded(lq, hq, toned, mask, lost, pair.params)

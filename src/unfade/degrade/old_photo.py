@@ -1,203 +1,405 @@
-"""The old-photo recipe: lens, grain, fading, dirt and cracks, then the scanner."""
+"""The old-photo recipe: a print is made, ages, is damaged and scanned, in any order.
+
+The photo and a twin without structured damage go through the same history. What differs between
+the two in the end, and shows above texture and noise, is the damage.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unfade.degrade import damage as dm
-from unfade.degrade import kernels, ops, tone
+from unfade.degrade import kernels, ops
 from unfade.degrade.severity import MODERATE, Severity
+from unfade.degrade.stencils import KINDS as STENCIL_KINDS
+from unfade.degrade.stencils import Stencil, lay
+from unfade.degrade.tone import Tone, draw_tone
 from unfade.degrade.types import Degraded, Image, Mask, Params, Value, extent
 
-# Kinds of structured damage and how often each is drawn. Dark damage stays rare: a detector
-# that sees much of it flags lips, brows and spectacle frames.
-_KINDS = {
-    "scratches": 0.27,
-    "cracks": 0.25,
-    "wrinkles": 0.07,
-    "fold": 0.1,
-    "dust": 0.13,
-    "spots": 0.09,
-    "torn": 0.06,
-    "scribble": 0.03,
+#: Structured damage: name -> (how often it is drawn, kind of damage).
+_DAMAGE = {
+    "scratches": (0.15, "scratches"),
+    "abrasion": (0.07, "abrasion"),
+    "hairs": (0.10, "hairs"),
+    "cracks": (0.15, "cracks"),
+    "network": (0.07, "networks"),
+    "wrinkles": (0.05, "creases"),
+    "fold": (0.07, "creases"),
+    "dust": (0.14, "specks"),
+    "blots": (0.08, "blobs"),
+    "flakes": (0.06, "blobs"),
+    "torn": (0.07, "borders"),
+    "scribble": (0.025, "writing"),
 }
-_DARK = 0.07
+_STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
+_LEAST_CHANGE = 0.035  # [0, 1] units; a smaller change does not show
+#: Shares of damage that is light, dark and of any hue; the rest changes the brightness alone.
+_LOOKS = {
+    "hairs": (0.35, 0.5, 0.05),
+    "specks": (0.55, 0.3, 0.07),
+    "stains": (0.2, 0.5, 0.25),
+    "writing": (0.1, 0.7, 0.2),
+}
+
+Step = Callable[[], None]
 
 
 @dataclass
 class _Print:
-    """A photo on its way through the recipe."""
+    """A photo on its way through the recipe.
+
+    Attributes:
+        image: with all that happened to it.
+        sound: the same without structured damage.
+        toned: the clean photo with the changes of tone alone.
+        covers: where damage of each kind was laid, (H, W) in [0, 1].
+        lost: where the print's border is gone.
+    """
 
     image: Image
-    mask: Mask
+    sound: Image
+    toned: Image
     lost: Mask
+    rng: np.random.Generator
+    severity: Severity
+    unit: float
+    covers: dict[str, Mask] = field(default_factory=dict[str, Mask])
     params: list[Params] = field(default_factory=list[Params])
+    gray: bool = False
 
     def note(self, op: str, **values: Value) -> None:
         self.params.append({"op": op, **values})
 
+    def everywhere(self, change: Callable[[Image, np.random.Generator], Image]) -> None:
+        """Applies a change to the photo and, with the same random numbers, to its twin."""
+        seed = int(self.rng.integers(1 << 31))
+        untouched = self.image is self.sound
+        self.image = change(self.image, np.random.default_rng(seed))
+        same = untouched and not self.covers
+        self.sound = self.image if same else change(self.sound, np.random.default_rng(seed))
 
-def draw_tone(rng: np.random.Generator, amount: float) -> tone.Tone:
-    """One global change of tone of the kinds that old prints show; amount in [0, 1]."""
-    kind = rng.choice(
-        ["none", "contrast", "dye", "yellow", "mono", "sepia"], p=[0.2, 0.24, 0.2, 0.2, 0.06, 0.1]
-    )
-    strength = float(amount * rng.uniform(0.25, 1.0))
-    if kind == "contrast":
-        return tone.contrast_loss(rng, strength)
-    if kind == "dye":
-        return tone.dye_fading(rng, strength)
-    if kind == "yellow":
-        return tone.yellowing(rng, strength)
-    if kind == "mono":
-        return tone.monochrome(rng, strength, 0.0)
-    if kind == "sepia":
-        return tone.monochrome(rng, strength, float(rng.uniform(0.3, 1.0)))
-    return tone.Tone()
+    def chance(self, share: float, limit: float = 1.0) -> bool:
+        """Whether an optional operation with this limit is drawn."""
+        roll = self.rng.random()
+        return limit > 0 and (self.severity.only or roll < share)
+
+    def extra(self, share: float) -> bool:
+        """Whether an operation is drawn that mixtures of two kinds leave out."""
+        return self.rng.random() < share and not self.severity.only
 
 
-def _changed_tone(rng: np.random.Generator, severity: Severity) -> tone.Tone:
-    change = draw_tone(rng, severity.fade)
-    while severity.only and severity.fade > 0 and change == tone.Tone():
-        change = draw_tone(rng, severity.fade)
-    return change if severity.fade > 0 else tone.Tone()
+def _lens(p: _Print) -> None:
+    if not p.chance(0.65, p.severity.blur):
+        return
+    rng = p.rng
+    sx = rng.uniform(0.25, 1.0) * p.severity.blur * p.unit
+    sy = sx * (1.0 if rng.random() < 0.6 else rng.uniform(0.5, 1.5))
+    theta = rng.uniform(0, math.pi)
+    if max(sx, sy) > 0.25:
+        size = min(kernels.size_for(max(sx, sy)), max(41, 2 * round(6.5 * p.unit) + 1))
+        kernel = kernels.gaussian(size, sx, sy, theta)
+        p.everywhere(lambda image, _: kernels.apply(image, kernel))
+        p.note("blur", sigma_x=sx, sigma_y=sy, theta=theta)
 
 
-def _happens(rng: np.random.Generator, chance: float, limit: float, severity: Severity) -> bool:
-    """Whether a kind of degradation with this limit is drawn."""
-    roll = rng.random()
-    return limit > 0 and (severity.only or roll < chance)
+def _resample(p: _Print, largest: float, quality: int | None = None) -> None:
+    """Makes the photo smaller and as large as before; a JPEG may lie between."""
+    h, w = extent(p.image)
+    factor = math.exp(p.rng.uniform(-math.log(largest), 0))
+    down, up = (str(x) for x in p.rng.choice(["area", "bilinear", "bicubic"], 2))
+    up = "bicubic" if up == "area" else up
+
+    def change(image: Image, _: np.random.Generator) -> Image:
+        small = ops.resize(image, max(1, round(h * factor)), max(1, round(w * factor)), down)
+        if quality is not None:
+            small = ops.jpeg(small, quality)
+        return ops.resize(small, h, w, up)
+
+    p.everywhere(change)
+    p.note("resample", factor=factor, down=down, up=up, jpeg=100 if quality is None else quality)
 
 
-def _lens(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) -> None:
-    if _happens(rng, 0.65, severity.blur, severity):
-        sx = rng.uniform(0.25, 1.0) * severity.blur * unit
-        sy = sx * (1.0 if rng.random() < 0.6 else rng.uniform(0.5, 1.5))
-        theta = rng.uniform(0, math.pi)
-        if max(sx, sy) > 0.25:
-            size = min(kernels.size_for(max(sx, sy)), max(41, 2 * round(6.5 * unit) + 1))
-            p.image = kernels.apply(p.image, kernels.gaussian(size, sx, sy, theta))
-            p.note("blur", sigma_x=sx, sigma_y=sy, theta=theta)
-    if rng.random() < 0.25 and severity.blur > 0 and not severity.only:
-        h, w = extent(p.image)
-        factor = rng.uniform(1 / (1 + 0.8 * severity.blur), 1.0)
-        down, up = rng.choice(["area", "bilinear", "bicubic"], 2)
-        small = ops.resize(p.image, max(1, round(h * factor)), max(1, round(w * factor)), down)
-        p.image = ops.resize(small, h, w, up if up != "area" else "bicubic")
-        p.note("resample", factor=factor, down=str(down), up=str(up))
-
-
-def _grain(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) -> float:
-    """Adds one kind of noise or none; returns its standard deviation."""
-    skipped = rng.random() < 0.2 and not severity.only
-    if skipped or severity.noise <= 0:
-        return 0.0
-    kind = rng.choice(["gaussian", "poisson", "grain"], p=[0.3, 0.2, 0.5])
-    sigma = float(severity.noise * rng.uniform(0.1, 1.0))
+def _grain(p: _Print) -> None:
+    rng = p.rng
+    skipped = rng.random() < 0.2 and not p.severity.only
+    if skipped or p.severity.noise <= 0:
+        return
+    kind = str(rng.choice(["gaussian", "poisson", "grain"], p=[0.3, 0.2, 0.5]))
+    sigma = float(p.severity.noise * rng.uniform(0.1, 1.0))
     gray = bool(rng.random() < 0.5)
+    size = float(rng.uniform(0.2, 0.9) * max(1.0, p.unit))
     if kind == "gaussian":
-        p.image = ops.gaussian_noise(p.image, sigma, gray, rng)
+        p.everywhere(lambda image, noise: ops.gaussian_noise(image, sigma, gray, noise))
     elif kind == "poisson":
-        p.image = ops.poisson_noise(p.image, 2 * sigma * sigma, gray, rng)
+        p.everywhere(lambda image, noise: ops.poisson_noise(image, 2 * sigma**2, gray, noise))
     else:
-        size = float(rng.uniform(0.2, 0.9) * max(1.0, unit))
-        p.image = ops.film_grain(p.image, sigma, size, rng)
+        p.everywhere(lambda image, noise: ops.film_grain(image, sigma, size, noise))
         p.note("grain_size", size=size)
-    p.note(str(kind), sigma=sigma, gray=int(gray))
-    return sigma
+    p.note(kind, sigma=sigma, gray=int(gray))
 
 
-def _one_damage(
-    kind: str, image: Image, rng: np.random.Generator, unit: float, amount: float
-) -> tuple[Image, Mask, int]:
-    dark = bool(rng.random() < _DARK)
+def _tone(p: _Print, change: Tone) -> None:
+    p.everywhere(lambda image, _: change.apply(image))
+    p.toned = change.apply(p.toned)
+    p.gray = p.gray or change.saturation == 0
+    p.params.append(change.params())
+
+
+def _vignette(p: _Print) -> None:
+    amount = float(p.rng.uniform(-0.35, 0.6) * p.severity.fade)
+    seed = int(p.rng.integers(1 << 31))
+    p.everywhere(lambda image, _: dm.vignette(image, np.random.default_rng(seed), amount))
+    p.toned = dm.vignette(p.toned, np.random.default_rng(seed), amount)
+    p.note("vignette", amount=amount)
+
+
+def _stain(p: _Print) -> None:
+    p.everywhere(lambda image, rng: dm.stain(image, rng, p.unit))
+    p.note("stain")
+
+
+def _paper_texture(p: _Print) -> None:
+    p.everywhere(lambda image, rng: dm.paper_texture(image, rng, p.unit))
+    p.note("paper_texture")
+
+
+def _halftone(p: _Print) -> None:
+    rng = p.rng
+    pitch, angle = float(rng.uniform(2.2, 5) * max(p.unit, 1)), float(rng.uniform(0.2, 1.4))
+    amount = float(rng.uniform(0.2, 0.6))
+    p.everywhere(lambda image, _: ops.halftone(image, pitch, angle, amount))
+    p.note("halftone", pitch=pitch, angle=angle)
+
+
+def _scan_blur(p: _Print) -> None:
+    sigma = float(p.rng.uniform(0.3, 0.9))
+    kernel = kernels.gaussian(5, sigma, sigma)
+    p.everywhere(lambda image, _: kernels.apply(image, kernel))
+    p.note("scan_blur", sigma=sigma)
+
+
+def _scan_noise(p: _Print) -> None:
+    sigma = float(p.rng.uniform(0.0, 0.3) * p.severity.noise)
+    p.everywhere(lambda image, rng: ops.gaussian_noise(image, sigma, False, rng))
+    p.note("scan_noise", sigma=sigma)
+
+
+def _sharpen(p: _Print) -> None:
+    sigma, amount = float(p.rng.uniform(0.6, 1.6)), float(p.rng.uniform(0.2, 1.2))
+    p.everywhere(lambda image, _: ops.unsharp_mask(image, sigma, amount))
+    p.note("sharpen", sigma=sigma, amount=amount)
+
+
+def _jpeg(p: _Print) -> None:
+    quality, subsample = int(p.rng.integers(p.severity.jpeg, 98)), bool(p.rng.random() < 0.6)
+    p.everywhere(lambda image, _: ops.jpeg(image, quality, subsample=subsample))
+    p.note("jpeg", quality=quality)
+
+
+def _coverage(
+    name: str, p: _Print, amount: float, stencils: Sequence[Stencil]
+) -> tuple[str, Mask, int]:
+    """Kind, coverage (H, W) and number of one kind of damage."""
+    rng, unit = p.rng, p.unit
+    h, w = extent(p.image)
 
     def many(low: int, high: int) -> int:
         return max(1, round(amount * rng.uniform(low, high)))
 
-    n = 1
-    if kind == "scratches":
+    if stencils and rng.random() < _STENCILS:
+        n = 1 + int(rng.poisson(1.0))
+        stencil = stencils[int(rng.integers(len(stencils)))]
+        total = np.zeros((h, w), np.float32)
+        alike = [s for s in stencils if s.kind == stencil.kind]
+        for _ in range(n):
+            shape = alike[int(rng.integers(len(alike)))]
+            solid = stencil.kind in ("stain", "dots", "smut")
+            least, most = (10, 160) if solid else (40, 360)
+            cover = lay(shape, h, w, rng, unit, least=least, most=most)
+            total = np.maximum(total, cover)
+        return STENCIL_KINDS[stencil.kind], total, n
+    kind = _DAMAGE[name][1]
+    if name == "scratches":
+        n = many(1, 8)
+        return kind, dm.scratches(h, w, rng, unit, n), n
+    if name == "abrasion":
+        n = many(1, 8)
+        return kind, dm.abrasion(h, w, rng, unit, n), n
+    if name == "hairs":
         n = many(1, 7)
-        out = dm.scratches(image, rng, unit, n, dark)
-    elif kind == "cracks":
+        return kind, dm.hairs(h, w, rng, unit, n), n
+    if name == "cracks":
         n = many(1, 4)
-        out = dm.cracks(image, rng, unit, n)
-    elif kind == "wrinkles":
+        return kind, dm.cracks(h, w, rng, unit, n), n
+    if name == "network":
+        return kind, dm.network(h, w, rng, unit), 1
+    if name == "wrinkles":
         n = many(3, 20)
-        out = dm.wrinkles(image, rng, unit, n)
-    elif kind == "fold":
-        out = dm.fold(image, rng, unit)
-    elif kind == "dust":
-        n = many(4, 45)
-        out = dm.dust(image, rng, unit, n, dark)
-    elif kind == "spots":
+        return kind, dm.wrinkles(h, w, rng, unit, n), n
+    if name == "fold":
+        return kind, dm.fold(h, w, rng, unit), 1
+    if name == "dust":
+        n = many(4, 60) if rng.random() < 0.7 else many(60, 250)
+        return kind, dm.dust(h, w, rng, unit, n), n
+    if name == "blots":
         n = many(1, 6)
-        out = dm.spots(image, rng, unit, n, dark)
-    elif kind == "torn":
-        out = dm.torn(image, rng, unit, corner=bool(rng.random() < 0.6))
+        return kind, dm.blots(h, w, rng, unit, n), n
+    if name == "flakes":
+        return kind, dm.flakes(h, w, rng, unit), 1
+    return kind, dm.scribble(h, w, rng, unit), 1
+
+
+def _look(name: str, kind: str, p: _Print) -> dm.Look:
+    """How damage of this kind looks: light, dark, tinted, or a change of brightness alone."""
+    rng = p.rng
+    light, dark, tinted = _LOOKS.get(kind, (0.62, 0.12, 0.1))
+    roll = rng.random()
+    soft = float(rng.uniform(0, 1.4) * p.unit) if rng.random() < 0.4 else 0.0
+    faint = rng.random() < 0.3
+    opacity = float(rng.uniform(0.3, 0.7) if faint else rng.uniform(0.7, 1.0))
+    relief = 0.0
+    if kind in ("cracks", "networks", "blobs", "creases") and rng.random() < 0.5:
+        relief = float(rng.uniform(0.25, 0.8))
+    mottle = float(rng.uniform(0, 0.08)) if kind in ("cracks", "blobs") else 0.0
+    if roll < light:
+        return dm.Look(dm.paper(rng), opacity, soft, relief, mottle)
+    if roll < light + dark:
+        brown = np.array([1.0, rng.uniform(0.6, 1.0), rng.uniform(0.3, 1.0)], np.float32)
+        shade = np.float32(rng.uniform(0.0, 0.25)) * brown
+        if kind == "writing":
+            shade = dm.any_hue(rng, 0.03, 0.5)
+        return dm.Look(shade, opacity, soft, 0.0, mottle)
+    if roll < light + dark + tinted:
+        return dm.Look(dm.any_hue(rng, 0.1, 1.0), opacity, soft, relief, mottle)
+    gain = float(rng.uniform(0.25, 0.8) * (1 if rng.random() < 0.7 else -1))
+    return dm.Look(None, gain, soft, relief)
+
+
+def _damage(p: _Print, name: str, amount: float, stencils: Sequence[Stencil]) -> None:
+    """One kind of damage, laid on the photo and not on its twin."""
+    if name == "torn":
+        shape = str(p.rng.choice(["corner", "edge", "bite"], p=[0.45, 0.3, 0.25]))
+        p.image, cover = dm.torn(p.image, p.rng, p.unit, shape)
+        p.lost = np.maximum(p.lost, (cover > 0.5).astype(np.float32))
+        kind, n = "borders", 1
     else:
-        out = dm.scribble(image, rng, unit)
-    return *out, n
+        kind, cover, n = _coverage(name, p, amount, stencils)
+        if name == "wrinkles" and kind == "creases":
+            p.image, cover = dm.emboss(p.image, cover, p.rng, p.unit)
+        else:
+            if name == "fold" and kind == "creases":
+                p.image = dm.shade_around(p.image, cover, p.rng, p.unit)
+            look = _look(name, kind, p)
+            p.image, cover = look.paint(p.image, cover, p.rng, p.unit)
+    p.covers[kind] = np.maximum(p.covers.get(kind, np.float32(0)), cover)
+    p.note(name, kind=kind, count=n)
 
 
-def _visible(before: Image, after: Image, sigma: float) -> NDArray[np.uint8]:
-    """Where a change shows: above the grain (standard deviation sigma) and the local texture."""
-    r, g, b = cv2.split(cv2.absdiff(after, before))
-    change = np.maximum(np.maximum(r, g), b)
-    gray = cv2.cvtColor(before, cv2.COLOR_RGB2GRAY)
+def _noise_of(gray: Image) -> float:
+    """The deviation of a photo's noise (Donoho and Johnstone 1994, section 4.2)."""
+    h, w = gray.shape[0] // 2 * 2, gray.shape[1] // 2 * 2
+    a, b, c, d = (gray[i:h:2, j:w:2] for i in (0, 1) for j in (0, 1))
+    return float(np.median(np.abs(a - b - c + d))) / 2 / 0.6745 if h and w else 0.0
+
+
+def visible(image: Image, sound: Image) -> Mask:
+    """Where a photo differs from its undamaged twin so that it shows.
+
+    A change counts where it exceeds the texture and the noise around it, in a pixel alone or in
+    the mean of its neighbourhood.
+
+    Args:
+        image, sound: (H, W, 3).
+
+    Returns:
+        (H, W) float32 in {0, 1}.
+    """
+    change = image - sound
+    size = np.abs(change).max(2)
+    around = np.abs(cv2.blur(change, (5, 5))).max(2)
+    gray = np.asarray(cv2.cvtColor(sound, cv2.COLOR_RGB2GRAY), np.float32)
     mean, power = cv2.blur(gray, (7, 7)), cv2.blur(gray * gray, (7, 7))
-    texture = cv2.sqrt(np.maximum(power - mean * mean, 0))
-    threshold = np.maximum(0.5 * texture, np.float32(max(0.055, 1.8 * sigma)))
-    return (change > threshold).astype(np.uint8)
+    texture = np.sqrt(np.maximum(np.asarray(power) - np.square(mean), 0))
+    noise = _noise_of(gray)
+    alone = np.maximum(0.5 * texture, max(_LEAST_CHANGE, 1.6 * noise))
+    joint = np.maximum(0.4 * texture, max(0.8 * _LEAST_CHANGE, 0.7 * noise))
+    shows = (size > alone) | ((around > joint) & (size > 0.5 * alone))
+    closed = cv2.morphologyEx(shows.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    return np.asarray(closed, np.float32)
 
 
-def _wear(
-    p: _Print, rng: np.random.Generator, severity: Severity, unit: float, sigma: float
-) -> None:
-    """Structured damage. The mask keeps what shows: damage fainter than the grain is none."""
-    if rng.random() < severity.clean:
-        return
-    names = list(_KINDS)
+def _masks(p: _Print) -> tuple[Mask, dict[str, Mask]]:
+    """The damage that shows, and its parts by kind."""
     h, w = extent(p.image)
-    amount = severity.amount * min(1.5, max(0.3, h * w / (256 * unit) ** 2))
-    count = 1 + min(int(rng.poisson(max(severity.damage - 1, 0.05))), 5)
-    for kind in rng.choice(names, count, p=np.array(list(_KINDS.values())) / sum(_KINDS.values())):
-        before = p.image
-        p.image, cover, n = _one_damage(str(kind), before, rng, unit, amount)
-        shows = _visible(before, p.image, sigma) & (cover > 0.12).astype(np.uint8)
-        closed = cv2.morphologyEx(shows, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        shown = np.asarray(closed, np.float32)
-        p.mask = np.maximum(p.mask, shown)
-        if kind == "torn":
-            p.lost = np.maximum(p.lost, np.asarray(cover > 0.5, np.float32))
-            p.mask = np.maximum(p.mask, p.lost)
-        p.note(str(kind), count=n)
+    empty = np.zeros((h, w), np.float32)
+    if not p.covers:
+        return empty, {}
+    shows = visible(p.image, p.sound)
+    lost_shows = bool((shows * p.lost).any())
+    kinds: dict[str, Mask] = {}
+    for kind, cover in p.covers.items():
+        near = cv2.dilate((cover > 0.12).astype(np.float32), np.ones((3, 3), np.uint8))
+        part = shows * np.asarray(near, np.float32)
+        if kind == "borders" and lost_shows:
+            part = np.maximum(part, p.lost)
+        kinds[kind] = part
+    total = np.maximum.reduce([empty, *kinds.values()])
+    if not lost_shows:
+        p.lost = empty
+    return total, kinds
 
 
-def _dirt(p: _Print, rng: np.random.Generator, severity: Severity, unit: float) -> None:
-    if rng.random() < 0.12 * severity.fade and not severity.only:
-        p.image = dm.stain(p.image, rng, unit)
-        p.note("stain")
+def _shuffled(rng: np.random.Generator, steps: list[Step]) -> list[Step]:
+    return [steps[i] for i in rng.permutation(len(steps))]
 
 
-def _scanner(p: _Print, rng: np.random.Generator, severity: Severity) -> None:
-    if rng.random() < 0.5 and not severity.only:
-        sigma = float(rng.uniform(0.3, 0.7))
-        p.image = kernels.apply(p.image, kernels.gaussian(5, sigma, sigma))
-        p.note("scan_blur", sigma=sigma)
-    if rng.random() < 0.5 and not severity.only:
-        sigma = float(rng.uniform(0.0, 0.25) * severity.noise)
-        p.image = ops.gaussian_noise(p.image, sigma, False, rng)
-        p.note("scan_noise", sigma=sigma)
-    if _happens(rng, 0.7, 98 - severity.jpeg, severity):
-        quality = int(rng.integers(severity.jpeg, 98))
-        p.image = ops.jpeg(p.image, quality, subsample=bool(rng.random() < 0.6))
-        p.note("jpeg", quality=quality)
+def _ageing(p: _Print, stencils: Sequence[Stencil]) -> tuple[list[Step], list[Step]]:
+    """What happens to the print, and the damage that comes to it, neither in its order yet."""
+    rng, severity = p.rng, p.severity
+    steps: list[Step] = []
+    if severity.fade > 0:
+        changes = [draw_tone(rng, severity.fade)]
+        while severity.only and changes[0] == Tone():
+            changes = [draw_tone(rng, severity.fade)]
+        if p.extra(0.25):
+            changes.append(draw_tone(rng, 0.7 * severity.fade))
+        steps += [lambda c=change: _tone(p, c) for change in changes if change != Tone()]
+    if p.extra(0.2):
+        steps.append(lambda: _vignette(p))
+    if p.extra(0.12 * severity.fade):
+        steps.append(lambda: _stain(p))
+    if p.extra(0.12):
+        steps.append(lambda: _paper_texture(p))
+    if rng.random() < severity.clean:
+        return steps, []
+    h, w = extent(p.image)
+    amount = severity.amount * min(1.5, max(0.3, h * w / (256 * p.unit) ** 2))
+    count = 1 + min(int(rng.poisson(max(severity.damage - 1, 0.05))), 5) if severity.damage else 0
+    share = np.array([share for share, _ in _DAMAGE.values()])
+    names = [str(n) for n in rng.choice(list(_DAMAGE), count, p=share / share.sum())]
+    return steps, [lambda n=name: _damage(p, n, amount, stencils) for name in names]
+
+
+def _scan(p: _Print) -> list[Step]:
+    """What the scanner and later hands do to the picture, in a usual order."""
+    steps: list[Step] = []
+    if p.extra(0.5):
+        steps.append(lambda: _scan_blur(p))
+    if p.extra(0.5):
+        steps.append(lambda: _scan_noise(p))
+    if p.extra(0.35):
+        quality = int(p.rng.integers(p.severity.jpeg, 98)) if p.rng.random() < 0.4 else None
+        steps.append(lambda: _resample(p, 1 + 1.6 * p.severity.blur, quality))
+    if p.extra(0.12):
+        steps.append(lambda: _sharpen(p))
+    if p.chance(0.6, 98 - p.severity.jpeg):
+        steps.append(lambda: _jpeg(p))
+    return steps
 
 
 def old_photo(
@@ -206,6 +408,7 @@ def old_photo(
     severity: Severity = MODERATE,
     *,
     unit: float | None = None,
+    stencils: Sequence[Stencil] = (),
 ) -> Degraded:
     """Ages a clean photo.
 
@@ -215,6 +418,7 @@ def old_photo(
         severity: how much of everything.
         unit: pixels for 1/256 of the photo's short side; a crop of a larger photo passes
             the whole photo's. By default that of `hq`.
+        stencils: shapes of real damage that are laid on the photo too.
 
     Returns:
         The pair, all of its parts the size of `hq`. `hq` comes back gray where the recipe
@@ -222,27 +426,26 @@ def old_photo(
     """
     h, w = extent(hq)
     scale = min(h, w) / 256 if unit is None else unit
-    empty = np.zeros((h, w), np.float32)
-    p = _Print(hq, empty, empty)
-    change = _changed_tone(rng, severity)
-    target = hq
-    if change.saturation == 0:
-        target = np.repeat(ops.luma(hq)[..., None], 3, 2)
-    toned = change.apply(hq)
-    _lens(p, rng, severity, scale)
-    if rng.random() < 0.02 and not severity.only:
-        pitch, angle = float(rng.uniform(2.2, 5) * max(scale, 1)), float(rng.uniform(0.2, 1.4))
-        p.image = ops.halftone(p.image, pitch, angle, float(rng.uniform(0.2, 0.6)))
-        p.note("halftone", pitch=pitch, angle=angle)
-    sigma = _grain(p, rng, severity, scale)
-    p.image = change.apply(p.image)
-    p.params.append(change.params())
-    if rng.random() < 0.2 and not severity.only:
-        amount, state = float(rng.uniform(-0.35, 0.6) * severity.fade), rng.integers(1 << 31)
-        p.image = dm.vignette(p.image, np.random.default_rng(state), amount)
-        toned = dm.vignette(toned, np.random.default_rng(state), amount)
-        p.note("vignette", amount=amount)
-    _dirt(p, rng, severity, scale)
-    _wear(p, rng, severity, scale, sigma)
-    _scanner(p, rng, severity)
-    return Degraded(np.clip(p.image, 0, 1), target, toned, p.mask, p.lost, p.params)
+    p = _Print(hq, hq, hq, np.zeros((h, w), np.float32), rng, severity, scale)
+    made: list[Step] = [lambda: _lens(p)]
+    if p.extra(0.12):
+        made.append(lambda: _resample(p, 1 + 0.8 * severity.blur))
+    if p.extra(0.03):
+        made.append(lambda: _halftone(p))
+    made.append(lambda: _grain(p))
+    aged, damage = _ageing(p, stencils)
+    scan = _scan(p)
+    if p.extra(0.25):
+        scan = _shuffled(rng, scan)
+    late = [step for step in damage if rng.random() < 0.25]
+    early = [step for step in damage if step not in late]
+    if p.extra(0.3):
+        aged.append(made.pop())
+    history = [*made, *_shuffled(rng, [*aged, *early])]
+    for step in late:
+        scan.insert(int(rng.integers(len(scan) + 1)), step)
+    for step in [*history, *scan]:
+        step()
+    mask, kinds = _masks(p)
+    target = np.repeat(ops.luma(hq)[..., None], 3, 2) if p.gray else hq
+    return Degraded(np.clip(p.image, 0, 1), target, p.toned, mask, p.lost * mask, p.params, kinds)

@@ -85,3 +85,9 @@ def halftone(image: Image, pitch: float, angle: float, amount: float) -> Image:
     screen = 0.25 * (np.cos(k * (c * x + s * y)) + np.cos(k * (c * y - s * x))) + 0.5
     dots = np.clip((image - screen[..., None].astype(np.float32)) * 2.5 + 0.5, 0, 1)
     return np.asarray(image + np.float32(amount) * (dots - image), np.float32)
+
+
+def unsharp_mask(image: Image, sigma: float, amount: float) -> Image:
+    """Sharpens: adds `amount` times what a Gaussian of `sigma` pixels takes away."""
+    soft = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+    return np.asarray(np.clip(image + np.float32(amount) * (image - soft), 0, 1), np.float32)

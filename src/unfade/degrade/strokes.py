@@ -120,3 +120,31 @@ def fractal(rng: np.random.Generator, height: int, width: int, cell: float) -> M
     for octave in (2, 4):
         total = total + field(rng, height, width, max(cell / octave, 2.0)) / octave
     return np.asarray(total / 1.15, np.float32)
+
+
+def cells(rng: np.random.Generator, height: int, width: int, pitch: float, warp: float) -> Mask:
+    """The borders between the cells of a warped Voronoi diagram, one pixel wide.
+
+    Args:
+        pitch: mean distance of the cells' centres, pixels.
+        warp: amplitude of the warp, pixels.
+
+    Returns:
+        (height, width) float32 in {0, 1}.
+    """
+    centres = np.ones((height, width), np.uint8)
+    count = max(3, round(height * width / pitch**2))
+    centres[rng.integers(0, height, count), rng.integers(0, width, count)] = 0
+    _, label = cv2.distanceTransformWithLabels(
+        centres, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x = x + np.float32(warp) * fractal(rng, height, width, max(pitch, 2.0))
+    y = y + np.float32(warp) * fractal(rng, height, width, max(pitch, 2.0))
+    owner = cv2.remap(
+        label.astype(np.float32), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+    )
+    out = np.zeros((height, width), np.float32)
+    out[:, 1:] += owner[:, 1:] != owner[:, :-1]
+    out[1:] += owner[1:] != owner[:-1]
+    return np.minimum(out, np.float32(1))

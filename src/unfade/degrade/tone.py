@@ -92,3 +92,49 @@ def monochrome(rng: np.random.Generator, amount: float, tint: float) -> Tone:
     ceiling = 1 - rng.uniform(0, 0.25) * amount - top
     gamma = np.exp(rng.normal(0, 0.2) * amount + np.array([-0.15, 0, 0.15]) * tint)
     return Tone(_triple(gamma), _triple(floor), _triple(ceiling), 0.0)
+
+
+def tinted(rng: np.random.Generator, amount: float) -> Tone:
+    """A monochrome of any hue, faded, its shadows and lights tinted unlike; amount in [0, 1]."""
+    hue, hue_low = rng.uniform(0, 2 * np.pi, 2)
+    angles = np.array([0, 2, 4]) * np.pi / 3
+    wave, low = 0.5 + 0.5 * np.cos(hue + angles), 0.5 + 0.5 * np.cos(hue_low + angles)
+    floor = amount * (rng.uniform(0, 0.35) + rng.uniform(0, 0.2) * low)
+    ceiling = 1 - amount * (rng.uniform(0, 0.35) + rng.uniform(0, 0.45) * (1 - wave))
+    gamma = np.exp(rng.normal(0, 0.25, 3) * amount)
+    return Tone(_triple(gamma), _triple(floor), _triple(np.maximum(ceiling, floor + 0.12)), 0.0)
+
+
+def gray_on_gray(rng: np.random.Generator, amount: float) -> Tone:
+    """Most of the contrast is gone, at any level of brightness; amount in [0, 1]."""
+    span = 1 - amount * rng.uniform(0.3, 0.85)
+    low = rng.uniform(0, 1 - span) * np.ones(3) + rng.normal(0, 0.02, 3)
+    low = np.clip(low, 0, 1 - span)
+    return Tone(
+        _triple(np.exp(rng.normal(0, 0.2) * np.ones(3))), _triple(low), _triple(low + span),
+        1 - rng.uniform(0, 0.6) * amount,
+    )  # fmt: skip
+
+
+def draw_tone(rng: np.random.Generator, amount: float) -> Tone:
+    """One global change of tone of the kinds that old prints show; amount in [0, 1]."""
+    kind = rng.choice(
+        ["none", "contrast", "dye", "yellow", "mono", "sepia", "tinted", "gray"],
+        p=[0.18, 0.17, 0.17, 0.14, 0.06, 0.1, 0.1, 0.08],
+    )
+    strength = float(amount * rng.uniform(0.25, 1.0))
+    if kind == "contrast":
+        return contrast_loss(rng, strength)
+    if kind == "dye":
+        return dye_fading(rng, strength)
+    if kind == "yellow":
+        return yellowing(rng, strength)
+    if kind == "mono":
+        return monochrome(rng, strength, 0.0)
+    if kind == "sepia":
+        return monochrome(rng, strength, float(rng.uniform(0.3, 1.0)))
+    if kind == "tinted":
+        return tinted(rng, strength)
+    if kind == "gray":
+        return gray_on_gray(rng, strength)
+    return Tone()

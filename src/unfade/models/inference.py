@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from unfade.models.blocks import ResBlock
+from unfade.models.efficientnet import ConvNorm
 
 M = TypeVar("M", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
@@ -42,6 +43,8 @@ def keep_blocks() -> None:
 def fold_norms(model: nn.Module) -> nn.Module:
     """Folds every batch normalisation of an evaluated network into its convolution."""
     for block in model.modules():
+        if isinstance(block, ConvNorm) and isinstance(block.norm, nn.BatchNorm2d):
+            block.conv, block.norm = fuse_conv_bn_eval(block.conv, block.norm), nn.Identity()
         if isinstance(block, ResBlock):
             for conv, norm in (("conv1", "norm1"), ("conv2", "norm2")):
                 bn = getattr(block, norm)

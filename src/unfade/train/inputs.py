@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from unfade.config import load_toml
+from unfade.data.stencils import load_stencils
+from unfade.degrade.stencils import Stencil
 from unfade.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Inputs:
             CFW a base model (`models.sources.find_base`).
         controlnet: for a CFW (`models.sources.find_controlnet`).
         cache: folder for latents, which several trainings may share.
+        damage: shapes of real damage (`data.stencils`), for the detector and the first stage.
     """
 
     recipe: Path | None = None
@@ -38,10 +41,15 @@ class Inputs:
     base: str | None = None
     controlnet: str | None = None
     cache: Path | None = None
+    damage: Path | None = None
 
     def read(self, cls: type[R]) -> R:
         """The recipe. UsageError where it says what the task does not know."""
         return load_toml(self.recipe, cls) if self.recipe else cls()
+
+    def stencils(self) -> Sequence[Stencil]:
+        """Shapes of real damage; none where no folder is given. InputError where it is wrong."""
+        return load_stencils(self.damage) if self.damage else ()
 
     def needed_start(self) -> Path:
         """`start`. UsageError where it is not given."""

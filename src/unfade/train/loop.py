@@ -22,7 +22,7 @@ from unfade.train.feed import batches
 from unfade.train.interruption import is_small, step_boundary
 from unfade.train.journal import Journal
 from unfade.train.launch import accelerator
-from unfade.train.optim import build_optimizer, rate_at
+from unfade.train.optim import build_optimizer, rate_at, set_rate
 from unfade.train.options import LoopOptions
 from unfade.train.state import load_state, save_state, update_ema
 from unfade.train.task import Batch, Task
@@ -144,8 +144,7 @@ def train(
     mean: dict[str, float] = {}
     began, first, alone = time.monotonic(), step, group.num_processes == 1
     while step < options.steps:
-        for part in optimizer.param_groups:
-            part["lr"] = rate_at(step, options)
+        set_rate(optimizer, rate_at(step, options))
         _seed(options, step)
         with step_boundary(alone and is_small(model)) as interruption:
             figures = _step(group, objective, optimizer, feed, options)

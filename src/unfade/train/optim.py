@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,10 +22,24 @@ def rate_at(step: int, options: LoopOptions) -> float:
 
 
 def build_optimizer(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW:
-    """AdamW over what is trainable; biases and norms do not decay."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": options.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """AdamW over what is trainable; biases and norms do not decay.
+
+    A group's `factor` is what `set_rate` multiplies the rate by.
+    """
+    groups: list[dict[str, Any]] = []
+    for inside, factor in ((False, 1.0), (True, options.encoder_rate)):
+        trainable = [
+            p for name, p in model.named_parameters()
+            if p.requires_grad and ("encoder." in name and factor != 1.0) == inside
+        ]  # fmt: skip
+        matrices, rest = [p for p in trainable if p.ndim > 1], [p for p in trainable if p.ndim <= 1]
+        for params, decay in ((matrices, options.weight_decay), (rest, 0.0)):
+            if params:
+                groups.append({"params": params, "weight_decay": decay, "factor": factor})
     return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the rate of every group, times the group's own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]

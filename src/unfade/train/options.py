@@ -27,6 +27,7 @@ class LoopOptions:
         accumulate: micro-batches that a process parts its share of a step into; less memory.
         checkpointing: networks that can forget activations and compute them again; less memory.
         rate: peak learning rate, reached after `warmup` steps.
+        encoder_rate: factor on the rate of a network's `encoder`, which knows much already.
         schedule: "cosine" falls to 1 % of the peak, "constant" stays there.
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the ones exported.
@@ -46,6 +47,7 @@ class LoopOptions:
     accumulate: int = 1
     checkpointing: bool = False
     rate: float = 5e-4
+    encoder_rate: float = 1.0
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: int = 200
     weight_decay: float = 1e-4
@@ -63,7 +65,7 @@ class LoopOptions:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "accumulate", "save_every", "show_every"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
-        for name in ("rate", "warmup", "weight_decay", "seed", "workers"):
+        for name in ("rate", "encoder_rate", "warmup", "weight_decay", "seed", "workers"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         for name in ("ema", "kept"):
             self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")
@@ -85,6 +87,7 @@ class ScratchRecipe:
         error_weight: how much more a pixel of damage counts for each unit of its mean square
             error ([0, 1] squared) in the damaged photo: a bright crack that is missed costs more
             than a faint one.
+        imagenet: give the encoder ImageNet's weights where no weights are given to start from.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -92,6 +95,7 @@ class ScratchRecipe:
     model: ScratchConfig = field(default_factory=ScratchConfig)
     alarms: float = 0.12
     error_weight: float = 0.0
+    imagenet: bool = True
 
 
 @dataclass(frozen=True)

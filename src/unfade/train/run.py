@@ -63,10 +63,10 @@ def _prepare(
         if scratch.pairs.hard > 0:
             detector = load_model(inputs.needed_start(), ScratchDetector)
             spots = loudest(detector, photos, scratch.alarms, cache, progress=progress)
-        return ScratchTask(scratch, photos, spots), scratch
+        return ScratchTask(scratch, photos, spots, inputs.stencils()), scratch
     if name == "stage1":
         stage1 = inputs.read(Stage1Recipe)
-        return Stage1Task(stage1, photos), stage1
+        return Stage1Task(stage1, photos, inputs.stencils()), stage1
     if name == "tone":
         tone = inputs.read(ToneRecipe)
         return ToneTask(tone, photos), tone
@@ -120,6 +120,7 @@ def train_task(
     base: str | None = None,
     controlnet: str | None = None,
     cache: Path | None = None,
+    damage: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Trains one network, or goes on with a training that was stopped.
@@ -128,7 +129,8 @@ def train_task(
         name: one of TASKS.
         data: a folder of photos or WebDataset shards, or several.
         run: where state, log, sheets, manifest and the trained weights go.
-        recipe, start, base, controlnet, cache: see `Inputs`; the cache is `run`/cache by default.
+        recipe, start, base, controlnet, cache, damage: see `Inputs`; the cache is `run`/cache by
+            default.
         progress: called with what is done, what there is in all, and smoothed figures; first for
             the photos whose latents are made, then for the steps.
 
@@ -147,7 +149,7 @@ def train_task(
     group = accelerator()
 
     report = progress if progress is not None and group.is_main_process else _ignore
-    inputs = Inputs(recipe, start, base, controlnet, cache)
+    inputs = Inputs(recipe, start, base, controlnet, cache, damage)
     with group.main_process_first():  # latents are made once
         task, settings = _prepare(
             name, inputs, photos, cache or run / "cache", lambda n: report(n, len(photos), {})

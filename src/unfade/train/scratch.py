@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from unfade.data.pairs import Spot, check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
+from unfade.degrade.stencils import Stencil
 from unfade.degrade.types import Degraded
 from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
@@ -56,26 +57,34 @@ class ScratchTask:
 
     Args:
         spots: places that were taken for damage, for the hard pairs.
+        stencils: shapes of real damage.
 
     Raises:
         UsageError: crops that do not fit the network.
     """
 
     def __init__(
-        self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto], spots: Sequence[Spot] = ()
-    ) -> None:
+        self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto], spots: Sequence[Spot] = (),
+        stencils: Sequence[Stencil] = (),
+    ) -> None:  # fmt: skip
         check_size(recipe.pairs.size, 2 ** len(recipe.model.widths))
         self.recipe, self.photos, self.spots = recipe, photos, spots
+        self.stencils = stencils
         self.large = large_photos(photos, recipe.pairs.size)
 
     def build(self) -> nn.Module:
         """The untrained detector."""
-        return ScratchDetector(self.recipe.model)
+        detector = ScratchDetector(self.recipe.model)
+        if self.recipe.imagenet:
+            detector.encoder.load_imagenet()
+        return detector
 
     def sample(self, number: int) -> Batch:
         """The lq (3, H, W); mask (2, H, W): damage, lost border; square error of lq (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
-        pair = old_photo_pair(self.photos, seed, number, options, self.spots, self.large)
+        pair = old_photo_pair(
+            self.photos, seed, number, options, self.spots, self.large, self.stencils
+        )
         return _tensors(pair)
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:

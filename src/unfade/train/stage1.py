@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from unfade.data.pairs import check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
+from unfade.degrade.stencils import Stencil
 from unfade.degrade.strokes import field
 from unfade.errors import UsageError
 from unfade.masks import erased
@@ -100,12 +101,14 @@ class Stage1Task:
         UsageError: crops that do not fit the network, or hard pairs, which only a detector has.
     """
 
-    def __init__(self, recipe: Stage1Recipe, photos: Sequence[CleanPhoto]) -> None:
+    def __init__(
+        self, recipe: Stage1Recipe, photos: Sequence[CleanPhoto], stencils: Sequence[Stencil] = ()
+    ) -> None:
         check_size(recipe.pairs.size, max(2 ** len(recipe.model.widths), CELL))
         if recipe.pairs.hard > 0:
             fix = "set it to 0: hard pairs are places that a detector took for damage"
             raise UsageError(f"pairs.hard = {recipe.pairs.hard:g}", "0 for the first stage", fix)
-        self.recipe, self.photos = recipe, photos
+        self.recipe, self.photos, self.stencils = recipe, photos, stencils
         self.large = large_photos(photos, recipe.pairs.size)
         self.detector: ScratchDetector | None = None
         if recipe.found > 0:
@@ -122,7 +125,9 @@ class Stage1Task:
     def sample(self, number: int) -> Batch:
         """The lq and hq (3, H, W); mask, and damage = the mask and what it missed (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
-        pair = old_photo_pair(self.photos, seed, number, options, large=self.large)
+        pair = old_photo_pair(
+            self.photos, seed, number, options, large=self.large, stencils=self.stencils
+        )
         rng = generator(seed, "imperfect", number)
         lq = from_array(pair.lq).permute(2, 0, 1).contiguous()  # (3, S, S)
         if self.detector is not None and rng.random() < self.recipe.found:

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from unfade.data.pairs import photo_index
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.damage import vignette
-from unfade.degrade.old_photo import draw_tone
 from unfade.degrade.ops import gaussian_noise, luma
+from unfade.degrade.tone import draw_tone
 from unfade.degrade.types import Image
 from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet
