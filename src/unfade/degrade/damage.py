@@ -236,7 +236,7 @@ def emboss(image: Image, core: Mask, rng: np.random.Generator, unit: float) -> t
 
 def fold(h: int, w: int, rng: np.random.Generator, unit: float) -> Mask:
     """The broken line of a crease across the photo."""
-    angle = rng.choice([0.0, math.pi / 2]) + rng.normal(0, 0.12)
+    angle = float(rng.choice([0.0, math.pi / 2])) + rng.normal(0, 0.12)
     if rng.random() < 0.3:
         angle = rng.uniform(0, math.pi)
     cx, cy = rng.uniform(0.1, 0.9) * w, rng.uniform(0.1, 0.9) * h

@@ -27,10 +27,11 @@ def build_optimizer(model: nn.Module, options: LoopOptions) -> torch.optim.AdamW
     A group's `factor` is what `set_rate` multiplies the rate by.
     """
     groups: list[dict[str, Any]] = []
+    apart = options.encoder_rate != 1
     for inside, factor in ((False, 1.0), (True, options.encoder_rate)):
         trainable = [
             p for name, p in model.named_parameters()
-            if p.requires_grad and ("encoder." in name and factor != 1.0) == inside
+            if p.requires_grad and (apart and "encoder." in name) == inside
         ]  # fmt: skip
         matrices, rest = [p for p in trainable if p.ndim > 1], [p for p in trainable if p.ndim <= 1]
         for params, decay in ((matrices, options.weight_decay), (rest, 0.0)):
