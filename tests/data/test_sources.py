@@ -80,6 +80,14 @@ def test_load_photos_refuses_a_missing_or_empty_folder(
         load_photos(tmp_path)
 
 
+def test_load_photos_takes_label_maps_for_no_photos(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    names = ["a.png", "a.labels.png", "b.v2.png"]
+    make_shard("people.tar", {name: encode() for name in names})
+    assert [photo.key for photo in load_photos(tmp_path)] == ["a", "b.v2"]
+
+
 def test_load_photos_names_the_damaged_shard(
     make_shard: MakeShard, encode: Encode, tmp_path: Path
 ) -> None:
