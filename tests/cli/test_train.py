@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -26,6 +28,27 @@ def test_commands_take_the_frozen_networks_that_they_need(name: str, needed: set
     assert {"--data", "--run", "--recipe", "--start"} <= set(re.findall(r"--[a-z]+", text))
     assert set(re.findall(r"--base|--controlnet", text)) == needed
     assert ("--cache" in text) == (name != "vae")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_detector_and_the_first_stage_take_shapes_of_damage(name: str) -> None:
+    text = CliRunner().invoke(cli, ["train", name, "--help"]).output
+    assert ("--damage" in text) == (name in ("scratch", "stage1"))
+
+
+def test_train_hands_the_shapes_of_damage_on(tmp_path: Path) -> None:
+    grays = np.full((40, 40), 90, np.uint8)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "shapes" / "moustache").mkdir(parents=True)
+    for path in (tmp_path / "data" / "a.png", tmp_path / "shapes" / "moustache" / "0.png"):
+        path.write_bytes(cv2.imencode(".png", grays)[1].tobytes())
+    (tmp_path / "recipe.toml").write_text("[pairs]\nsize = 32\n")
+    call = ["train", "scratch", "--data", str(tmp_path / "data"), "--run", str(tmp_path / "run"),
+            "--recipe", str(tmp_path / "recipe.toml"), "--damage", str(tmp_path / "shapes")]  # fmt: skip
+    done = CliRunner().invoke(cli, call)
+    assert done.exit_code != 0
+    assert "kind 'moustache'" in str(done.output) + str(done.exception)
+    assert not (tmp_path / "run").exists()
 
 
 def test_train_says_what_is_missing(tmp_path: Path) -> None:

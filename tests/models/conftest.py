@@ -11,7 +11,7 @@ from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.models.tone import ToneConfig, ToneNet
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "scratch": lambda: ScratchDetector(ScratchConfig([8, 8, 8, 8], [1, 1, 1, 1], 0.4)),
+    "scratch": lambda: ScratchDetector(ScratchConfig(2, 4, [4, 4], [1, 1], 0.4)),
     "stage1": lambda: Stage1Net(Stage1Config([8, 8, 8, 8], [1, 1, 1, 1])),
     "tone": lambda: ToneNet(ToneConfig([8, 8, 8, 8], 16, 0.3)),
 }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unfade.errors import OutputError, UsageError, WeightsError
+from unfade.models.blocks import UNet
 from unfade.models.checkpoint import load_model, pick_device, save_model
-from unfade.models.scratch import ScratchDetector
+from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 
@@ -72,7 +74,8 @@ def test_load_model_refuses_a_missing_file_or_a_folder(tmp_path: Path) -> None:
     "config",
     [
         "no json", "[]", "{}", '{"widths": []}', '{"widths": [8, 8], "blocks": [1]}',
-        '{"widths": [9, 8, 8, 8], "blocks": [1, 1, 1, 1]}', '{"colour": "red"}',
+        '{"stages": 2, "detail": 4, "widths": [5, 4], "blocks": [1, 1]}', '{"colour": "red"}',
+        '{"stages": 3, "detail": 4, "widths": [4, 4], "blocks": [1, 1]}', '{"stages": 0}',
     ],
 )  # fmt: skip
 def test_load_model_refuses_a_configuration_that_does_not_fit(
@@ -88,11 +91,25 @@ def test_load_model_refuses_a_configuration_that_does_not_fit(
 def test_load_model_refuses_missing_tensors(tiny: Tiny, tmp_path: Path) -> None:
     model = tiny("scratch")
     tensors = {k: v.clone() for k, v in model.state_dict().items()}
-    del tensors["net.leave.bias"]
-    config = json.dumps({"widths": [8] * 4, "blocks": [1] * 4})
+    del tensors["leave.bias"]
+    config = json.dumps(asdict(ScratchConfig(2, 4, [4, 4], [1, 1])))
     save_file(tensors, tmp_path / "w", {"kind": "ScratchDetector", "config": config})
     with pytest.raises(WeightsError, match="do not fit"):
         load_model(tmp_path / "w", ScratchDetector)
+
+
+def test_load_model_refuses_a_detector_of_an_earlier_version(tmp_path: Path) -> None:
+    path = tmp_path / "scratch.safetensors"
+    old = UNet(3, 2, [8, 8], [1, 1], norm=True)
+    tensors = {f"net.{k}": v.clone() for k, v in old.state_dict().items()}
+    config = json.dumps({"widths": [8, 8], "blocks": [1, 1], "threshold": 0.5})
+    save_file(tensors, path, {"kind": "ScratchDetector", "config": config})
+    with pytest.raises(WeightsError) as caught:
+        load_model(path, ScratchDetector)
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 400
+    assert "do not fit" in text and "use weights of this version of unfade" in text
+    assert str(path) in text
 
 
 def test_save_model_reports_a_file_that_cannot_be_written(tiny: Tiny, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from unfade.models.blocks import ResBlock
+from unfade.models.efficientnet import ConvNorm
 from unfade.models.inference import (
     Precision,
     fold_norms,
@@ -36,6 +37,8 @@ def test_fold_norms_keeps_the_output(tiny: Tiny) -> None:
     torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-5)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     assert any(isinstance(m, ResBlock) for m in model.modules())
+    folded = [m.conv for m in model.modules() if isinstance(m, ConvNorm)]
+    assert folded and all(conv.bias is not None for conv in folded)
 
 
 def test_inference_takes_no_gradients_and_is_close_to_full_precision(tiny: Tiny) -> None:

@@ -3,17 +3,69 @@ from __future__ import annotations
 import pytest
 import torch
 
+from unfade.models.efficientnet import imagenet_weights
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 
-
-def test_scratch_detector_has_at_most_two_million_parameters() -> None:
-    model = ScratchDetector(ScratchConfig())
-    assert sum(p.numel() for p in model.parameters()) <= 2_000_000
-    assert model.stride == 16 and 0 < model.config.threshold < 1
+TINY = ScratchConfig(2, 4, [4, 4], [1, 1])
 
 
-@pytest.mark.parametrize("size", [(16, 16), (16, 96), (48, 32)])
-def test_scratch_detector_gives_two_classes_at_the_photos_size(size: tuple[int, int]) -> None:
-    model = ScratchDetector(ScratchConfig([8, 8, 8, 8], [1, 1, 1, 1])).eval()
+@pytest.fixture(scope="module")
+def full() -> ScratchDetector:
+    """An untrained detector of the default configuration."""
+    torch.manual_seed(0)
+    return ScratchDetector(ScratchConfig()).eval().requires_grad_(False)
+
+
+def test_scratch_detector_has_at_most_three_million_parameters(full: ScratchDetector) -> None:
+    assert 1_000_000 < sum(p.numel() for p in full.parameters()) <= 3_000_000
+    assert full.stride == 32 and 0 < full.config.threshold < 1
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 96)])
+def test_scratch_detector_gives_two_classes_at_the_photos_size(
+    full: ScratchDetector, size: tuple[int, int]
+) -> None:
+    assert full(torch.rand(2, 3, *size)).shape == (2, 2, *size)
+
+
+@pytest.mark.parametrize(
+    ("config", "stride"),
+    [(TINY, 4), (ScratchConfig(3, 4, [4, 6, 8], [1, 0, 2]), 8)],
+)
+def test_fewer_stages_make_a_smaller_stride(config: ScratchConfig, stride: int) -> None:
+    net = ScratchDetector(config).eval()
+    assert net.stride == stride
+    size = (3 * stride, 5 * stride)
     with torch.no_grad():
-        assert model(torch.rand(2, 3, *size)).shape == (2, 2, *size)
+        assert net(torch.rand(1, 3, *size)).shape == (1, 2, *size)
+
+
+def test_each_level_needs_a_width_of_its_own() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        ScratchDetector(ScratchConfig(3, 4, [4, 4], [1, 1]))
+
+
+def test_the_answer_for_a_photo_is_the_same_in_any_batch(full: ScratchDetector) -> None:
+    x = torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(full(x)[1:2], full(x[1:2]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_answer_depends_on_single_pixels_and_on_what_is_far() -> None:
+    torch.manual_seed(3)
+    net = ScratchDetector(TINY).eval().requires_grad_(False)
+    x = torch.rand(1, 3, 64, 64)
+    plain = net(x)
+    near, far = x.clone(), x.clone()
+    near[..., 33, 33] += 0.5
+    far[..., 36:48, 36:48] += 0.5
+    assert (net(near) - plain)[..., 32:35, 32:35].abs().max() > 1e-4
+    assert (net(far) - plain)[..., 32:34, 32:34].abs().max() > 1e-5
+    assert not (net(near) - plain)[..., :4, :4].any()
+
+
+def test_the_encoder_takes_the_weights_of_imagenet() -> None:
+    net = ScratchDetector(TINY)
+    own = net.encoder.stem.conv.weight.clone()
+    net.encoder.load_imagenet()
+    assert not torch.equal(net.encoder.stem.conv.weight, own)
+    assert torch.equal(net.encoder.stem.conv.weight, imagenet_weights()["_conv_stem.weight"])

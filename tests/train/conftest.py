@@ -14,6 +14,7 @@ from unfade.data.pairs import PairOptions
 from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
+from unfade.degrade.stencils import Stencil
 from unfade.models.colouriser import ColouriserConfig
 from unfade.models.compact import TextConfig, UnetConfig
 from unfade.models.scratch import ScratchConfig, ScratchDetector
@@ -58,19 +59,32 @@ def photos() -> list[CleanPhoto]:
     return out
 
 
+@pytest.fixture(scope="session")
+def stencils() -> list[Stencil]:
+    """One shape of real damage of two kinds: a cross and a disc."""
+    cross, disc = np.zeros((40, 60), np.uint8), np.zeros((50, 50), np.uint8)
+    cross[18:22], cross[:, 28:32] = 255, 255
+    cv2.circle(disc, (25, 25), 20, (255,), -1)
+    encoded = [cv2.imencode(".png", shape)[1].tobytes() for shape in (cross, disc)]
+    return [Stencil("hair", encoded[0]), Stencil("spots", encoded[1])]
+
+
 @pytest.fixture
 def detector() -> ScratchDetector:
     """Takes red for damage and blue for a lost border, pixels by two and two.
 
     The logit of a value v is 60 (v - 0.5) - 10, and -10 below 0.5.
     """
-    net = ScratchDetector(ScratchConfig([2], [1], threshold=0.6)).eval().requires_grad_(False)
+    config = ScratchConfig(2, 4, [4, 4], [1, 1], threshold=0.6)
+    net = ScratchDetector(config).eval().requires_grad_(False)
     for parameter in net.parameters():
         parameter.zero_()
+    encoded = net.encoder.widths[0]
     for i, colour in enumerate((0, 2)):
-        net.net.enter.weight[i, 4 * colour : 4 * colour + 4, 1, 1] = 0.25
-        net.net.leave.weight[4 * i : 4 * i + 4, i, 1, 1] = 60
-    net.get_parameter("net.leave.bias").fill_(-10)
+        net.get_parameter("detail.0.weight")[i, 4 * colour : 4 * colour + 4, 1, 1] = 0.25
+        net.get_parameter("fuse.0.weight")[i, encoded + i] = 1
+        net.leave.weight[4 * i : 4 * i + 4, i, 1, 1] = 60
+    net.get_parameter("leave.bias").fill_(-10)
     return net
 
 
@@ -159,8 +173,8 @@ def make_task(
         if name in ("vae", "prior", "controlnet", "cfw"):
             return make_diffusion_task(name, loop=options)
         if name == "scratch":
-            config = ScratchConfig([8] * 4, [1] * 4)
-            return ScratchTask(ScratchRecipe(options, PAIRS, config), photos)
+            config = ScratchConfig(2, 4, [8, 8], [1, 1])
+            return ScratchTask(ScratchRecipe(options, PAIRS, config, imagenet=False), photos)
         if name == "stage1":
             return Stage1Task(
                 Stage1Recipe(options, PAIRS, Stage1Config([8] * 4, [1] * 4)), photos

@@ -98,7 +98,7 @@ def test_a_search_is_made_anew_when_share_photos_or_weights_are_others(
     loudest(detector, photos, 1.0, tmp_path)
     loudest(detector, photos, 0.5, tmp_path)
     loudest(detector, photos[::-1], 1.0, tmp_path)
-    detector.get_parameter("net.leave.bias")[0] += 0.1
+    detector.get_parameter("leave.bias")[0] += 0.1
     loudest(detector, photos, 1.0, tmp_path)
     assert len(calls) == 8 and len(list(tmp_path.iterdir())) == 4
 

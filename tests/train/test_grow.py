@@ -11,7 +11,7 @@ from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.train.grow import grow
 
-SCRATCH = ScratchConfig([8, 12], [1, 1])
+SCRATCH = ScratchConfig(2, 4, [8, 12], [1, 1])
 STAGE1 = Stage1Config([8, 12], [1, 1], hidden=4)
 
 
@@ -33,7 +33,7 @@ def test_grow_gives_a_deeper_detector_that_computes_the_same() -> None:
     large.train()
     large(x).square().mean().backward()
     learns = {n: p.grad is not None and bool(p.grad.any()) for n, p in large.named_parameters()}
-    assert learns["net.encode.0.1.norm2.weight"] and learns["net.encode.1.2.norm2.weight"]
+    assert learns["decode.0.1.norm2.weight"] and learns["decode.1.2.norm2.weight"]
 
 
 def test_grow_gives_a_deeper_first_stage_that_computes_the_same() -> None:
@@ -60,7 +60,9 @@ def test_grow_copies_when_the_shape_is_the_same() -> None:
     assert all(torch.equal(same[k], v) for k, v in small.state_dict().items())
 
 
-@pytest.mark.parametrize("other", [ScratchConfig([8, 16], [1, 1]), ScratchConfig([8], [1])])
+@pytest.mark.parametrize(
+    "other", [replace(SCRATCH, widths=[8, 16]), ScratchConfig(3, 4, [8, 12, 12], [1, 1, 1])]
+)
 def test_grow_refuses_another_shape(other: ScratchConfig) -> None:
     with pytest.raises(WeightsError, match="another shape"):
         grow(ScratchDetector(other), ScratchDetector(SCRATCH))

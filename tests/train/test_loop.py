@@ -66,6 +66,26 @@ def test_train_goes_on_bit_for_bit_when_it_was_stopped(
         assert torch.equal(a, b)
 
 
+def test_train_goes_on_bit_for_bit_when_the_encoder_has_a_rate_of_its_own(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
+    task = make_task("scratch", save_every=2, encoder_rate=0.3, steps=4)
+    run(task, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train(task, task.recipe.loop, tmp_path / "parts", progress=stop_at(3))
+    run(task, tmp_path / "parts")
+    assert_same_state(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_the_encoder_stays_when_its_rate_is_zero(make_task: MakeTask, tmp_path: Path) -> None:
+    task = make_task("scratch", steps=2, encoder_rate=0.0, ema=0.0)
+    start = task.build()
+    before = {name: value.clone() for name, value in start.named_parameters()}
+    for name, value in train(task, task.recipe.loop, tmp_path, start=start).named_parameters():
+        stays = torch.equal(value, before[name])
+        assert stays == name.startswith("encoder.") or not name.endswith("weight"), name
+
+
 @pytest.mark.parametrize("name", ["stage1", "tone"])
 def test_train_is_the_same_when_a_worker_prepares_the_data(
     make_task: MakeTask, tmp_path: Path, name: str
@@ -235,7 +255,8 @@ def go(run, delay=0.0):
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
     photos = [CleanPhoto("a", cv2.imencode(".png", image)[1].tobytes())]
     loop = LoopOptions(steps=24, batch=2, warmup=3, workers=0, save_every=3, show_every=100)
-    recipe = ScratchRecipe(loop, PairOptions(size=32), ScratchConfig([8] * 4, [1] * 4))
+    model = ScratchConfig(2, 4, [4, 4], [1, 1])
+    recipe = ScratchRecipe(loop, PairOptions(size=32), model, imagenet=False)
     train(ScratchTask(recipe, photos), loop, Path(run), progress=lambda *_: time.sleep(delay))
 
 if __name__ == "__main__":

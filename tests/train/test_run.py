@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from unfade.data.sources import CleanPhoto
+from unfade.degrade.stencils import Stencil
 from unfade.errors import InputError, UsageError
 from unfade.models.checkpoint import load_model
 from unfade.models.tone import ToneNet
@@ -87,6 +88,7 @@ def test_train_task_refuses_wrong_names(data: Path, tmp_path: Path) -> None:
 
 HARD = """
 alarms = 0.7
+imagenet = false
 [loop]
 steps = 4
 batch = 2
@@ -94,7 +96,9 @@ warmup = 1
 workers = 0
 save_every = 2
 [model]
-widths = [8, 8]
+stages = 2
+detail = 4
+widths = [4, 4]
 blocks = [1, 1]
 [pairs]
 size = 32
@@ -149,6 +153,35 @@ def test_training_on_hard_pairs_ends_the_same_when_it_was_stopped(
     expected, same, other = (load_file(path) for path in (whole, broken, easy))
     assert all(torch.equal(expected[k], same[k]) for k in expected | same)
     assert any(not torch.equal(expected[k], other[k]) for k in expected)
+
+
+@pytest.fixture
+def damage(tmp_path: Path, stencils: list[Stencil]) -> Path:
+    """A folder of shapes of real damage."""
+    for stencil in stencils:
+        path = tmp_path / "damage" / stencil.kind / "0.png"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(stencil.code)
+    return tmp_path / "damage"
+
+
+def test_training_takes_shapes_of_real_damage(
+    hard: Callable[..., Path], tmp_path: Path, damage: Path
+) -> None:
+    with_, without = hard("with", 0.0, damage=damage), hard("without", 0.0)
+    one, other = load_file(with_), load_file(without)
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+
+
+def test_shapes_of_an_unknown_kind_are_refused_before_anything_is_written(
+    hard: Callable[..., Path], tmp_path: Path, damage: Path
+) -> None:
+    (damage / "hair").rename(damage / "moustache")
+    with pytest.raises(InputError, match=r"kind 'moustache'.*hair"):
+        hard("run", 0.0, damage=damage)
+    with pytest.raises(InputError, match="no such folder"):
+        hard("run", 0.0, damage=tmp_path / "nowhere")
+    assert not (tmp_path / "run").exists()
 
 
 SMALL = """

@@ -8,7 +8,10 @@ import torch
 
 from unfade.data.pairs import PairOptions
 from unfade.data.sources import CleanPhoto
+from unfade.degrade.stencils import Stencil
 from unfade.errors import UsageError
+from unfade.models.efficientnet import imagenet_weights
+from unfade.models.scratch import ScratchConfig
 from unfade.train.options import ScratchRecipe
 from unfade.train.scratch import ScratchTask, mask_loss
 
@@ -88,6 +91,27 @@ def test_loss_reports_the_f1_score(make_task: MakeTask) -> None:
             return 8 * (2 * mask - 1)
 
     assert task.loss(Oracle(), batch)[1]["f1"] == 1.0
+
+
+def test_build_starts_from_imagenet_when_the_recipe_says_so(photos: list[CleanPhoto]) -> None:
+    model = ScratchConfig(2, 4, [4, 4], [1, 1])
+    stems: list[torch.Tensor] = []
+    for imagenet in (True, False):
+        recipe = ScratchRecipe(pairs=PairOptions(size=32), model=model, imagenet=imagenet)
+        net = ScratchTask(recipe, photos).build()
+        stems.append(net.get_parameter("encoder.stem.conv.weight"))
+    known = imagenet_weights()["_conv_stem.weight"]
+    assert torch.equal(stems[0], known) and not torch.equal(stems[1], known)
+
+
+def test_samples_show_shapes_of_real_damage(
+    make_task: MakeTask, photos: list[CleanPhoto], stencils: list[Stencil]
+) -> None:
+    recipe = make_task("scratch").recipe
+    plain, real = ScratchTask(recipe, photos), ScratchTask(recipe, photos, (), stencils)
+    pairs = [(plain.sample(n), real.sample(n)) for n in range(30)]
+    assert any(not torch.equal(a["lq"], b["lq"]) for a, b in pairs)
+    assert any(torch.equal(a["lq"], b["lq"]) for a, b in pairs)  # those without damage
 
 
 def test_task_refuses_crops_that_do_not_fit(photos: list[CleanPhoto]) -> None:
