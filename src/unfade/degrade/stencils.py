@@ -29,7 +29,8 @@ class Stencil:
 
     def decode(self) -> Mask:
         """(h, w) float32 in [0, 1]. InputError where the bytes are no picture."""
-        plane = cv2.imdecode(np.frombuffer(self.code, np.uint8), cv2.IMREAD_GRAYSCALE)
+        code = np.frombuffer(self.code, np.uint8)
+        plane = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) if code.size else None
         if plane is None:
             raise InputError(f"an undecodable shape of {self.kind}", "a PNG", "remove it")
         return np.asarray(plane, np.float32) / np.float32(255)
