@@ -52,7 +52,7 @@ def _frame(image: Image, rng: np.random.Generator) -> Image:
     value = rng.choice([0.97, 0.9, 0.8, 0.06]) + rng.normal(0, 0.01, 3)
     if rng.random() < 0.4:
         value = value - np.array([0, 0.02, 0.08]) * rng.uniform(0, 1.5)
-    b = int(math.exp(rng.uniform(math.log(3), math.log(0.35 * min(h, w)))))
+    b = int(math.exp(rng.uniform(math.log(3), math.log(max(3, 0.35 * min(h, w))))))
     noise = rng.normal(0, rng.uniform(0, 0.012), (h, w, 1))
     sides = rng.random(4) < 0.5
     for on, region in zip(
