@@ -21,6 +21,7 @@ PLAIN: dict[str, Callable[[Image], Image]] = {
     "jpeg": lambda x: ops.jpeg(x, 60),
     "jpeg 4:4:4": lambda x: ops.jpeg(x, 60, subsample=False),
     "halftone": lambda x: ops.halftone(x, 3.0, 0.5, 0.6),
+    "sharper": lambda x: ops.unsharp_mask(x, 1.0, 0.8),
     "same size": lambda x: ops.resize(x, x.shape[0], x.shape[1], "area"),
 }
 SIZES = [(64, 80), (1, 1), (1, 200), (200, 1)]
@@ -117,6 +118,15 @@ def test_resize_gives_the_size_asked_for(
 
 def test_halftone_changes_nothing_when_its_amount_is_zero(picture: MakeImage) -> None:
     np.testing.assert_array_equal(ops.halftone(picture(), 3.0, 0.3, 0.0), picture())
+
+
+def test_unsharp_mask_steepens_edges_and_leaves_even_parts() -> None:
+    edge = np.full((20, 40, 3), 0.3, np.float32)
+    edge[:, 20:] = 0.6
+    plain, sharp = (ops.unsharp_mask(edge, 1.0, amount) for amount in (0.0, 0.8))
+    np.testing.assert_allclose(plain, edge, atol=1e-6)
+    assert sharp[10, 20, 0] > 0.65 and sharp[10, 19, 0] < 0.25
+    np.testing.assert_allclose(sharp[:, [5, 35]], edge[:, [5, 35]], atol=1e-4)
 
 
 def test_luma_weighs_white_as_one() -> None:

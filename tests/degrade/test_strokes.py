@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -61,3 +62,24 @@ def test_field_is_about_standard() -> None:
     assert abs(values.mean()) < 0.15 and 0.5 < values.std() < 1.2
     neighbours = np.corrcoef(values[:, :-2].ravel(), values[:, 2:].ravel())[0, 1]
     assert neighbours > 0.85
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (64, 80)])
+@pytest.mark.parametrize("pitch", [0.5, 10.0, 500.0])
+def test_cells_have_borders_of_any_size_and_pitch(size: tuple[int, int], pitch: float) -> None:
+    out = strokes.cells(np.random.default_rng(0), *size, pitch, 0.3 * pitch)
+    assert out.shape == size and out.dtype == np.float32
+    assert set(np.unique(out)) <= {0.0, 1.0}
+    np.testing.assert_array_equal(
+        out, strokes.cells(np.random.default_rng(0), *size, pitch, 0.3 * pitch)
+    )
+
+
+def test_cells_part_the_photo_into_as_many_as_its_pitch_says() -> None:
+    borders = strokes.cells(np.random.default_rng(1), 200, 200, 20.0, 0.0)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(
+        (borders == 0).astype(np.uint8), connectivity=4
+    )
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    assert 85 <= (areas > 4).sum() <= 100  # of 100 centres
+    assert borders.mean() < 0.2 and 200 < np.mean(areas[areas > 4]) < 450

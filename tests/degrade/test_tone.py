@@ -18,6 +18,8 @@ KINDS: dict[str, Callable[[np.random.Generator, float], tone.Tone]] = {
     "yellow": tone.yellowing,
     "mono": lambda rng, amount: tone.monochrome(rng, amount, 0.0),
     "sepia": lambda rng, amount: tone.monochrome(rng, amount, 0.8),
+    "tinted": tone.tinted,
+    "gray": tone.gray_on_gray,
 }
 
 
@@ -80,3 +82,29 @@ def test_yellowing_takes_most_from_blue() -> None:
     for seed in range(20):
         r, _, b = tone.yellowing(np.random.default_rng(seed), 1.0).apply(white)[0, 0]
         assert b < r - 0.03
+
+
+def test_tinted_leaves_no_colour_but_tints_of_many_hues(picture: MakeImage) -> None:
+    hues = set[int]()
+    for seed in range(30):
+        change = tone.tinted(np.random.default_rng(seed), 1.0)
+        assert change.saturation == 0
+        white = change.apply(np.ones((1, 1, 3), np.float32))[0, 0]
+        hues.add(int(white.argmax()))
+    assert hues == {0, 1, 2}
+
+
+def test_gray_on_gray_leaves_little_contrast_at_any_brightness() -> None:
+    ramp = np.repeat(np.linspace(0, 1, 50, dtype=np.float32)[None, :, None], 3, 2)
+    outs = [tone.gray_on_gray(np.random.default_rng(s), 1.0).apply(ramp) for s in range(30)]
+    assert max(float(np.ptp(out)) for out in outs) < 0.8
+    middles = [float(out.mean()) for out in outs]
+    assert min(middles) < 0.4 and max(middles) > 0.6
+
+
+def test_draw_tone_draws_kinds_with_and_without_colour_and_none_at_all() -> None:
+    drawn = [tone.draw_tone(np.random.default_rng(seed), 0.8) for seed in range(120)]
+    assert drawn == [tone.draw_tone(np.random.default_rng(seed), 0.8) for seed in range(120)]
+    plain = sum(change == tone.Tone() for change in drawn)
+    gray = sum(change.saturation == 0 for change in drawn)
+    assert 5 < plain < 50 and 10 < gray < 70
