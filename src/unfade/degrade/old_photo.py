@@ -23,21 +23,21 @@ from unfade.degrade.types import Degraded, Image, Mask, Params, Value, extent
 
 #: Structured damage: name -> (how often it is drawn, kind of damage).
 _DAMAGE = {
-    "scratches": (0.15, "scratches"),
+    "scratches": (0.16, "scratches"),
     "abrasion": (0.07, "abrasion"),
     "hairs": (0.10, "hairs"),
     "cracks": (0.15, "cracks"),
-    "network": (0.07, "networks"),
+    "network": (0.05, "networks"),
     "wrinkles": (0.05, "creases"),
     "fold": (0.07, "creases"),
-    "dust": (0.14, "specks"),
+    "dust": (0.15, "specks"),
     "blots": (0.08, "blobs"),
     "flakes": (0.06, "blobs"),
     "torn": (0.07, "borders"),
     "scribble": (0.025, "writing"),
 }
 _STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
-_LEAST_CHANGE = 0.035  # [0, 1] units; a smaller change does not show
+_LEAST_CHANGE = 0.04  # [0, 1] units; a smaller change does not show
 #: Shares of damage that is light, dark and of any hue; the rest changes the brightness alone.
 _LOOKS = {
     "hairs": (0.35, 0.5, 0.05),
@@ -311,7 +311,7 @@ def visible(image: Image, sound: Image) -> Mask:
     """Where a photo differs from its undamaged twin so that it shows.
 
     A change counts where it exceeds the texture and the noise around it, in a pixel alone or in
-    the mean of its neighbourhood.
+    the mean of its neighbourhood, and is no blurred rim of a larger change beside it.
 
     Args:
         image, sound: (H, W, 3).
@@ -326,9 +326,10 @@ def visible(image: Image, sound: Image) -> Mask:
     mean, power = cv2.blur(gray, (7, 7)), cv2.blur(gray * gray, (7, 7))
     texture = np.sqrt(np.maximum(np.asarray(power) - np.square(mean), 0))
     noise = _noise_of(gray)
-    alone = np.maximum(0.5 * texture, max(_LEAST_CHANGE, 1.6 * noise))
-    joint = np.maximum(0.4 * texture, max(0.8 * _LEAST_CHANGE, 0.7 * noise))
+    alone = np.maximum(0.6 * texture, max(_LEAST_CHANGE, 2.2 * noise))
+    joint = np.maximum(0.5 * texture, max(0.8 * _LEAST_CHANGE, 0.9 * noise))
     shows = (size > alone) | ((around > joint) & (size > 0.5 * alone))
+    shows = shows & (size > 0.4 * cv2.dilate(size, np.ones((5, 5), np.uint8)))
     closed = cv2.morphologyEx(shows.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     return np.asarray(closed, np.float32)
 
