@@ -43,9 +43,9 @@ def test_train_hands_the_shapes_of_damage_on(tmp_path: Path) -> None:
     for path in (tmp_path / "data" / "a.png", tmp_path / "shapes" / "moustache" / "0.png"):
         path.write_bytes(cv2.imencode(".png", grays)[1].tobytes())
     (tmp_path / "recipe.toml").write_text("[pairs]\nsize = 32\n")
-    call = ["train", "scratch", "--data", str(tmp_path / "data"), "--run", str(tmp_path / "run"),
-            "--recipe", str(tmp_path / "recipe.toml"), "--damage", str(tmp_path / "shapes")]  # fmt: skip
-    done = CliRunner().invoke(cli, call)
+    paths = {"data": "data", "run": "run", "recipe": "recipe.toml", "damage": "shapes"}
+    options = [f"--{option}={tmp_path / path}" for option, path in paths.items()]
+    done = CliRunner().invoke(cli, ["train", "scratch", *options])
     assert done.exit_code != 0
     assert "kind 'moustache'" in str(done.output) + str(done.exception)
     assert not (tmp_path / "run").exists()

@@ -44,8 +44,7 @@ def test_stripes_are_straight_bars_of_one_colour(size: tuple[int, int]) -> None:
         full = out[change > 0.98 * change.max()]
         assert np.ptp(full, axis=0).max() < 0.05
         if size == (128, 128):
-            y, x = np.nonzero(change > 0.9 * change.max())
-            assert len(y) < 0.5 * change.size
+            assert (change > 0.9 * change.max()).mean() < 0.5
     assert shown > 10 or min(size) < 16
 
 

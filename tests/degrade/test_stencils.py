@@ -45,9 +45,7 @@ def test_decode_refuses_what_is_no_picture(code: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (2, 3), (64, 80)])
-def test_lay_fits_photos_of_any_size(
-    square: Stencil, hook: Stencil, size: tuple[int, int]
-) -> None:
+def test_lay_fits_photos_of_any_size(square: Stencil, hook: Stencil, size: tuple[int, int]) -> None:
     for unit in (min(size) / 256, 3.0):
         for seed in range(6):
             for shape in (square, hook, stencil(np.full((1, 1), 255, np.uint8))):

@@ -10,7 +10,8 @@ from unfade.train.options import LoopOptions, Stage1Recipe, ToneRecipe
 @pytest.mark.parametrize(
     ("name", "value"),
     [("steps", 0), ("batch", 0), ("accumulate", 0), ("save_every", 0), ("show_every", 0),
-     ("workers", -1), ("seed", -1), ("rate", -1.0), ("encoder_rate", -0.1), ("ema", 1.5), ("kept", -0.1), ("clip", 0.0)],
+     ("workers", -1), ("seed", -1), ("rate", -1.0), ("encoder_rate", -0.1),
+     ("ema", 1.5), ("kept", -0.1), ("clip", 0.0)],
 )  # fmt: skip
 def test_loop_options_refuse_what_makes_no_sense(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=rf"loop\.{name} = "):
