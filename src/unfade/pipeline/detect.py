@@ -16,6 +16,7 @@ from unfade.models.inference import inference
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.tensors import from_array
 from unfade.options import Sensitivity
+from unfade.pipeline.native_scale import native_factor
 from unfade.pipeline.tiling import Tile, map_tiles
 from unfade.timing import Progress, ignore
 
@@ -40,9 +41,13 @@ def thresholds(config: ScratchConfig) -> dict[Sensitivity, float]:
     return out
 
 
-def factors(height: int, width: int) -> list[int]:
-    """The scales at which a photo is searched: 1, 1/2, ... down to a short side of `_COARSEST`."""
-    out = [1]
+def factors(height: int, width: int, first: int = 1) -> list[int]:
+    """The scales at which a photo is searched: 1/first, 1/(2 first), ... of it.
+
+    Args:
+        first: the photo's `native_factor`: finer scales show nothing more.
+    """
+    out = [first]
     while min(height, width) / (2 * out[-1]) >= _COARSEST:
         out.append(2 * out[-1])
     return out
@@ -94,8 +99,8 @@ def detect(
 ) -> Mask:
     """Finds structured damage.
 
-    A large photo is searched at several scales, since a crack is 20 pixels wide in a scan of
-    24 megapixels; the highest probability counts.
+    A photo is searched at several scales, from that of its own detail on, since a crack is 20
+    pixels wide in a scan of 24 megapixels; the highest probability counts.
 
     Args:
         tile: side of a tile in pixels; memory is bounded by it.
@@ -105,7 +110,7 @@ def detect(
         (H, W) uint8, the probability of damage in 1/255.
     """
     mask = np.zeros((photo.height, photo.width), np.uint8)
-    scales = factors(photo.height, photo.width)
+    scales = factors(photo.height, photo.width, native_factor(photo, _COARSEST))
     total = sum(1 / f**2 for f in scales)
     done = 0.0
     lost = np.zeros((-(-photo.height // scales[-1]), -(-photo.width // scales[-1])), np.uint8)
