@@ -71,11 +71,11 @@ def _spread(net: Stage1Net, layer: torch.nn.Conv2d) -> float:
 def first_stage() -> FirstStage:
     """Tiny random networks whose detector marks some of a photo and whose tone always acts."""
     torch.manual_seed(0)
-    detector = ScratchDetector(ScratchConfig([8] * 4, [1] * 4, 0.5)).eval()
+    detector = ScratchDetector(ScratchConfig(2, 4, [8, 8], [1, 1], 0.5)).eval()
     stage1 = Stage1Net(Stage1Config([8] * 4, [1] * 4)).eval()
     for net in (detector, stage1):
         shake(net)
-    detector.net.leave.weight.data *= 0.5
+    detector.leave.weight.data *= 0.5
     for part in (stage1.net, stage1.head):
         last = part.leave if isinstance(part, UNet) else part[-1]
         assert isinstance(last, torch.nn.Conv2d)

@@ -20,7 +20,7 @@ class Bright(ScratchDetector):
     """Takes what is bright for damage, and what is dark for a lost border."""
 
     def __init__(self) -> None:
-        super().__init__(ScratchConfig([8] * 4, [1] * 4))
+        super().__init__(ScratchConfig(2, 4, [4, 4], [1, 1]))
 
     def forward(self, lq: torch.Tensor) -> torch.Tensor:
         mean = lq.mean(1, keepdim=True)
@@ -33,7 +33,7 @@ class Bright(ScratchDetector):
      ((1, 50_000), [1])],
 )  # fmt: skip
 def test_factors_halve_large_photos(size: tuple[int, int], expected: list[int]) -> None:
-    assert factors(*size) == expected
+    assert factors(*size, 1) == expected
 
 
 def test_thresholds_are_the_detectors_or_derived_from_the_normal_one() -> None:
@@ -99,7 +99,7 @@ def test_detect_leaves_no_seam_at_coarse_scales(
     make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(module, "_COARSEST", 40)
-    assert factors(*size) == [1, 2, 4]
+    assert factors(*size, 1) == [1, 2, 4]
     photo = make_photo(*size)
     whole = detect(photo, Bright(), CPU, tile=1024)
     parts = detect(photo, Bright(), CPU, tile=32)

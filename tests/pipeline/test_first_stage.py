@@ -170,9 +170,9 @@ def test_restore_reports_growing_progress(first_stage: FirstStage, make_photo: M
 
 def test_from_pretrained_loads_a_sealed_folder(make_photo: MakePhoto, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    shape = ([8] * 4, [1] * 4)
-    save_model(tmp_path / "scratch.safetensors", ScratchDetector(ScratchConfig(*shape, 0.37)))
-    save_model(tmp_path / "stage1.safetensors", Stage1Net(Stage1Config(*shape)))
+    detector = ScratchDetector(ScratchConfig(2, 4, [4, 4], [1, 1], 0.37))
+    save_model(tmp_path / "scratch.safetensors", detector)
+    save_model(tmp_path / "stage1.safetensors", Stage1Net(Stage1Config([8] * 4, [1] * 4)))
     save_model(tmp_path / "tone.safetensors", ToneNet(ToneConfig([8] * 4, 16)))
     write_manifest(tmp_path)
     first_stage = FirstStage.from_pretrained(tmp_path, device="cpu")

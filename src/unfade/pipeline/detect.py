@@ -22,6 +22,7 @@ from unfade.timing import Progress, ignore
 
 MARGIN = 96
 _LARGEST_LOSS = 0.1  # share of the photo
+_FINE = 640  # short side in pixels of own detail below which a photo is searched enlarged
 _COARSEST = 160  # least short side of a searched copy, pixels; a soft scan shows its damage there
 
 _ODDS = {"low": math.e, "high": 1 / math.e}  # of damage, over those at normal sensitivity
@@ -41,11 +42,11 @@ def thresholds(config: ScratchConfig) -> dict[Sensitivity, float]:
     return out
 
 
-def factors(height: int, width: int, first: int = 1) -> list[int]:
+def factors(height: int, width: int, first: int) -> list[int]:
     """The scales at which a photo is searched: 1/first, 1/(2 first), ... of it.
 
     Args:
-        first: the photo's `native_factor`: finer scales show nothing more.
+        first: the finest scale.
     """
     out = [first]
     while min(height, width) / (2 * out[-1]) >= _COARSEST:
@@ -100,7 +101,8 @@ def detect(
     """Finds structured damage.
 
     A photo is searched at several scales, from that of its own detail on, since a crack is 20
-    pixels wide in a scan of 24 megapixels; the highest probability counts.
+    pixels wide in a scan of 24 megapixels; the highest probability counts. A photo of few pixels
+    is searched at twice its scale too: its lines are as thin as one pixel.
 
     Args:
         tile: side of a tile in pixels; memory is bounded by it.
@@ -109,8 +111,32 @@ def detect(
     Returns:
         (H, W) uint8, the probability of damage in 1/255.
     """
+    native = native_factor(photo, _COARSEST)
+    small = min(photo.height, photo.width) / native < _FINE
+    if small and native == 1:
+        large = _search_all(_doubled(photo), net, device, tile, 1, progress)
+        size = (photo.width, photo.height)
+        return np.asarray(cv2.resize(large, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _search_all(photo, net, device, tile, native // 2 if small else native, progress)
+
+
+def _doubled(photo: Photo) -> Photo:
+    """A small photo, twice as large, bicubic."""
+    h, w = photo.height, photo.width
+    rgb = photo.srgb(slice(0, h), slice(0, w))
+    large = cv2.resize(rgb, (2 * w, 2 * h), interpolation=cv2.INTER_CUBIC)
+    out = photo.blank(size=(2 * h, 2 * w))
+    out.put_srgb(slice(0, 2 * h), slice(0, 2 * w), np.clip(np.asarray(large, np.float32), 0, 1))
+    return out
+
+
+def _search_all(
+    photo: Photo, net: ScratchDetector, device: torch.device, tile: int, first: int,
+    progress: Progress | None,
+) -> Mask:  # fmt: skip
+    """Searches at all scales from 1/first on; arguments and result as of `detect`."""
     mask = np.zeros((photo.height, photo.width), np.uint8)
-    scales = factors(photo.height, photo.width, native_factor(photo, _COARSEST))
+    scales = factors(photo.height, photo.width, first)
     total = sum(1 / f**2 for f in scales)
     done = 0.0
     lost = np.zeros((-(-photo.height // scales[-1]), -(-photo.width // scales[-1])), np.uint8)

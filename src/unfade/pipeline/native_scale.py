@@ -13,8 +13,8 @@ from unfade.imaging.transforms import luma
 #: of the next scale, the same enlarged twice by bicubic interpolation at most 0.64, with scanner
 #: noise or without; bilinear interpolation shows at the second scale only.
 _SHARP = (0.7, 0.5)
-_QUANTILE = 0.995  # of the differences, where edges are
-_NOISE_QUANTILE = 2.9  # of the larger of two differences of Gaussian noise, in deviations
+_QUANTILE = 0.9998  # of the differences: the sharpest edges, thin scratches among them
+_NOISE_QUANTILE = 3.9  # of the larger of two differences of Gaussian noise, in deviations
 _NORMAL = 0.6745  # the median of |x| for a normal x of deviation 1
 _WINDOW = 512  # pixels
 _GRID = 5  # windows along an axis, at most

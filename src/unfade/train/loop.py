@@ -68,6 +68,10 @@ def _fresh(
             ) from error  # fmt: skip
     if options.checkpointing:
         _forgetful(model)
+    if options.frozen_norms:
+        for part in model.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
     return model
 
 

@@ -36,6 +36,8 @@ class LoopOptions:
         seed: of data order, crops, degradations and initial weights.
         workers: processes that prepare data.
         save_every, show_every: steps between checkpoints and between validation sheets.
+        frozen_norms: use the statistics that batch normalisation has, and leave them as they are:
+            those of a few faded crops are unlike those of the photos that are restored.
         precision: of convolutions and products; "auto" is bf16 where the processor has it.
         attention: "plain" is quicker than torch's fused one on processors where there are few
             places to attend to, and takes memory that grows with their square.
@@ -58,6 +60,7 @@ class LoopOptions:
     workers: int = 1
     save_every: int = 200
     show_every: int = 1000
+    frozen_norms: bool = False
     precision: Precision = "auto"
     attention: Literal["fused", "plain"] = "fused"
     layout: Layout = "channels_last"
