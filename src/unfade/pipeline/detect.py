@@ -132,7 +132,7 @@ def _doubled(photo: Photo) -> Photo:
 
 def _search_all(
     photo: Photo, net: ScratchDetector, device: torch.device, tile: int, first: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Mask:  # fmt: skip
     """Searches at all scales from 1/first on; arguments and result as of `detect`."""
     mask = np.zeros((photo.height, photo.width), np.uint8)
