@@ -147,7 +147,7 @@ def _aged(
     stencils: Sequence[Stencil], share: float,
 ) -> Degraded:  # fmt: skip
     """Ages a crop, or leaves it without damage; `share` is its size of the pair's."""
-    unit = math.exp(rng.uniform(math.log(0.7), math.log(4.0))) * max(share, 0.5)
+    unit = math.exp(rng.uniform(math.log(0.6), math.log(3.5))) * max(share, 0.5)
     roll = rng.random()
     if roll < clean:
         if roll > clean / 3 * 2:

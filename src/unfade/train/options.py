@@ -90,6 +90,8 @@ class ScratchRecipe:
         error_weight: how much more a pixel of damage counts for each unit of its mean square
             error ([0, 1] squared) in the damaged photo: a bright crack that is missed costs more
             than a faint one.
+        recall: what is added to the weight of damaged pixels in the cross-entropy; 0 asks for the
+            fewest errors, more for fewer misses at the price of false alarms.
         imagenet: give the encoder ImageNet's weights where no weights are given to start from.
     """
 
@@ -98,6 +100,7 @@ class ScratchRecipe:
     model: ScratchConfig = field(default_factory=ScratchConfig)
     alarms: float = 0.12
     error_weight: float = 0.0
+    recall: float = 1.5
     imagenet: bool = True
 
 

@@ -33,7 +33,9 @@ def _tensors(pair: Degraded) -> Batch:
     return {"lq": lq, "mask": mask, "error": error}
 
 
-def mask_loss(logits: Tensor, mask: Tensor, more: Tensor | float = 0.0) -> Tensor:
+def mask_loss(
+    logits: Tensor, mask: Tensor, more: Tensor | float = 0.0, recall: float = 1.5
+) -> Tensor:
     """Cross-entropy plus soft Dice over the batch, for thin, rare damage.
 
     The Dice term is that of V-Net (arXiv 1606.04797, 3), without the squares.
@@ -42,10 +44,11 @@ def mask_loss(logits: Tensor, mask: Tensor, more: Tensor | float = 0.0) -> Tenso
         logits: (N, 2, H, W), of damage and of a lost border.
         mask: (N, 2, H, W) in {0, 1}.
         more: (N, 1, H, W), 0 or more: what is added to the weight of a pixel where it is damaged.
+        recall: what is added to the weight of damaged pixels in the cross-entropy.
     """
     rare = logits.new_tensor([1.0, 2.0])[None, :, None, None]  # lost borders are few
     weight = 1 + more * mask  # (N, 2, H, W)
-    entropy = F.binary_cross_entropy_with_logits(logits, mask, rare * (weight + 1.5 * mask))
+    entropy = F.binary_cross_entropy_with_logits(logits, mask, rare * (weight + recall * mask))
     p = logits.sigmoid()
     overlap, both = ((weight * x).sum((0, 2, 3)) for x in (p * mask, p + mask))  # (2,) each
     dice = 1 - (2 * overlap + 50) / (both + 50)
@@ -92,7 +95,8 @@ class ScratchTask:
         logits = model(batch["lq"]).float()
         hit = ((logits > 0) & (batch["mask"] > 0)).sum()
         total = (logits > 0).sum() + batch["mask"].sum()
-        loss = mask_loss(logits, batch["mask"], self.recipe.error_weight * batch["error"])
+        more = self.recipe.error_weight * batch["error"]
+        loss = mask_loss(logits, batch["mask"], more, self.recipe.recall)
         return loss, {"f1": float(2 * hit / total.clamp(min=1))}
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
