@@ -35,7 +35,7 @@ def test_shipped_weights_are_complete(capfd: Capture) -> None:
 
 def test_shipped_weights_are_small_enough() -> None:
     files = (presets.weights_folder() / "compact").rglob("*")
-    assert sum(file.stat().st_size for file in files if file.is_file()) <= 45_000_000
+    assert sum(file.stat().st_size for file in files if file.is_file()) <= 57_000_000
 
 
 def test_json_names_every_file(capfd: Capture) -> None:

@@ -71,7 +71,10 @@ def test_detect_leaves_no_seam(
     assert np.quantile(difference, 0.999) <= 1
 
 
-def test_tiles_and_padding_follow_the_stride_of_the_network(make_photo: MakePhoto) -> None:
+def test_tiles_and_padding_follow_the_stride_of_the_network(
+    make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FINE", 0)
     sizes: list[tuple[int, int]] = []
 
     class Wide(Bright):

@@ -24,6 +24,7 @@ RECIPES = {
     "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
+    "stage1_ninth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
     "enlarger_second": EnlargerRecipe,
     "colour": ColourRecipe, "colour_first": ColourRecipe,

@@ -114,6 +114,7 @@ class Stage1Task:
         if recipe.found > 0:
             weights = find_preset("compact").folder / "scratch.safetensors"
             self.detector = load_model(weights, ScratchDetector)
+            check_size(recipe.pairs.size, self.detector.stride)
             fold_norms(self.detector)
 
     def build(self) -> nn.Module:
