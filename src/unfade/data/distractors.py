@@ -78,26 +78,8 @@ def _oval(image: Image, rng: np.random.Generator) -> Image:
     return np.clip(image + alpha * (value.astype(np.float32) - image), 0, 1)
 
 
-def _stripes(image: Image, rng: np.random.Generator) -> Image:
-    """Mullions, blinds, railings, wires: straight bars of even width at an even distance."""
-    h, w = extent(image)
-    y, x = np.mgrid[:h, :w].astype(np.float32)
-    angle = float(rng.choice([0.0, math.pi / 2]) + rng.normal(0, 0.06))
-    if rng.random() < 0.4:
-        angle = rng.uniform(0, math.pi)
-    across = x * math.cos(angle) + y * math.sin(angle)
-    pitch, width = rng.uniform(10, 70), rng.uniform(0.8, 3.5)
-    gap = np.abs(np.mod(across + rng.uniform(0, pitch), pitch) - pitch / 2)
-    alpha = np.clip(width / 2 + 0.5 - gap, 0, 1)[..., None].astype(np.float32)
-    along = -x * math.sin(angle) + y * math.cos(angle)
-    low, high = np.sort(rng.uniform(along.min(), along.max(), 2))
-    alpha = alpha * ((along > low) & (along < high))[..., None].astype(np.float32)
-    value = rng.choice([0.95, 0.8, 0.3, 0.05]) + rng.normal(0, 0.02, 3)
-    return np.clip(image + alpha * (value.astype(np.float32) - image), 0, 1)
-
-
 def distract(image: Image, rng: np.random.Generator) -> Image:
-    """Adds text, twigs, wires, a frame or an oval mat to about a third of the photos.
+    """Adds text, twigs, a frame or an oval mat to about a quarter of the photos.
 
     Args:
         image: (H, W, 3) float32, sRGB [0, 1].
@@ -111,6 +93,4 @@ def distract(image: Image, rng: np.random.Generator) -> Image:
         return _frame(image, rng)
     if roll < 0.28:
         return _oval(image, rng)
-    if roll < 0.31:
-        return _stripes(image, rng)
     return image

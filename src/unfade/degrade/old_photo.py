@@ -37,7 +37,7 @@ _DAMAGE = {
     "scribble": (0.025, "writing"),
 }
 _STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
-_LEAST_CHANGE = 0.04  # [0, 1] units; a smaller change does not show
+_LEAST_CHANGE = 0.07  # [0, 1] units; a smaller change does not show
 #: Shares of damage that is light, dark and of any hue; the rest changes the brightness alone.
 _LOOKS = {
     "hairs": (0.35, 0.5, 0.05),
