@@ -316,7 +316,8 @@ def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: st
     """Signed distance, in pixels, past a ragged border of the print; (h, w), > 0 is lost.
 
     Args:
-        shape: "corner", "edge" (a strip along a side) or "bite" (a notch in a side).
+        shape: "corner", "edge" (a strip along a side), "bite" (a notch in a side) or "sides" (a
+            strip along all of them, with worn corners).
     """
     y, x = np.mgrid[:h, :w].astype(np.float32)
     if rng.random() < 0.5:
@@ -327,11 +328,18 @@ def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: st
         slope = rng.uniform(0.4, 2.0)
         reach = rng.uniform(6, 70) * unit
         inside = (slope * x + y) / math.hypot(slope, 1) - reach
+    elif shape == "sides":
+        across, down = np.minimum(x, w - 1 - x), np.minimum(y, h - 1 - y)
+        worn = rng.uniform(1, 40) * unit  # radius of the corners
+        inside = np.minimum(across, down)
+        corner = np.maximum(across, down) < worn
+        inside = np.where(corner, worn - np.hypot(worn - across, worn - down), inside)
+        inside = inside - rng.uniform(0, 12) * unit
     elif shape == "edge":
         inside = (x if rng.random() < 0.5 else y) - rng.uniform(1, 22) * unit
     else:
         along, depth = (x, y) if rng.random() < 0.5 else (y, x)
-        centre, half = rng.uniform(0, along.max() + 1), rng.uniform(4, 35) * unit
+        centre, half = float(rng.uniform(0, along.max() + 1)), rng.uniform(4, 35) * unit
         deep = rng.uniform(3, 35) * unit
         inside = depth - deep * (1 - np.square((along - centre) / half))
     rough = fractal(rng, h, w, rng.uniform(10, 40) * unit) * rng.uniform(0.5, 6) * unit

@@ -33,9 +33,10 @@ _DAMAGE = {
     "dust": (0.15, "specks"),
     "blots": (0.08, "blobs"),
     "flakes": (0.06, "blobs"),
-    "torn": (0.07, "borders"),
+    "torn": (0.1, "borders"),
     "scribble": (0.025, "writing"),
 }
+_TORN = ["corner", "edge", "bite", "sides"]
 _STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
 _LEAST_CHANGE = 0.07  # [0, 1] units; a smaller change does not show
 #: Shares of damage that is light, dark and of any hue; the rest changes the brightness alone.
@@ -283,7 +284,7 @@ def _look(name: str, kind: str, p: _Print) -> dm.Look:
 def _damage(p: _Print, name: str, amount: float, stencils: Sequence[Stencil]) -> None:
     """One kind of damage, laid on the photo and not on its twin."""
     if name == "torn":
-        shape = str(p.rng.choice(["corner", "edge", "bite"], p=[0.45, 0.3, 0.25]))
+        shape = str(p.rng.choice(_TORN, p=[0.35, 0.2, 0.2, 0.25]))
         p.image, cover = dm.torn(p.image, p.rng, p.unit, shape)
         p.lost = np.maximum(p.lost, (cover > 0.5).astype(np.float32))
         kind, n = "borders", 1

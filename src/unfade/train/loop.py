@@ -140,7 +140,7 @@ def train(
     model = _fresh(task, options, group.device, start)
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     if options.compiled:
-        model.compile()
+        model.compile()  # pyright: ignore[reportUnknownMemberType]
     optimizer = build_optimizer(model, options)
     state = run / "state.safetensors"
     step = load_state(state, model, ema, optimizer) if state.exists() else 0
