@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 import unfade
 from unfade import manifest as manifests
@@ -20,10 +22,12 @@ from unfade.api import Restorer
 from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_photo
 from unfade.models.checkpoint import save_model
+from unfade.models.colouriser import Colouriser, ColouriserConfig
 from unfade.models.enlarger import Enlarger, EnlargerConfig
-from unfade.models.presets import ENLARGER, FILES, MANIFEST, write_manifest
+from unfade.models.presets import COLOUR, ENLARGER, FILES, MANIFEST, write_manifest
 from unfade.options import TASKS, RestoreOptions
 from unfade.pipeline import request
+from unfade.pipeline.colour import to_lab
 from unfade.pipeline.damage_estimate import Damage
 from unfade.pipeline.traits import TRAITS
 
@@ -55,6 +59,89 @@ def enlarging(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Re
     save_model(folder / ENLARGER, Enlarger(EnlargerConfig([8, 8], [1, 1], hidden=8)))
     write_manifest(folder)
     return Restorer.from_pretrained(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def colouring(tmp_path_factory: pytest.TempPathFactory, tiny_preset: Path) -> Restorer:
+    """The first stages of old photos and, untrained, of colours."""
+    folder = tmp_path_factory.mktemp("colouring")
+    for name in FILES:
+        shutil.copy(tiny_preset / name, folder)
+    torch.manual_seed(0)
+    shape = ColouriserConfig(
+        widths=[8, 8, 16], heads=2, text_width=8, text_layers=1, length=4, words=["red", "dress"],
+        side=64, saturation=1.5,
+    )  # fmt: skip
+    network = Colouriser(shape)
+    torch.nn.init.normal_(network.leave.weight, std=3)  # colours that differ from place to place
+    save_model(folder / COLOUR, network)
+    write_manifest(folder)
+    return Restorer.from_pretrained(folder, device="cpu")
+
+
+@pytest.mark.parametrize("strength", ["auto", 0])
+def test_photo_is_coloured_without_the_model_when_there_is_a_first_stage(
+    colouring: Restorer, make_photo: MakePhoto, strength: Any
+) -> None:
+    assert colouring.tasks == ("old-photo", "colorize")
+    path = make_photo("a.png", height=40, width=50)
+    out = colouring.restore(path, task="colorize", mask="none", strength=strength, variants=3)
+    assert out.manifest["diffusion"] is None
+    assert out.manifest["colours"] == {
+        "saturation": 1.5, "liveliness": 0, "temperature": 1, "guidance": 1, "seed": 0,
+    }  # fmt: skip
+    assert set(out.manifest["weights"]) == {*FILES, COLOUR}
+    assert colouring.restore(path).manifest["colours"] is None
+    photos = [out.image, *(variant.image for variant in out.variants)]
+    assert all(np.ptp(photo.native.astype(int), 2).mean() > 3 for photo in photos)
+    source = read_photo(path).srgb(slice(0, 40), slice(0, 50)).transpose(2, 0, 1)
+    given = to_lab(torch.tensor(source)[None])
+    for photo in photos:
+        got = photo.srgb(slice(0, 40), slice(0, 50)).transpose(2, 0, 1)
+        off = (to_lab(torch.tensor(got)[None]) - given)[:, 0].abs()
+        assert float(off.max()) < 1.5  # Lab's L is kept, but for rounding
+    assert not np.array_equal(photos[0].native, photos[1].native)
+    assert not np.array_equal(photos[1].native, photos[2].native)
+
+
+def test_saturation_and_regions_reach_the_first_stage_for_colours(
+    colouring: Restorer, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    path = make_photo("a.png", height=64, width=80)
+    usual, pale, none = (
+        colouring.restore(path, task="colorize", mask="none", saturation=value).image.native
+        for value in (1.0, 0.5, 0.0)
+    )
+    spread = [float(np.ptp(x.astype(int), 2).mean()) for x in (none, pale, usual)]
+    assert spread[0] < 0.5 < spread[1] < spread[2]
+    mask = np.zeros((64, 80), np.uint8)
+    mask[:16, :16] = 255
+    cv2.imwrite(str(tmp_path / "m.png"), mask)
+    hinted = colouring.restore(
+        path, task="colorize", mask="none", colours=[(tmp_path / "m.png", "red")]
+    ).image.native
+    beyond = np.abs(hinted.astype(int) - usual)[40:, 40:]
+    assert beyond.max() > 0  # the network itself was told, and looks at the whole photo
+
+
+def test_unknown_words_are_warned_of_by_the_first_stage_for_colours(
+    colouring: Restorer, make_photo: MakePhoto, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = make_photo("a.png")
+    for _ in range(2):
+        colouring.restore(path, task="colorize", mask="none", prompt="a red blorb dress red red")
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
+        "words that the colours do not know, and ignore: blorb",
+        "a prompt of more than 3 words: left out: red",
+    ]
+
+
+def test_colours_are_the_models_where_it_is_asked_for(
+    colouring: Restorer, make_photo: MakePhoto
+) -> None:
+    with pytest.raises(WeightsError, match="no vae/"):
+        colouring.restore(make_photo("a.png"), task="colorize", strength=0.5)
 
 
 @pytest.mark.parametrize("strength", ["auto", 0])

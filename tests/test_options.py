@@ -72,7 +72,10 @@ SR = {"task": "super-resolution"}
         (SR | {"tone": "keep"}, "--task old-photo"),
         (SR | {"sensitivity": "low"}, "--task old-photo"),
         (SR | {"protect": (Path("face.png"),)}, "--task old-photo"),
-        ({"task": "colorize", "strength": 0.0}, "more than 0"),
+        (SR | {"saturation": 0.5}, "leave it out"),
+        ({"saturation": 0.5}, "leave it out"),
+        ({"task": "colorize", "saturation": 2.5}, "0 to 2"),
+        ({"task": "colorize", "strength": 0, "steps": 4}, "strength 0"),
         ({"guidance": 4.0}, "without a prompt"),
         ({"strength": 0, "prompt": "a dress"}, "strength 0"),
         ({"strength": 0, "variants": 2}, "strength 0"),
@@ -95,7 +98,9 @@ def test_diffusion_is_asked_for_when_the_first_stage_cannot_do_it() -> None:
     assert not make(strength=0).asks_diffusion
     assert not make(**SR).asks_diffusion and not make(**SR, strength=0).asks_diffusion
     assert not make(only_damage=True, seed=3, tone="keep").asks_diffusion
-    for values in ({"strength": 0.1}, {"task": "colorize"}, SR | {"steps": 4}, {"prompt": "red"},
+    colorize = {"task": "colorize", "prompt": "red", "variants": 3, "guidance": 2.0}
+    assert not make(**colorize).asks_diffusion and not make(**colorize, strength=0).asks_diffusion
+    for values in ({"strength": 0.1}, colorize | {"steps": 4}, SR | {"steps": 4}, {"prompt": "red"},
                    {"steps": 4}, {"variants": 2}, {"fidelity": 0.5}):  # fmt: skip
         assert make(**values).asks_diffusion
 
@@ -104,7 +109,8 @@ def test_model_reaches_the_damage_of_old_photos_and_all_of_others() -> None:
     assert make().within_damage and make(reach="damage").within_damage
     for values in ({"reach": "all"}, SR, SR | {"reach": "all"}, {"task": "colorize"}):
         assert not make(**values).within_damage
-        assert make(**values).record(threshold=0.5, mask_sha256=None)["reach"] == "all"
+        record = make(**values).record(threshold=0.5, diffuses=True, mask_sha256=None)
+        assert record["reach"] == "all"
 
 
 def test_tone_is_mended_by_default_when_the_photo_is_old() -> None:
@@ -122,7 +128,7 @@ def test_pixel_limit_is_the_one_of_the_readers() -> None:
 
 
 def test_record_is_complete() -> None:
-    record = RestoreOptions().record(threshold=0.4, mask_sha256=None)
+    record = RestoreOptions().record(threshold=0.4, diffuses=True, mask_sha256=None)
     fields = {field.name for field in dataclasses.fields(RestoreOptions)}
     assert set(record) == fields | {
         "mask_sha256", "colour_sha256", "protect_sha256", "full_prompt",
@@ -132,7 +138,7 @@ def test_record_is_complete() -> None:
 
 def test_record_holds_the_defaults_of_the_task() -> None:
     def record(**values: Any) -> dict[str, Any]:
-        return dict(make(**values).record(threshold=0.4, mask_sha256=None))
+        return dict(make(**values).record(threshold=0.4, diffuses=True, mask_sha256=None))
 
     old = record()
     assert (old["tone"], old["scale"], old["guidance"], old["mask"]) == ("auto", None, None, "auto")
@@ -155,7 +161,7 @@ def test_record_holds_the_defaults_of_the_task() -> None:
 def test_sensitivity_is_recorded_where_it_decides(
     values: dict[str, Any], sensitivity: str | None
 ) -> None:
-    record = make(**values).record(threshold=0.4, mask_sha256=None)
+    record = make(**values).record(threshold=0.4, diffuses=True, mask_sha256=None)
     assert record["sensitivity"] == sensitivity
     assert record["threshold"] == values.get("threshold", 0.4)
 
@@ -164,7 +170,7 @@ def test_regions_join_the_prompt_when_the_model_colours() -> None:
     regions = (ColourRegion(Path("a.png"), "red"), ColourRegion(Path("b.png"), "#345ca5"))
     coloured = make(task="colorize", prompt="a girl", colour_regions=regions)
     assert coloured.full_prompt == "a girl, red, blue"
-    record = coloured.record(threshold=0.4, mask_sha256=None)
+    record = coloured.record(threshold=0.4, diffuses=True, mask_sha256=None)
     assert (record["prompt"], record["full_prompt"]) == ("a girl", "a girl, red, blue")
     assert make(task="colorize", colour_regions=regions, guidance=2.0).prompted
     assert make(prompt="a girl", colour_regions=regions).full_prompt == "a girl"

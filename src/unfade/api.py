@@ -85,7 +85,7 @@ class Restorer:
 
     @property
     def diffuses(self) -> bool:
-        """Whether the diffusion model is there. Without it nothing is coloured."""
+        """Whether the diffusion model is there."""
         return not self._stages.diffusion.weights.missing
 
     @property
@@ -121,7 +121,7 @@ class Restorer:
         """
         diffusion = self._stages.diffusion
         diffusion.require(options)
-        if options.asks_diffusion:
+        if diffusion.must_act(options):
             diffusion.weights.verify()
         return self._stages.weights_for(options)
 
@@ -139,6 +139,7 @@ class Restorer:
         self_condition: float = 0.0,
         scale: float | None = None,
         colours: Sequence[tuple[str | Path, str]] = (),
+        saturation: float = 1.0,
         fidelity: float | Auto = "auto",
         strength: float | Auto = "auto",
         reach: Reach | None = None,
@@ -172,9 +173,10 @@ class Restorer:
         options = RestoreOptions(
             task=task, mask=_mask_option(mask), only_damage=only_damage, tone=tone, prompt=prompt,
             negative_prompt=negative_prompt, guidance=guidance, self_condition=self_condition,
-            scale=scale, colour_regions=regions, fidelity=fidelity, strength=strength, reach=reach,
-            steps=steps, seed=seed, variants=variants, tile=tile, sensitivity=sensitivity,
-            threshold=threshold, protect=_paths(protect), max_pixels=max_pixels,
+            scale=scale, colour_regions=regions, saturation=saturation, fidelity=fidelity,
+            strength=strength, reach=reach, steps=steps, seed=seed, variants=variants, tile=tile,
+            sensitivity=sensitivity, threshold=threshold, protect=_paths(protect),
+            max_pixels=max_pixels,
         )  # fmt: skip
         return self.run(photo, options, progress=progress)
 
@@ -190,7 +192,7 @@ class Restorer:
 
         stages, timer = self._stages, StageTimer(progress)
         stages.diffusion.require(options)
-        if options.asks_diffusion:  # the weights fail before a photo is read
+        if stages.diffusion.must_act(options):  # the weights fail before a photo is read
             with timer.stage("load", 0.0, 0.0):
                 stages.diffusion.load()
         with timer.stage("read", 0.0, 0.02):
@@ -234,6 +236,7 @@ class Restorer:
             "alignment": None,
             "variant": None,
             "diffusion": request.diffusion_record,
+            "colours": request.colours_record,
             "seconds": {name: round(value, 3) for name, value in timer.seconds.items()},
             "peak_memory_mib": peak_memory_mib(),
         }
@@ -253,6 +256,7 @@ class Restorer:
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
         return resolved.record(
             threshold=resolve_threshold(options, self.thresholds),
+            diffuses=self._stages.diffusion.may_act(options),
             mask_sha256=digest,
             colour_sha256=[sha256_file(region.mask) for region in options.colour_regions],
             protect_sha256=[sha256_file(path) for path in options.protect],

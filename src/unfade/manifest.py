@@ -86,12 +86,14 @@ class Manifest(TypedDict):
     variant: int | None  # from 1, where the result is one of several
     diffusion: dict[str, float] | None  # how the diffusion model was run: strength, fidelity,
     # steps, draws, saturation, and by which damage (`pipeline.sampling`); None where none was asked
+    colours: dict[str, float] | None  # how the first stage for colours was run
+    # (`pipeline.colourise.ColourSettings`); None where it took no part
     seconds: dict[str, float]  # by stage
     peak_memory_mib: float | None  # of the process until now; None where the system does not tell
 
 
 #: Keys that the first version did not write.
-_LATER = ("variant", "diffusion")
+_LATER = ("variant", "diffusion", "colours")
 
 
 # --- gathering -------------------------------------------------------------------------------

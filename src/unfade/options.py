@@ -36,10 +36,13 @@ GUIDANCE = 4.0
 #: Options that only the diffusion model can obey.
 _DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps", "variants",
               "fidelity", "reach")  # fmt: skip
+#: Those of them that the first stage for colours obeys, too.
+_COLOURING = ("prompt", "guidance", "variants")
 #: Options that a task does not know, and why.
 _FOREIGN = {
     "old-photo": {
         "scale": "restore the photo first, then enlarge the result with --task super-resolution",
+        "saturation": "leave it out: it is that of the colours which --task colorize finds",
     },
     "colorize": {
         "scale": "colour the photo first, then enlarge the result with --task super-resolution",
@@ -52,7 +55,10 @@ _FOREIGN = {
         ("only_damage", "threshold", "sensitivity", "protect", "tone"),
         "leave it out: damage and tone are mended by --task old-photo, before enlarging",
     )
-    | {"colour_regions": "give colours by --task old-photo or colorize, before enlarging"},
+    | {
+        "colour_regions": "give colours by --task old-photo or colorize, before enlarging",
+        "saturation": "leave it out: it is that of the colours which --task colorize finds",
+    },
 }
 
 
@@ -76,18 +82,19 @@ class RestoreOptions:
             over from the second step on.
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: what gets which colour, in this order (`pipeline.region_colours`); with a
-            diffusion model or without. Where the model colours the photo, they join its prompt.
+            diffusion model or without. Where a network colours the photo, it is told of them.
+        saturation: of colorize, 0..2: what the chroma of the found colours is multiplied by.
         fidelity: 0..1, 1 = most faithful; "auto": the preset's own, else by the damage measured.
             That is 0 for colorize, which keeps the luminance anyway: more takes its colours away.
-        strength: 0..1, how much the diffusion model may change; 0 leaves it out, which
-            colouring does not allow; "auto": by the damage that is measured.
+        strength: 0..1, how much the diffusion model may change; 0 leaves it out; "auto": the
+            preset's own, for old photos by the damage that is measured.
         reach: where the result of the diffusion model is taken: "damage", in the (feathered) mask,
             so that the rest is the first stage's, or "all". None is "damage" for old photos; the
             other tasks know "all" alone.
         steps: of the diffusion model; 1 is one-step prediction; "auto": as many as its preset
             asks for, else 20.
         seed: of its noise, >= 0.
-        variants: results from different noise, 1 or more.
+        variants: results from different noise, or other likely colours, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
             (`pipeline.tasks.steps.TILE`). From 256 on, the first stage's result does not depend
             on it.
@@ -114,6 +121,7 @@ class RestoreOptions:
     self_condition: float = 0.0
     scale: float | None = None
     colour_regions: tuple[ColourRegion, ...] = ()
+    saturation: float = 1.0
     fidelity: float | Auto = "auto"
     strength: float | Auto = "auto"
     reach: Reach | None = None
@@ -168,6 +176,7 @@ class RestoreOptions:
         _check_whole("tile", self.tile, MIN_TILE)
         _check_whole("max_pixels", self.max_pixels, 1)
         _check_number("self_condition", self.self_condition, 0, 1)
+        _check_number("saturation", self.saturation, 0, 2)
         if self.guidance is not None:
             _check_number("guidance", self.guidance, 0, 100)
         if self.scale is not None:
@@ -203,9 +212,6 @@ class RestoreOptions:
         if self.reach == "damage" and self.task != "old-photo":
             got = f"reach 'damage' with task {self.task!r}"
             raise UsageError(got, "'all': the whole photo is asked for", "leave the reach out")
-        if self.strength == 0 and self.task == "colorize":
-            got = f"strength 0 with task {self.task!r}"
-            raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
         idle = self.for_diffusion
         if self.strength == 0 and idle:
             got = f"{idle[0]} {getattr(self, idle[0])!r} with strength 0"
@@ -220,7 +226,8 @@ class RestoreOptions:
     @property
     def for_diffusion(self) -> list[str]:
         """The names of the given options that only the diffusion model can obey."""
-        return [name for name in _DIFFUSION if name in self.given]
+        others = _COLOURING if self.task == "colorize" else ()
+        return [name for name in _DIFFUSION if name in self.given and name not in others]
 
     @property
     def prompted(self) -> bool:
@@ -238,10 +245,10 @@ class RestoreOptions:
 
     @property
     def asks_diffusion(self) -> bool:
-        """Whether no first stage can do what is asked."""
+        """Whether the options themselves ask for the diffusion model."""
         if self.strength != "auto":
             return self.strength > 0
-        return self.task == "colorize" or bool(self.for_diffusion)
+        return bool(self.for_diffusion)
 
     @property
     def search(self) -> Literal["auto", "none"] | Path:
@@ -267,6 +274,7 @@ class RestoreOptions:
         self,
         *,
         threshold: float,
+        diffuses: bool,
         mask_sha256: str | None,
         colour_sha256: Sequence[str] = (),
         protect_sha256: Sequence[str] = (),
@@ -275,11 +283,13 @@ class RestoreOptions:
 
         Args:
             threshold: the detector's default, 0..1, where the options name none.
+            diffuses: whether the diffusion model may take part.
             mask_sha256: of the mask file, None where there is none.
             colour_sha256: of the masks of the colour regions.
             protect_sha256: of the masks of what is protected.
         """
-        guidance = GUIDANCE if self.guidance is None and self.prompted else self.guidance
+        prompted = self.prompted and diffuses
+        guidance = GUIDANCE if self.guidance is None and prompted else self.guidance
         scale = SCALE if self.scale is None and self.task == "super-resolution" else self.scale
         return {
             "task": self.task,
@@ -298,6 +308,7 @@ class RestoreOptions:
             "scale": scale,
             "colour_regions": [region.text for region in self.colour_regions],
             "colour_sha256": [*colour_sha256],
+            "saturation": self.saturation,
             "fidelity": self.fidelity,
             "strength": self.strength,
             "reach": "damage" if self.within_damage else "all",

@@ -148,7 +148,7 @@ def command(options: Mapping[str, Value], source: Path, output: Path) -> str:
     """
     given = cast(dict[str, Any], options)
     named = {name: given[name] for name in ("task", "prompt", "negative_prompt")}
-    standard = RestoreOptions(**named).record(threshold=0.0, mask_sha256=None)
+    standard = RestoreOptions(**named).record(threshold=0.0, diffuses=True, mask_sha256=None)
     standard |= {"task": RestoreOptions.task, "prompt": "", "negative_prompt": ""}
     words = ["unfade", "restore", "-o", str(output)]
     for name, value in options.items():

@@ -193,16 +193,18 @@ def test_cfw_alone_is_no_diffusion_model(folder: Path) -> None:
 
 def test_sd21_has_the_first_stages_of_compact_and_nothing_else() -> None:
     found, compact = presets.find_preset("sd21"), presets.find_preset("compact")
-    assert found.sha256 == compact.first_stage | compact.enlarger and found.name == "sd21"
+    optional = {k: v for name in (presets.ENLARGER, presets.COLOUR)
+                for k, v in compact.optional(name).items()}  # fmt: skip
+    assert found.sha256 == compact.first_stage | optional and found.name == "sd21"
     assert found.missing == list(presets.DIFFUSION_PARTS)
 
 
 def test_the_first_stage_for_colours_may_be_there_or_not(folder: Path) -> None:
-    assert presets.find_preset(folder).colouriser == {}
+    assert presets.find_preset(folder).optional("colour.safetensors") == {}
     (folder / "colour.safetensors").write_bytes(b"weights")
     presets.write_manifest(folder)
     found = presets.find_preset(folder)
-    assert list(found.colouriser) == ["colour.safetensors"]
+    assert list(found.optional("colour.safetensors")) == ["colour.safetensors"]
     assert "colour.safetensors" not in found.first_stage
     (folder / "colour.safetensors").unlink()
     with pytest.raises(WeightsError, match="a missing file"):

@@ -73,7 +73,7 @@ def test_model_does_not_act_when_its_preset_leaves_it_out(tiny_preset: Path) -> 
 
 def test_enlarging_without_model_and_first_stage_is_refused(tiny_preset: Path) -> None:
     stage = with_defaults(tiny_preset, Defaults({"super-resolution": 0.0}))
-    assert not stage.weights.preset.enlarger
+    assert stage.lacks_first_stage("super-resolution")
     with pytest.raises(UsageError, match="strength 'auto' for super-resolution, which is 0"):
         stage.require(RestoreOptions(task="super-resolution"))
 

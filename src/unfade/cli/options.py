@@ -186,7 +186,8 @@ def model_options(command: F) -> F:
             "--guidance",
             type=float,
             metavar="G",
-            help=f"How much the prompts count, 1 = not more than usual.  [default: {GUIDANCE:g}]",
+            help="How much the prompts count, 1 = not more than usual.  "
+            f"[default: {GUIDANCE:g}; 1 for the first stage of colours]",
         ),
     ]
     for option in reversed(options):
@@ -212,6 +213,14 @@ def sampling_options(command: F) -> F:
             help=f"Of super-resolution, 1 or more.  [default: {SCALE:g}]",
         ),
         click.option(
+            "--saturation",
+            type=float,
+            default=1.0,
+            show_default=True,
+            metavar="S",
+            help="Of colorize, 0..2: how lively the colours are; 0.6 is calm, 1.5 is loud.",
+        ),
+        click.option(
             "--fidelity",
             callback=_AUTO_OR_NUMBER,
             default="auto",
@@ -233,7 +242,7 @@ def sampling_options(command: F) -> F:
             show_default=True,
             metavar="auto|S",
             help="0..1, how much the diffusion model may change; 0 leaves the photo to the "
-            "first stage. auto: the less damage, the less.",
+            "first stage. auto: the preset's own; of old photos, the less damage, the less.",
         ),
         click.option(
             "--steps",

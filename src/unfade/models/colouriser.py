@@ -49,6 +49,8 @@ class ColouriserConfig:
         length: words of a prompt, the one that begins it included.
         words: the vocabulary (`models.words`); training learns it.
         side: short side in pixels that photos are coloured at.
+        saturation, liveliness, temperature, guidance: how chroma is best taken from what the
+            network finds (`pipeline.colourise.ColourSettings`), chosen when it was trained.
     """
 
     stages: int = 6
@@ -59,6 +61,10 @@ class ColouriserConfig:
     length: int = 32
     words: list[str] = field(default_factory=list[str])
     side: int = 224
+    saturation: float = 1.0
+    liveliness: float = 0.0
+    temperature: float = 1.0
+    guidance: float = 1.0
 
 
 @lru_cache(maxsize=1)

@@ -78,15 +78,9 @@ class Preset:
         """The files that every preset has, and their hashes."""
         return {name: self.sha256[name] for name in FILES}
 
-    @property
-    def enlarger(self) -> dict[str, str]:
-        """The file of super-resolution's first stage and its hash; empty where it is missing."""
-        return {name: digest for name, digest in self.sha256.items() if name == ENLARGER}
-
-    @property
-    def colouriser(self) -> dict[str, str]:
-        """The file of the first stage for colours and its hash; empty where it is missing."""
-        return {name: digest for name, digest in self.sha256.items() if name == COLOUR}
+    def optional(self, file: str) -> dict[str, str]:
+        """A file that a preset may lack, `ENLARGER` or `COLOUR`, and its hash; else empty."""
+        return {name: digest for name, digest in self.sha256.items() if name == file}
 
     @property
     def missing(self) -> list[str]:

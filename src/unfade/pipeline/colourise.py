@@ -7,6 +7,7 @@ bounded whatever the photo's size.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,14 @@ from unfade.models.colouriser import (
 from unfade.models.inference import inference, placed
 from unfade.models.tensors import from_array
 from unfade.models.words import Encoded
+from unfade.options import RestoreOptions
 from unfade.pipeline.chroma import ChromaMap
 from unfade.pipeline.colour import to_lab
 from unfade.pipeline.enlarge import shrunk
 from unfade.pipeline.region_colours import RegionColour
 from unfade.rng import generator
+
+logger = logging.getLogger(__name__)
 
 _LONGEST = 4  # times the short side, of what the network sees: a panorama is seen narrower
 _RADIUS = 3  # cells, of the chroma map
@@ -106,11 +110,40 @@ class PhotoColouriser:
         """Takes a trained network in evaluation mode."""
         self._network = placed(network, device)
         self._device = device
+        self._checked: set[str] = set()
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> PhotoColouriser:
         """Reads the weights. WeightsError where they are missing, damaged or of another network."""
         return cls(load_model(path, Colouriser), device)
+
+    def settings(self, options: RestoreOptions) -> ColourSettings:
+        """The settings that options ask for, over those that the network was trained to have."""
+        own = self._network.config
+        return ColourSettings(
+            saturation=min(2.0, own.saturation * options.saturation),
+            liveliness=own.liveliness,
+            temperature=own.temperature,
+            guidance=own.guidance if options.guidance is None else min(20.0, options.guidance),
+            seed=options.seed,
+        )
+
+    def warn_of_lost_words(self, prompt: str) -> None:
+        """Logs the words of a prompt that the network does not know, and those it has no room for.
+
+        Each prompt is warned of once.
+        """
+        if prompt in self._checked:
+            return
+        self._checked.add(prompt)
+        encoded = self.encode(prompt)
+        if encoded.unknown:
+            words = ", ".join(encoded.unknown)
+            logger.warning("words that the colours do not know, and ignore: %s", words)
+        if encoded.lost:
+            length = self._network.config.length - 1
+            lost = " ".join(encoded.lost)
+            logger.warning("a prompt of more than %d words: left out: %s", length, lost)
 
     def encode(self, prompt: str) -> Encoded:
         """What the network takes of a prompt, and the words that it does not know."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from unfade.errors import UsageError, WeightsError
-from unfade.models.presets import ENLARGER, Defaults
-from unfade.options import RestoreOptions
+from unfade.models.presets import Defaults
+from unfade.options import RestoreOptions, Task
 from unfade.pipeline.sampling import most_strength
 from unfade.pipeline.traits import TRAITS
 from unfade.pipeline.weights import DiffusionWeights
@@ -53,6 +53,15 @@ class DiffusionStage:
         most = most_strength(options.task, self.defaults) if strength == "auto" else strength
         return most > 0 and not self.weights.missing
 
+    def lacks_first_stage(self, task: Task) -> bool:
+        """Whether the preset has no network that does a task without diffusion."""
+        file = TRAITS[task].first_stage
+        return bool(file) and not self.weights.preset.optional(file)
+
+    def must_act(self, options: RestoreOptions) -> bool:
+        """Whether no first stage of the preset can do what is asked."""
+        return options.asks_diffusion or self.lacks_first_stage(options.task)
+
     def require(self, options: RestoreOptions) -> None:
         """Refuses options that the weights of this restorer cannot obey.
 
@@ -61,15 +70,15 @@ class DiffusionStage:
                 that leaves it out.
             WeightsError: a part is missing.
         """
-        traits, preset = TRAITS[options.task], self.weights.preset
-        lacks_enlarger = traits.enlarges and not preset.enlarger
-        if lacks_enlarger and options.strength == 0:
+        lacks = self.lacks_first_stage(options.task)
+        if lacks and options.strength == 0:
             fix = "leave the strength out, or use a preset that has it"
-            expected = "it, to enlarge without diffusion"
-            raise WeightsError(f"no {ENLARGER}", expected, fix, path=preset.folder)
-        if options.asks_diffusion or self.weights.named or lacks_enlarger:
+            expected = f"it, for {options.task} without diffusion"
+            got = f"no {TRAITS[options.task].first_stage}"
+            raise WeightsError(got, expected, fix, path=self.weights.preset.folder)
+        if self.must_act(options) or self.weights.named:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
-        if (lacks_enlarger or traits.needs_diffusion) and not self.may_act(options):
+        if lacks and not self.may_act(options):
             got = f"strength 'auto' for {options.task}, which is 0 with this preset"
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from unfade.imaging import Photo, read_mask
 from unfade.masks import Mask, harden, share_of
 from unfade.options import RestoreOptions, Sensitivity
+from unfade.pipeline.colourise import ColourSettings
 from unfade.pipeline.damage_estimate import Damage, estimate_damage
 from unfade.pipeline.first_stage import FirstStage
 from unfade.pipeline.protect import read_protected, without
 from unfade.pipeline.region_colours import RegionColour, read_region_colours
 from unfade.pipeline.sampling import SamplingParameters, sampling_parameters
 from unfade.pipeline.stages import Stages
+from unfade.pipeline.traits import TRAITS
 from unfade.timing import Progress, StageTimer
 
 #: The threshold of a user's own mask, where the options name none.
@@ -34,6 +36,7 @@ class Request:
         region_colours: the colours that regions of the photo are to get.
         damage: what was measured; None where the diffusion model cannot take part.
         sampling: how the diffusion model is run; None where it cannot take part.
+        colour_settings: how the first stage for colours is run; None where it takes no part.
     """
 
     photo: Photo
@@ -44,6 +47,7 @@ class Request:
     region_colours: tuple[RegionColour, ...] = ()
     damage: Damage | None = None
     sampling: SamplingParameters | None = None
+    colour_settings: ColourSettings | None = None
 
     @property
     def diffuses(self) -> bool:
@@ -59,6 +63,11 @@ class Request:
     def damaged(self) -> float | None:
         """The share of damaged pixels, 0..1; None where nothing is to be filled."""
         return None if self.mask is None else share_of(self.mask, self.threshold)
+
+    @property
+    def colours_record(self) -> dict[str, float] | None:
+        """How the first stage for colours is run, for the manifest."""
+        return None if self.colour_settings is None else asdict(self.colour_settings)
 
     @property
     def diffusion_record(self) -> dict[str, float] | None:
@@ -105,6 +114,8 @@ def resolve(photo: Photo, options: RestoreOptions, stages: Stages, timer: StageT
     )
     diffusion = stages.diffusion
     if not diffusion.may_act(options):
+        if TRAITS[options.task].finds_colours and stages.colouriser is not None:
+            return replace(request, colour_settings=stages.colouriser.settings(options))
         return request
     with timer.stage("measure", 0.3, 0.3):
         damage = estimate_damage(photo, mask, threshold)

@@ -61,8 +61,12 @@ def sampling_parameters(
         fidelity=_fidelity(options, damage, cfw, defaults),
         steps=steps,
         draws=defaults.draws.get(options.task, 1),
-        saturation=1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0),
+        saturation=options.saturation * _own_saturation(options, defaults),
     )
+
+
+def _own_saturation(options: RestoreOptions, defaults: Defaults) -> float:
+    return 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
 
 
 def _strength(options: RestoreOptions, damage: Damage, defaults: Defaults) -> float:

@@ -1,4 +1,4 @@
-"""The networks of a restorer: first stage, enlarger and diffusion model."""
+"""The networks of a restorer: first stages of the tasks, and diffusion model."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unfade.models.presets import ENLARGER
+from unfade.models.presets import COLOUR, ENLARGER
 from unfade.options import TASKS, RestoreOptions, Task
+from unfade.pipeline.colourise import PhotoColouriser
 from unfade.pipeline.diffusion_stage import DiffusionStage
 from unfade.pipeline.first_stage import FirstStage
-from unfade.pipeline.traits import TRAITS, TaskTraits
+from unfade.pipeline.traits import TRAITS
 from unfade.pipeline.upscale import Upscaler
 from unfade.pipeline.weights import DiffusionWeights
 
@@ -36,21 +37,15 @@ class Stages:
     def tasks(self) -> tuple[Task, ...]:
         """What the weights can do."""
         weights = self.diffusion.weights
-
-        def able(traits: TaskTraits) -> bool:
-            enlarges = traits.enlarges and bool(weights.preset.enlarger)
-            return (
-                not weights.missing or enlarges or not (traits.enlarges or traits.needs_diffusion)
-            )
-
-        return tuple(task for task in TASKS if able(TRAITS[task]))
+        lacks = self.diffusion.lacks_first_stage
+        return tuple(task for task in TASKS if not weights.missing or not lacks(task))
 
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
         """The SHA-256 of each file of weights that restoring with these options goes by."""
         weights = self.diffusion.weights
-        enlarger = weights.preset.enlarger if TRAITS[options.task].enlarges else {}
+        own = weights.preset.optional(TRAITS[options.task].first_stage)
         diffusion = weights.hashes if self.diffusion.may_act(options) else {}
-        return self.first_stage.weights | enlarger | diffusion
+        return self.first_stage.weights | own | diffusion
 
     @cached_property
     def upscaler(self) -> Upscaler | None:
@@ -59,8 +54,22 @@ class Stages:
         Raises:
             WeightsError: its file is damaged.
         """
+        path = self._optional(ENLARGER)
+        return path and Upscaler.load(path, self.first_stage.device)
+
+    @cached_property
+    def colouriser(self) -> PhotoColouriser | None:
+        """The first stage of colouring; None where the preset has none.
+
+        Raises:
+            WeightsError: its file is damaged.
+        """
+        path = self._optional(COLOUR)
+        return path and PhotoColouriser.load(path, self.first_stage.device)
+
+    def _optional(self, file: str) -> Path | None:
+        """Checks a file that the preset may lack; None where it does."""
         preset = self.diffusion.weights.preset
-        if not preset.enlarger:
-            return None
-        preset.check(preset.enlarger)
-        return Upscaler.load(preset.folder / ENLARGER, self.first_stage.device)
+        files = preset.optional(file)
+        preset.check(files)
+        return preset.folder / file if files else None

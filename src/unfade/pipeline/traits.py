@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unfade.models.presets import COLOUR, ENLARGER
 from unfade.options import Task
 
 
@@ -15,15 +16,16 @@ class TaskTraits:
         most_strength: the most strength, 0..1, that "auto" gives the diffusion model where the
             preset says nothing else.
         strength_by_damage: "auto" gives less strength to a photo with less damage.
-        needs_diffusion: no other network can do the task.
-        finds_colours: the result has the luminance of the photo and the chroma of the diffusion
-            model, so nothing can be said about its colours.
-        enlarges: the result has more pixels; without diffusion the enlarger makes it.
+        first_stage: the file of the network that does the task without diffusion, where a preset
+            may lack it; "" where every preset has it.
+        finds_colours: the result has the luminance of the photo and the chroma of a network, so
+            nothing can be said about its colours.
+        enlarges: the result has more pixels.
     """
 
     most_strength: float
     strength_by_damage: bool = False
-    needs_diffusion: bool = False
+    first_stage: str = ""
     finds_colours: bool = False
     enlarges: bool = False
 
@@ -31,6 +33,6 @@ class TaskTraits:
 #: Of an old photo the first stage has mended most before the diffusion model sees it.
 TRAITS: dict[Task, TaskTraits] = {
     "old-photo": TaskTraits(0.4, strength_by_damage=True),
-    "super-resolution": TaskTraits(1.0, enlarges=True),
-    "colorize": TaskTraits(1.0, needs_diffusion=True, finds_colours=True),
+    "super-resolution": TaskTraits(1.0, first_stage=ENLARGER, enlarges=True),
+    "colorize": TaskTraits(1.0, first_stage=COLOUR, finds_colours=True),
 }

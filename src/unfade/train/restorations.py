@@ -67,7 +67,7 @@ class Restorations:
         if options.first_stage:
             compact = find_preset("compact")
             self.first_stage = load_model(compact.folder / "stage1.safetensors", Stage1Net)
-            if compact.enlarger and options.super_resolution > 0:
+            if compact.optional(ENLARGER) and options.super_resolution > 0:
                 check_size(views.size, SCALE * CELL)
                 self.enlarger = load_model(compact.folder / ENLARGER, Enlarger)
 

@@ -1,4 +1,8 @@
-"""Colours for a gray photo: its luminance, and chroma from the diffusion model."""
+"""Colours for a gray photo: its luminance, and chroma from a network.
+
+That is the first stage for colours or, where the options or the preset give it a strength, the
+diffusion model.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from unfade.pipeline.request import Request
 from unfade.pipeline.stages import Stages
 from unfade.pipeline.tasks import steps
 from unfade.pipeline.tiling import bands
-from unfade.timing import Progress, StageTimer, part
+from unfade.timing import Progress, StageTimer, ignore, part
 
 #: Short side of the copy that is coloured, pixels: colours were learnt on whole scenes.
 COLOUR_SIDE = 144
@@ -26,25 +30,64 @@ _ROWS = 256
 def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     """The variants of a coloured photo. Its damage is repaired, and its tone corrected, before."""
     options = request.options
-    with timer.stage("load", steps.REPAIR, steps.REPAIR):
-        stages.diffusion.load()
+    if request.diffuses:
+        with timer.stage("load", steps.REPAIR, steps.REPAIR):
+            stages.diffusion.load()
     hole = steps.hole_of(request)
     luminance = request.photo
     if hole is not None or request.corrects_tone:
         luminance = steps.repaired_photo(request, stages, timer)
+    variants: list[Photo] = []
+    if not request.diffuses:
+        with timer.stage("colour", steps.DIFFUSE, 1.0) as progress:
+            for i in range(options.variants):
+                share = part(progress, i, options.variants)
+                chroma = _first_stage_chroma(request, stages, luminance, i)
+                variants.append(_coloured(request, luminance, chroma, share))
+        return variants
     stages.diffusion.check_prompts(options)
     with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
-        return [
-            _coloured(request, stages, luminance, hole, i, part(progress, i, options.variants))
-            for i in range(options.variants)
-        ]
+        for i in range(options.variants):
+            share = part(progress, i, options.variants)
+            chroma = _diffused_chroma(request, stages, luminance, hole, i, share)
+            variants.append(_coloured(request, luminance, chroma))
+    return variants
 
 
 def _coloured(
+    request: Request, luminance: Photo, chroma: ChromaMap, progress: Progress = ignore
+) -> Photo:
+    """A photo with the luminance of another and the chroma of a map; the base outside the damage
+    where only that is to change.
+    """
+    base = request.photo if request.options.only_damage else None
+    out, source = request.photo.blank(gray=False), PhotoSource(luminance)
+    for rows in bands(luminance.height, _ROWS):
+        light = source.read(rows, slice(0, luminance.width))  # (1, 3, n, W)
+        band = with_chroma(chroma.rows(light, rows, luminance.height), light)
+        steps.put_band(out, request, rows, band, base)
+        progress(rows.stop / luminance.height)
+    return out
+
+
+def _first_stage_chroma(
+    request: Request, stages: Stages, luminance: Photo, variant: int
+) -> ChromaMap:
+    """What the first stage for colours finds; painted regions are hints for it."""
+    colouriser = stages.colouriser
+    assert colouriser is not None, "a request without it is refused before"
+    colouriser.warn_of_lost_words(request.options.prompt)
+    return colouriser.chroma_map(
+        luminance, request.options.prompt, request.region_colours, request.colour_settings,
+        variant=variant,
+    )  # fmt: skip
+
+
+def _diffused_chroma(
     request: Request, stages: Stages, luminance: Photo, hole: Mask | None, variant: int,
     progress: Progress,
-) -> Photo:  # fmt: skip
-    """One variant: the model's chroma on the luminance.
+) -> ChromaMap:  # fmt: skip
+    """What the diffusion model finds, the mean of several draws.
 
     The model sees a small copy: what has which colour is told by the whole photo, not by a tile.
     The mean of several draws errs less than each of them; no two variants share one.
@@ -61,14 +104,7 @@ def _coloured(
     ]
     mean = request.sampling.saturation * torch.stack(chroma).mean(0)  # (2, h, w)
     whole = small.read(slice(0, small.height), slice(0, small.width))
-    chroma_map = ChromaMap(mean, to_lab(whole)[0, 0])
-    base = request.photo if request.options.only_damage else None
-    out, source = request.photo.blank(gray=False), PhotoSource(luminance)
-    for rows in bands(luminance.height, _ROWS):
-        light = source.read(rows, slice(0, luminance.width))  # (1, 3, n, W)
-        band = with_chroma(chroma_map.rows(light, rows, luminance.height), light)
-        steps.put_band(out, request, rows, band, base)
-    return out
+    return ChromaMap(mean, to_lab(whole)[0, 0])
 
 
 def _chroma(
