@@ -21,13 +21,13 @@ from unfade.train.vae import VaeRecipe
 FOLDER = Path(__file__).parents[2] / "recipes" / "compact"
 RECIPES = {
     "scratch": ScratchRecipe, "scratch_first": ScratchRecipe,
+    "scratch_second": ScratchRecipe, "scratch_third": ScratchRecipe,
     "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
-    "stage1_ninth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
     "enlarger_second": EnlargerRecipe,
-    "colour": ColourRecipe, "colour_first": ColourRecipe,
+    "colour": ColourRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "prior_first": PriorRecipe,
     "controlnet": ControlnetRecipe, "controlnet_first": ControlnetRecipe,
