@@ -353,7 +353,23 @@ def diffusion(
     callback=shared.auto_or(int, "a whole number"),
     help="Steps of sampling.",
 )
-@click.option("--guidance", type=float, default=4.0, show_default=True, metavar="G")
+@click.option("--guidance", type=float, metavar="G", help="How much prompts count.")
+@click.option(
+    "--strength",
+    default="auto",
+    show_default=True,
+    metavar="auto|S",
+    callback=shared.auto_or(float, "a number"),
+    help="Of the diffusion model; auto is the preset's own.",
+)
+@click.option(
+    "--saturation",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Factor on the chroma.",
+)
 @_out(required=True)
 def colours(
     data: Path,
@@ -365,7 +381,9 @@ def colours(
     train: Path,
     pairs: int,
     steps: Any,
-    guidance: float,
+    guidance: float | None,
+    strength: Any,
+    saturation: float,
     out: Path,
 ) -> int:
     """Measure colourising: errors of colour, and whether colour words in prompts are obeyed.
@@ -379,8 +397,9 @@ def colours(
     from unfade.bench.protocols.colours import Settings, colours
 
     settings = Settings(
-        data, train, out, preset, count or None, pairs, seed, steps, guidance, device
-    )
+        data, train, out, preset, count or None, pairs, seed, steps, guidance, strength, saturation,
+        device,
+    )  # fmt: skip
     return _run(lambda progress: colours(settings, progress), as_json)
 
 

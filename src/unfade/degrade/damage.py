@@ -319,7 +319,7 @@ def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: st
         shape: "corner", "edge" (a strip along a side), "bite" (a notch in a side) or "sides" (a
             strip along all of them, with worn corners).
     """
-    y, x = np.mgrid[:h, :w].astype(np.float32)
+    x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
     if rng.random() < 0.5:
         x = w - 1 - x
     if rng.random() < 0.5:
@@ -331,10 +331,10 @@ def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: st
     elif shape == "sides":
         across, down = np.minimum(x, w - 1 - x), np.minimum(y, h - 1 - y)
         worn = rng.uniform(1, 40) * unit  # radius of the corners
-        inside = np.minimum(across, down)
         corner = np.maximum(across, down) < worn
-        inside = np.where(corner, worn - np.hypot(worn - across, worn - down), inside)
-        inside = inside - rng.uniform(0, 12) * unit
+        rounded = worn - np.hypot(worn - across, worn - down)
+        straight = np.minimum(across, down)
+        inside = np.where(corner, rounded, straight) - rng.uniform(0, 12) * unit
     elif shape == "edge":
         inside = (x if rng.random() < 0.5 else y) - rng.uniform(1, 22) * unit
     else:

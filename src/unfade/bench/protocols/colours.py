@@ -74,7 +74,9 @@ class Settings:
         pairs: number of pairs of prompts.
         seed: of sampling and of what is drawn.
         steps: of sampling.
-        guidance: where there is a prompt.
+        guidance: where there is a prompt; None is the network's own.
+        strength: of the diffusion model; "auto" is the preset's.
+        saturation: factor on the chroma.
         device: as `Restorer.from_pretrained` has it.
     """
 
@@ -86,7 +88,9 @@ class Settings:
     pairs: int = 40
     seed: int = 0
     steps: int | Auto = "auto"
-    guidance: float = 4.0
+    guidance: float | None = None
+    strength: float | Auto = "auto"
+    saturation: float = 1.0
     device: str = "auto"
 
 
@@ -141,6 +145,7 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
     head: dict[str, object] = {
         "photos": len(captioned), "data": settings.data.name, "seed": settings.seed,
         "preset": settings.preset, "steps": settings.steps, "guidance": settings.guidance,
+        "strength": settings.strength, "saturation": settings.saturation,
         "mean chroma": f"{chroma[0]:.1f} {chroma[1]:.1f}",
     }  # fmt: skip
     report, run = compare(table, methods, settings.data, settings.out, head, progress)
@@ -186,6 +191,7 @@ def _colouring(restorer: Restorer, settings: Settings) -> Callable[[Path, str], 
         out = restorer.restore(
             path, task="colorize", mask="none", prompt=prompt, seed=settings.seed,
             steps=settings.steps, guidance=settings.guidance if prompt else None,
+            strength=settings.strength, saturation=settings.saturation,
         )  # fmt: skip
         return srgb(out.image)
 
@@ -198,7 +204,8 @@ def _prompted(
     """A method that colours each image by a prompt of its own."""
     identity: dict[str, Value] = {
         "preset": str(settings.preset), "seed": settings.seed, "steps": settings.steps,
-        "guidance": settings.guidance, **prompts,
+        "guidance": settings.guidance, "strength": settings.strength,
+        "saturation": settings.saturation, **prompts,
     }  # fmt: skip
     return FunctionMethod(name, identity, lambda image, path: coloured(path, prompts[image]))
 

@@ -213,7 +213,7 @@ def options_for(degradation: str, plan: Plan) -> RestoreOptions:
     if scale > 1:
         return RestoreOptions(task="super-resolution", scale=float(scale))
     if degradation == "gray":
-        return RestoreOptions(task="colorize", mask="none")
+        return RestoreOptions(task="colorize", mask="none", strength=1.0)
     if degradation.removesuffix(COLOUR_TARGET) in (*SEVERITIES, "scratches+fading"):
         return RestoreOptions()
     return RestoreOptions(mask="none", tone="keep")
