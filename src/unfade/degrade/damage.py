@@ -338,8 +338,8 @@ def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: st
     elif shape == "edge":
         inside = (x if rng.random() < 0.5 else y) - rng.uniform(1, 22) * unit
     else:
-        along, depth = (x, y) if rng.random() < 0.5 else (y, x)
-        centre, half = float(rng.uniform(0, along.max() + 1)), rng.uniform(4, 35) * unit
+        along, depth, length = (x, y, w) if rng.random() < 0.5 else (y, x, h)
+        centre, half = rng.uniform(0, length), rng.uniform(4, 35) * unit
         deep = rng.uniform(3, 35) * unit
         inside = depth - deep * (1 - np.square((along - centre) / half))
     rough = fractal(rng, h, w, rng.uniform(10, 40) * unit) * rng.uniform(0.5, 6) * unit
