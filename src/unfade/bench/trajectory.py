@@ -120,7 +120,7 @@ class Estimates:
         settings = DiffusionSettings(steps=steps, seed=options.seed)
         plan = Plan.of(source, networks.base, settings)
         latent = None
-        if networks.kind.space == "latent":
+        if networks.sees_latent:
             latent = encode_tiles(networks, source, plan, lambda _: None)
         text = embed_prompts(networks, settings)
         model = Denoiser(networks, source, plan, settings, latent, text)

@@ -13,10 +13,12 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from unfade.errors import UsageError
 from unfade.models.blocks import ResBlock
 
 M = TypeVar("M", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
+Dtype = Literal["auto", "fp32", "fp16", "bf16"]
 Layout = Literal["channels_last", "contiguous"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -62,6 +64,29 @@ def _bf16_pays(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported()
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and supported is not None and bool(supported())
+
+
+def weights_dtype(name: Dtype, device: torch.device) -> torch.dtype:
+    """The type of a diffusion model's weights on a device.
+
+    "auto" is bf16 on a GPU that has it in hardware, fp16 on an older one, and fp32 elsewhere.
+
+    Raises:
+        UsageError: bf16 on a GPU that would emulate it, or fp16 on a processor.
+    """
+    native = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if native else torch.float16
+    if name == "bf16" and not native:
+        card = torch.cuda.get_device_name(device)
+        fix = "use --dtype fp16 (or auto)"
+        raise UsageError(f"bf16 on {card}", "a GPU that has bf16 in hardware", fix)
+    if name == "fp16" and device.type == "cpu":
+        fix = "use --dtype bf16 for half of the memory, or auto for speed"
+        raise UsageError("fp16 on the processor", "a GPU", fix)
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
 
 
 def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast:
