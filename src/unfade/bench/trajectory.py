@@ -137,7 +137,7 @@ class Estimates:
         times = timesteps(steps, 1.0, networks.schedule.steps)
         with torch.inference_mode():
             latents.append(sample(networks.schedule, noise, times, noted))
-            decoded = (decode(networks.base.vae, z.to(networks.dtype)) for z in latents)
+            decoded = (decode(networks.base.vae, z.to(networks.base.vae.dtype)) for z in latents)
             height, width = image.shape[:2]
             return [
                 (d[0, :, :height, :width].permute(1, 2, 0).float().clamp(0, 1) * 255)

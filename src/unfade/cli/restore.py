@@ -117,8 +117,9 @@ def restore(
     from unfade.api import Restorer
 
     restorer = Restorer.from_pretrained(
-        options.preset, device=options.device, base=options.base, controlnet=options.controlnet
-    )
+        options.preset, device=options.device, base=options.base, controlnet=options.controlnet,
+        prediction=options.prediction, dtype=options.dtype, offload=options.offload,
+    )  # fmt: skip
     work = RestoreWork(
         restorer,
         options,

@@ -29,8 +29,9 @@ from transformers.utils import logging as transformers_logging
 from unfade.errors import OutputError, WeightsError
 from unfade.models.cfw import Cfw
 from unfade.models.patches import downscale_of
-from unfade.models.prediction import Prediction, scheduler_name
+from unfade.models.prediction import scheduler_name
 from unfade.models.tensors import write_tensors
+from unfade.options import Prediction
 
 Part = AutoencoderKL | UNet2DConditionModel | ControlNetModel | Cfw | CLIPTextModel
 P = TypeVar("P", AutoencoderKL, UNet2DConditionModel, ControlNetModel, Cfw, CLIPTextModel)
@@ -56,7 +57,8 @@ class Base:
     @property
     def side(self) -> int:
         """The side of the pictures that the UNet was made for, pixels: 512 or 768 of Stable
-        Diffusion."""
+        Diffusion.
+        """
         size = cast(Any, self.unet).config.sample_size
         return int(size if isinstance(size, int) else min(size)) * self.downscale
 

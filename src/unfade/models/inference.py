@@ -15,10 +15,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from unfade.errors import UsageError
 from unfade.models.blocks import ResBlock
+from unfade.options import Dtype
 
 M = TypeVar("M", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
-Dtype = Literal["auto", "fp32", "fp16", "bf16"]
 Layout = Literal["channels_last", "contiguous"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -10,10 +10,8 @@ from torch.nn import functional as F
 
 from unfade.errors import UsageError
 from unfade.models.tensors import from_array
+from unfade.options import Prediction
 from unfade.rng import generator
-
-Prediction = Literal["epsilon", "v"]
-PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "v")
 
 #: A cosine from which on the output is the noise, and one up to which it is not.
 _NOISE, _OTHER = 0.8, 0.5

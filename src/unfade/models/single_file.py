@@ -19,8 +19,9 @@ from torch import Tensor
 from unfade.errors import WeightsError
 from unfade.models import sd15, sd21
 from unfade.models.folder import Base, Part, first_line, load_tokenizer
-from unfade.models.prediction import PREDICTIONS, Prediction, find_prediction, scheduler_name
+from unfade.models.prediction import find_prediction, scheduler_name
 from unfade.models.tensors import read_tensors
+from unfade.options import PREDICTIONS, Prediction
 
 P = TypeVar("P", bound=Part)
 

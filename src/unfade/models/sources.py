@@ -11,10 +11,10 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from unfade.errors import WeightsError
 from unfade.models.folder import Base, first_line, load_base, load_part
-from unfade.models.prediction import Prediction
 from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.single_file import load_controlnet_file, load_single_file
+from unfade.options import Prediction
 
 #: The commits that an id without a revision stands for.
 REVISIONS = {SD21_ID: SD21_REVISION, SD15_ID: SD15_REVISION}

@@ -81,6 +81,11 @@ class RestorationPipeline(DiffusionPipeline):
         )
 
     @property
+    def side(self) -> int:
+        """The side of the pictures that the base model was made for, pixels."""
+        return self.networks.base.side
+
+    @property
     def networks(self) -> Networks:
         """The networks as they are now.
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unfade.models.presets import ENLARGER
-from unfade.options import TASKS, RestoreOptions, Task
+from unfade.options import TASKS, Dtype, Prediction, RestoreOptions, Task
 from unfade.pipeline.diffusion_stage import DiffusionStage
 from unfade.pipeline.first_stage import FirstStage
 from unfade.pipeline.traits import TRAITS, TaskTraits
@@ -25,12 +25,16 @@ class Stages:
     @classmethod
     def from_pretrained(
         cls, preset: str | Path, *, device: str, base: str | Path | None = None,
-        controlnet: str | Path | None = None,
+        controlnet: str | Path | None = None, prediction: Prediction | None = None,
+        dtype: Dtype = "auto", offload: bool = False,
     ) -> Stages:  # fmt: skip
         """Loads a preset; arguments and errors are those of `Restorer.from_pretrained`."""
-        weights = DiffusionWeights.find(preset, base=base, controlnet=controlnet)
+        weights = DiffusionWeights.find(
+            preset, base=base, controlnet=controlnet, prediction=prediction
+        )
         first_stage = FirstStage.from_pretrained(preset, device=device)
-        return cls(first_stage, DiffusionStage(weights, first_stage.device))
+        stage = DiffusionStage(weights, first_stage.device, dtype=dtype, offload=offload)
+        return cls(first_stage, stage)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -39,9 +43,8 @@ class Stages:
 
         def able(traits: TaskTraits) -> bool:
             enlarges = traits.enlarges and bool(weights.preset.enlarger)
-            return (
-                not weights.missing or enlarges or not (traits.enlarges or traits.needs_diffusion)
-            )
+            diffuses = not weights.missing and not weights.alone
+            return diffuses or enlarges or not (traits.enlarges or traits.needs_diffusion)
 
         return tuple(task for task in TASKS if able(TRAITS[task]))
 
