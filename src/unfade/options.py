@@ -93,8 +93,8 @@ class RestoreOptions:
         seed: of its noise, >= 0.
         variants: results from different noise, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
-            (`pipeline.tasks.steps.diffused_bands`). From 256 on, the first stage's result does not depend
-            on it.
+            (`pipeline.tasks.steps.diffused_bands`). From 256 on, the first stage's result does not
+            depend on it.
         sensitivity: how much the detector counts as damage: "low" only what is clear, "high"
             what is doubtful too. Each is a threshold of the detector.
         threshold: probability from which a pixel counts as damaged, 0..1, in place of the

@@ -107,7 +107,7 @@ def load_single_file(
         told = find_prediction(unet, last)
         unet = cast(Any, unet).to(dtype)
     if told == "v" and known is _SD2 and not (beside / "unet" / "config.json").is_file():
-        unet.register_to_config(sample_size=96)  # 2.x at 768 pixels
+        cast(Any, unet).register_to_config(sample_size=96)  # 2.x at 768 pixels
     named = {"prediction_type": scheduler_name(told)}
     scheduler = sd21.build_scheduler(family.scheduler | named)
     return Base(vae, unet, text_encoder, tokenizer, scheduler)

@@ -126,7 +126,7 @@ class DiffusionWeights:
     @property
     def _preset_files(self) -> list[str]:
         """The preset's files that the model is loaded from."""
-        parts = [] if self.base is not None else list(DIFFUSION_PARTS[:-1])
+        parts: list[str] = [] if self.base is not None else list(DIFFUSION_PARTS[:-1])
         if self.controlnet is None and not self.alone:
             parts.append("controlnet")
         preset_cfw = self.preset.folder / CFW
