@@ -72,9 +72,9 @@ def test_parts_from_elsewhere_take_the_place_of_the_presets(
     with pytest.raises(WeightsError, match=r"no cfw/.*fidelity"):
         found.require(cfw=True)
     assert found.hashes["base"] == f"a/b@{'0' * 40}"
+    assert found.alone and set(found.hashes) == {"base"}  # its ControlNet knows its own base
     found = DiffusionWeights.find("sd21", base=SD15_ID, prediction="epsilon")
     assert found.hashes == {"base": f"{SD15_ID}@{SD15_REVISION}", "prediction": "epsilon"}
-    assert found.alone and set(found.hashes) == {"base"}  # its ControlNet knows its own base
 
 
 def test_base_in_a_single_file_is_told_by_its_hash(tiny_preset: Path, tmp_path: Path) -> None:

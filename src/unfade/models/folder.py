@@ -74,6 +74,8 @@ def load_base(
     """The base model in a folder.
 
     Args:
+        dtype: of UNet and text encoder. The autoencoder has fp32: it is small, and its last layer
+            shows the steps of bf16.
         prediction: what its UNet predicts, in place of what its scheduler/ says.
 
     Raises:
@@ -87,7 +89,7 @@ def load_base(
             "fetch what is missing, or name another folder", path=folder,
         )  # fmt: skip
     base = Base(
-        load_part(folder / "vae", AutoencoderKL, dtype=dtype),
+        load_part(folder / "vae", AutoencoderKL),
         load_part(folder / "unet", UNet2DConditionModel, dtype=dtype),
         load_part(folder / "text_encoder", CLIPTextModel, dtype=dtype),
         load_tokenizer(folder / "tokenizer"),

@@ -63,6 +63,7 @@ def load_single_file(
     text_encoder/ and scheduler/, where the networks have other shapes than those of 1.5 or 2.1.
 
     Args:
+        dtype: as in `folder.load_base`.
         prediction: what the UNet predicts. None takes it from scheduler/, else from the file's own
             description (modelspec.prediction_type), else measures it (`find_prediction`).
 
@@ -97,7 +98,7 @@ def load_single_file(
         raise _another(path, first_line(error)) from error
     tokenizer = load_tokenizer(beside / "tokenizer")
     vae, text_encoder = (
-        _filled(vae, renamed[0], dtype, path), _filled(text_encoder, renamed[2], dtype, path)
+        _filled(vae, renamed[0], torch.float32, path), _filled(text_encoder, renamed[2], dtype, path)
     )  # fmt: skip
     told = prediction or _told_prediction(beside, metadata)
     measured = told is None

@@ -36,6 +36,7 @@ def find_base(
 
     Args:
         source: a path, or ID@REVISION; the ids in `REVISIONS` have their revision built in.
+        dtype: of UNet and text encoder; the autoencoder has fp32.
         prediction: what its UNet predicts, in place of what its files say.
 
     Raises:

@@ -48,7 +48,6 @@ def load_pipeline(
         check_fit(base, controlnet)
     cfw = None if weights.cfw is None else load_part(weights.cfw, Cfw)
     where = torch.device("cpu") if offload else device
-    cast(Any, base.vae).to(torch.float32)
     try:
         for network in (base.vae, base.unet, controlnet, cfw):
             if network is not None:
