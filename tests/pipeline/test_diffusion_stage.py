@@ -13,7 +13,7 @@ import torch
 from unfade.errors import UsageError, WeightsError
 from unfade.imaging import Photo
 from unfade.models.presets import Defaults
-from unfade.options import RestoreOptions
+from unfade.options import TASKS, RestoreOptions
 from unfade.pipeline.diffusion_stage import DiffusionStage
 from unfade.pipeline.first_stage import FirstStage
 from unfade.pipeline.request import resolve
@@ -65,6 +65,13 @@ def test_base_model_alone_fills_damage_and_nothing_else(values: Any, told: str) 
     with pytest.raises(UsageError, match=f"{told}.*--controlnet"):
         stage.require(RestoreOptions(**values))
     stage.require(RestoreOptions(task="super-resolution", strength=0))  # the enlarger's
+
+
+def test_tasks_of_a_base_model_alone(first_stage: FirstStage) -> None:
+    stage = DiffusionStage(DiffusionWeights.find("sd21"), CPU)
+    assert Stages(first_stage, stage).tasks == ("old-photo",)
+    stage.weights = replace(stage.weights, controlnet="someone/net")
+    assert Stages(first_stage, stage).tasks == TASKS
 
 
 def with_defaults(folder: Path, defaults: Defaults) -> DiffusionStage:

@@ -163,8 +163,8 @@ _AUTO_OR_NUMBER = auto_or(float, "a number")
 _AUTO_OR_WHOLE = auto_or(int, "a whole number")
 
 
-def model_options(command: F) -> F:
-    """Where the diffusion model comes from, and what it is told."""
+def weights_options(command: F) -> F:
+    """Where the diffusion model comes from, and how it is kept in memory."""
     options = [
         click.option(
             "--base",
@@ -196,6 +196,15 @@ def model_options(command: F) -> F:
             is_flag=True,
             help="Keep each network of the diffusion model on the GPU only while it runs.",
         ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def prompt_options(command: F) -> F:
+    """What the diffusion model is told."""
+    options = [
         click.option(
             "--prompt",
             default="",

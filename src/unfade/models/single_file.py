@@ -97,9 +97,8 @@ def load_single_file(
     except (KeyError, IndexError, RuntimeError) as error:
         raise _another(path, first_line(error)) from error
     tokenizer = load_tokenizer(beside / "tokenizer")
-    vae, text_encoder = (
-        _filled(vae, renamed[0], torch.float32, path), _filled(text_encoder, renamed[2], dtype, path)
-    )  # fmt: skip
+    vae = _filled(vae, renamed[0], torch.float32, path)
+    text_encoder = _filled(text_encoder, renamed[2], dtype, path)
     told = prediction or _told_prediction(beside, metadata)
     measured = told is None
     unet = _filled(unet, renamed[1], torch.float32 if measured else dtype, path)

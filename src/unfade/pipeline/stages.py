@@ -42,9 +42,11 @@ class Stages:
         weights = self.diffusion.weights
 
         def able(traits: TaskTraits) -> bool:
-            enlarges = traits.enlarges and bool(weights.preset.enlarger)
-            diffuses = not weights.missing and not weights.alone
-            return diffuses or enlarges or not (traits.enlarges or traits.needs_diffusion)
+            if not (traits.enlarges or traits.needs_diffusion):
+                return True
+            if weights.alone:  # it fills damage, and whoever names it wants it to take part
+                return False
+            return not weights.missing or (traits.enlarges and bool(weights.preset.enlarger))
 
         return tuple(task for task in TASKS if able(TRAITS[task]))
 
