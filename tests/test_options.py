@@ -105,6 +105,8 @@ def test_model_reaches_the_damage_of_old_photos_and_all_of_others() -> None:
     for values in ({"reach": "all"}, SR, SR | {"reach": "all"}, {"task": "colorize"}):
         assert not make(**values).within_damage
         assert make(**values).record(threshold=0.5, mask_sha256=None)["reach"] == "all"
+    assert make(base="sd21").within_damage and not make(controlnet="net").within_damage
+    assert make(controlnet="net", reach="damage").within_damage
 
 
 def test_tone_is_mended_by_default_when_the_photo_is_old() -> None:

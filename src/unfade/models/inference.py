@@ -61,7 +61,7 @@ def placed(model: M, device: torch.device, layout: Layout = "channels_last") -> 
 
 def _bf16_pays(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and supported is not None and bool(supported())
 
