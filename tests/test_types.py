@@ -63,6 +63,8 @@ def test_command_is_understood_by_the_command_line() -> None:
         {"sensitivity": "low", "protect": FILES},
         {"threshold": 0.25},
         {"preset": "sd21", "base": "a/b@c", "controlnet": Path("my net")},
+        {"base": "sd15", "controlnet": "net", "reach": "damage"},
+        {"base": "sd15", "prediction": "v", "dtype": "fp16", "offload": True},
     ],
 )
 def test_command_gives_the_same_options_again(values: dict[str, Any]) -> None:

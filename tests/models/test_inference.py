@@ -90,7 +90,7 @@ def test_weights_have_the_type_that_the_device_computes_fast(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", native)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "an old card")
     assert weights_dtype("auto", card) == torch.float16
-    with pytest.raises(UsageError, match="bf16 on an old card.*use --dtype fp16"):
+    with pytest.raises(UsageError, match=r"bf16 on an old card.*use --dtype fp16"):
         weights_dtype("bf16", card)
     assert asked == [False, False]
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
