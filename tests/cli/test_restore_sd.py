@@ -45,7 +45,9 @@ def models(tiny_sd: Base, tiny_sd15: Base, tmp_path: Path) -> Path:
 
 
 def restore(photo: Path, out: Path, *extra: str | Path) -> int:
-    options = ["--device", "cpu", "--tone", "keep"]
+    options = ["--device", "cpu"]
+    if "super-resolution" not in extra:
+        options += ["--tone", "keep"]
     if "--strength" not in extra and "--steps" not in extra:
         options += ["--steps", "2"]
     return run(["restore", str(photo), "-o", str(out), *options, *map(str, extra)])
