@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -63,26 +63,38 @@ def make_photo(tmp_path: Path) -> MakePhoto:
 @pytest.fixture(scope="session")
 def tiny_sd(tmp_path_factory: pytest.TempPathFactory) -> Base:
     """Random weights of Stable Diffusion 2.1's architecture, a thousand times smaller."""
+    return make_tiny_sd(tmp_path_factory.mktemp("tokenizer"), "sd21")
+
+
+@pytest.fixture(scope="session")
+def tiny_sd15(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Random weights of Stable Diffusion 1.5's architecture, a thousand times smaller."""
+    return make_tiny_sd(tmp_path_factory.mktemp("tokenizer"), "sd15")
+
+
+def make_tiny_sd(folder: Path, generation: Literal["sd15", "sd21"]) -> Base:
+    """Random weights; the folder gets the tokenizer."""
     import torch
 
-    from unfade.models import sd21
+    from unfade.models import sd15, sd21
     from unfade.models.folder import Base, load_tokenizer
 
-    folder = tmp_path_factory.mktemp("tokenizer")
     write_clip_tokenizer(folder)
+    family = sd21 if generation == "sd21" else sd15
     small: dict[str, Any] = {"norm_num_groups": 4}
     text: dict[str, Any] = {
         "vocab_size": 516, "hidden_size": 16, "intermediate_size": 32, "projection_dim": 8,
         "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 10,
     }  # fmt: skip
+    heads = (1, 1, 2, 2) if generation == "sd21" else 2
     torch.manual_seed(0)
     base = Base(
-        sd21.build_vae(sd21.VAE | small | {"block_out_channels": (4, 4, 8, 8)}),
+        sd21.build_vae(family.VAE | small | {"block_out_channels": (4, 4, 8, 8)}),
         sd21.build_unet(
-            sd21.UNET | small | {"block_out_channels": (8, 8, 16, 16), "cross_attention_dim": 16,
-                                 "attention_head_dim": (1, 1, 2, 2)}
+            family.UNET | small | {"block_out_channels": (8, 8, 16, 16), "cross_attention_dim": 16,
+                                   "attention_head_dim": heads}
         ),
-        sd21.build_text_encoder(sd21.TEXT_ENCODER | text),
+        sd21.build_text_encoder(family.TEXT_ENCODER | text),
         load_tokenizer(folder),
         sd21.build_scheduler(),
     )  # fmt: skip

@@ -328,11 +328,11 @@ def test_model_from_elsewhere_restores(make_photo: MakePhoto, tiny_preset: Path)
     assert "base/unet/config.json" in out.manifest["weights"]
 
 
-def test_sd21_is_refused_without_a_controlnet(make_photo: MakePhoto) -> None:
+def test_sd21_alone_is_refused_more_than_damage(make_photo: MakePhoto) -> None:
     restorer, path = Restorer.from_pretrained("sd21", device="cpu"), make_photo("a.png")
-    assert restorer.detect(path).shape == (64, 80)  # damage is found without one
+    assert restorer.detect(path).shape == (64, 80)  # no weights are needed for that
     with pytest.raises(UsageError, match="--controlnet"):
-        restorer.restore(path)
+        restorer.restore(path, task="super-resolution")
 
 
 def test_wrong_weights_are_refused_when_they_are_needed(

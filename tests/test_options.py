@@ -111,6 +111,8 @@ def test_model_reaches_the_damage_of_old_photos_and_all_of_others() -> None:
         assert not make(**values).within_damage
         record = make(**values).record(threshold=0.5, diffuses=True, mask_sha256=None)
         assert record["reach"] == "all"
+    assert make(base="sd21").within_damage and not make(controlnet="net").within_damage
+    assert make(controlnet="net", reach="damage").within_damage
 
 
 def test_tone_is_mended_by_default_when_the_photo_is_old() -> None:

@@ -63,6 +63,8 @@ def test_command_is_understood_by_the_command_line() -> None:
         {"sensitivity": "low", "protect": FILES},
         {"threshold": 0.25},
         {"preset": "sd21", "base": "a/b@c", "controlnet": Path("my net")},
+        {"base": "sd15", "controlnet": "net", "reach": "damage"},
+        {"base": "sd15", "prediction": "v", "dtype": "fp16", "offload": True},
     ],
 )
 def test_command_gives_the_same_options_again(values: dict[str, Any]) -> None:
@@ -70,11 +72,11 @@ def test_command_gives_the_same_options_again(values: dict[str, Any]) -> None:
     from unfade.cli.restore import restore
 
     assert isinstance(restore, RestoreCommand)
-    record = make(**values).record(threshold=0.5, mask_sha256=None)
+    record = make(**values).record(threshold=0.5, diffuses=True, mask_sha256=None)
     words = shlex.split(command(record, Path("in.jpg"), Path("out.jpg")))
     context = restore.make_context("restore", words[2:])
     given = {f.name: context.params[f.name] for f in dataclasses.fields(RestoreOptions)}
-    again = RestoreOptions(**given).record(threshold=0.5, mask_sha256=None)
+    again = RestoreOptions(**given).record(threshold=0.5, diffuses=True, mask_sha256=None)
     assert again == record
 
 

@@ -15,6 +15,8 @@ from unfade.manifest import checkout, now, peak_memory_mib, sha256_file, version
 from unfade.options import (
     MAX_PIXELS,
     Auto,
+    Dtype,
+    Prediction,
     Reach,
     RestoreOptions,
     Sensitivity,
@@ -58,16 +60,23 @@ class Restorer:
         device: str = "auto",
         base: str | Path | None = None,
         controlnet: str | Path | None = None,
+        prediction: Prediction | None = None,
+        dtype: Dtype = "auto",
+        offload: bool = False,
     ) -> Restorer:
         """Loads a preset.
 
         Args:
-            preset: "compact", "sd21" (Stable Diffusion 2.1 with a ControlNet of yours), or a
-                folder with weights.
+            preset: "compact", "sd21" (Stable Diffusion 2.1), or a folder with weights.
             device: "auto", "cpu", "cuda", "cuda:1" or "mps".
             base: a base model in place of the preset's: a folder in diffusers' layout, a
-                .safetensors file, or ID@REVISION on the hub.
-            controlnet: a ControlNet in place of the preset's: a folder or ID@REVISION.
+                .safetensors file, or ID@REVISION on the hub. Without a ControlNet it fills damage.
+            controlnet: a ControlNet in place of the preset's: a folder, a .safetensors file or
+                ID@REVISION.
+            prediction: what the base model predicts, "epsilon" or "v"; None is what its files say.
+            dtype: of the diffusion model's weights: "fp32", "fp16", "bf16", or "auto": by what the
+                device computes fast.
+            offload: keep each network of the diffusion model off the device while it does not run.
 
         Raises:
             UsageError: no such preset or device.
@@ -75,7 +84,10 @@ class Restorer:
         """
         from unfade.pipeline.stages import Stages
 
-        stages = Stages.from_pretrained(preset, device=device, base=base, controlnet=controlnet)
+        stages = Stages.from_pretrained(
+            preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
+            dtype=dtype, offload=offload,
+        )  # fmt: skip
         return cls(stages, preset=preset, device=device)
 
     @property
@@ -100,7 +112,7 @@ class Restorer:
 
     def takes_part(self, options: RestoreOptions) -> bool:
         """Whether some photo may be given to the diffusion model with these options."""
-        return self._stages.diffusion.may_act(options)
+        return self._stages.diffusion.may_act(self._with_own(options))
 
     @property
     def threshold(self) -> float:
@@ -116,10 +128,10 @@ class Restorer:
         """The SHA-256 of each file of weights that restoring with these options goes by.
 
         Raises:
-            UsageError: "sd21" without a ControlNet.
+            UsageError: a base model without a ControlNet is asked for more than to fill damage.
             WeightsError: the options ask for the diffusion model, and it is not there or damaged.
         """
-        diffusion = self._stages.diffusion
+        diffusion, options = self._stages.diffusion, self._with_own(options)
         diffusion.require(options)
         if diffusion.must_act(options):
             diffusion.weights.verify()
@@ -166,7 +178,7 @@ class Restorer:
 
         Raises:
             InputError: the photo or the mask cannot be read, or they do not fit.
-            UsageError: an option makes no sense, or not for this task, or "sd21" has no ControlNet.
+            UsageError: an option makes no sense, or not for this task or these weights.
             WeightsError: the task needs a diffusion model that is not there, or is damaged.
         """
         regions = tuple(ColourRegion(Path(file), colour) for file, colour in colours)
@@ -191,6 +203,7 @@ class Restorer:
         from unfade.pipeline.request import resolve
 
         stages, timer = self._stages, StageTimer(progress)
+        options = self._with_own(options)
         stages.diffusion.require(options)
         if stages.diffusion.must_act(options):  # the weights fail before a photo is read
             with timer.stage("load", 0.0, 0.0):
@@ -241,18 +254,20 @@ class Restorer:
             "peak_memory_mib": peak_memory_mib(),
         }
 
+    def _with_own(self, options: RestoreOptions) -> RestoreOptions:
+        """The same options with this restorer's weights and device."""
+        stage = self._stages.diffusion
+        return replace(
+            options, preset=self.preset, base=stage.weights.base,
+            controlnet=stage.weights.controlnet, prediction=stage.weights.prediction,
+            dtype=stage.dtype, offload=stage.offload, device=self.device,
+        )  # fmt: skip
+
     def record(self, options: RestoreOptions) -> dict[str, Value]:
         """The options as a manifest holds them: with this restorer's weights and defaults."""
         from unfade.pipeline.request import resolve_threshold
 
-        weights = self._stages.diffusion.weights
-        resolved = replace(
-            options,
-            preset=self.preset,
-            base=weights.base,
-            controlnet=weights.controlnet,
-            device=self.device,
-        )
+        resolved = self._with_own(options)
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
         return resolved.record(
             threshold=resolve_threshold(options, self.thresholds),

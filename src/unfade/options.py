@@ -17,11 +17,15 @@ Tone = Literal["auto", "keep"]
 Auto = Literal["auto"]
 Reach = Literal["damage", "all"]
 Sensitivity = Literal["low", "normal", "high"]
+Prediction = Literal["epsilon", "v"]
+Dtype = Literal["auto", "fp32", "fp16", "bf16"]
 
 TASKS: tuple[Task, ...] = ("old-photo", "super-resolution", "colorize")
 TONES = ("auto", "keep")
 REACHES = ("damage", "all")
 SENSITIVITIES: tuple[Sensitivity, ...] = ("low", "normal", "high")
+PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "v")
+DTYPES: tuple[Dtype, ...] = ("auto", "fp32", "fp16", "bf16")
 
 #: More pixels than this are refused before anything is decoded.
 MAX_PIXELS = 300_000_000
@@ -89,15 +93,15 @@ class RestoreOptions:
         strength: 0..1, how much the diffusion model may change; 0 leaves it out; "auto": the
             preset's own, for old photos by the damage that is measured.
         reach: where the result of the diffusion model is taken: "damage", in the (feathered) mask,
-            so that the rest is the first stage's, or "all". None is "damage" for old photos; the
-            other tasks know "all" alone.
+            so that the rest is the first stage's, or "all". None is "damage" for old photos,
+            unless a ControlNet is named; the other tasks know "all" alone.
         steps: of the diffusion model; 1 is one-step prediction; "auto": as many as its preset
             asks for, else 20.
         seed: of its noise, >= 0.
         variants: results from different noise, or other likely colours, 1 or more.
         tile: side of a tile in pixels; memory grows with it. The diffusion model's are smaller
-            (`pipeline.tasks.steps.TILE`). From 256 on, the first stage's result does not depend
-            on it.
+            (`pipeline.tasks.steps.diffused_bands`). From 256 on, the first stage's result does not
+            depend on it.
         sensitivity: how much the detector counts as damage: "low" only what is clear, "high"
             what is doubtful too. Each is a threshold of the detector.
         threshold: probability from which a pixel counts as damaged, 0..1, in place of the
@@ -107,7 +111,13 @@ class RestoreOptions:
         max_pixels: a photo or mask with more is refused before it is decoded, and so is a result.
         preset: "compact", "sd21", or a folder with weights.
         base: a base model in place of the preset's: a folder, a .safetensors file, ID@REVISION.
-        controlnet: a ControlNet in place of the preset's: a folder or ID@REVISION.
+            Without a ControlNet it fills damage.
+        controlnet: a ControlNet in place of the preset's: a folder, a .safetensors file or
+            ID@REVISION.
+        prediction: what the base model predicts, "epsilon" (the noise) or "v"; None is what its
+            files say.
+        dtype: of the diffusion model's weights: "fp32", "fp16", "bf16"; "auto" by the device.
+        offload: keep each network of the diffusion model off the device while it does not run.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
     """
 
@@ -136,6 +146,9 @@ class RestoreOptions:
     preset: str | Path = "compact"
     base: str | Path | None = None
     controlnet: str | Path | None = None
+    prediction: Prediction | None = None
+    dtype: Dtype = "auto"
+    offload: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -144,6 +157,9 @@ class RestoreOptions:
             _check_choice("tone", self.tone, TONES)
         if self.reach is not None:
             _check_choice("reach", self.reach, REACHES)
+        if self.prediction is not None:
+            _check_choice("prediction", self.prediction, PREDICTIONS)
+        _check_choice("dtype", self.dtype, DTYPES)
         if isinstance(self.mask, str) and self.mask not in ("auto", "none"):
             got = f"mask {self.mask!r}"
             raise UsageError(got, "'auto', 'none' or a Path", "give a file as a pathlib.Path")
@@ -257,8 +273,13 @@ class RestoreOptions:
 
     @property
     def within_damage(self) -> bool:
-        """Whether the diffusion model's result is taken in the damage alone."""
-        return self.task == "old-photo" and self.reach != "all"
+        """Whether the diffusion model's result is taken in the damage alone.
+
+        Who names a ControlNet wants the whole photo restored by it.
+        """
+        if self.task != "old-photo":
+            return False
+        return self.reach == "damage" or (self.reach is None and self.controlnet is None)
 
     @property
     def mends_tone(self) -> bool:
@@ -296,6 +317,9 @@ class RestoreOptions:
             "preset": str(self.preset),
             "base": None if self.base is None else str(self.base),
             "controlnet": None if self.controlnet is None else str(self.controlnet),
+            "prediction": self.prediction,
+            "dtype": self.dtype,
+            "offload": self.offload,
             "mask": str(self.search),
             "mask_sha256": mask_sha256,
             "only_damage": self.only_damage,

@@ -147,9 +147,11 @@ def command(options: Mapping[str, Value], source: Path, output: Path) -> str:
     Options that have their default value are left out.
     """
     given = cast(dict[str, Any], options)
-    named = {name: given[name] for name in ("task", "prompt", "negative_prompt")}
+    named = {name: given[name] for name in ("task", "prompt", "negative_prompt", "controlnet")}
     standard = RestoreOptions(**named).record(threshold=0.0, diffuses=True, mask_sha256=None)
-    standard |= {"task": RestoreOptions.task, "prompt": "", "negative_prompt": ""}
+    standard |= {
+        "task": RestoreOptions.task, "prompt": "", "negative_prompt": "", "controlnet": None
+    }  # fmt: skip
     words = ["unfade", "restore", "-o", str(output)]
     for name, value in options.items():
         if name in _DERIVED or value is None or value == standard.get(name):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from unfade.errors import UsageError
 from unfade.models.blocks import ResBlock
 from unfade.models.efficientnet import ConvNorm
 from unfade.models.inference import (
@@ -15,6 +16,7 @@ from unfade.models.inference import (
     keep_blocks,
     mixed,
     placed,
+    weights_dtype,
 )
 
 Tiny = Callable[[str], nn.Module]
@@ -72,3 +74,27 @@ def test_placed_keeps_the_network(tiny: Tiny) -> None:
 def test_keep_blocks_can_be_called_anywhere() -> None:
     keep_blocks()
     keep_blocks()
+
+
+def test_weights_have_the_type_that_the_device_computes_fast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    assert weights_dtype("auto", cpu) == torch.float32
+    assert weights_dtype("bf16", cpu) == torch.bfloat16
+    with pytest.raises(UsageError, match="use --dtype bf16"):
+        weights_dtype("fp16", cpu)
+    asked: list[bool] = []
+
+    def native(including_emulation: bool = True) -> bool:
+        asked.append(including_emulation)
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", native)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "an old card")
+    assert weights_dtype("auto", card) == torch.float16
+    with pytest.raises(UsageError, match=r"bf16 on an old card.*use --dtype fp16"):
+        weights_dtype("bf16", card)
+    assert asked == [False, False]
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert weights_dtype("auto", card) == torch.bfloat16

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unfade.errors import WeightsError
+from unfade.errors import UsageError, WeightsError
+from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base, save_base
-from unfade.models.single_file import load_single_file
+from unfade.models.prediction import noise_likeness
+from unfade.models.single_file import load_controlnet_file, load_single_file
+from unfade.models.sources import find_controlnet
 
 LAYERS = 2  # layers_per_block of Stable Diffusion's networks
 RESNET = {
@@ -131,8 +136,9 @@ def test_load_single_file_takes_the_precision_asked_for(tiny_sd: Base, tmp_path:
     path = tmp_path / "v2-1.safetensors"
     write_single_file(path, tiny_sd)
     again = load_single_file(path, dtype=torch.bfloat16)
-    for model in (again.vae, again.unet, again.text_encoder):
+    for model in (again.unet, again.text_encoder):
         assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in again.vae.parameters()} == {torch.float32}
 
 
 def test_load_single_file_says_how_to_fetch_the_tokenizer(tiny_sd: Base, tmp_path: Path) -> None:
@@ -170,3 +176,132 @@ def test_load_single_file_names_a_damaged_configuration(
     (tmp_path / "unet" / "config.json").write_text(text, "utf-8")
     with pytest.raises(WeightsError, match=r"unet/config\.json: got an unreadable"):
         load_single_file(path)
+
+
+def write_v1_file(path: Path, base: Base, metadata: dict[str, str] | None = None) -> None:
+    """A file of 1.x: its text encoder is CLIP-L under other names; no scheduler/ beside it."""
+    write_single_file(path, base)
+    tensors = {k: v for k, v in load_file(path).items() if not k.startswith("cond_stage_model")}
+    for key, value in base.text_encoder.state_dict().items():
+        tensors[f"cond_stage_model.transformer.text_model.{key}"] = value
+    ids = "cond_stage_model.transformer.text_model.embeddings.position_ids"
+    tensors[ids] = torch.arange(10)[None]
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
+    shutil.rmtree(path.parent / "scheduler")
+
+
+def test_load_single_file_reads_the_text_encoder_of_version_1(
+    tiny_sd15: Base, tmp_path: Path
+) -> None:
+    path = tmp_path / "v1-5.safetensors"
+    write_v1_file(path, tiny_sd15)
+    again = load_single_file(path, prediction="epsilon")
+    for name in ("vae", "unet", "text_encoder"):
+        ours, theirs = getattr(tiny_sd15, name).state_dict(), getattr(again, name).state_dict()
+        assert set(ours) == set(theirs)
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+    shutil.rmtree(tmp_path / "tokenizer")
+    with pytest.raises(WeightsError, match=r"hf download stable-diffusion-v1-5/.*tokenizer"):
+        load_single_file(path)
+
+
+def predicts(base: Base) -> str:
+    config: Any = base.scheduler.config
+    return str(config.prediction_type)
+
+
+def gives_back(base: Base, share: float) -> Base:
+    """The same with a UNet that answers noise x with share * x, and else with x of another channel.
+
+    conv_in gives x and -x; the last block hands that on; silu(x) - silu(-x) is x.
+    """
+    base = copy.deepcopy(base)
+    unet: Any = base.unet
+    last = unet.up_blocks[-1]
+    with torch.no_grad():
+        for layer in (unet.conv_in, last.resnets[-1].conv2, last.resnets[-1].conv_shortcut,
+                      last.attentions[-1].proj_out, unet.conv_out):  # fmt: skip
+            layer.weight.zero_()
+            layer.bias.zero_()
+        for k in range(4):
+            unet.conv_in.weight[2 * k, k, 1, 1], unet.conv_in.weight[2 * k + 1, k, 1, 1] = 1, -1
+            for j, weight in ((k, share), ((k + 1) % 4, (1 - share**2) ** 0.5)):
+                unet.conv_out.weight[k, 2 * j, 1, 1] = weight
+                unet.conv_out.weight[k, 2 * j + 1, 1, 1] = -weight
+        for i in range(8):
+            last.resnets[-1].conv_shortcut.weight[i, 8 + i] = 1
+    return base
+
+
+def test_single_file_without_a_scheduler_is_measured(tiny_sd15: Base, tmp_path: Path) -> None:
+    base = gives_back(tiny_sd15, 1.0)
+    assert noise_likeness(base.unet, 999) == pytest.approx(1, abs=0.01)
+    assert abs(noise_likeness(tiny_sd15.unet, 999)) < 0.5
+    path = tmp_path / "model.safetensors"
+    write_v1_file(path, base)
+    assert predicts(load_single_file(path)) == "epsilon"
+    assert predicts(load_single_file(path, prediction="v")) == "v_prediction"
+    write_v1_file(path, tiny_sd15)
+    assert predicts(load_single_file(path)) == "v_prediction"
+    assert predicts(load_single_file(path, prediction="epsilon")) == "epsilon"
+    write_v1_file(path, tiny_sd15, {"modelspec.prediction_type": "epsilon"})
+    assert predicts(load_single_file(path)) == "epsilon"  # the file's own word counts first
+
+
+def test_single_file_that_cannot_be_told_is_asked_about(tiny_sd15: Base, tmp_path: Path) -> None:
+    base = gives_back(tiny_sd15, 0.65)
+    assert noise_likeness(base.unet, 999) == pytest.approx(0.65, abs=0.03)
+    path = tmp_path / "model.safetensors"
+    write_v1_file(path, base)
+    with pytest.raises(UsageError, match="--prediction epsilon or --prediction v"):
+        load_single_file(path)
+
+
+def test_load_single_file_names_models_of_other_families(tiny_sd: Base, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    write_single_file(path, tiny_sd)
+    tensors = load_file(path)
+    name = "model.diffusion_model.input_blocks.0.0.weight"
+    save_file(tensors | {name: torch.zeros(8, 9, 3, 3)}, path)
+    with pytest.raises(WeightsError, match="9 channels, made for inpainting"):
+        load_single_file(path)
+    save_file(tensors | {"conditioner.embedders.0.x": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="Stable Diffusion XL"):
+        load_single_file(path)
+
+
+CONDITION = {"conv_in": 0, "blocks.0": 2, "blocks.1": 4, "blocks.2": 6, "blocks.3": 8,
+             "blocks.4": 10, "blocks.5": 12, "conv_out": 14}  # fmt: skip
+
+
+def controlnet_name(key: str) -> str:
+    """diffusers' name of a ControlNet's tensor -> that of the original code."""
+    found = re.match(r"controlnet_cond_embedding\.(conv_in|conv_out|blocks\.\d)\.(\w+)", key)
+    if found:
+        return f"control_model.input_hint_block.{CONDITION[found[1]]}.{found[2]}"
+    found = re.match(r"controlnet_down_blocks\.(\d+)\.(\w+)", key)
+    if found:
+        return f"control_model.zero_convs.{found[1]}.0.{found[2]}"
+    if key.startswith("controlnet_mid_block."):
+        return key.replace("controlnet_mid_block.", "control_model.middle_block_out.0.")
+    return unet_name(key).replace("model.diffusion_model.", "control_model.")
+
+
+@pytest.mark.parametrize("layout", ["original", "diffusers"])
+def test_controlnet_file_gives_every_weight_its_place(
+    tiny_sd15: Base, tmp_path: Path, layout: str
+) -> None:
+    ours = build_controlnet(tiny_sd15.unet, widths=(4, 4, 8, 8))
+    for parameter in ours.parameters():
+        torch.nn.init.normal_(parameter)
+    name = controlnet_name if layout == "original" else str
+    path = tmp_path / "tile.safetensors"
+    save_file({name(k): v.contiguous() for k, v in ours.state_dict().items()}, path)
+    with pytest.raises(WeightsError, match=r"shape .* put the ControlNet's config\.json beside"):
+        load_controlnet_file(path)  # the full size is taken for granted
+    ours.save_config(tmp_path)
+    again = load_controlnet_file(path, dtype=torch.bfloat16)
+    assert {p.dtype for p in again.parameters()} == {torch.bfloat16}
+    theirs = find_controlnet(path).state_dict()
+    assert set(theirs) == set(ours.state_dict())
+    assert all(torch.equal(v, theirs[k]) for k, v in ours.state_dict().items())

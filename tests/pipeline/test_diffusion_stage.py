@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from unfade.errors import UsageError, WeightsError
 from unfade.imaging import Photo
 from unfade.models.presets import Defaults
-from unfade.options import RestoreOptions
+from unfade.options import TASKS, RestoreOptions
 from unfade.pipeline.diffusion_stage import DiffusionStage
 from unfade.pipeline.first_stage import FirstStage
 from unfade.pipeline.request import resolve
@@ -49,8 +50,28 @@ def test_parts_that_are_named_are_never_left_out_unsaid(tiny_preset: Path) -> No
     stage = DiffusionStage(DiffusionWeights(first_stage, controlnet=tiny_preset), CPU)
     with pytest.raises(WeightsError, match="no vae/"):
         stage.require(RestoreOptions())
-    with pytest.raises(UsageError, match="--controlnet"):
-        DiffusionStage(DiffusionWeights.find("sd21"), CPU).require(RestoreOptions())
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [({"task": "colorize"}, "task 'colorize' with"), ({"task": "super-resolution"}, "task 'super-"),
+     ({"reach": "all"}, "'old-photo' everywhere")],
+)  # fmt: skip
+def test_base_model_alone_fills_damage_and_nothing_else(values: Any, told: str) -> None:
+    stage = DiffusionStage(DiffusionWeights.find("sd21"), CPU)
+    stage.require(RestoreOptions())
+    assert stage.may_act(RestoreOptions())
+    assert not stage.may_act(RestoreOptions(**values))
+    with pytest.raises(UsageError, match=f"{told}.*--controlnet"):
+        stage.require(RestoreOptions(**values))
+    stage.require(RestoreOptions(task="super-resolution", strength=0))  # the enlarger's
+
+
+def test_tasks_of_a_base_model_alone(first_stage: FirstStage) -> None:
+    stage = DiffusionStage(DiffusionWeights.find("sd21"), CPU)
+    assert Stages(first_stage, stage).tasks == ("old-photo",)
+    stage.weights = replace(stage.weights, controlnet="someone/net")
+    assert Stages(first_stage, stage).tasks == TASKS
 
 
 def with_defaults(folder: Path, defaults: Defaults) -> DiffusionStage:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 import torch
 
+from unfade.diffusion.condition import ConditionKind
 from unfade.errors import WeightsError
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base, save_base, save_part
@@ -19,9 +20,9 @@ CPU = torch.device("cpu")
 
 def test_preset_is_loaded_with_its_cfw(tiny_preset: Path) -> None:
     networks = load_pipeline(DiffusionWeights.find(tiny_preset), CPU).networks
-    assert networks.kind.space == "pixel" and networks.kind.mask
+    assert networks.kind == ConditionKind("pixel", mask=True)
     assert networks.cfw is not None and networks.base.stride == 8
-    assert not any(p.requires_grad for p in networks.controlnet.parameters())
+    assert not any(p.requires_grad for p in cast(Any, networks.controlnet).parameters())
 
 
 def test_cfw_may_be_missing(tiny_preset: Path, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_base_and_controlnet_come_from_elsewhere(
     weights = DiffusionWeights.find("sd21", base=tmp_path / "sd", controlnet=tmp_path / "net")
     networks = load_pipeline(weights, CPU).networks
     assert cast(Any, networks.base.unet).config.cross_attention_dim == 16
-    assert not networks.kind.mask and networks.cfw is None
+    assert networks.kind == ConditionKind("pixel", mask=False) and networks.cfw is None
 
 
 def test_controlnet_of_another_base_is_refused(

@@ -47,6 +47,15 @@ def test_damage_is_filled_by_diffusion_where_it_is_heavy() -> None:
     assert sampling_parameters(RestoreOptions(), heavy, cfw=True).strength == MOST
 
 
+def test_named_model_is_given_every_photo_that_it_can_do_something_for() -> None:
+    for damage, fills in ((Damage(0.001), MOST), (Damage(0.0, 1.0, 1.0), 0.0)):
+        found = sampling_parameters(RestoreOptions(), damage, cfw=False, named=True)
+        assert found.strength == fills
+    whole = RestoreOptions(controlnet="net")
+    assert sampling_parameters(whole, Damage(), cfw=False, named=True).strength == MOST
+    assert sampling_parameters(RestoreOptions(reach="all"), Damage(), cfw=False).strength == 0
+
+
 def test_options_go_before_the_measure() -> None:
     options = RestoreOptions(strength=0.7, fidelity=0.2)
     for damage in (Damage(), Damage(1, 1, 1)):

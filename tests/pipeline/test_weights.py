@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from unfade.errors import UsageError, WeightsError
+from unfade.errors import WeightsError
 from unfade.manifest import sha256_file
 from unfade.models.presets import CFW, DIFFUSION_PARTS, FILES, write_manifest
+from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.pipeline.weights import DiffusionWeights
 
@@ -36,16 +37,17 @@ def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -
     with pytest.raises(WeightsError, match=r"no vae/.*--preset sd21 --base") as raised:
         found.require()
     assert raised.value.path == bare
-    half = DiffusionWeights.find(bare, base=tiny_preset)
-    assert half.missing == ["controlnet"]
+    alone = DiffusionWeights.find(bare, base=tiny_preset)
+    assert alone.alone and not alone.missing
     half = DiffusionWeights.find(bare, controlnet=tiny_preset)
     assert "controlnet" not in half.missing and "vae" in half.missing
     DiffusionWeights.find(bare, base=tiny_preset, controlnet=tiny_preset).require()
 
 
-def test_sd21_needs_a_controlnet(tiny_preset: Path) -> None:
-    with pytest.raises(UsageError, match="--controlnet"):
-        DiffusionWeights.find("sd21").require()
+def test_sd21_works_alone_and_with_a_controlnet(tiny_preset: Path) -> None:
+    found = DiffusionWeights.find("sd21")
+    found.require()
+    assert found.alone and set(found.hashes) == {"base"}
     found = DiffusionWeights.find("sd21", controlnet=tiny_preset / "controlnet")
     found.require()
     assert found.hashes["base"] == f"{SD21_ID}@{SD21_REVISION}"
@@ -70,7 +72,9 @@ def test_parts_from_elsewhere_take_the_place_of_the_presets(
     with pytest.raises(WeightsError, match=r"no cfw/.*fidelity"):
         found.require(cfw=True)
     assert found.hashes["base"] == f"a/b@{'0' * 40}"
-    assert {name.split("/")[0] for name in found.hashes} == {"base", "controlnet"}
+    assert found.alone and set(found.hashes) == {"base"}  # its ControlNet knows its own base
+    found = DiffusionWeights.find("sd21", base=SD15_ID, prediction="epsilon")
+    assert found.hashes == {"base": f"{SD15_ID}@{SD15_REVISION}", "prediction": "epsilon"}
 
 
 def test_base_in_a_single_file_is_told_by_its_hash(tiny_preset: Path, tmp_path: Path) -> None:

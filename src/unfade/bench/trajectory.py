@@ -120,7 +120,7 @@ class Estimates:
         settings = DiffusionSettings(steps=steps, seed=options.seed)
         plan = Plan.of(source, networks.base, settings)
         latent = None
-        if networks.kind.space == "latent":
+        if networks.sees_latent:
             latent = encode_tiles(networks, source, plan, lambda _: None)
         text = embed_prompts(networks, settings)
         model = Denoiser(networks, source, plan, settings, latent, text)
@@ -137,7 +137,7 @@ class Estimates:
         times = timesteps(steps, 1.0, networks.schedule.steps)
         with torch.inference_mode():
             latents.append(sample(networks.schedule, noise, times, noted))
-            decoded = (decode(networks.base.vae, z.to(networks.dtype)) for z in latents)
+            decoded = (decode(networks.base.vae, z.to(networks.base.vae.dtype)) for z in latents)
             height, width = image.shape[:2]
             return [
                 (d[0, :, :height, :width].permute(1, 2, 0).float().clamp(0, 1) * 255)

@@ -12,9 +12,11 @@ import click
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.options import (
+    DTYPES,
     GUIDANCE,
     MAX_PIXELS,
     MIN_TILE,
+    PREDICTIONS,
     REACHES,
     SCALE,
     SENSITIVITIES,
@@ -41,7 +43,7 @@ def work_options(command: F) -> F:
             default="compact",
             show_default=True,
             metavar="compact|sd21|PATH",
-            help="The weights: a preset's name, or a folder. sd21 needs --controlnet.",
+            help="The weights: a preset's name, or a folder.",
         ),
         click.option(
             "--tile",
@@ -161,20 +163,48 @@ _AUTO_OR_NUMBER = auto_or(float, "a number")
 _AUTO_OR_WHOLE = auto_or(int, "a whole number")
 
 
-def model_options(command: F) -> F:
-    """Where the diffusion model comes from, and what it is told."""
+def weights_options(command: F) -> F:
+    """Where the diffusion model comes from, and how it is kept in memory."""
     options = [
         click.option(
             "--base",
             metavar="ID|PATH",
             help="A base model in place of the preset's: a folder, a .safetensors file, or "
-            "ID@REVISION on the hub.",
+            "ID@REVISION on the hub. Without --controlnet it fills the damage.",
         ),
         click.option(
             "--controlnet",
             metavar="ID|PATH",
-            help="A ControlNet in place of the preset's: a folder, or ID@REVISION on the hub.",
+            help="A ControlNet in place of the preset's: a folder, a .safetensors file, or "
+            "ID@REVISION on the hub.",
         ),
+        click.option(
+            "--prediction",
+            type=click.Choice(PREDICTIONS),
+            help="What the base model predicts: the noise, or v.  [default: what its files say]",
+        ),
+        click.option(
+            "--dtype",
+            type=click.Choice(DTYPES),
+            default="auto",
+            show_default=True,
+            help="Of the diffusion model's weights. auto: bf16 or fp16 on a GPU, by what it has; "
+            "fp32 elsewhere.",
+        ),
+        click.option(
+            "--offload",
+            is_flag=True,
+            help="Keep each network of the diffusion model on the GPU only while it runs.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def prompt_options(command: F) -> F:
+    """What the diffusion model is told."""
+    options = [
         click.option(
             "--prompt",
             default="",
@@ -233,7 +263,7 @@ def sampling_options(command: F) -> F:
             "--reach",
             type=click.Choice(REACHES),
             help="Where the diffusion model's result is taken: in the damage, or everywhere.  "
-            "[default: damage for old photos, else all]",
+            "[default: damage for old photos without --controlnet, else all]",
         ),
         click.option(
             "--strength",

@@ -67,7 +67,8 @@ _STALE_S = 3600  # a file is written in far less
     help="Give a region, white in MASK, a colour: a word (red, skin, sky ...) or #rrggbb. "
     "May be repeated.",
 )
-@shared.model_options
+@shared.weights_options
+@shared.prompt_options
 @shared.sampling_options
 @click.option(
     "--quality", type=click.IntRange(1, 100), metavar="Q",
@@ -117,8 +118,9 @@ def restore(
     from unfade.api import Restorer
 
     restorer = Restorer.from_pretrained(
-        options.preset, device=options.device, base=options.base, controlnet=options.controlnet
-    )
+        options.preset, device=options.device, base=options.base, controlnet=options.controlnet,
+        prediction=options.prediction, dtype=options.dtype, offload=options.offload,
+    )  # fmt: skip
     work = RestoreWork(
         restorer,
         options,

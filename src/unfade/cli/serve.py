@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from unfade.cli.main import EXIT_STOPPED
+from unfade.cli.options import weights_options
 from unfade.errors import UsageError
+from unfade.options import Dtype, Prediction
 
 
 @click.command()
@@ -18,8 +20,7 @@ from unfade.errors import UsageError
 )  # fmt: skip
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, metavar="N")
 @click.option("--preset", default="compact", show_default=True, metavar="compact|sd21|PATH")
-@click.option("--base", metavar="ID|PATH", help="A base model in place of the preset's.")
-@click.option("--controlnet", metavar="ID|PATH", help="A ControlNet in place of the preset's.")
+@weights_options
 @click.option("--device", default="auto", show_default=True, metavar="D")
 @click.option(
     "--auth", metavar="USER:PASSWORD", envvar="UNFADE_AUTH",
@@ -49,9 +50,10 @@ from unfade.errors import UsageError
 @click.option("--temp", type=click.Path(path_type=Path), metavar="FOLDER",
               help="For uploads and results, which are removed after an hour.")  # fmt: skip
 def serve(
-    host: str, port: int, preset: str, base: str | None, controlnet: str | None, device: str,
-    auth: str | None, allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int,
-    queue: int, max_disk_mb: int, temp: Path | None,
+    host: str, port: int, preset: str, base: str | None, controlnet: str | None,
+    prediction: Prediction | None, dtype: Dtype, offload: bool, device: str, auth: str | None,
+    allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int, queue: int,
+    max_disk_mb: int, temp: Path | None,
 ) -> None:  # fmt: skip
     """Open a page that restores photos in the browser.
 
@@ -87,7 +89,10 @@ def serve(
         max_bytes=max_mb * 1_000_000, max_pixels=max_pixels, queue=queue,
         max_store_bytes=max_disk_mb * 1_000_000,
     )  # fmt: skip
-    restorer = Restorer.from_pretrained(preset, device=device, base=base, controlnet=controlnet)
+    restorer = Restorer.from_pretrained(
+        preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
+        dtype=dtype, offload=offload,
+    )  # fmt: skip
     store = Store(temp)
     store.watch()
     code = 0

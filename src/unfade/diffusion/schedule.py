@@ -15,6 +15,8 @@ from torch import Tensor
 from unfade.errors import UsageError
 
 _PREDICTIONS = ("epsilon", "v_prediction")
+#: Schedules that end in pure noise have 0 there (arXiv 2305.08891); z0_hat divides by its root.
+_LEAST = 2**-24
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Schedule:
         if prediction not in _PREDICTIONS:
             expected, fix = " or ".join(_PREDICTIONS), "use another base model"
             raise UsageError(f"a model that predicts '{prediction}'", expected, fix)
-        return cls(scheduler.alphas_cumprod, prediction)
+        return cls(scheduler.alphas_cumprod.clamp(min=_LEAST), prediction)
 
     @property
     def steps(self) -> int:

@@ -29,7 +29,9 @@ from transformers.utils import logging as transformers_logging
 from unfade.errors import OutputError, WeightsError
 from unfade.models.cfw import Cfw
 from unfade.models.patches import downscale_of
+from unfade.models.prediction import scheduler_name
 from unfade.models.tensors import write_tensors
+from unfade.options import Prediction
 
 Part = AutoencoderKL | UNet2DConditionModel | ControlNetModel | Cfw | CLIPTextModel
 P = TypeVar("P", AutoencoderKL, UNet2DConditionModel, ControlNetModel, Cfw, CLIPTextModel)
@@ -53,16 +55,31 @@ class Base:
         return downscale_of(self.vae)
 
     @property
+    def side(self) -> int:
+        """The side of the pictures that the UNet was made for, pixels: 512 or 768 of Stable
+        Diffusion.
+        """
+        size = cast(Any, self.unet).config.sample_size
+        return int(size if isinstance(size, int) else min(size)) * self.downscale
+
+    @property
     def stride(self) -> int:
         """Photos are padded to a multiple of so many pixels: the UNet halves the latent too."""
         return self.downscale * 2 ** (len(cast(Any, self.unet).config.block_out_channels) - 1)
 
 
-def load_base(folder: Path, *, dtype: torch.dtype = torch.float32) -> Base:
+def load_base(
+    folder: Path, *, dtype: torch.dtype = torch.float32, prediction: Prediction | None = None
+) -> Base:
     """The base model in a folder.
 
+    Args:
+        dtype: of UNet and text encoder. The autoencoder has fp32: it is small, and its last layer
+            shows the steps of bf16.
+        prediction: what its UNet predicts, in place of what its scheduler/ says.
+
     Raises:
-        WeightsError: a part is missing, damaged or incomplete.
+        WeightsError: a part is missing, damaged or incomplete, or they do not fit together.
     """
     missing = [name for name in BASE_PARTS if not (folder / name).is_dir()]
     if missing:
@@ -71,13 +88,22 @@ def load_base(folder: Path, *, dtype: torch.dtype = torch.float32) -> Base:
             f"a folder in diffusers' layout: {', '.join(f'{name}/' for name in BASE_PARTS)}",
             "fetch what is missing, or name another folder", path=folder,
         )  # fmt: skip
-    return Base(
-        load_part(folder / "vae", AutoencoderKL, dtype=dtype),
+    base = Base(
+        load_part(folder / "vae", AutoencoderKL),
         load_part(folder / "unet", UNet2DConditionModel, dtype=dtype),
         load_part(folder / "text_encoder", CLIPTextModel, dtype=dtype),
         load_tokenizer(folder / "tokenizer"),
-        load_scheduler(folder / "scheduler"),
+        load_scheduler(folder / "scheduler", prediction),
     )
+    channels = int(cast(Any, base.unet).config.in_channels)
+    latent = int(cast(Any, base.vae).config.latent_channels)
+    if channels != latent:
+        raise WeightsError(
+            f"a UNet of {channels} channels, as those for inpainting or depth have",
+            f"{latent}, as many as the autoencoder's latent has",
+            "name the model for text to image that it was made from", path=folder,
+        )  # fmt: skip
+    return base
 
 
 def check_fit(base: Base, controlnet: ControlNetModel) -> None:
@@ -160,8 +186,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ) from error  # fmt: skip
 
 
-def load_scheduler(folder: Path) -> DDIMScheduler:
+def load_scheduler(folder: Path, prediction: Prediction | None = None) -> DDIMScheduler:
     """DDIM with the noise schedule of a folder, whichever sampler it was made for.
+
+    Args:
+        prediction: what the UNet predicts, in place of what the folder says.
 
     Raises:
         WeightsError: it is missing or damaged.
@@ -171,6 +200,8 @@ def load_scheduler(folder: Path) -> DDIMScheduler:
         config = json.loads(path.read_text("utf-8"))
         if "beta_schedule" not in config:
             raise ValueError("no beta_schedule")
+        if prediction is not None:
+            config["prediction_type"] = scheduler_name(prediction)
         return cast(Any, DDIMScheduler).from_config(config, clip_sample=False)
     except OSError as error:
         raise _missing(folder) from error

@@ -13,8 +13,10 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from unfade.errors import UsageError
 from unfade.models.blocks import ResBlock
 from unfade.models.efficientnet import ConvNorm
+from unfade.options import Dtype
 
 M = TypeVar("M", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
@@ -62,9 +64,32 @@ def placed(model: M, device: torch.device, layout: Layout = "channels_last") -> 
 
 def _bf16_pays(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and supported is not None and bool(supported())
+
+
+def weights_dtype(name: Dtype, device: torch.device) -> torch.dtype:
+    """The type of a diffusion model's weights on a device.
+
+    "auto" is bf16 on a GPU that has it in hardware, fp16 on an older one, and fp32 elsewhere.
+
+    Raises:
+        UsageError: bf16 on a GPU that would emulate it, or fp16 on a processor.
+    """
+    native = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if native else torch.float16
+    if name == "bf16" and not native:
+        card = torch.cuda.get_device_name(device)
+        fix = "use --dtype fp16 (or auto)"
+        raise UsageError(f"bf16 on {card}", "a GPU that has bf16 in hardware", fix)
+    if name == "fp16" and device.type == "cpu":
+        fix = "use --dtype bf16 for half of the memory, or auto for speed"
+        raise UsageError("fp16 on the processor", "a GPU", fix)
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
 
 
 def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast:

@@ -11,9 +11,13 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from unfade.errors import WeightsError
 from unfade.models.folder import Base, first_line, load_base, load_part
+from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
-from unfade.models.single_file import load_single_file
+from unfade.models.single_file import load_controlnet_file, load_single_file
+from unfade.options import Prediction
 
+#: The commits that an id without a revision stands for.
+REVISIONS = {SD21_ID: SD21_REVISION, SD15_ID: SD15_REVISION}
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _BASE_FILES = [
     "*/config.json", "scheduler/*.json", "tokenizer/*", "text_encoder/model.safetensors",
@@ -22,65 +26,99 @@ _BASE_FILES = [
 _CONTROLNET_FILES = ["config.json", "diffusion_pytorch_model.safetensors"]
 
 
-def find_base(source: str | Path = SD21_ID, *, dtype: torch.dtype = torch.float32) -> Base:
+def find_base(
+    source: str | Path = SD21_ID,
+    *,
+    dtype: torch.dtype = torch.float32,
+    prediction: Prediction | None = None,
+) -> Base:
     """The base model from a folder in diffusers' layout, a .safetensors file, or the hub.
 
     Args:
-        source: a path, or ID@REVISION; the default id has its revision built in.
+        source: a path, or ID@REVISION; the ids in `REVISIONS` have their revision built in.
+        dtype: of UNet and text encoder; the autoencoder has fp32.
+        prediction: what its UNet predicts, in place of what its files say.
 
     Raises:
+        UsageError: what the UNet of a single file predicts cannot be told.
         WeightsError: nothing there, or what is there is damaged or another model.
     """
     path = Path(source)
     if path.is_dir():
-        return load_base(path, dtype=dtype)
+        return load_base(path, dtype=dtype, prediction=prediction)
     if path.is_file() and path.suffix == ".safetensors":
-        return load_single_file(path, dtype=dtype)
-    return load_base(_fetched(str(source), _BASE_FILES, "--base"), dtype=dtype)
+        return load_single_file(path, dtype=dtype, prediction=prediction)
+    folder = _fetched(str(source), _BASE_FILES, "--base")
+    return load_base(folder, dtype=dtype, prediction=prediction)
 
 
 def find_controlnet(source: str | Path, *, dtype: torch.dtype = torch.float32) -> ControlNetModel:
-    """A ControlNet from its own folder, from a preset's, or from the hub (ID@REVISION).
+    """A ControlNet from its own folder, a preset's, a .safetensors file or the hub (ID@REVISION).
 
     Raises:
         WeightsError: nothing there, or what is there is damaged or another model.
     """
     path = Path(source)
+    if path.is_file() and path.suffix == ".safetensors":
+        return load_controlnet_file(path, dtype=dtype)
     if not path.is_dir():
         path = _fetched(str(source), _CONTROLNET_FILES, "--controlnet")
     inner = path / "controlnet"
     return load_part(inner if inner.is_dir() else path, ControlNetModel, dtype=dtype)
 
 
+def revision_of(source: str) -> tuple[str, str] | None:
+    """The id and the revision of a model on the hub; None where a text is not both.
+
+    The ids in `REVISIONS` need no revision.
+    """
+    found = _HUB_ID.fullmatch(source)
+    if found is None:
+        return None
+    revision = found["revision"] or REVISIONS.get(found["id"])
+    return None if revision is None else (found["id"], revision)
+
+
 def _fetched(source: str, files: list[str], option: str) -> Path:
-    """The folder that holds a repository of the hub, from the cache or fetched."""
+    """The folder that holds a repository of the hub, from the cache or fetched.
+
+    A repository without the plain weights may have them in fp16, as `*.fp16.safetensors`.
+    """
     import huggingface_hub
 
-    found = _HUB_ID.fullmatch(source)
-    if found is None or Path(source).exists():
+    if _HUB_ID.fullmatch(source) is None or Path(source).exists():
         raise _nothing(source, option, "")
-    name, revision = found["id"], found["revision"]
-    if revision is None and name != SD21_ID:
+    pinned = revision_of(source)
+    if pinned is None:
         raise WeightsError(
             f"'{source}', neither a folder, a .safetensors file nor a pinned id of the hub",
             "a path, or ID@REVISION", "name the commit, so that the same weights come each time",
         )  # fmt: skip
+    name, revision = pinned
+    hub = cast(Any, huggingface_hub)
     try:
-        hub = cast(Any, huggingface_hub)
-        where = hub.snapshot_download(
-            name, revision=revision or SD21_REVISION, allow_patterns=files
-        )
+        where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=files))
+        if not any(where.rglob("*.safetensors")):
+            halves = [file.replace(".safetensors", ".fp16.safetensors") for file in files]
+            where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=halves))
     except Exception as error:  # network, disk, hub: whatever it is, the way out is the same
         raise _nothing(source, option, f" ({first_line(error)})") from error
-    return Path(where)
+    if not any(where.rglob("*.safetensors")):
+        raise WeightsError(
+            f"no *.safetensors in '{source}'", "weights in safetensors: pickled ones are not read",
+            f"fetch a file of the same model in .safetensors and give {option} FILE.safetensors",
+        )  # fmt: skip
+    return where
 
 
 def _nothing(source: str, option: str, reason: str) -> WeightsError:
     fix = f"check the path, or fetch the weights and give {option} FOLDER"
     if option == "--base":
+        name, revision = revision_of(source) or (SD21_ID, SD21_REVISION)
+        folder = {SD21_ID: "sd21", SD15_ID: "sd15"}.get(name, "base")
         fix = (
-            f"fetch them with `hf download {SD21_ID} --revision {SD21_REVISION} "
-            f"--local-dir sd21` (5 GB) and give {option} sd21"
+            f"fetch them with `hf download {name} --revision {revision} "
+            f"--local-dir {folder}` (about 5 GB) and give {option} {folder}"
         )
     return WeightsError(
         f"no weights at '{source}'{reason}",

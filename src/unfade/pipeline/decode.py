@@ -24,6 +24,8 @@ def decode_bands(
 ) -> Iterator[Band]:  # fmt: skip
     """Decodes a latent; what is held as pixels at any time is one row of tiles.
 
+    Tiles that the plan leaves out keep the source's pixels.
+
     What the autoencoder loses of the photo is given back by fidelity: at 1, where the latent is
     the photo's own, the photo itself comes out, and what differs from it is what was changed.
 
@@ -36,16 +38,22 @@ def decode_bands(
     Yields:
         Bands from top to bottom that make up the whole photo, on the processor.
     """
-    grid = plan.pixels
+    grid, at_once = plan.pixels, networks.at_once(plan)
     width = grid.cols[-1].stop
     band = torch.zeros(z0.shape[0], 3, 0, width)
     for i, row in enumerate(grid.rows):
         top = row.start
         missing = row.stop - row.start - band.shape[2]
         band = torch.cat([band, band.new_zeros(*band.shape[:2], missing, width)], 2)
-        for j in range(0, len(grid.cols), networks.at_once):
-            tiles = [(row, col) for col in grid.cols[j : j + networks.at_once]]
-            values = _decode(networks, z0, photo_latent, source, tiles, settings).float().cpu()
+        skipped = [(row, col) for j, col in enumerate(grid.cols) if (i, j) in grid.skipped]
+        for tile in skipped:
+            image, _ = read_padded(source, tile[0].slice, tile[1].slice)
+            band[..., tile[1].slice] += weight(tile) * image
+        wanted = [(row, col) for j, col in enumerate(grid.cols) if (i, j) not in grid.skipped]
+        for j in range(0, len(wanted), at_once):
+            tiles = wanted[j : j + at_once]
+            with networks.resident(networks.base.vae, networks.cfw):
+                values = _decode(networks, z0, photo_latent, source, tiles, settings).float().cpu()
             for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
                 band[..., tile[1].slice] += weight(tile) * value
         ready = (grid.rows[i + 1].start if i + 1 < len(grid.rows) else row.stop) - top
@@ -69,18 +77,22 @@ def _decode(
     vae, fidelity = networks.base.vae, settings.fidelity
     images = torch.cat([read_padded(source, *region)[0] for region in regions])
     images = images.to(networks.device)
-    with networks.inference():
+
+    def compute() -> Tensor:
         features: list[Tensor] = []
         if networks.cfw is not None and fidelity > 0:
-            features = encoder_features(vae, images.to(networks.dtype))
+            features = encoder_features(vae, images.to(vae.dtype))
 
         def decoded(latent: Tensor) -> Tensor:
-            z = torch.cat([latent[cut] for cut in cuts]).to(networks.dtype)
+            z = torch.cat([latent[cut] for cut in cuts]).to(vae.dtype)
             return decode_fused(vae, networks.cfw, z, features, fidelity).float()
 
         out = decoded(z0)
         if photo_latent is not None and fidelity > 0:
             out = out + fidelity * (images - decoded(photo_latent))
+        return out
+
+    out = networks.through_vae(compute)
     with torch.inference_mode():
         if settings.colour_fix == "wavelet":
             out = wavelet_fix(out, images)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from unfade.diffusion.condition import ConditionKind, decode, embed, encode, make_condition
 from unfade.diffusion.predict import predict
 from unfade.diffusion.sample import sample
-from unfade.diffusion.schedule import Schedule, q_sample, timesteps
+from unfade.diffusion.schedule import Schedule, q_sample, target, timesteps
+from unfade.errors import UsageError
 from unfade.models.cfw import Cfw
 from unfade.models.folder import Base
 from unfade.models.inference import Precision, mixed
@@ -28,30 +31,44 @@ class Networks:
     """All that a restoration runs, on one device and with weights of one type.
 
     Attributes:
+        controlnet: None where the base model fills damage alone.
+        kind: what the ControlNet sees; None where there is none.
         precision: of convolutions and products, for weights in fp32.
+        device: where they run.
+        offload: each network is on the device only while it runs.
     """
 
     base: Base
-    controlnet: ControlNetModel
+    controlnet: ControlNetModel | None
     cfw: Cfw | None
-    kind: ConditionKind
+    kind: ConditionKind | None
     schedule: Schedule
     precision: Precision
+    device: torch.device
+    offload: bool = False
 
     @property
-    def device(self) -> torch.device:
-        """Where they are."""
-        return self.base.unet.device
+    def sees_latent(self) -> bool:
+        """Whether the ControlNet is shown the photo's latent."""
+        return self.kind is not None and self.kind.space == "latent"
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of their weights."""
+        """The type of the weights of UNet and ControlNet."""
         return self.base.unet.dtype
 
-    @property
-    def at_once(self) -> int:
-        """Tiles in one pass: a GPU is idle with one, a processor is not."""
-        return 8 if self.device.type == "cuda" else 1
+    def at_once(self, plan: Plan) -> int:
+        """Tiles in one pass: a GPU is idle with one, a processor is not.
+
+        The widest layer of the decoder counts, of which five copies are in memory.
+        """
+        if self.device.type != "cuda":
+            return 1
+        rows, cols = plan.pixels.rows[0], plan.pixels.cols[0]
+        widths = cast(Any, self.base.vae).config.block_out_channels
+        tile = (rows.stop - rows.start) * (cols.stop - cols.start) * widths[min(1, len(widths) - 1)]
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(1, min(8, free // (5 * 4 * tile)))
 
     @contextmanager
     def inference(self) -> Generator[None]:
@@ -59,6 +76,38 @@ class Networks:
         precision = self.precision if self.dtype == torch.float32 else "fp32"
         with torch.inference_mode(), mixed(self.device, precision):
             yield
+
+    def through_vae(self, compute: Callable[[], Tensor]) -> Tensor:
+        """What the autoencoder gives, in the precision that it bears.
+
+        Beside a UNet in bf16 it computes in bf16 too. fp16 overflows in some autoencoders: in
+        those whose configuration says so (force_upcast) fp32 is used, and where the result is not
+        finite it is computed again in fp32.
+        """
+        vae = cast(Any, self.base.vae)
+        if vae.dtype != torch.float32 or self.dtype == torch.float32:
+            with self.inference():
+                return compute()
+        half = self.dtype == torch.float16
+        fast = not (half and vae.config.force_upcast)
+        with torch.inference_mode():
+            with torch.autocast(self.device.type, self.dtype, fast):
+                out = compute()
+            if half and fast and not bool(torch.isfinite(out).all()):
+                out = compute()
+        return out
+
+    @contextmanager
+    def resident(self, *modules: nn.Module | None) -> Generator[None]:
+        """Networks on the device, until the end of the block where they are offloaded."""
+        moved = [module for module in modules if module is not None and self.offload]
+        for module in moved:
+            module.to(self.device)
+        try:
+            yield
+        finally:
+            for module in moved:
+                module.to("cpu")
 
 
 @dataclass(frozen=True)
@@ -83,6 +132,45 @@ class Plan:
         ]
         return cls(*grids)
 
+    def only(self, unknown: Tensor) -> Plan:
+        """The same without the tiles that hold nothing unknown.
+
+        Args:
+            unknown: (N, 1, h, w) of bool, cells of the latent (`unknown_cells`).
+        """
+        skipped = frozenset(
+            (i, j)
+            for i, row in enumerate(self.cells.rows)
+            for j, col in enumerate(self.cells.cols)
+            if not bool(unknown[..., row.slice, col.slice].any())
+        )
+        return Plan(replace(self.pixels, skipped=skipped), replace(self.cells, skipped=skipped))
+
+
+def unknown_cells(source: ImageSource, plan: Plan, downscale: int) -> Tensor:
+    """Where the latent is to be found, (N, 1, h, w) of bool.
+
+    These are the cells with any damaged pixel, and their neighbours, whose values the damage
+    reaches into.
+
+    Raises:
+        UsageError: nothing is damaged.
+    """
+    height, width = plan.cells.rows[-1].stop, plan.cells.cols[-1].stop
+    out = torch.zeros(source.count, 1, height, width)
+    for row in plan.cells.rows:
+        for col in plan.cells.cols:
+            _, mask = read_padded(source, *in_pixels((row, col), downscale))
+            if mask is not None:
+                out[..., row.slice, col.slice] = F.max_pool2d(mask, downscale)
+    unknown = F.max_pool2d(out, 3, 1, 1) > 0
+    if not bool(unknown.any()):
+        raise UsageError(
+            "a base model without a ControlNet, and nothing to fill", "a mask of the damage",
+            "give one, or add a ControlNet that sees the whole photo",
+        )  # fmt: skip
+    return unknown
+
 
 def in_pixels(tile: Tile, downscale: int) -> tuple[slice, slice]:
     """Where a tile of the latent lies in the photo."""
@@ -93,7 +181,7 @@ def in_pixels(tile: Tile, downscale: int) -> tuple[slice, slice]:
 def embed_prompts(networks: Networks, settings: DiffusionSettings) -> tuple[Tensor, Tensor | None]:
     """The prompt (1, L, D), and the negative prompt where a second pass is needed."""
     base = networks.base
-    with networks.inference():
+    with networks.resident(base.text_encoder), networks.inference():
         text = embed(base.tokenizer, base.text_encoder, [settings.prompt])
         if not settings.guided:
             return text, None
@@ -102,19 +190,20 @@ def embed_prompts(networks: Networks, settings: DiffusionSettings) -> tuple[Tens
 
 def encode_tiles(networks: Networks, source: ImageSource, plan: Plan, progress: Progress) -> Tensor:
     """The scaled latent of a photo, (N, C, h, w), float32."""
-    base, total, done = networks.base, len(plan.cells.rows) * len(plan.cells.cols), 0
+    base, total, done = networks.base, len(plan.cells), 0
 
     def compute(tiles: list[Tile]) -> Tensor:
         nonlocal done
         regions = [in_pixels(tile, base.downscale) for tile in tiles]
         images = torch.cat([read_padded(source, *region)[0] for region in regions])
-        with networks.inference():
-            z = encode(base.vae, images.to(networks.device, networks.dtype))
+        images = images.to(networks.device, base.vae.dtype)
+        z = networks.through_vae(lambda: encode(base.vae, images))
         done += len(tiles)
         progress(done / total)
         return z
 
-    return blend(plan.cells, networks.at_once, compute)
+    with networks.resident(base.vae):
+        return blend(plan.cells, networks.at_once(plan), compute)
 
 
 class Denoiser:
@@ -142,12 +231,15 @@ class Denoiser:
             cuts = [(..., tile[0].slice, tile[1].slice) for tile in tiles]
             z = torch.cat([zt[cut] for cut in cuts]).to(self.networks.dtype)
             with self.networks.inference():
-                parts = [self._condition(tile, z0_hat) for tile in tiles]
-                return self._guided(z, t.repeat(len(tiles)), torch.cat(parts))
+                condition = None
+                if self.networks.kind is not None:
+                    kind = self.networks.kind
+                    condition = torch.cat([self._condition(kind, tile, z0_hat) for tile in tiles])
+                return self._guided(z, t.repeat(len(tiles)), condition)
 
-        return blend(self.plan.cells, self.networks.at_once, compute)
+        return blend(self.plan.cells, self.networks.at_once(self.plan), compute)
 
-    def _condition(self, tile: Tile, z0_hat: Tensor | None) -> Tensor:
+    def _condition(self, kind: ConditionKind, tile: Tile, z0_hat: Tensor | None) -> Tensor:
         """What the ControlNet sees of one tile, (N, ...)."""
         networks, share = self.networks, self.settings.self_condition
         region = in_pixels(tile, networks.base.downscale)
@@ -157,35 +249,51 @@ class Denoiser:
         seen = seen.to(networks.device, networks.dtype)
         mask = None if mask is None else mask.to(networks.device, networks.dtype)
         if z0_hat is not None:
-            estimate = z0_hat[cut].to(networks.dtype)
-            if networks.kind.space == "pixel":
-                estimate = decode(networks.base.vae, estimate).clamp(0, 1)
+            estimate = z0_hat[cut]
+            if kind.space == "pixel":
+                vae, z = networks.base.vae, estimate.to(networks.base.vae.dtype)
+                estimate = networks.through_vae(lambda: decode(vae, z)).clamp(0, 1)
             seen = torch.lerp(seen, estimate.to(seen.dtype), share)
             mask = None if mask is None else (1 - share) * mask
-        return make_condition(networks.kind, seen, mask)
+        return make_condition(kind, seen, mask)
 
-    def _guided(self, z: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        """The prediction, drawn away from the negative prompt (arXiv 2207.12598, Eq. 6)."""
+    def _guided(self, z: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        """The prediction, drawn away from the negative prompt (arXiv 2207.12598, Eq. 6).
+
+        Both prompts go through the networks together on a GPU; a processor gains nothing by it.
+        """
         networks = self.networks
         unet, controlnet = networks.base.unet, networks.controlnet
         text = self.text.to(z.dtype).expand(len(z), -1, -1)
-        out = predict(unet, controlnet, z, t, text, condition).float()
         if self.negative is None:
-            return out
-        text = self.negative.to(z.dtype).expand(len(z), -1, -1)
-        away = predict(unet, controlnet, z, t, text, condition).float()
+            return predict(unet, controlnet, z, t, text, condition).float()
+        other = self.negative.to(z.dtype).expand(len(z), -1, -1)
+        if networks.device.type == "cpu":
+            out = predict(unet, controlnet, z, t, text, condition).float()
+            away = predict(unet, controlnet, z, t, other, condition).float()
+        else:
+            both = None if condition is None else torch.cat([condition, condition])
+            texts = torch.cat([text, other])
+            out, away = (
+                predict(unet, controlnet, torch.cat([z, z]), t.repeat(2), texts, both)
+                .float()
+                .chunk(2)
+            )
         return away + self.settings.guidance * (out - away)
 
 
 def denoise(
     networks: Networks, source: ImageSource, plan: Plan, settings: DiffusionSettings, noise: Tensor,
-    progress: Progress,
+    progress: Progress, unknown: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The restored latent of a photo.
 
     Args:
         noise: (N, C, h, w), Gaussian.
         progress: called with the share that is done.
+        unknown: (N, 1, h, w) of bool, the cells to be found, where the base model works alone: at
+            each step all others have the photo's own latent with the noise of that step (RePaint,
+            arXiv 2201.09865; Blended Latent Diffusion, arXiv 2206.02779). None finds all.
 
     Returns:
         z0, (N, C, h, w), scaled, float32, on the networks' device, and the photo's own latent,
@@ -196,7 +304,8 @@ def denoise(
     if settings.fidelity == 1:
         times = times[:1]  # nothing of the later ones would be seen
     photo_latent = None
-    if networks.kind.space == "latent" or settings.strength < 1 or settings.fidelity > 0:
+    latent_counts = networks.sees_latent or unknown is not None
+    if latent_counts or settings.strength < 1 or settings.fidelity > 0:
         photo_latent = encode_tiles(networks, source, plan, lambda share: progress(0.1 * share))
     noise = noise.to(networks.device)
     zt = noise
@@ -204,16 +313,25 @@ def denoise(
         first = torch.full((len(noise),), times[0] if times else -1, device=networks.device)
         zt = q_sample(schedule, photo_latent, noise, first) if times else photo_latent
     text = embed_prompts(networks, settings)
-    shown = photo_latent if networks.kind.space == "latent" else None
+    shown = photo_latent if networks.sees_latent else None
+    if unknown is not None:
+        unknown = unknown.to(networks.device)
+        if times and photo_latent is not None:
+            first = torch.full((len(noise),), times[0], device=networks.device)
+            zt = torch.where(unknown, zt, q_sample(schedule, photo_latent, noise, first))
     model = Denoiser(networks, source, plan, settings, shown, text)
     done = 0
 
     def counted(zt: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
         nonlocal done
         out = model(zt, t, z0_hat)
+        if unknown is not None and photo_latent is not None:  # what is known leads to itself
+            out = torch.where(unknown, out, target(schedule, photo_latent, noise, t))
         done += 1
         progress(0.1 + 0.9 * done / len(times))
         return out
 
-    with torch.inference_mode():
+    parts = (networks.base.unet, networks.controlnet)
+    vae = networks.base.vae if settings.self_condition > 0 else None
+    with networks.resident(*parts, vae), torch.inference_mode():
         return sample(schedule, zt, times, counted, mean=settings.fidelity), photo_latent

@@ -24,7 +24,7 @@ from unfade.models.folder import Base
 from unfade.models.inference import Precision
 from unfade.models.tensors import from_array
 from unfade.pipeline.decode import Band, decode_bands
-from unfade.pipeline.denoise import Networks, Plan, denoise
+from unfade.pipeline.denoise import Networks, Plan, denoise, unknown_cells
 from unfade.pipeline.image_source import ImageSource, TensorSource
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.rng import generator
@@ -41,6 +41,8 @@ class RestorationOutput:
 class RestorationPipeline(DiffusionPipeline):
     """A frozen latent diffusion model, steered by a ControlNet that sees the photo to restore.
 
+    Without a ControlNet it fills what a mask shows as damaged, and leaves the rest.
+
     Args:
         vae, unet, text_encoder, tokenizer, scheduler: the base model.
         controlnet: in pixel or latent space, with or without the mask channel.
@@ -49,16 +51,19 @@ class RestorationPipeline(DiffusionPipeline):
     Attributes:
         precision: of convolutions and products, for weights in fp32: "auto" is bf16 where the
             processor has it.
+        offload_to: the device that each network is brought to while it runs, the others waiting on
+            the processor; None leaves them where they are.
     """
 
     precision: Precision = "auto"
+    offload_to: torch.device | None = None
 
-    _optional_components = ["cfw"]  # noqa: RUF012 - diffusers' name and type
+    _optional_components = ["controlnet", "cfw"]  # noqa: RUF012 - diffusers' name and type
 
     def __init__(
         self, vae: AutoencoderKL, unet: UNet2DConditionModel, text_encoder: CLIPTextModel,
         tokenizer: PreTrainedTokenizerBase, scheduler: DDIMScheduler,
-        controlnet: ControlNetModel, cfw: Cfw | None = None,
+        controlnet: ControlNetModel | None = None, cfw: Cfw | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         cast(Any, self).register_modules(
@@ -68,12 +73,17 @@ class RestorationPipeline(DiffusionPipeline):
 
     @classmethod
     def from_base(
-        cls, base: Base, controlnet: ControlNetModel, cfw: Cfw | None = None
+        cls, base: Base, controlnet: ControlNetModel | None = None, cfw: Cfw | None = None
     ) -> RestorationPipeline:
         """From networks that are loaded already."""
         return cls(
             base.vae, base.unet, base.text_encoder, base.tokenizer, base.scheduler, controlnet, cfw
         )
+
+    @property
+    def side(self) -> int:
+        """The side of the pictures that the base model was made for, pixels."""
+        return self.networks.base.side
 
     @property
     def networks(self) -> Networks:
@@ -85,9 +95,12 @@ class RestorationPipeline(DiffusionPipeline):
         """
         parts = cast(Any, self)
         base = Base(parts.vae, parts.unet, parts.text_encoder, parts.tokenizer, parts.scheduler)
-        kind = ConditionKind.of(parts.controlnet)
+        kind = None if parts.controlnet is None else ConditionKind.of(parts.controlnet)
         schedule = Schedule.from_scheduler(parts.scheduler)
-        return Networks(base, parts.controlnet, parts.cfw, kind, schedule, self.precision)
+        return Networks(
+            base, parts.controlnet, parts.cfw, kind, schedule, self.precision,
+            self.offload_to or base.unet.device, self.offload_to is not None,
+        )  # fmt: skip
 
     def __call__(
         self,
@@ -141,16 +154,28 @@ class RestorationPipeline(DiffusionPipeline):
             The first row of a band, and the band, (N, 3, h, W) in [0, 1], on the processor.
 
         Raises:
-            UsageError: settings that this model cannot obey.
+            UsageError: settings that this model cannot obey; there is no ControlNet and no damage
+                either; or the memory of the device is too small.
         """
+        try:
+            yield from self._bands(source, settings, variant, progress)
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(self.networks.device) from error
+
+    def _bands(
+        self, source: ImageSource, settings: DiffusionSettings, variant: int, progress: Progress
+    ) -> Iterator[Band]:
         networks = self.networks
         if settings.fidelity > 0 and networks.cfw is None:
             got = f"fidelity {settings.fidelity} without a CFW"
             raise UsageError(got, "a model with one", "train it (`unfade train cfw`), or use 0")
-        plan = Plan.of(source, networks.base, settings)
+        plan, unknown = Plan.of(source, networks.base, settings), None
+        if networks.controlnet is None:
+            unknown = unknown_cells(source, plan, networks.base.downscale)
+            plan = plan.only(unknown)
         noise = _noise(networks, source, plan, settings.seed, variant)
         latents = denoise(
-            networks, source, plan, settings, noise, lambda share: progress(0.7 * share)
+            networks, source, plan, settings, noise, lambda share: progress(0.7 * share), unknown
         )
         yield from decode_bands(
             networks, *latents, source, plan, settings, lambda share: progress(0.7 + 0.3 * share)
@@ -163,3 +188,12 @@ def _noise(networks: Networks, source: ImageSource, plan: Plan, seed: int, varia
     shape = (channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
     noise = generator(seed, "restore", variant).standard_normal(shape, np.float32)
     return from_array(noise).expand(source.count, *shape)
+
+
+def out_of_memory(device: torch.device) -> UsageError:
+    """What is said where the networks, or what they compute, do not fit."""
+    torch.cuda.empty_cache()
+    return UsageError(
+        f"too little free memory on {device}", "room for the diffusion model",
+        "use --offload, --dtype fp16, a smaller --tile, or --device cpu",
+    )  # fmt: skip

@@ -9,13 +9,16 @@ import torch
 
 from unfade.errors import UsageError, WeightsError
 from unfade.models.presets import Defaults
-from unfade.options import RestoreOptions, Task
+from unfade.options import Dtype, RestoreOptions, Task
 from unfade.pipeline.sampling import most_strength
 from unfade.pipeline.traits import TRAITS
 from unfade.pipeline.weights import DiffusionWeights
 
 if TYPE_CHECKING:
     from unfade.pipeline.diffusion import RestorationPipeline
+
+#: Of a base model alone, in the damage: broad tone and colours of the first stage's fill are kept.
+ALONE_STRENGTH = 0.8
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class DiffusionStage:
         weights: where the model comes from.
         device: where it runs.
         pipeline: the model, where it is in memory already.
+        dtype, offload: of the weights, and where they wait (`pipeline.load.load_pipeline`).
     """
 
     def __init__(
@@ -36,22 +40,30 @@ class DiffusionStage:
         weights: DiffusionWeights,
         device: torch.device,
         pipeline: RestorationPipeline | None = None,
+        *,
+        dtype: Dtype = "auto",
+        offload: bool = False,
     ) -> None:
         self.weights = weights
         self.device = device
+        self.dtype: Dtype = dtype
+        self.offload = offload
         self._pipeline = pipeline
         self._checked_prompts: set[tuple[str, str]] = set()
 
     @property
     def defaults(self) -> Defaults:
         """How the model is run where the options do not say; a preset speaks of its own only."""
+        if self.weights.alone:
+            return Defaults(strength={"old-photo": ALONE_STRENGTH})
         return Defaults() if self.weights.named else self.weights.preset.defaults
 
     def may_act(self, options: RestoreOptions) -> bool:
         """Whether some photo may be given to the model."""
         strength = options.strength
         most = most_strength(options.task, self.defaults) if strength == "auto" else strength
-        return most > 0 and not self.weights.missing
+        alone_can = not self.weights.alone or options.within_damage
+        return most > 0 and not self.weights.missing and alone_can
 
     def lacks_first_stage(self, task: Task) -> bool:
         """Whether the preset has no network that does a task without diffusion."""
@@ -66,8 +78,8 @@ class DiffusionStage:
         """Refuses options that the weights of this restorer cannot obey.
 
         Raises:
-            UsageError: "sd21" without a ControlNet; or a task that needs the model, with a preset
-                that leaves it out.
+            UsageError: a base model alone is asked for more than to fill damage; or a task that
+                needs the model, with a preset that leaves it out.
             WeightsError: a part is missing.
         """
         lacks = self.lacks_first_stage(options.task)
@@ -76,6 +88,13 @@ class DiffusionStage:
             expected = f"it, for {options.task} without diffusion"
             got = f"no {TRAITS[options.task].first_stage}"
             raise WeightsError(got, expected, fix, path=self.weights.preset.folder)
+        if self.weights.alone and options.strength != 0 and not options.within_damage:
+            got = f"task '{options.task}'" + (" everywhere" if options.reach == "all" else "")
+            raise UsageError(
+                f"{got} with a base model and no ControlNet",
+                "a ControlNet, which shows the model the photo; alone it fills damage only",
+                "add --controlnet ID|PATH, or leave the base model out",
+            )  # fmt: skip
         if self.must_act(options) or self.weights.named:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
         if lacks and not self.may_act(options):
@@ -100,7 +119,9 @@ class DiffusionStage:
         if self._pipeline is None:
             from unfade.pipeline.load import load_pipeline
 
-            self._pipeline = load_pipeline(self.weights, self.device)
+            self._pipeline = load_pipeline(
+                self.weights, self.device, dtype=self.dtype, offload=self.offload
+            )
         return self._pipeline
 
     def check_prompts(self, options: RestoreOptions) -> None:

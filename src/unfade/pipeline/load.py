@@ -8,33 +8,54 @@ import torch
 
 from unfade.models.cfw import Cfw
 from unfade.models.folder import check_fit, load_base, load_part
-from unfade.models.inference import placed
+from unfade.models.inference import placed, weights_dtype
 from unfade.models.presets import SD21
+from unfade.models.sd21 import SD21_ID
 from unfade.models.sources import find_base, find_controlnet
-from unfade.pipeline.diffusion import RestorationPipeline
+from unfade.options import Dtype
+from unfade.pipeline.diffusion import RestorationPipeline, out_of_memory
 from unfade.pipeline.weights import DiffusionWeights
 
 
-def load_pipeline(weights: DiffusionWeights, device: torch.device) -> RestorationPipeline:
+def load_pipeline(
+    weights: DiffusionWeights, device: torch.device, *, dtype: Dtype = "auto", offload: bool = False
+) -> RestorationPipeline:
     """The diffusion model, ready to restore, on a device.
 
+    Args:
+        dtype: of the weights of UNet, ControlNet and text encoder (`weights_dtype`). The
+            autoencoder keeps fp32: it is small, and its last layer shows the steps of bf16.
+        offload: keep each network on the processor, but while it runs.
+
     Raises:
+        UsageError: a type that the device does not have, or too little memory on it.
         WeightsError: a part is missing, damaged, not the one that the preset names, or made for
             another base model.
     """
+    kind = weights_dtype(dtype, device)
     weights.require()
     weights.verify()
     folder = weights.preset.folder
-    if weights.base is not None:
-        base = find_base(weights.base)
+    if weights.base is not None or weights.preset.name == SD21:
+        source = SD21_ID if weights.base is None else weights.base
+        base = find_base(source, dtype=kind, prediction=weights.prediction)
     else:
-        base = find_base() if weights.preset.name == SD21 else load_base(folder)
-    controlnet = find_controlnet(folder if weights.controlnet is None else weights.controlnet)
-    check_fit(base, controlnet)
+        base = load_base(folder, dtype=kind, prediction=weights.prediction)
+    controlnet = None
+    if not weights.alone:
+        source = folder if weights.controlnet is None else weights.controlnet
+        controlnet = find_controlnet(source, dtype=kind)
+        check_fit(base, controlnet)
     cfw = None if weights.cfw is None else load_part(weights.cfw, Cfw)
-    for network in (base.vae, base.unet, controlnet, *([] if cfw is None else [cfw])):
-        placed(network, device)
-    cast(Any, base.text_encoder).to(device)
+    where = torch.device("cpu") if offload else device
+    try:
+        for network in (base.vae, base.unet, controlnet, cfw):
+            if network is not None:
+                placed(network, where)
+        cast(Any, base.text_encoder).to(where)
+    except torch.OutOfMemoryError as error:
+        raise out_of_memory(device) from error
     pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
+    pipeline.offload_to = device if offload else None
     _ = pipeline.networks  # what it cannot obey is told now
     return pipeline

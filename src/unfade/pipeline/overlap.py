@@ -28,14 +28,28 @@ Tile = tuple[Piece, Piece]  # rows, columns
 
 @dataclass(frozen=True)
 class Grid:
-    """Every tile of a plane. All are of one size, so they can be computed together."""
+    """Every tile of a plane. All are of one size, so they can be computed together.
+
+    Attributes:
+        skipped: row and column of the tiles that are left out.
+    """
 
     rows: list[Piece]
     cols: list[Piece]
+    skipped: frozenset[tuple[int, int]] = frozenset()
+
+    def __len__(self) -> int:
+        """How many tiles there are, without those left out."""
+        return len(self.rows) * len(self.cols) - len(self.skipped)
 
     def tiles(self, at_once: int) -> Iterator[list[Tile]]:
-        """The tiles, row by row, `at_once` at a time."""
-        tiles = [(row, col) for row in self.rows for col in self.cols]
+        """The tiles, row by row, `at_once` at a time, without those left out."""
+        tiles = [
+            (row, col)
+            for i, row in enumerate(self.rows)
+            for j, col in enumerate(self.cols)
+            if (i, j) not in self.skipped
+        ]
         for i in range(0, len(tiles), at_once):
             yield tiles[i : i + at_once]
 
@@ -95,15 +109,20 @@ def blend(grid: Grid, at_once: int, compute: Callable[[list[Tile]], Tensor]) -> 
         compute: tiles -> (their number * N, C, h, w), tile by tile.
 
     Returns:
-        (N, C, H, W), float32.
+        (N, C, H, W), float32; 0 where no tile was computed.
     """
     out: Tensor | None = None
     height, width = grid.rows[-1].stop, grid.cols[-1].stop
+    total = torch.zeros(height, width)
     for tiles in grid.tiles(at_once):
         values = compute(tiles).float()
         for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
             if out is None:
                 out = value.new_zeros((*value.shape[:2], height, width))
-            out[..., tile[0].slice, tile[1].slice] += weight(tile).to(value.device) * value
+            share = weight(tile)
+            total[tile[0].slice, tile[1].slice] += share
+            out[..., tile[0].slice, tile[1].slice] += share.to(value.device) * value
     assert out is not None, "a grid has a tile"
+    if grid.skipped:
+        out /= torch.where(total > 0, total, 1).to(out.device)
     return out

@@ -120,7 +120,9 @@ def resolve(photo: Photo, options: RestoreOptions, stages: Stages, timer: StageT
     with timer.stage("measure", 0.3, 0.3):
         damage = estimate_damage(photo, mask, threshold)
     cfw = diffusion.weights.cfw is not None
-    sampling = sampling_parameters(options, damage, cfw=cfw, defaults=diffusion.defaults)
+    sampling = sampling_parameters(
+        options, damage, cfw=cfw, defaults=diffusion.defaults, named=diffusion.weights.named
+    )
     return replace(request, damage=damage, sampling=sampling)
 
 

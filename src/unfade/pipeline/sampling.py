@@ -43,7 +43,12 @@ def most_strength(task: Task, defaults: Defaults) -> float:
 
 
 def sampling_parameters(
-    options: RestoreOptions, damage: Damage, *, cfw: bool, defaults: Defaults | None = None
+    options: RestoreOptions,
+    damage: Damage,
+    *,
+    cfw: bool,
+    defaults: Defaults | None = None,
+    named: bool = False,
 ) -> SamplingParameters:
     """The sampling parameters of one photo: the options', else the preset's, else by its damage.
 
@@ -53,11 +58,13 @@ def sampling_parameters(
         cfw: whether there is a CFW; without one, and where colours are to be found, "auto" gives
             fidelity 0.
         defaults: the preset's own.
+        named: whether the model was asked for by name: then "auto" gives it every photo that it
+            can do something for, however little is damaged.
     """
     defaults = defaults or Defaults()
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
     return SamplingParameters(
-        strength=_strength(options, damage, defaults),
+        strength=_strength(options, damage, defaults, named),
         fidelity=_fidelity(options, damage, cfw, defaults),
         steps=steps,
         draws=defaults.draws.get(options.task, 1),
@@ -69,13 +76,14 @@ def _own_saturation(options: RestoreOptions, defaults: Defaults) -> float:
     return 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
 
 
-def _strength(options: RestoreOptions, damage: Damage, defaults: Defaults) -> float:
+def _strength(options: RestoreOptions, damage: Damage, defaults: Defaults, named: bool) -> float:
     if options.strength != "auto":
         return float(options.strength)
     most = most_strength(options.task, defaults)
     if options.within_damage:
-        return most if damage.share >= HEAVY_SHARE else 0.0
-    if not TRAITS[options.task].strength_by_damage:
+        enough = damage.share > 0 if named else damage.share >= HEAVY_SHARE
+        return most if enough else 0.0
+    if named or not TRAITS[options.task].strength_by_damage:
         return most
     strength = round(most * damage.severity, 3)
     return strength if strength >= LEAST_STRENGTH else 0.0

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unfade.models.presets import COLOUR, ENLARGER
-from unfade.options import TASKS, RestoreOptions, Task
+from unfade.options import TASKS, Dtype, Prediction, RestoreOptions, Task
 from unfade.pipeline.colourise import PhotoColouriser
 from unfade.pipeline.diffusion_stage import DiffusionStage
 from unfade.pipeline.first_stage import FirstStage
@@ -26,19 +26,28 @@ class Stages:
     @classmethod
     def from_pretrained(
         cls, preset: str | Path, *, device: str, base: str | Path | None = None,
-        controlnet: str | Path | None = None,
+        controlnet: str | Path | None = None, prediction: Prediction | None = None,
+        dtype: Dtype = "auto", offload: bool = False,
     ) -> Stages:  # fmt: skip
         """Loads a preset; arguments and errors are those of `Restorer.from_pretrained`."""
-        weights = DiffusionWeights.find(preset, base=base, controlnet=controlnet)
+        weights = DiffusionWeights.find(
+            preset, base=base, controlnet=controlnet, prediction=prediction
+        )
         first_stage = FirstStage.from_pretrained(preset, device=device)
-        return cls(first_stage, DiffusionStage(weights, first_stage.device))
+        stage = DiffusionStage(weights, first_stage.device, dtype=dtype, offload=offload)
+        return cls(first_stage, stage)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """What the weights can do."""
         weights = self.diffusion.weights
-        lacks = self.diffusion.lacks_first_stage
-        return tuple(task for task in TASKS if not weights.missing or not lacks(task))
+
+        def able(task: Task) -> bool:
+            if weights.alone and TRAITS[task].first_stage:
+                return False  # it fills damage, and whoever names it wants it to take part
+            return not weights.missing or not self.diffusion.lacks_first_stage(task)
+
+        return tuple(task for task in TASKS if able(task))
 
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
         """The SHA-256 of each file of weights that restoring with these options goes by."""

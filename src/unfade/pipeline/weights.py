@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unfade.errors import UsageError, WeightsError
+from unfade.errors import WeightsError
 from unfade.manifest import sha256_file
 from unfade.models.presets import CFW, DIFFUSION_PARTS, SD21, Preset, find_preset
+from unfade.options import Prediction
 
 Source = str | Path  # a path, or an id of the hub
 _HASHED = (".safetensors", ".json", ".txt")
@@ -22,23 +23,26 @@ class DiffusionWeights:
         preset: what is not named apart comes from here.
         base: a base model in its place (`models.sources.find_base`), or None.
         controlnet: a ControlNet in its place (`models.sources.find_controlnet`), or None.
+        prediction: what the base model predicts, "epsilon" or "v"; None is what its files say.
     """
 
     preset: Preset
     base: Source | None = None
     controlnet: Source | None = None
+    prediction: Prediction | None = None
 
     @classmethod
     def find(
-        cls, preset: Source, *, base: Source | None = None, controlnet: Source | None = None
-    ) -> DiffusionWeights:
+        cls, preset: Source, *, base: Source | None = None, controlnet: Source | None = None,
+        prediction: Prediction | None = None,
+    ) -> DiffusionWeights:  # fmt: skip
         """Those of a preset, by name or folder, with parts from elsewhere.
 
         Raises:
             UsageError: no such preset.
             WeightsError: the preset is damaged.
         """
-        return cls(find_preset(preset), base, controlnet)
+        return cls(find_preset(preset), base, controlnet, prediction)
 
     @property
     def named(self) -> bool:
@@ -46,13 +50,23 @@ class DiffusionWeights:
         return self.preset.name == SD21 or self.base is not None or self.controlnet is not None
 
     @property
+    def alone(self) -> bool:
+        """Whether the model is a base model that was named, without a ControlNet.
+
+        A preset's ControlNet was trained on the preset's base model, and does not count for
+        another one.
+        """
+        named = self.base is not None or self.preset.name == SD21
+        return named and self.controlnet is None
+
+    @property
     def missing(self) -> list[str]:
         """The parts that are not there and are not named either."""
+        if self.base is not None or self.preset.name == SD21:
+            return []
         missing = self.preset.missing
         if self.controlnet is not None:
             missing = [name for name in missing if name != "controlnet"]
-        if self.base is not None or self.preset.name == SD21:
-            missing = [name for name in missing if name == "controlnet"]
         return missing
 
     @property
@@ -74,12 +88,8 @@ class DiffusionWeights:
             cfw: whether the CFW counts.
 
         Raises:
-            UsageError: "sd21" without a ControlNet.
-            WeightsError: without another part.
+            WeightsError: a part is missing.
         """
-        if self.preset.name == SD21 and self.controlnet is None:
-            fix = "pass --controlnet FOLDER, as `unfade train controlnet` writes it"
-            raise UsageError(f"preset '{SD21}' without a ControlNet", "one trained on it", fix)
         if not self.missing:
             if cfw and self.cfw is None:
                 fix = "leave the fidelity out, or train a CFW (`unfade train cfw`)"
@@ -109,16 +119,16 @@ class DiffusionWeights:
         if self.controlnet is not None:
             inner = "controlnet" if (Path(self.controlnet) / "controlnet").is_dir() else "."
             hashes |= _hashes("controlnet", self.controlnet, (inner, CFW))
+        if self.prediction is not None and hashes:
+            hashes["prediction"] = self.prediction
         return hashes
 
     @property
     def _preset_files(self) -> list[str]:
         """The preset's files that the model is loaded from."""
-        parts = list(DIFFUSION_PARTS)
-        if self.base is not None:
-            parts = ["controlnet"]
-        if self.controlnet is not None:
-            parts.remove("controlnet")
+        parts: list[str] = [] if self.base is not None else list(DIFFUSION_PARTS[:-1])
+        if self.controlnet is None and not self.alone:
+            parts.append("controlnet")
         preset_cfw = self.preset.folder / CFW
         parts += [CFW] if self.cfw == preset_cfw else []
         return [name for part in parts for name in self.preset.part(part)]
@@ -130,10 +140,11 @@ def _hashes(name: str, source: Source | None, parts: tuple[str, ...]) -> dict[st
     if path is not None and path.is_file():
         return {f"{name}/{path.name}": sha256_file(path)}
     if path is None or not path.is_dir():
-        from unfade.models.sd21 import SD21_ID, SD21_REVISION
+        from unfade.models.sd21 import SD21_ID
+        from unfade.models.sources import revision_of
 
-        known = source is None or str(source) == SD21_ID
-        return {name: f"{SD21_ID}@{SD21_REVISION}" if known else str(source)}
+        found = revision_of(SD21_ID if source is None else str(source))
+        return {name: str(source) if found is None else "@".join(found)}
     folders = [path / part for part in parts if (path / part).is_dir()]
     files = sorted(p for f in folders for p in f.iterdir() if p.suffix in _HASHED and p.is_file())
     return {f"{name}/{p.relative_to(path).as_posix()}": sha256_file(p) for p in files}

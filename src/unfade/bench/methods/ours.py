@@ -45,12 +45,16 @@ class _Ours:
         self._warm: set[bool] = set()
 
     def _restorer(self, options: RestoreOptions) -> Restorer:
-        key = (options.preset, options.device, options.base, options.controlnet)
+        key = (
+            options.preset, options.device, options.base, options.controlnet, options.prediction,
+            options.dtype, options.offload,
+        )  # fmt: skip
         if self._loaded is None or self._loaded[0] != key:
-            preset, device, base, controlnet = key
+            preset, device, base, controlnet, prediction, dtype, offload = key
             restorer = Restorer.from_pretrained(
-                preset, device=device, base=base, controlnet=controlnet
-            )
+                preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
+                dtype=dtype, offload=offload,
+            )  # fmt: skip
             self._loaded, self._warm = (key, restorer), set()
         return self._loaded[1]
 

@@ -6,6 +6,8 @@ diffusion model.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ from unfade.pipeline.tasks import steps
 from unfade.pipeline.tiling import bands
 from unfade.timing import Progress, StageTimer, ignore, part
 
-#: Short side of the copy that is coloured, pixels: colours were learnt on whole scenes.
+#: Short side of the copy that a small model colours, pixels: it learnt colours on such scenes.
 COLOUR_SIDE = 144
 _ROWS = 256
 
@@ -97,7 +99,8 @@ def _diffused_chroma(
         hole: (H, W), 255 where the model is told that nothing is left.
     """
     assert request.sampling is not None, "a request that diffuses has sampling parameters"
-    small, draws = _small_copy(luminance, hole), request.sampling.draws
+    side = stages.diffusion.load().side
+    small, draws = _small_copy(luminance, hole, side), request.sampling.draws
     chroma = [
         _chroma(request, stages, small, variant * draws + i, part(progress, i, draws))
         for i in range(draws)
@@ -111,13 +114,23 @@ def _chroma(
     request: Request, stages: Stages, small: LumaSource, noise: int, progress: Progress
 ) -> Tensor:
     """Lab's a and b as the model finds them from one noise, (2, h, w)."""
-    bands = steps.diffused_bands(request, stages, small, noise, progress, colour_fix="none")
+    bands = steps.diffused_bands(
+        request, stages, small, noise, progress, colour_fix="none", whole=True
+    )
     return torch.cat([to_lab(band) for _, band in bands], 2)[0, 1:]
 
 
-def _small_copy(photo: Photo, hole: Mask | None) -> LumaSource:
-    """A photo to be coloured and its hole, no larger than `COLOUR_SIDE`."""
-    factor = min(1.0, COLOUR_SIDE / min(photo.height, photo.width))
+def _small_copy(photo: Photo, hole: Mask | None, side: int) -> LumaSource:
+    """A photo to be coloured and its hole, of the size that the model knows, or smaller.
+
+    Args:
+        side: of the pictures that the model was made for. From `steps.TILE` on the copy has as
+            many pixels as they; for a smaller model its short side is `COLOUR_SIDE`.
+    """
+    if side < steps.TILE:
+        factor = min(1.0, COLOUR_SIDE / min(photo.height, photo.width))
+    else:
+        factor = min(1.0, side / math.sqrt(photo.height * photo.width))
     size = (max(1, round(factor * photo.height)), max(1, round(factor * photo.width)))
     if hole is not None:
         hole = resize(hole, size)

@@ -19,7 +19,7 @@ from unfade.pipeline.settings import ColourFix, DiffusionSettings
 from unfade.pipeline.stages import Stages
 from unfade.timing import Progress, StageTimer
 
-#: The largest tile of the diffusion model, pixels: larger ones are not what it was trained on.
+#: The least side of a tile that the diffusion model is given, pixels, where the options allow it.
 TILE = 512
 _OVERLAP = 64
 #: Shares of all work at which the stages begin: first stage, diffusion.
@@ -60,24 +60,29 @@ def repaired_photo(request: Request, stages: Stages, timer: StageTimer) -> Photo
 
 def diffused_bands(
     request: Request, stages: Stages, source: ImageSource, noise: int, progress: Progress, *,
-    colour_fix: ColourFix,
+    colour_fix: ColourFix, whole: bool = False,
 ) -> Iterator[Band]:  # fmt: skip
     """What the diffusion model makes of a source, from top to bottom.
+
+    Its tiles are as large as the pictures that it was made for, or TILE where that is more.
 
     Args:
         noise: the number of the noise, from 0.
         colour_fix: "wavelet" takes over the broad colours of the source: the tone was corrected
             before, or is to be kept.
+        whole: the source is small and is seen in one piece, up to twice as long as a tile.
     """
-    pipeline, settings = stages.diffusion.load(), _settings(request, colour_fix)
+    pipeline = stages.diffusion.load()
+    side = max(TILE, pipeline.side)
+    settings = _settings(request, colour_fix, 2 * side if whole else side)
     for top, band in pipeline.bands(source, settings, variant=noise, progress=progress):
         yield slice(top, top + band.shape[2]), band
 
 
-def _settings(request: Request, colour_fix: ColourFix) -> DiffusionSettings:
+def _settings(request: Request, colour_fix: ColourFix, most: int) -> DiffusionSettings:
     options, sampling = request.options, request.sampling
     assert sampling is not None, "a request that diffuses has sampling parameters"
-    tile = min(options.tile, TILE)
+    tile = min(options.tile, most)
     return DiffusionSettings(
         steps=sampling.steps,
         strength=sampling.strength,

@@ -1,0 +1,182 @@
+"""`unfade restore` with Stable Diffusion: tiny random weights in the published layouts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from unfade import manifest as manifests
+from unfade.cli.main import run
+from unfade.imaging import read_photo
+
+if TYPE_CHECKING:
+    from unfade.models.folder import Base
+
+MakePhoto = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def models(tiny_sd: Base, tiny_sd15: Base, tmp_path: Path) -> Path:
+    """sd15/, sd21/, tile/ (a ControlNet for 1.5, fp16 variant) and iide/ (one for 2.1, a mask)."""
+    from unfade.models.compact import build_controlnet
+    from unfade.models.folder import save_base, save_part
+
+    save_base(tmp_path / "sd15", tiny_sd15)
+    save_base(tmp_path / "sd21", tiny_sd)
+    torch.manual_seed(4)
+    for name, base, mask in (("tile", tiny_sd15, False), ("iide", tiny_sd, True)):
+        made = build_controlnet(base.unet, mask=mask, widths=(4, 4, 8, 8))
+        for parameter in made.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.3)
+        save_part(tmp_path / name, made)
+    tile = tmp_path / "tile" / "diffusion_pytorch_model.safetensors"
+    tile.rename(tile.with_name("diffusion_pytorch_model.fp16.safetensors"))
+    return tmp_path
+
+
+def restore(photo: Path, out: Path, *extra: str | Path) -> int:
+    options = ["--device", "cpu"]
+    if "super-resolution" not in extra:
+        options += ["--tone", "keep"]
+    if "--strength" not in extra and "--steps" not in extra:
+        options += ["--steps", "2"]
+    return run(["restore", str(photo), "-o", str(out), *options, *map(str, extra)])
+
+
+def damage(folder: Path) -> tuple[Path, NDArray[np.bool_]]:
+    mask = np.zeros((64, 80), np.uint8)
+    mask[20:36, 30:50] = 255
+    cv2.imwrite(str(folder / "mask.png"), mask)
+    return folder / "mask.png", mask > 0
+
+
+def test_sd15_with_a_published_controlnet_restores_the_whole_photo(
+    models: Path, make_photo: MakePhoto
+) -> None:
+    photo, names = make_photo("a.png"), ["--base", models / "sd15", "--controlnet", models / "tile"]
+    assert restore(photo, models / "with", *names, "--prompt", "red", "--mask", "none") == 0
+    assert restore(photo, models / "without", "--mask", "none", "--strength", "0") == 0
+    with_, without = (read_photo(models / x / "a.png").native for x in ("with", "without"))
+    assert with_.shape == (64, 80, 3)
+    differs = np.abs(with_.astype(int) - without.astype(int)).max(2) > 1
+    assert differs.mean() > 0.5
+    manifest = manifests.read(models / "with" / "a.json")
+    assert manifest["options"]["reach"] == "all"
+    assert manifest["diffusion"] is not None and manifest["diffusion"]["strength"] == 0.4
+    names = {name.split("/")[0] for name in manifest["weights"]}
+    assert {"base", "controlnet"} < names and "unet" not in names
+
+
+def test_sd21_alone_fills_the_damage(models: Path, make_photo: MakePhoto) -> None:
+    photo, (mask, hurt) = make_photo("a.png"), damage(models)
+    extra = ["--preset", "sd21", "--base", models / "sd21", "--mask", mask]
+    assert restore(photo, models / "alone", *extra, "--prompt", "red", "--only-damage") == 0
+    before, after = read_photo(photo).native, read_photo(models / "alone" / "a.png").native
+    assert restore(photo, models / "first", "--mask", mask, "--strength", "0", "--only-damage") == 0
+    first = read_photo(models / "first" / "a.png").native
+    assert (after != first)[hurt].mean() > 0.5
+    near = cv2.dilate(hurt.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    assert np.array_equal(after[~near], before[~near])
+    manifest = manifests.read(models / "alone" / "a.json")
+    assert manifest["options"]["reach"] == "damage"
+    assert manifest["diffusion"] is not None and manifest["diffusion"]["strength"] == 0.8
+    assert not any(name.startswith("controlnet") for name in manifest["weights"])
+
+
+def test_little_damage_is_filled_too_by_a_named_base(models: Path, make_photo: MakePhoto) -> None:
+    photo, mask = make_photo("a.png"), np.zeros((64, 80), np.uint8)
+    mask[30:34, 30:36] = 255  # half a percent
+    cv2.imwrite(str(models / "mask.png"), mask)
+    extra = ["--base", models / "sd21", "--mask", models / "mask.png"]
+    assert restore(photo, models / "out", *extra) == 0
+    manifest = manifests.read(models / "out" / "a.json")
+    assert manifest["diffusion"] is not None and manifest["diffusion"]["strength"] == 0.8
+
+
+def test_sd21_with_a_controlnet_of_ones_own_in_bf16(models: Path, make_photo: MakePhoto) -> None:
+    photo, (mask, _) = make_photo("a.png"), damage(models)
+    names = ["--preset", "sd21", "--base", models / "sd21", "--controlnet", models / "iide"]
+    half = ["--dtype", "bf16", "--offload"]
+    assert restore(photo, models / "fp32", *names, "--mask", mask, "--dtype", "fp32") == 0
+    assert restore(photo, models / "bf16", *names, "--mask", mask, *half) == 0
+    fine, coarse = (read_photo(models / x / "a.png").native for x in ("fp32", "bf16"))
+    difference = np.abs(fine.astype(int) - coarse.astype(int))
+    assert difference.max() > 0 and difference.mean() < 8
+    options = manifests.read(models / "bf16" / "a.json")["options"]
+    assert options["dtype"] == "bf16" and options["offload"] is True
+
+
+def test_gray_photo_is_coloured_at_the_size_of_the_unet(
+    models: Path, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    seen: list[tuple[int, ...]] = []
+    forward = UNet2DConditionModel.forward
+
+    def noted(self: UNet2DConditionModel, sample: torch.Tensor, *args: object, **kwargs: object):
+        seen.append(tuple(sample.shape[2:]))
+        return forward(self, sample, *args, **kwargs)  # pyright: ignore
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", noted)
+    photo = make_photo("a.png", height=600, width=750)
+    names = ["--base", models / "sd15", "--controlnet", models / "tile"]
+    extra = ["--task", "colorize", "--mask", "none", "--steps", "1"]
+    assert restore(photo, models / "out", *names, *extra) == 0
+    assert seen == [(64, 72)]  # 458 x 572 pixels, 512 x 512 in all, padded to multiples of 64
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        (["--task", "colorize"], "--controlnet"),
+        (["--task", "super-resolution"], "--controlnet"),
+        (["--reach", "all"], "--controlnet"),
+        (["--dtype", "fp16"], "use --dtype bf16"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_what_a_base_alone_cannot_do_is_said_in_one_sentence(
+    models: Path, make_photo: MakePhoto, extra: list[str], told: str, capfd: Capture
+) -> None:
+    photo, (mask, _) = make_photo("a.png"), damage(models)
+    masked = [] if "super-resolution" in extra else ["--mask", mask]
+    code = restore(photo, models / "out", "--base", models / "sd21", *masked, *extra)
+    out, err = capfd.readouterr()
+    assert code in (1, 2) and told in err + out and "Traceback" not in err
+    assert not list((models / "out").glob("*.png"))
+
+
+def test_missing_and_wrong_weights_are_told(
+    models: Path, make_photo: MakePhoto, capfd: Capture
+) -> None:
+    photo, (mask, _) = make_photo("a.png"), damage(models)
+    shutil.rmtree(models / "sd21" / "vae")
+    assert restore(photo, models / "out", "--base", models / "sd21", "--mask", mask) == 1
+    out, err = capfd.readouterr()
+    assert "no vae/" in err + out
+    names = ["--base", models / "sd15", "--controlnet", models / "iide"]
+    (models / "sd15" / "unet" / "config.json").write_text("{}")
+    assert restore(photo, models / "out", *names) == 1
+    out, err = capfd.readouterr()
+    assert "UNet2DConditionModel" in err + out and "Traceback" not in err
+
+
+def test_prediction_is_taken_as_told(models: Path, make_photo: MakePhoto) -> None:
+    photo, (mask, _) = make_photo("a.png"), damage(models)
+    for prediction in ("v", "epsilon"):
+        extra = ["--base", models / "sd15", "--mask", mask, "--prediction", prediction]
+        assert restore(photo, models / prediction, *extra) == 0
+    v, epsilon = (read_photo(models / x / "a.png").native for x in ("v", "epsilon"))
+    assert not np.array_equal(v, epsilon)
+    assert manifests.read(models / "v" / "a.json")["weights"]["prediction"] == "v"
