@@ -25,7 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 #: A page of a loaded machine needs its time; a sound one needs a second.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 Serve = Callable[..., str]
 

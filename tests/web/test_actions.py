@@ -63,7 +63,7 @@ def test_result_is_the_command_lines_to_the_byte(
     photo = make_photo(name, height=300, width=1500)
     opened = actions.open_photo(desk, upload(photo))
     made = actions.restore(desk, opened, Settings(), edit_of(opened, painted=painted), quiet)
-    out = tmp_path / "out" / name
+    out = tmp_path / "out" / f"print-restored{Path(name).suffix}"
     more = ["--sensitivity", "high"]
     if painted:
         more = ["--mask", str(made.masks[0])]
@@ -148,9 +148,14 @@ def test_manifest_names_no_folder_of_the_server(
     assert str(desk.store.root) not in text
     manifest = json.loads(text)
     assert manifest["options"]["mask"] == "a-mask-1.png"
-    assert manifest["command"].startswith("unfade restore -o restored-1/a.jpg --mask a-mask-1.png ")
+    assert manifest["command"].startswith(
+        "unfade restore -o restored-1/a-restored.jpg --mask a-mask-1.png "
+    )
     assert manifest["command"].endswith(" -- a.jpg")
-    assert "filled in" in made.words and "diffusion model took part with strength" in made.words
+    facts = dict(made.views[0].facts)
+    assert facts["Filled in"] == f"{100 * manifest['damaged']:.0f} % of the photo"
+    strength = manifest["diffusion"]["strength"]
+    assert facts["Redrawn by a generative model"] == f"Yes, with strength {strength:.2f} of 1"
 
 
 def test_light_damage_is_mended_without_the_diffusion_model(
@@ -161,7 +166,9 @@ def test_light_damage_is_mended_without_the_diffusion_model(
     edits[4:8, 4:8] = masks.ADD
     edit = edit_of(opened) | {"layer": layer_of(edits)}
     made = actions.restore(desk, opened, Settings(), edit, quiet)
-    assert "filled in" in made.words and "No diffusion model" in made.words
+    facts = dict(made.views[0].facts)
+    assert "% of the photo" in facts["Filled in"]
+    assert facts["Redrawn by a generative model"] == "No"
 
 
 def test_mask_of_another_photo_is_refused(
@@ -234,9 +241,9 @@ def test_diffusion_makes_variants_when_it_is_there(
     opened = actions.open_photo(tiny, upload(make_photo("a.png")))
     settings = Settings(task="colorize", prompt="a red dress", steps=1, variants=2)
     made = actions.restore(tiny, opened, settings, edit_of(opened), quiet)
-    assert [path.name for path in made.photos] == ["a-1.png", "a-2.png"]
-    assert len(made.views) == len(made.heats) == 2
-    assert "diffusion model took part with strength" in made.words
+    assert [path.name for path in made.photos] == ["a-restored-1.png", "a-restored-2.png"]
+    assert len(made.views) == 2
+    assert dict(made.views[0].facts)["Described as"] == "a red dress"
     own = Settings(task="colorize", automatic=False, fidelity=0.4, strength=0.9, steps=1)
     made = actions.restore(tiny, opened, own, edit_of(opened), quiet)
     taken = json.loads(made.papers[0].read_text("utf-8"))["diffusion"]
@@ -268,9 +275,11 @@ def test_zip_holds_the_latest_of_each_photo(
         for photo in (first, second, first)
     ]
     with zipfile.ZipFile(results.pack(desk, made)) as file:
-        assert sorted(file.namelist()) == ["2/a.jpg", "2/a.json", "a.jpg", "a.json"]
-        assert file.read("a.jpg") == made[2].photos[0].read_bytes()
-        assert file.read("2/a.jpg") == made[1].photos[0].read_bytes()
+        names = ["a-mask.png", "a-restored.jpg", "a-restored.json"]
+        assert sorted(file.namelist()) == [*(f"2/{name}" for name in names), *names]
+        assert file.read("a-restored.jpg") == made[2].photos[0].read_bytes()
+        assert file.read("2/a-restored.jpg") == made[1].photos[0].read_bytes()
+        assert file.read("2/a-mask.png") == made[1].masks[0].read_bytes()
     with pytest.raises(UsageError, match="restore a photo first"):
         results.pack(desk, [])
 
@@ -284,6 +293,7 @@ def test_photo_that_was_removed_after_an_hour_is_told(
     with pytest.raises(InputError, match=r"b\.png: got a photo that was removed"):
         actions.restore(desk, gone, Settings(), edit_of(gone), quiet)
     with zipfile.ZipFile(results.pack(desk, made)) as file:
-        assert sorted(file.namelist()) == ["a.json", "a.png"]
+        assert {"a-restored.json", "a-restored.png", "a-mask.png"} <= set(file.namelist())
+        assert all(name.startswith("a-") for name in file.namelist())
     with pytest.raises(UsageError, match="no result that is still here"):
         results.pack(desk, made[1:])

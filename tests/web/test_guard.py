@@ -186,13 +186,13 @@ def test_uploads_end_where_the_room_ends(serve_app: Callable[..., str], desk: De
 
 @pytest.mark.parametrize(
     ("route", "value", "told"),
-    [("detect", {"threshold": "abc"}, "threshold 'abc', expected a number"),
-     ("detect", {"threshold": 7}, "threshold 7, expected a number between 0 and 1"),
-     ("restore", {"threshold": [1]}, "threshold [1], expected a number"),
-     ("restore", {"strength": {"a": 1}}, "strength {'a': 1}, expected a number"),
-     ("restore", {"prompt": "x" * 3000}, "expected at most 2000"),
-     ("restore", {"only_damage": "yes"}, "expected yes or no"),
-     ("restore", {"seed": -1}, "seed")],
+    [("detect", {"threshold": "abc"}, "Threshold 'abc'. Needed: a number."),
+     ("detect", {"threshold": 7}, "Threshold 7. Needed: a number between 0 and 1."),
+     ("restore", {"threshold": [1]}, "Threshold [1]. Needed: a number."),
+     ("restore", {"strength": {"a": 1}}, "Strength {'a': 1}. Needed: a number."),
+     ("restore", {"prompt": "x" * 3000}, "Needed: at most 2000"),
+     ("restore", {"only_damage": "yes"}, "Needed: yes or no"),
+     ("restore", {"seed": -1}, "Seed -1")],
 )  # fmt: skip
 def test_values_that_make_no_sense_are_told_in_sentences(
     client: httpx.Client, make_photo: MakePhoto, route: str, value: dict[str, Any], told: str,

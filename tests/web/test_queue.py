@@ -52,7 +52,7 @@ def test_place_in_the_queue_and_its_end_are_told(
         assert runs.wait(60)
         page.click("#uf-restore")
         page.locator("#uf-progress").get_by_text("1/1").wait_for()
-        page.get_by_text("Try the example photo").click()
+        page.set_input_files("#uf-upload input[type=file]", str(make_photo("eve.png")))
         page.get_by_text(re.compile("currently busy|[Qq]ueue is full")).first.wait_for()
         go.set()
         assert "event: complete" in other.get(outcome).text

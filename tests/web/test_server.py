@@ -62,7 +62,7 @@ def test_api_tells_errors_as_sentences(client: Any, tmp_path: Path) -> None:
 
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photo", "utf-8")
-    with pytest.raises(Exception, match=r"broken\.jpg: got a text file, expected a photo"):
+    with pytest.raises(Exception, match=r"broken\.jpg: A text file\. Needed: a photo"):
         client.predict(photo=handle_file(broken), api_name="/restore")
 
 

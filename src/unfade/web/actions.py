@@ -14,15 +14,15 @@ from unfade.errors import InputError, UsageError
 from unfade.imaging import read_mask, read_photo, write_mask
 from unfade.imaging.photo import resize
 from unfade.manifest import make_folder
-from unfade.options import SENSITIVITIES, Sensitivity
+from unfade.options import SENSITIVITIES, Sensitivity, Task
 from unfade.types import Progress
 from unfade.web import masks, pictures, results
 from unfade.web.memory import release_memory
 from unfade.web.session import Desk, Made, Opened, Settings, threshold_from
 
 
-def open_photo(desk: Desk, upload: str | Path, progress: Progress | None = None) -> Opened:
-    """Takes an uploaded photo and finds its damage.
+def load_photo(desk: Desk, upload: str | Path) -> Opened:
+    """Takes an uploaded photo, whose damage is not known yet.
 
     Raises:
         InputError: it is no upload, too large, or no photo.
@@ -30,34 +30,58 @@ def open_photo(desk: Desk, upload: str | Path, progress: Progress | None = None)
     path = desk.store.adopt(upload, max_bytes=desk.limits.max_bytes)
     photo = read_photo(path, max_pixels=desk.limits.max_pixels)
     full = pictures.display(photo)
-    small = pictures.shrink(full, masks.preview_size(photo.height, photo.width))
+    size = masks.preview_size(photo.height, photo.width)
+    small = pictures.shrink(full, size)
     opened = Opened(
-        path, photo.height, photo.width, pictures.data_url("jpeg", pictures.jpeg(small)), ""
-    )
+        path, photo.height, photo.width, pictures.data_url("jpeg", pictures.jpeg(small)), "",
+        pictures.data_url("jpeg", pictures.jpeg(pictures.limited(small, pictures.THUMB))),
+    )  # fmt: skip
     opened.soft.parent.mkdir()
     opened.before.write_bytes(pictures.jpeg(full))
+    return opened
+
+
+def glance(desk: Desk, opened: Opened, progress: Progress | None = None) -> Opened:
+    """Finds the damage in a small copy of a photo: soon, and coarsely."""
+    full = pictures.display(read_photo(opened.before))
+    small = pictures.limited(full, masks.ROUGH)
+    rough = desk.restorer.detect(small, soft=True, progress=progress)
+    shown = masks.enlarged(rough, masks.preview_size(opened.height, opened.width))
+    return replace(opened, mask_url=pictures.data_url("png", pictures.png(shown)))
+
+
+def find_damage(desk: Desk, opened: Opened, progress: Progress | None = None) -> Opened:
+    """Finds the damage of a photo at full size, and writes it to `Opened.soft`."""
     soft = desk.restorer.detect(
-        photo, soft=True, max_pixels=desk.limits.max_pixels, progress=progress
+        opened.path, soft=True, max_pixels=desk.limits.max_pixels, progress=progress
     )
     write_mask(opened.soft, soft)
     shown = pictures.data_url("png", pictures.png(masks.shown_mask(soft)))
-    return replace(opened, mask_url=shown)
+    return replace(opened, mask_url=shown, searched=True)
+
+
+def open_photo(desk: Desk, upload: str | Path) -> Opened:
+    """`load_photo`, then `find_damage`."""
+    return find_damage(desk, load_photo(desk, upload))
 
 
 def scene(
-    opened: Opened, thresholds: Mapping[Sensitivity, float], edit: dict[str, Any] | None = None
-) -> dict[str, Any]:
+    opened: Opened, thresholds: Mapping[Sensitivity, float], edit: dict[str, Any] | None = None,
+    colour_task: Task = "colorize",
+) -> dict[str, Any]:  # fmt: skip
     """What the editor on the page shows: the photo, its damage, and what was painted before.
 
     Args:
         thresholds: the probability, 0..1, from which a pixel is damaged, by sensitivity.
         edit: what the editor sent last.
+        colour_task: the task with which regions get colours.
     """
     height, width = masks.preview_size(opened.height, opened.width)
     return {
         "id": opened.key,
         "photo": opened.photo_url,
         "mask": opened.mask_url,
+        "searched": opened.searched,
         "width": width,
         "height": height,
         "thresholds": dict(thresholds),
@@ -66,6 +90,7 @@ def scene(
         "tints": "" if edit is None else edit.get("tints", ""),
         "colours": [] if edit is None else edit.get("colours", []),
         "words": WORDS,
+        "colour_task": colour_task,
         "name": opened.name,
     }
 
@@ -95,7 +120,7 @@ def restore(
     protect: tuple[Path, ...] = ()
     regions: tuple[ColourRegion, ...] = ()
     if settings.task != "super-resolution":
-        mask, protect = _painted(desk, opened, edit, sensitivity, number)
+        mask, protect = _painted(desk, opened, edit, sensitivity, number, progress)
         regions = _regions(opened, edit, folder)
     options = settings.options(
         mask=mask,
@@ -111,8 +136,9 @@ def restore(
 
 
 def _painted(
-    desk: Desk, opened: Opened, edit: dict[str, Any], sensitivity: Sensitivity, number: int
-) -> tuple[Literal["auto"] | Path, tuple[Path, ...]]:
+    desk: Desk, opened: Opened, edit: dict[str, Any], sensitivity: Sensitivity, number: int,
+    progress: Progress,
+) -> tuple[Literal["auto"] | Path, tuple[Path, ...]]:  # fmt: skip
     """The mask of the damage and what is protected, as files where the visitor painted them.
 
     Args:
@@ -127,6 +153,8 @@ def _painted(
     protect: tuple[Path, ...] = ()
     stem = opened.path.parent / opened.path.stem
     if np.isin(layer, (masks.ADD, masks.REMOVE)).any():
+        if not opened.soft.is_file():  # the search was cancelled
+            find_damage(desk, opened, progress)
         soft = read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
         mask = stem.with_name(f"{stem.name}-mask-{number}.png")
         threshold = desk.restorer.thresholds[sensitivity]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import gradio as gr
 
 from unfade.imaging import SUFFIXES
 from unfade.options import SENSITIVITIES, TASKS
-from unfade.web.page import RESULTS, Page, said
+from unfade.web.page import FITTED, SHOWN, VERBS, Page, Updates, said
 from unfade.web.session import MOST, Desk, Session, Settings
 from unfade.web.theme import asset
 
@@ -17,13 +20,16 @@ _TASKS = {
     "super-resolution": "Make it larger",
     "colorize": "Give it colours",
 }
+_WELCOME = """# unfade
+Restore old photographs: see the damage, mend it, compare.
+"""
 _LACKING = (
-    "These controls, and giving a photo colours, need a diffusion model, and the weights in use "
-    "have none: the first stage does without them."
+    "The weights in use have no generative model. Photos are mended and enlarged without it, but "
+    "cannot be given colours by themselves: you may paint them."
 )
 _IDLE = (
-    "With these weights this task does without the diffusion model. To have it take part, and "
-    "these controls count, choose its strength yourself."
+    "With these weights this is done without the generative model. To have it redraw the photo, "
+    "choose for yourself how much."
 )
 #: A DownloadButton would save what was packed at the click before.
 _SAVE = """(file) => {
@@ -31,6 +37,12 @@ _SAVE = """(file) => {
   link.href = file.url;
   link.download = file.orig_name;
   link.click();
+}"""
+#: The parts of the page that run in the browser show what counts for the task.
+_TELL_TASK = """(task) => {
+  const stage = document.querySelector('#uf-stage');
+  stage.dataset.task = task;
+  stage.dispatchEvent(new Event('uf-task'));
 }"""
 #: Controls in the order of the fields of `Settings`.
 Controls = dict[str, Any]
@@ -40,17 +52,19 @@ _G = cast(Any, gr)  # the library's own types are incomplete
 def build(desk: Desk) -> Any:
     """The page as Gradio blocks."""
     page = Page(desk)
-    with _G.Blocks(title="unfade", analytics_enabled=False) as blocks:
+    with _G.Blocks(title="unfade: restore old photographs", analytics_enabled=False) as blocks:
         session = _G.State(Session(), time_to_live=desk.store.keep_s)
-        _G.Markdown("# unfade\nRestores old photographs: see the damage, mend it, compare.")
+        _G.Markdown(_WELCOME, elem_id="uf-welcome")
+        _G.HTML(html_template=asset("about.html"), js_on_load=asset("about.js"), elem_id="uf-about")
         with _G.Row():
             with _G.Column(scale=3, min_width=300):
-                parts = _inputs(desk)
-            with _G.Column(scale=2, min_width=300):
+                parts = _inputs()
+                with _G.Column(elem_id="uf-stage"):
+                    parts |= _stage()
+            with _G.Column(scale=2, min_width=300, elem_id="uf-controls"):
                 controls = _controls(desk)
                 parts |= _buttons()
                 controls |= _model(desk, parts)
-        parts |= _results()
         with _G.Row(visible=False):
             _api(page)  # first, so that its two names are free
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
@@ -61,7 +75,7 @@ def build(desk: Desk) -> Any:
     return blocks
 
 
-def _inputs(desk: Desk) -> Controls:
+def _inputs() -> Controls:
     upload = _G.File(
         label="Your photos (JPEG, PNG, TIFF, WebP or BMP)",
         file_count="multiple",
@@ -69,15 +83,29 @@ def _inputs(desk: Desk) -> Controls:
         height=140,
         elem_id="uf-upload",
     )
-    example = _G.Button("Try the example photo", size="sm")
-    chooser = _G.Radio([], label="Photo on the page", visible=False, elem_id="uf-chooser")
-    editor = _G.HTML(
-        value={},
-        html_template=asset("editor.html"),
-        js_on_load=asset("editor.js"),
-        elem_id="uf-editor",
-    )
-    return {"upload": upload, "example": example, "chooser": chooser, "editor": editor}
+    example = _G.Button("Try the example photo", size="sm", elem_id="uf-example")
+    return {"upload": upload, "example": example}
+
+
+def _stage() -> Controls:
+    """The current photo: chosen from the strip, and either edited or compared with its result."""
+    made: Controls = {}
+    for name in ("strip", "editor", "compare"):
+        made[name] = _G.HTML(
+            value={}, html_template=asset(f"{name}.html"), js_on_load=asset(f"{name}.js"),
+            elem_id=f"uf-{name}",
+        )  # fmt: skip
+    with _G.Column(elem_id="uf-result"):
+        made["facts"] = _G.HTML("", elem_id="uf-words", js_on_load=None)
+        made["files"] = _G.File(
+            label="Download: photo, report of what was done, masks", file_count="multiple",
+            interactive=False, elem_id="uf-files",
+        )  # fmt: skip
+        made["zip"] = _G.Button("Download everything as one zip", elem_id="uf-zip")
+        made["package"] = _G.File(visible=False)
+        made["versions"] = _pictures("Versions: click one to compare it", "variants")
+        made["history"] = _pictures("Results of this photo: click one to see it again", "history")
+    return made
 
 
 def _controls(desk: Desk) -> Controls:
@@ -85,18 +113,20 @@ def _controls(desk: Desk) -> Controls:
     usual = Settings()
     tasks = [(_TASKS[name], name) for name in desk.restorer.tasks]
     made: Controls = {
-        "task": _G.Radio(tasks, value=usual.task, label="What is to be done"),
+        "task": _G.Radio(tasks, value=usual.task, label="What would you like to do?"),
         "only_damage": _G.Checkbox(
-            False, label="Only the damage", info="Every other pixel stays as it is."
+            False, label="Change only the damage", info="Every other pixel stays as it is."
         ),
-        "keep_tone": _G.Checkbox(False, label="Keep the tone", info="Leave fading and cast."),
+        "keep_tone": _G.Checkbox(
+            False, label="Keep the tone", info="Faded tones and colour casts stay as they are."
+        ),
     }
     made["scale"] = _G.Slider(
         1, MOST["scale"], usual.scale, step=0.5, label="Times larger", visible=False,
-        info="Damage and painted colours are left alone: mend the photo first.", interactive=True,
+        info="Damage stays as it is: mend the photo first.", interactive=True,
     )  # fmt: skip
     made["prompt"] = _G.Textbox(
-        "", label="What is in the photo, and in which colours", visible=False, interactive=True,
+        "", label="What is in the photo, and in which colours?", visible=False, interactive=True,
         placeholder="a woman in a red dress", elem_id="uf-prompt",
         info="In English. The words of colours that you paint join it.",
     )  # fmt: skip
@@ -104,69 +134,42 @@ def _controls(desk: Desk) -> Controls:
 
 
 def _model(desk: Desk, parts: Controls) -> Controls:
-    """The settings of the diffusion model, which cannot be used where there is none."""
+    """The settings of the diffusion model; there are none without one."""
     usual, able, made = Settings(), desk.restorer.diffuses, Controls()
-    with _G.Accordion("More: the diffusion model", open=False, elem_id="uf-diffusion"):
+    with _G.Accordion("More choices", open=False, elem_id="uf-diffusion"):
         if not able:
             _G.Markdown(_LACKING, elem_id="uf-lacking")
         parts["idle"] = _G.Markdown(_IDLE, visible=False, elem_id="uf-idle")
-        made["automatic"] = _G.Checkbox(
-            True, label="Choose fidelity, strength and steps for me", interactive=able
-        )
+        made["automatic"] = _G.Checkbox(True, label="Choose for me how much is redrawn")
         for name, least, most, step, label in (
-            ("fidelity", 0, 1, 0.05, "Fidelity: 1 = most faithful"),
-            ("strength", 0, 1, 0.05, "Strength: how much may be changed"),
-            ("steps", 1, MOST["steps"], 1, "Steps: more take longer"),
+            ("strength", 0, 1, 0.05, "How much may be redrawn (0 = nothing, 1 = all)"),
+            ("fidelity", 0, 1, 0.05, "How close to the photo (1 = closest)"),
+            ("steps", 1, MOST["steps"], 1, "Steps (more take longer)"),
         ):
-            usable = able and (name != "fidelity" or desk.restorer.weighs_fidelity)
             made[name] = _G.Slider(
-                least, most, getattr(usual, name), step=step, label=label, interactive=usable
+                least, most, getattr(usual, name), step=step, label=label, interactive=True
             )
-        made["seed"] = _G.Number(0, label="Seed", precision=0, minimum=0, interactive=able)
+        made["seed"] = _G.Number(
+            0, label="Number that starts chance", info="Another number gives another result.",
+            precision=0, minimum=0, interactive=True,
+        )  # fmt: skip
         made["variants"] = _G.Slider(
-            1, MOST["variants"], 1, step=1, label="Variants", interactive=able
+            1, MOST["variants"], 1, step=1, label="How many versions", interactive=True
         )
     return made
 
 
 def _buttons() -> Controls:
-    with _G.Row():
-        restore = _G.Button("Restore", variant="primary", elem_id="uf-restore")
-        stop = _G.Button("Cancel", elem_id="uf-cancel")
-    restore_all = _G.Button("Restore all photos", elem_id="uf-restore-all", visible=False)
-    progress = _G.HTML("", elem_id="uf-progress", js_on_load=None, min_height=60)
+    verb = VERBS[Settings.task]
+    with _G.Column(elem_id="uf-actions"):
+        progress = _G.HTML("", elem_id="uf-progress", js_on_load=None)
+        with _G.Row(elem_id="uf-buttons"):
+            restore = _G.Button(f"{verb} this photo", variant="primary", elem_id="uf-restore")
+            restore_all = _G.Button(
+                f"{verb} all photos", elem_id="uf-restore-all", visible=False
+            )  # fmt: skip
+            stop = _G.Button("Cancel", elem_id="uf-cancel")
     return {"restore": restore, "stop": stop, "restore_all": restore_all, "progress": progress}
-
-
-def _results() -> Controls:
-    _G.Markdown("## Result")
-    compare = _G.HTML(
-        value={},
-        html_template=asset("compare.html"),
-        js_on_load=asset("compare.js"),
-        elem_id="uf-compare",
-    )
-    words = _G.HTML("", elem_id="uf-words", js_on_load=None)
-    with _G.Row():
-        with _G.Column(min_width=300):
-            files = _G.File(
-                label="Download: photo, manifest, mask", file_count="multiple",
-                interactive=False, elem_id="uf-files",
-            )  # fmt: skip
-            zipped = _G.Button("All photos as one zip", elem_id="uf-zip")
-            package = _G.File(visible=False)
-        with _G.Column(min_width=300):
-            heat = _map("Where the model may have invented", "heat", asset("legend.html"))
-            change = _map(
-                "Where the photo was changed", "change",
-                "<p>Dark: as it was. Bright: changed, by the mask, cleaning or tone.</p>",
-            )  # fmt: skip
-    variants = _pictures("Variants: click one to compare it", "variants")
-    history = _pictures("Results of this visit: click one to see it again", "history")
-    return {
-        "compare": compare, "words": words, "files": files, "zip": zipped, "package": package,
-        "heat": heat, "change": change, "variants": variants, "history": history,
-    }  # fmt: skip
 
 
 def _pictures(title: str, name: str) -> Any:
@@ -177,69 +180,95 @@ def _pictures(title: str, name: str) -> Any:
     )  # fmt: skip
 
 
-def _map(title: str, name: str, legend: str) -> Any:
-    """A picture of places, with its legend, to be opened."""
-    with _G.Accordion(title, open=False, elem_id=f"uf-{name}-part"):
-        _G.HTML(legend, js_on_load=None)
-        return _G.Image(
-            type="filepath", interactive=False, show_label=False, elem_id=f"uf-{name}",
-            buttons=["fullscreen"],
-        )  # fmt: skip
+def _filling(handler: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """A handler for Gradio: its updates in the order of `names`, the others left as they are."""
+
+    def ordered(updates: Updates) -> tuple[Any, ...]:
+        assert updates.keys() <= set(names), updates.keys() - set(names)
+        # Gradio takes the mark apart: each component needs its own.
+        return tuple(updates[name] if name in updates else _G.skip() for name in names)
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*given: Any) -> Iterator[tuple[Any, ...]]:
+            for updates in handler(*given):
+                yield ordered(updates)
+
+        return stream
+    told = said(handler)
+
+    @functools.wraps(handler)
+    def call(*given: Any) -> tuple[Any, ...]:
+        return ordered(told(*given))
+
+    return call
 
 
 def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
-    shown = [parts[name] for name in ("upload", "progress", "chooser", "editor")]
+    shown = [parts[name] for name in SHOWN]
     quiet = {"api_visibility": "private", "show_progress_on": parts["progress"]}
     look = {"concurrency_limit": 1, "concurrency_id": "look"}
-    upload = parts["upload"]
-    for event in (
-        upload.upload(page.open, [upload, session], shown, **quiet, **look),
-        parts["example"].click(page.example, session, shown, **quiet, **look),
-    ):
-        event.then(
-            page.several, session, parts["restore_all"], api_visibility="private", queue=False,
-        )  # fmt: skip
-    editor = parts["editor"]
-    parts["chooser"].input(said(page.choose), [parts["chooser"], editor, session], editor, **quiet)
+    upload, editor, strip = parts["upload"], parts["editor"], parts["strip"]
+    events = [
+        upload.upload(
+            _filling(page.open, SHOWN), [upload, editor, session], shown, **quiet, **look
+        ),
+        parts["example"].click(
+            _filling(page.example, SHOWN), [editor, session], shown, **quiet, **look
+        ),
+    ]
+    _wire_end(page, events, session, parts)
+    at_once = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+    strip.select(_filling(page.choose, SHOWN), [editor, session], shown, **at_once)
+    strip.delete(_filling(page.remove, SHOWN), [editor, session], shown, **at_once)
+    strip.clear(_filling(page.clear, SHOWN), session, shown, cancels=events, **at_once)
 
 
 def _wire_controls(page: Page, parts: Controls, controls: Controls) -> None:
     """Shows what counts for the task, and hides what does not."""
     chosen = [controls["task"], controls["automatic"]]
-    counting = page.counting(*(one.value for one in chosen))
-    shown = [(controls | parts)[name] for name in counting]
-    for component, visible in zip(shown, counting.values(), strict=True):
-        component.visible = visible
+    shown = [(parts | controls)[name] for name in FITTED]
+    for name, visible in page.counting(*(one.value for one in chosen)).items():
+        (parts | controls)[name].visible = visible
     for component in chosen:
         component.change(
-            page.fitting, chosen, shown, queue=False, show_progress="hidden",
+            _filling(page.fitting, FITTED), chosen, shown, queue=False, show_progress="hidden",
             api_visibility="private",
         )  # fmt: skip
+    controls["task"].change(None, controls["task"], None, js=_TELL_TASK)
 
 
 def _wire_work(page: Page, session: Any, parts: Controls, controls: Controls) -> None:
-    shown = [parts[name] for name in RESULTS]
+    shown = [parts[name] for name in SHOWN]
     given = [session, parts["editor"], *controls.values()]
     quiet = {"api_visibility": "private", "show_progress_on": parts["progress"]}
     work = {"concurrency_limit": 1, "concurrency_id": "restore"}
     events = [
-        parts[name].click(handler, given, shown, **quiet, **work)
+        parts[name].click(_filling(handler, SHOWN), given, shown, **quiet, **work)
         for name, handler in (("restore", page.restore), ("restore_all", page.restore_all))
     ]
+    _wire_end(page, events, session, parts)
+
+
+def _wire_end(page: Page, events: Sequence[Any], session: Any, parts: Controls) -> None:
+    """Cancel ends the events; in whatever way they end, the page is told."""
+    shown = [parts[name] for name in SHOWN]
     for event in events:
-        event.then(page.ended, session, shown, queue=False, api_visibility="private")
+        event.then(
+            _filling(page.ended, SHOWN), session, shown, queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
     parts["stop"].click(
         page.stop, session, None, cancels=events, queue=False, api_visibility="private"
     )
 
 
 def _wire_looking(page: Page, session: Any, parts: Controls) -> None:
-    shown = [parts[name] for name in RESULTS[1:]]
-    parts["variants"].select(
-        page.variant, session, [parts["compare"], parts["heat"]], api_visibility="private",
-        show_progress="hidden",
-    )  # fmt: skip
-    parts["history"].select(page.again, session, shown, api_visibility="private")
+    shown = [parts[name] for name in SHOWN]
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    parts["versions"].select(_filling(page.variant, SHOWN), session, shown, **quiet)
+    parts["history"].select(_filling(page.again, SHOWN), session, shown, **quiet)
     parts["zip"].click(
         said(page.pack), session, parts["package"], api_visibility="private"
     ).success(None, parts["package"], None, js=_SAVE)  # fmt: skip

@@ -1,26 +1,44 @@
-// Before and after, one over the other. `value` holds {before, after, width, height}: two addresses
-// and the size of the photo in pixels.
+// Before and after, one over the other. `value` holds {before, after, changes, most, width, height}:
+// three addresses, the change in levels that is drawn brightest, the size of the photo in pixels.
 const find = (name) => element.querySelector(name);
 const box = find('.uf-compare'), stack = find('.uf-stack'), at = find('.uf-at');
 const view = find('.uf-view'), zooms = element.querySelectorAll('[data-zoom]');
 const address = (path) => `gradio_api/file=${path.split('/').map(encodeURIComponent).join('/')}`;
 const GRIP = 24; // pixels beside the line at which it is taken hold of
 let held = null; // the last place of the pointer, and whether it moves the line
+let peeked = null; // where the line was before "Hold to see before"
 
 function load() {
   const shown = props.value;
   box.hidden = !shown || !shown.before;
-  find('.uf-empty').hidden = !box.hidden;
   if (box.hidden) return;
   find('.uf-before').src = address(shown.before);
   find('.uf-after').src = address(shown.after);
+  find('.uf-changes').src = address(shown.changes);
+  find('.uf-most').textContent = `${shown.most} of 255 levels or more`;
+  mark(false);
   stack.style.setProperty('--ratio', shown.width / shown.height);
-  at.value = 50;
+  at.value = 50; peeked = null;
   split(); zoom(0);
 }
 
 function split() {
   stack.style.setProperty('--at', `${at.value}%`);
+}
+
+// The line goes to the right end, so that all of the photo before is seen.
+function peek(on) {
+  if (on === (peeked !== null)) return;
+  if (on) { peeked = at.value; at.value = 100; }
+  else { at.value = peeked; peeked = null; }
+  split();
+}
+
+// Changes lie over the result; the line goes left, so that all of it is seen.
+function mark(on) {
+  find('.uf-changes').hidden = find('.uf-legend').hidden = !on;
+  find('.uf-mark').setAttribute('aria-pressed', String(on));
+  if (on) { at.value = 0; split(); }
 }
 
 // 0 fits the photo into the page, 1 is one pixel of the photo to one of the screen.
@@ -62,6 +80,16 @@ stack.addEventListener('pointermove', (event) => {
 for (const name of ['pointerup', 'pointercancel'])
   stack.addEventListener(name, () => { held = null; });
 at.addEventListener('input', split);
+const hold = find('.uf-hold');
+for (const [name, on] of [['pointerdown', true], ['pointerup', false], ['pointercancel', false],
+  ['pointerleave', false], ['blur', false]])
+  hold.addEventListener(name, () => peek(on));
+hold.addEventListener('contextmenu', (event) => event.preventDefault()); // of a long touch
+for (const [name, on] of [['keydown', true], ['keyup', false]])
+  hold.addEventListener(name, (event) => {
+    if (event.key === ' ' || event.key === 'Enter') { event.preventDefault(); peek(on); }
+  });
+find('.uf-mark').addEventListener('click', () => mark(find('.uf-changes').hidden));
 for (const button of zooms)
   button.addEventListener('click', () => zoom(Number(button.dataset.zoom)));
 watch('value', load);

@@ -11,7 +11,12 @@ const pen = canvas.getContext('2d');
 const sheet = document.createElement('canvas');
 let scene = null, photo = null, found = null, edits = null, tints = null, past = [];
 let colours = [], chosen = 0;
-let tool = 'brush', last = null, waiting = false, cursor = null;
+// Where fingers paint, scrolling must not: there painting begins with the choice of a brush.
+let tool = matchMedia('(pointer: coarse)').matches ? 'move' : 'brush';
+let last = null, waiting = false, cursor = null;
+const stage = document.querySelector('#uf-stage');
+const touches = new Map(); // the fingers on the canvas, by their number
+let pinch = null; // two fingers: their middle, their distance, and the zoom when they came
 
 async function picture(url) {
   const image = new Image();
@@ -35,24 +40,49 @@ async function load() {
     if (!next || !next.id) close();
     return;
   }
-  const [image, mask] = await Promise.all([picture(next.photo), picture(next.mask)]);
+  const [image, mask] = await Promise.all(
+    [next.photo, next.mask].map((url) => url ? picture(url) : null));
+  if (next !== props.value) return; // another one came meanwhile
+  const damage = () => mask ? grays(mask, next.width, next.height)
+    : new Uint8Array(next.width * next.height);
+  if (scene?.id === next.id) { // its search has ended: what was painted stays
+    scene = next;
+    found = damage();
+    mark(); send(); draw();
+    return;
+  }
   const [layer, painted] = await Promise.all(
     [next.layer, next.tints].map((url) => url ? picture(url) : null));
   scene = next; photo = image; past = []; cursor = null;
   canvas.width = sheet.width = scene.width;
   canvas.height = sheet.height = scene.height;
   canvas.style.setProperty('--ratio', scene.width / scene.height);
-  found = grays(mask, scene.width, scene.height);
+  found = damage();
   edits = layer ? grays(layer, scene.width, scene.height) : new Uint8Array(found.length);
   tints = painted ? grays(painted, scene.width, scene.height) : new Uint8Array(found.length);
   colours = [...scene.colours];
-  dots();
+  dots(); fit(); mark();
   find('.uf-sensitivity').value = scene.sensitivity;
   box.hidden = false;
   zoom(1);
   box.dataset.photo = scene.name;
   find('.uf-empty').hidden = true;
   send(); draw();
+}
+
+// Tools appear with the task that they count for.
+function fit() {
+  const task = stage.dataset.task ?? 'old-photo';
+  const paints = task !== 'super-resolution', tinted = task === scene?.colour_task;
+  for (const part of element.querySelectorAll('.uf-paints')) part.hidden = !paints;
+  find('.uf-colours').hidden = !tinted;
+  if (!paints) use('move');
+  else if (tool === 'tint' && !tinted) use('brush');
+  draw();
+}
+
+function mark() {
+  box.dataset.searched = scene.searched;
 }
 
 // A colour is a word of the scene's, or #rrggbb.
@@ -104,7 +134,7 @@ function paint() {
   const threshold = scene.thresholds[find('.uf-sensitivity').value];
   const level = Math.max(1, Math.ceil(threshold * 255));
   const image = new ImageData(scene.width, scene.height);
-  const inks = colours.map(parts);
+  const inks = find('.uf-colours').hidden ? [] : colours.map(parts);
   let marked = 0;
   for (let i = 0; i < found.length; i++) {
     const damaged = edits[i] === ADD || (edits[i] === KEEP && found[i] >= level);
@@ -116,9 +146,11 @@ function paint() {
   }
   sheet.getContext('2d').putImageData(image, 0, 0);
   pen.drawImage(photo, 0, 0, scene.width, scene.height);
-  if (find('.uf-show').checked) pen.drawImage(sheet, 0, 0);
+  if (find('.uf-show').checked && !find('.uf-paints').hidden) pen.drawImage(sheet, 0, 0);
   if (cursor) ring(cursor);
-  find('.uf-share').textContent = `${(100 * marked / found.length).toFixed(2)} % is marked`;
+  const share = `${(100 * marked / found.length).toFixed(2)} % is marked`;
+  find('.uf-share').textContent = scene.searched ? share
+    : scene.mask ? `${share}, at a first look` : '';
 }
 
 function ring(point) {
@@ -199,8 +231,27 @@ function send() {
     colours: [...colours] };
 }
 
+function undo() {
+  if (past.length) { [edits, tints] = past.pop(); send(); draw(); }
+}
+
+// Two fingers move and zoom whatever tool is chosen; what the first one painted goes.
+function two() {
+  const [a, b] = [...touches.values()];
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart: Math.hypot(a.x - b.x, a.y - b.y) };
+}
+
 canvas.addEventListener('pointerdown', (event) => {
   if (!scene || event.button > 0) return;
+  if (event.pointerType === 'touch') {
+    if (tool === 'move') return; // the browser scrolls and zooms
+    touches.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (touches.size === 2) {
+      if (last) { last = null; undo(); }
+      pinch = { ...two(), zoom: Number(find('.uf-zoom').value) };
+    }
+    if (touches.size > 1) return;
+  }
   event.preventDefault();
   canvas.focus({ preventScroll: true });
   last = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
@@ -209,6 +260,17 @@ canvas.addEventListener('pointerdown', (event) => {
   if (tool !== 'move') { remember(); stroke(last, last); }
 });
 canvas.addEventListener('pointermove', (event) => {
+  if (touches.has(event.pointerId))
+    touches.set(event.pointerId, { x: event.clientX, y: event.clientY });
+  if (pinch && touches.size === 2) {
+    const now = two();
+    zoom(Math.min(8, Math.max(1, pinch.zoom * now.apart / Math.max(1, pinch.apart))));
+    const top = view.scrollTop;
+    view.scrollBy(pinch.x - now.x, pinch.y - now.y);
+    if (view.scrollTop === top) scrollBy(0, pinch.y - now.y); // the page, where the photo ends
+    pinch.x = now.x; pinch.y = now.y;
+    return;
+  }
   if (!last) return;
   const now = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
   if (tool === 'move') view.scrollBy(last.x - now.x, last.y - now.y);
@@ -216,10 +278,24 @@ canvas.addEventListener('pointermove', (event) => {
   last = now;
 });
 for (const name of ['pointerup', 'pointercancel'])
-  canvas.addEventListener(name, () => {
+  canvas.addEventListener(name, (event) => {
+    touches.delete(event.pointerId);
+    if (touches.size < 2) pinch = null;
     if (last && tool !== 'move') send();
     last = null;
   });
+canvas.addEventListener('wheel', (event) => {
+  if (!scene || !event.ctrlKey) return; // the wheel alone scrolls
+  event.preventDefault();
+  zoom(Math.min(8, Math.max(1, Number(find('.uf-zoom').value) * 2 ** (-event.deltaY / 200))));
+}, { passive: false });
+addEventListener('keydown', (event) => {
+  const typing = event.target.closest?.('input:not([type=range], [type=checkbox]), textarea');
+  if (event.key !== 'z' || !(event.ctrlKey || event.metaKey) || event.shiftKey || typing) return;
+  if (!scene || !box.checkVisibility()) return;
+  event.preventDefault();
+  undo();
+});
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 canvas.addEventListener('keydown', (event) => {
@@ -246,16 +322,16 @@ for (const button of element.querySelectorAll('[data-tool]:not(.uf-bare)'))
   button.addEventListener('click', () => use(button.dataset.tool));
 find('.uf-bare').addEventListener('click', () => choose(''));
 find('.uf-own').addEventListener('change', (event) => choose(event.target.value));
-find('.uf-undo').addEventListener('click', () => {
-  if (past.length) { [edits, tints] = past.pop(); send(); draw(); }
-});
+find('.uf-undo').addEventListener('click', undo);
 find('.uf-clear').addEventListener('click', () => {
   if (scene) { remember(); edits.fill(KEEP); tints.fill(0); send(); draw(); }
 });
 find('.uf-zoom').addEventListener('input', (event) => zoom(Number(event.target.value)));
 find('.uf-size').addEventListener('input', () => { point(); draw(); });
 addEventListener('resize', point);
+stage.addEventListener('uf-task', fit);
 find('.uf-show').addEventListener('change', draw);
 find('.uf-sensitivity').addEventListener('change', () => { if (scene) { send(); draw(); } });
+use(tool);
 watch('value', load);
 load();

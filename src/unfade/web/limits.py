@@ -11,6 +11,15 @@ from unfade.errors import InputError, UnfadeError
 QUEUE = 40
 
 
+#: What a visitor can do, in place of advice for the command line: by a word of that.
+_FIXES = {
+    "--max-pixels": "make the photo smaller, and choose it again",
+    "magick": "save its pages as separate photos, and choose those",
+    "--preset": "ask whoever runs this page for weights that can do it",
+    "--controlnet": "ask whoever runs this page for weights that can do it",
+}
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much one visitor may ask for.
@@ -44,7 +53,8 @@ class Limits:
 
 
 def sentence(error: UnfadeError) -> str:
-    """An error as a sentence that names the photo, and no folder of the server."""
+    """An error for visitors: it names the photo, no folder of the server, and no command."""
     name = "" if error.path is None else f"{error.path.name}: "
-    fix = error.fix[:1].upper() + error.fix[1:]
-    return f"{name}got {error.got}, expected {error.expected}. {fix}."
+    got = error.got[:1].upper() + error.got[1:]
+    fix = next((fix for word, fix in _FIXES.items() if word in error.fix), error.fix)
+    return f"{name}{got}. Needed: {error.expected}. {fix[:1].upper() + fix[1:]}."

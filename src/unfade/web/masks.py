@@ -22,6 +22,8 @@ Mask = NDArray[np.uint8]
 
 #: Long side of the picture on the page, pixels.
 PREVIEW = 1280
+#: Long side of the copy in which damage is sought at once, before the whole photo is searched.
+ROUGH = 640
 #: What a pixel of the visitor's layer says.
 KEEP, PROTECT, REMOVE, ADD = 0, 64, 128, 255
 _VALUES = (KEEP, PROTECT, REMOVE, ADD)
@@ -89,7 +91,7 @@ def protected_mask(edits: Mask, size: tuple[int, int]) -> Mask | None:
     """
     if not (edits == PROTECT).any():
         return None
-    return ((_enlarged(edits, size) == PROTECT) * 255).astype(np.uint8)
+    return ((enlarged(edits, size) == PROTECT) * 255).astype(np.uint8)
 
 
 def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
@@ -101,13 +103,13 @@ def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
         edits: (h, w) from `read_edits`.
     """
     mask = harden(soft, threshold)
-    layer = _enlarged(edits, (mask.shape[0], mask.shape[1]))
+    layer = enlarged(edits, (mask.shape[0], mask.shape[1]))
     mask[layer == ADD] = 255
     mask[(layer == REMOVE) | (layer == PROTECT)] = 0
     return mask
 
 
-def _enlarged(edits: Mask, size: tuple[int, int]) -> Mask:
+def enlarged(edits: Mask, size: tuple[int, int]) -> Mask:
     """A layer (h, w) at the size (height, width) of the photo, without mixing its values."""
     large = cv2.resize(edits, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(large, np.uint8)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import html
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -29,24 +31,35 @@ from unfade.web.theme import asset_path
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Update = Any  # what a component takes as its new value
+Updates = dict[str, Update]  # by the name of the component
 Edit = dict[str, Any] | None
 
 _STAGES = {
     "wait": "Waiting for a moment",
     "start": "Starting",
-    "load": "Loading the diffusion model",
+    "load": "Loading the generative model",
     "read": "Reading the photo",
     "detect": "Looking for damage",
     "measure": "Measuring the damage",
     "mend": "Mending",
     "enlarge": "Making it larger",
-    "diffuse": "Restoring with the diffusion model",
-    "align": "Comparing with the original",
+    "diffuse": "Redrawing with the generative model",
+    "align": "Comparing with the photo before",
     "hint": "Laying on your colours",
 }
+#: The words of the buttons, by task.
+VERBS = {"old-photo": "Mend", "super-resolution": "Enlarge", "colorize": "Colour"}
 _STOPPED = "Stopped. What was not finished is gone."
-#: What a handler that shows a result fills, in this order.
-RESULTS = ("progress", "compare", "words", "heat", "change", "variants", "files", "history")
+_READY = "Red marks what will be filled in. Change it, or go on."
+_SEARCHING = "Looking for damage"
+_WAIT_S = 0.25
+_LARGE = 1500  # pixels of the long side, from which on a small copy is searched first
+#: Components that the handlers of photos and results fill.
+SHOWN = ("upload", "progress", "strip", "editor", "compare", "facts", "versions", "files",
+         "history", "restore_all")  # fmt: skip
+#: Controls of a task, and the buttons.
+FITTED = ("only_damage", "keep_tone", "scale", "prompt", "idle", "automatic", "fidelity",
+          "strength", "steps", "seed", "variants", "restore", "restore_all")  # fmt: skip
 
 
 def text_of(error: Exception) -> str:
@@ -87,186 +100,300 @@ def alert(text: str) -> str:
 
 
 class Page:
-    """The handlers of the page."""
+    """The handlers of the page. Each gives the new values of components, by their names."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    # --- photos in ---------------------------------------------------------------------------
+    # --- photos ------------------------------------------------------------------------------
 
-    def open(self, files: list[str] | None, session: Session) -> Iterator[tuple[Update, ...]]:
-        """Opens photos, one after the other: (upload, progress, chooser, editor).
+    def open(self, files: list[str] | None, edit: Edit, session: Session) -> Iterator[Updates]:
+        """Opens photos, and then looks for the damage of each. Fills SHOWN.
 
         A file that cannot be opened is told, and the others go on.
         """
+        self._keep(edit, session)
+        session.stopped = False
         failed: list[str] = []
+        new: list[Opened] = []
         files = files or []
         for number, file in enumerate(files, 1):
-            label = f"Looking for damage, photo {number} of {len(files)}"
+            yield {"progress": bar(f"Reading photo {number} of {len(files)}")}
             try:
                 self.desk.limits.check_count(len(session.photos) + 1)
-                job = Job(functools.partial(actions.open_photo, self.desk, file))
-                for _, share in job.steps():
-                    yield _skip(), bar(label, share), _skip(), _skip()
-                session.photos.append(job.result())
+                opened = actions.load_photo(self.desk, file)
             except Exception as error:
                 failed.append(text_of(error))
                 continue
-            if len(session.photos) == 1:
-                yield _skip(), bar(label), _skip(), self._scene(session)
-        ready = "Red marks what will be filled in. Change it, or restore."
-        told = alert(" ".join(failed)) if failed else bar(ready)
-        yield None, told, self._chooser(session), _skip()
+            session.photos.append(opened)
+            session.searching.add(opened.key)
+            new.append(opened)
+            session.choose(new[0].key)
+            yield self._look(session) if len(new) == 1 else {"strip": self._strip(session)}
+        yield {"upload": None}
+        for number, opened in enumerate(new, 1):
+            yield from self._search(opened, f", photo {number} of {len(new)}", session, failed)
+        if not session.stopped:
+            told = alert(" ".join(failed)) if failed else bar(_READY)
+            yield {"progress": told} if not session.waiting else {}
 
-    def example(self, session: Session) -> Iterator[tuple[Update, ...]]:
+    def _search(
+        self, opened: Opened, count: str, session: Session, failed: list[str]
+    ) -> Iterator[Updates]:
+        """Looks for the damage of one photo, unless it was removed or Cancel was clicked."""
+        if opened.key not in session.searching:
+            return
+        steps = [actions.find_damage]
+        if max(opened.height, opened.width) > _LARGE:
+            steps.insert(0, actions.glance)
+        try:
+            for step in steps:
+                job = Job(functools.partial(step, self.desk, opened))
+                whole = step is actions.find_damage
+                with session.running(job):
+                    for _, share in job.steps():
+                        then = ". Then your photo is restored" if session.waiting else ""
+                        yield {"progress": bar(_SEARCHING + count + then, share if whole else None)}
+                found = job.result()
+                places = [i for i, one in enumerate(session.photos) if one.key == found.key]
+                for place in places:
+                    session.photos[place] = found
+                if places and session.photo is found:
+                    yield {"editor": self._scene(session)}
+        except Stopped:
+            return
+        except Exception as error:
+            failed.append(text_of(error))
+        finally:
+            session.searching.discard(opened.key)
+
+    def example(self, edit: Edit, session: Session) -> Iterator[Updates]:
         """Opens the photo that comes with unfade."""
         folder = self.desk.store.folder()
         copy = folder / "example.jpg"
         copy.write_bytes(asset_path("example.jpg").read_bytes())
-        yield from self.open([str(copy)], session)
+        yield from self.open([str(copy)], edit, session)
 
-    def choose(self, index: int, edit: Edit, session: Session) -> Update:
+    def choose(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
         """Shows another photo, and keeps what was painted on the last one."""
         self._keep(edit, session)
-        session.shown = min(max(int(index), 0), len(session.photos) - 1)
-        return self._scene(session)
+        session.choose(event.key)
+        return self._look(session)
+
+    def remove(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
+        """Removes a photo and its results."""
+        self._keep(edit, session)
+        session.remove(event.key)
+        return self._look(session)
+
+    def clear(self, session: Session) -> Updates:
+        """Starts over: no photos, no results, nothing that runs."""
+        session.clear()
+        return {**self._look(session), "progress": ""}
 
     def _scene(self, session: Session) -> dict[str, Any]:
         opened = session.photo
+        if opened is None:
+            return {}
         edit = session.edits.get(opened.key)
-        return actions.scene(opened, self.desk.restorer.thresholds, edit)
+        return actions.scene(opened, self.desk.restorer.thresholds, edit, self._colour_task)
+
+    @property
+    def _colour_task(self) -> Task:
+        """The task with which colours can be painted."""
+        return "colorize" if "colorize" in self.desk.restorer.tasks else "old-photo"
 
     def _keep(self, edit: Edit, session: Session) -> None:
         edit = edit_from(edit)
         if edit is not None and edit["id"] in {one.key for one in session.photos}:
             session.edits[edit["id"]] = edit
 
-    def _chooser(self, session: Session) -> Update:
-        choices = [(f"{i}: {one.name}", i - 1) for i, one in enumerate(session.photos, 1)]
-        return gr.update(choices=choices, value=session.shown, visible=len(choices) > 1)
-
-    def several(self, session: Session) -> Update:
-        """Shows the button that restores all photos, where there are several."""
-        return gr.update(visible=len(session.photos) > 1)
-
-    def fitting(self, task: Task, automatic: bool) -> tuple[Update, ...]:
-        """Shows what counts for a task: the controls of `counting`, in their order."""
-        return tuple(gr.update(visible=one) for one in self.counting(task, automatic).values())
+    def fitting(self, task: Task, automatic: bool) -> Updates:
+        """Shows what counts for a task, and names it on the buttons. Fills FITTED."""
+        counting = self.counting(task, automatic)
+        verb = VERBS[task]
+        return {name: gr.update(visible=one) for name, one in counting.items()} | {
+            "restore": gr.update(value=f"{verb} this photo"),
+            "restore_all": gr.update(value=f"{verb} all photos"),
+        }
 
     def counting(self, task: Task, automatic: bool) -> dict[str, bool]:
         """Which controls count for a task, and whether the diffusion model stands idle."""
         restorer, enlarges = self.desk.restorer, task == "super-resolution"
+        chosen = not automatic
         options = Settings(task=task, automatic=bool(automatic)).options(
             mask="auto", max_pixels=self.desk.limits.max_pixels, diffuses=restorer.diffuses,
         )  # fmt: skip
         acts = restorer.takes_part(options)
+        colours = task == "colorize"
         return {
-            "only_damage": not enlarges, "keep_tone": not enlarges, "scale": enlarges,
-            "prompt": acts and not enlarges, "idle": restorer.diffuses and not acts,
-            "fidelity": task != "colorize",
+            "only_damage": not enlarges, "keep_tone": task == "old-photo", "scale": enlarges,
+            "prompt": acts and colours, "idle": restorer.diffuses and not acts,
+            "automatic": restorer.diffuses, "strength": chosen and restorer.diffuses,
+            "steps": chosen and restorer.diffuses,
+            "fidelity": chosen and restorer.weighs_fidelity and not colours,
+            "seed": acts and (chosen or colours), "variants": acts and colours,
         }  # fmt: skip
+
+    def _settings(self, values: Sequence[object]) -> Settings:
+        """The values of the controls that are shown, and of the others the defaults."""
+        given = settings_from(values)
+        counting = self.counting(given.task, given.automatic)
+        usual = Settings()
+        hidden = {
+            name: getattr(usual, name)
+            for name in Settings.__dataclass_fields__
+            if not counting.get(name, True)
+        }
+        return replace(given, **hidden)
 
     # --- restoring ---------------------------------------------------------------------------
 
-    def restore(
-        self, session: Session, edit: Edit, *settings: object
-    ) -> Iterator[tuple[Update, ...]]:
-        """Restores the photo on the page; yields RESULTS."""
+    def restore(self, session: Session, edit: Edit, *settings: object) -> Iterator[Updates]:
+        """Restores the photo on the page. Fills SHOWN."""
         yield from self._run(session.photos[session.shown :][:1], session, edit, settings)
 
-    def restore_all(
-        self, session: Session, edit: Edit, *settings: object
-    ) -> Iterator[tuple[Update, ...]]:
-        """Restores every photo of the session, the one on the page last, so that it stays."""
+    def restore_all(self, session: Session, edit: Edit, *settings: object) -> Iterator[Updates]:
+        """Restores every photo of the session, the one on the page last. Fills SHOWN."""
         shown = session.photos[session.shown : session.shown + 1]
         rest = [one for one in session.photos if one not in shown]
         yield from self._run([*rest, *shown], session, edit, settings)
 
     def _run(
         self, photos: Sequence[Opened], session: Session, edit: Edit, values: Sequence[object]
-    ) -> Iterator[tuple[Update, ...]]:
+    ) -> Iterator[Updates]:
         failed: list[str] = []
         done: list[Made] = []
-        session.stopped = False
+        session.stopped, stops = False, session.stops
         try:
             self._keep(edit, session)
-            settings = settings_from(values)
+            settings = self._settings(values)
             if not photos:
                 raise UsageError("no photo", "a photo to restore", "choose one first")
         except UnfadeError as error:
-            yield alert(sentence(error)), *_same()
+            yield {"progress": alert(sentence(error))}
             return
         for number, opened in enumerate(photos, 1):
+            yield from self._wait(opened, session)
+            if session.stops != stops:
+                return  # `ended` tells so
             job = self._job(opened, settings, session)
             count = f" ({opened.name}, {number} of {len(photos)})" if len(photos) > 1 else ""
             try:
-                for stage, share in job.steps():
-                    yield bar(_STAGES.get(stage, stage) + count, share), *_same()
-                done.append(job.result())
-                session.add(done[-1])
+                with session.running(job):
+                    for stage, share in job.steps():
+                        yield {"progress": bar(_STAGES.get(stage, stage) + count, share)}
+                made = job.result()
+                if opened.key in {one.key for one in session.photos}:
+                    session.add(made)
+                    done.append(made)
+                    yield {"strip": self._strip(session)}
             except Stopped:
-                return  # `ended` tells so
+                return
             except Exception as error:
                 failed.append(text_of(error))
-            finally:
-                session.job = None
         session.stopped = False
         told = alert(" ".join(failed)) if failed else bar("Done.")
-        yield told, *(self._results(session, done[-1]) if done else _same())
+        new = session.photo is not None and session.photo.key in {one.source.key for one in done}
+        shown = self._results(session, "compare" if new else None) if done else {}
+        yield {"progress": told, **shown}
+
+    def _wait(self, opened: Opened, session: Session) -> Iterator[Updates]:
+        """Waits until nobody looks for the damage of a photo: it is not looked for twice."""
+        session.waiting = True
+        try:
+            while opened.key in session.searching:
+                yield {}
+                time.sleep(_WAIT_S)
+        finally:
+            session.waiting = False
 
     def _job(self, opened: Opened, settings: Settings, session: Session) -> Job[Made]:
-        """The restoration of one photo, which `stop` ends."""
-        usual = {"id": opened.key, "sensitivity": "normal", "layer": ""}
+        """The restoration of one photo."""
+        usual: dict[str, Any] = {"id": opened.key, "sensitivity": "normal", "layer": ""}
         edit = session.edits.get(opened.key) or usual
-        job = Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
-        session.job = job
-        return job
-
-    def _results(self, session: Session, made: Made) -> tuple[Update, ...]:
-        views = [(str(view), f"Variant {i}") for i, view in enumerate(made.views, 1)]
-        past = [(str(one.views[0]), one.source.name) for one in session.made]
-        return (
-            _compared(made, 0),
-            f"<p>{html.escape(made.words)}</p>",
-            str(made.heats[0]),
-            str(made.change),
-            gr.update(value=views, visible=len(views) > 1, selected_index=None),
-            made.files,
-            gr.update(value=past, visible=True, selected_index=None),
-        )
+        if settings.task != self._colour_task:
+            edit = edit | {"tints": "", "colours": ""}  # they are not shown either
+        return Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
 
     def stop(self, session: Session) -> None:
         """Ends what is running; Gradio ends what waits in its queue."""
-        session.stopped = True
-        if session.job is not None:
-            session.job.stop()
+        session.stop()
 
-    def ended(self, session: Session) -> tuple[Update, ...]:
-        """Once a restoration has ended in any way: tells that it was stopped, if it was.
+    def ended(self, session: Session) -> Updates:
+        """Once work has ended in any way: tells that it was stopped, if it was. Fills SHOWN.
 
-        Only now does Gradio take the next click on the same button. Yields RESULTS.
+        Only now does Gradio take the next click on the same button.
         """
-        if not session.stopped:
-            return _skip(), *_same()
+        if not session.stopped or session.jobs:
+            return {}
         session.stopped = False
-        shown = self._results(session, session.made[session.at]) if session.made else _same()
-        return bar(_STOPPED), *shown
+        told = {"progress": bar(_STOPPED), "upload": None} if session.photos else {"upload": None}
+        return {**told, **self._results(session, None)}
 
-    # --- looking at results ------------------------------------------------------------------
+    # --- looking at photos and results -------------------------------------------------------
 
-    def variant(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
-        """Another variant of the result on the page: (compare, heat)."""
-        made, index = session.made[session.at], int(event.index)
-        return _compared(made, index), str(made.heats[index])
+    def _look(self, session: Session) -> Updates:
+        """All that belongs to the current photo."""
+        shown = None if session.photo is None else session.result(session.photo)
+        view = "edit" if shown is None else "compare"
+        return {"editor": self._scene(session), **self._results(session, view)}
 
-    def again(self, session: Session, event: gr.SelectData) -> tuple[Update, ...]:
-        """Shows an earlier result; the row to choose from stays as it is."""
-        shown = self._results(session, session.look(int(event.index)))
-        return *shown[:-1], _skip()
+    def _strip(self, session: Session, view: str | None = None) -> dict[str, Any]:
+        """The photos to choose from.
+
+        Args:
+            view: "edit" shows the current photo, "compare" its result, None the same as before.
+        """
+        photos = [
+            {"key": one.key, "name": one.name, "thumb": one.thumb_url,
+             "done": session.result(one) is not None}
+            for one in session.photos
+        ]  # fmt: skip
+        shown = "" if session.photo is None else session.photo.key
+        return {"photos": photos, "shown": shown, "view": view}
+
+    def _results(self, session: Session, view: str | None) -> Updates:
+        """The strip, and the result of the current photo."""
+        photo = session.photo
+        made = None if photo is None else session.result(photo)
+        several = gr.update(visible=len(session.photos) > 1)
+        common = {"strip": self._strip(session, view), "restore_all": several}
+        if photo is None or made is None:
+            hidden = gr.update(visible=False)
+            return {**common, "compare": {}, "facts": "", "files": None, "versions": hidden,
+                    "history": hidden}  # fmt: skip
+        views = [(str(one.after), f"Version {i}") for i, one in enumerate(made.views, 1)]
+        past = [
+            (str(one.views[0].after), f"Result {i}")
+            for i, one in enumerate(session.made[photo.key], 1)
+        ]
+        return {
+            **common, **_compared(made, 0), "files": made.files,
+            "versions": gr.update(value=views, visible=len(views) > 1, selected_index=None),
+            "history": gr.update(value=past, visible=len(past) > 1, selected_index=None),
+        }  # fmt: skip
+
+    def variant(self, session: Session, event: gr.SelectData) -> Updates:
+        """Another variant of the result on the page."""
+        made = None if session.photo is None else session.result(session.photo)
+        return {} if made is None else _compared(made, int(event.index))
+
+    def again(self, session: Session, event: gr.SelectData) -> Updates:
+        """Shows an earlier result of the photo; the row to choose from stays as it is."""
+        photo = session.photo
+        if photo is None or not session.made.get(photo.key):
+            return {}
+        last = len(session.made[photo.key]) - 1
+        session.kept[photo.key] = min(max(int(event.index), 0), last)
+        shown = self._results(session, None)
+        del shown["history"]
+        return shown
 
     def pack(self, session: Session) -> str:
         """The zip of all photos, each with the result that was looked at last."""
-        return str(results.pack(self.desk, [session.made[i] for i in session.kept.values()]))
+        made = [session.result(one) for one in session.photos]
+        return str(results.pack(self.desk, [one for one in made if one is not None]))
 
     # --- without the page --------------------------------------------------------------------
 
@@ -314,19 +441,15 @@ class Page:
         return [str(file) for file in files]
 
 
-def _skip() -> Update:
-    """Leaves a component as it is. Gradio takes the mark apart: each needs its own."""
-    return cast(Any, gr).skip()
-
-
-def _same() -> tuple[Update, ...]:
-    return tuple(_skip() for _ in RESULTS[1:])
-
-
-def _compared(made: Made, variant: int) -> dict[str, Any]:
-    view = made.views[min(variant, len(made.views) - 1)]
+def _compared(made: Made, variant: int) -> Updates:
+    """A variant of a result beside its photo, and what was done to it."""
+    view = made.views[min(max(variant, 0), len(made.views) - 1)]
     source = made.source
-    return {
-        "before": str(source.before), "after": str(view),
-        "width": source.width, "height": source.height,
+    rows = "".join(
+        f"<dt>{html.escape(what)}</dt><dd>{html.escape(much)}</dd>" for what, much in view.facts
+    )
+    compared = {
+        "before": str(source.before), "after": str(view.after), "changes": str(view.changes),
+        "most": view.most, "width": source.width, "height": source.height,
     }  # fmt: skip
+    return {"compare": compared, "facts": f'<dl class="uf-facts">{rows}</dl>'}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,10 +16,12 @@ Pixels = NDArray[np.uint8]
 
 _ROWS = 512
 _QUALITY = 92
-#: An alignment of this and less is shown at full heat.
-COLDEST = 0.8
+#: Long side of a picture in the strip of photos, pixels.
+THUMB = 160
 #: A pixel counts as changed where its colour moved by more than this share of the range.
 CHANGED = 0.04
+#: The overlay of changes is never scaled to less than this: noise would look like a change.
+_LEAST_MOST = 8
 
 
 def display(photo: Photo) -> Pixels:
@@ -37,6 +41,13 @@ def shrink(rgb: Pixels, size: tuple[int, int]) -> Pixels:
     return cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
+def limited(rgb: Pixels, most: int) -> Pixels:
+    """The picture with a long side of at most so many pixels."""
+    scale = min(1.0, most / max(rgb.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    return shrink(rgb, (height, width))
+
+
 def jpeg(rgb: Pixels) -> bytes:
     """(H, W, 3) as a JPEG."""
     return _encode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
@@ -47,47 +58,79 @@ def data_url(kind: str, data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def png(gray: Pixels) -> bytes:
-    """(H, W) as a gray PNG."""
-    return _encode(".png", gray, [])
+def png(pixels: Pixels) -> bytes:
+    """(H, W), or (H, W, 4) in RGBA, as a PNG."""
+    bgra = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3]]
+    return _encode(".png", bgra, [])
 
 
-def change_map(before: Pixels, after: Pixels) -> tuple[Pixels, float]:
-    """Where a result differs from its photo, and the share of pixels that do (`CHANGED`).
+@dataclass(frozen=True)
+class Change:
+    """How far a result is from its photo.
+
+    Attributes:
+        share: of the pixels that changed visibly (`CHANGED`), 0..1.
+        largest: the largest change of a channel of a pixel, 0..255.
+        sharpness: `sharpness` of the result over that of the photo; None where the photo has no
+            edges.
+        overlay: (h, w, 4) RGBA to be laid over the result: transparent where nothing changed.
+        most: the change, 1..255, from which on the overlay is brightest.
+    """
+
+    share: float
+    largest: int
+    sharpness: float | None
+    overlay: Pixels
+    most: int
+
+
+def compare(before: Pixels, after: Pixels, size: tuple[int, int]) -> Change:
+    """Compares a result with its photo.
 
     Args:
         before, after: (H, W, 3); `after` may be of another size and is brought to the photo's.
-
-    Returns:
-        (H, W, 3), dark where nothing changed, bright where much did, and
-        the share, 0..1.
+        size: (height, width) of the overlay.
     """
     height, width = before.shape[:2]
     if after.shape[:2] != (height, width):
         after = shrink(after, (height, width))
     difference = cv2.absdiff(before, after).max(axis=2)
-    share = float(np.count_nonzero(difference > 255 * CHANGED)) / difference.size
-    strong = np.minimum(difference.astype(np.float32) * 3, 255).astype(np.uint8)
-    bgr = np.asarray(cv2.applyColorMap(strong, cv2.COLORMAP_INFERNO), np.uint8)
-    return bgr[..., ::-1], share
+    # A few far pixels would make all others dark: brightest is what 1 % of the pixels exceed.
+    most = max(_LEAST_MOST, _percentile(difference, 0.99))
+    heat = np.minimum(shrink(difference, size).astype(np.float32) / most, 1)
+    colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    cover = (np.sqrt(heat) * 230).astype(np.uint8)[..., None]  # some of the result shows through
+    was = sharpness(before)
+    return Change(
+        share=float(np.count_nonzero(difference > 255 * CHANGED)) / difference.size,
+        largest=int(difference.max()),
+        sharpness=sharpness(after) / was if was > 0 else None,
+        overlay=np.concatenate((colour, cover), axis=2).astype(np.uint8),
+        most=most,
+    )
 
 
-def heat_map(before: Pixels, places: NDArray[np.float32]) -> Pixels:
-    """Where a result shows something else than its photo, over the photo in gray.
+def _percentile(levels: Pixels, share: float) -> int:
+    """The least level that a share of the pixels does not exceed."""
+    counts = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel()
+    return int(np.searchsorted(np.cumsum(counts, dtype=np.float64), share * levels.size))
 
-    Args:
-        before: (h, w, 3).
-        places: (h, w), -1..1, the alignment (`Restored.alignment_map`).
 
-    Returns:
-        (h, w, 3): the dimmed photo where both show the same, over purple and red to yellow where
-        the alignment is `COLDEST` or less.
+def sharpness(rgb: Pixels) -> float:
+    """The root mean square of the gradient of the luma of (H, W, 3), in levels.
+
+    It is the square root of Tenengrad's measure (Krotkov 1987); grain counts as edges do.
     """
-    heat = np.clip((1 - places) / np.float32(1 - COLDEST), 0, 1)
-    hot = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    gray = cv2.cvtColor(before, cv2.COLOR_RGB2GRAY)[..., None] * np.float32(0.7)
-    cover = np.minimum(2 * heat, 1)[..., None]
-    return (gray * (1 - cover) + hot * cover).astype(np.uint8)
+    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    total = 0.0
+    for top in range(0, luma.shape[0], _ROWS):  # one row more on each side, as Sobel needs
+        band = luma[max(top - 1, 0) : top + _ROWS + 1]
+        rows = slice(min(top, 1), min(top, 1) + min(_ROWS, luma.shape[0] - top))
+        across = cv2.Sobel(band, cv2.CV_32F, 1, 0, scale=0.125)[rows]
+        down = cv2.Sobel(band, cv2.CV_32F, 0, 1, scale=0.125)[rows]
+        total += float(np.square(across).sum(dtype=np.float64))
+        total += float(np.square(down).sum(dtype=np.float64))
+    return math.sqrt(total / luma.size)
 
 
 def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:

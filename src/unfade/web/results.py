@@ -12,7 +12,7 @@ from unfade.imaging import read_photo, write_mask
 from unfade.masks import harden
 from unfade.types import Restored, numbered
 from unfade.web import masks, pictures
-from unfade.web.session import Desk, Made, Opened
+from unfade.web.session import Desk, Made, Opened, View
 
 
 def save(restored: Restored, opened: Opened, folder: Path, painted: list[Path]) -> Made:
@@ -29,33 +29,27 @@ def save(restored: Restored, opened: Opened, folder: Path, painted: list[Path]) 
         write_mask(kept[0], harden(restored.mask, threshold))
     before = pictures.display(read_photo(opened.path))
     size = masks.preview_size(*before.shape[:2])
-    small = pictures.shrink(before, size)
     shown = folder / "shown"
     shown.mkdir()
-    views: list[Path] = []
-    heats: list[Path] = []
-    said = ""
+    views: list[View] = []
     for i, one in enumerate((restored, *restored.variants), 1):
         after = pictures.display(one.image)
-        views.append(_jpeg(shown / f"after-{i}.jpg", after))
-        places = one.alignment_map(size)
-        assert places is not None, "`Restorer.run` measures it"
-        heats.append(_jpeg(shown / f"agreement-{i}.jpg", pictures.heat_map(small, places)))
-        if i == 1:
-            change, share = pictures.change_map(before, after)
-            _jpeg(shown / "changed.jpg", pictures.shrink(change, size))
-            said = words(one.manifest, share)
-    change = shown / "changed.jpg"
-    return Made(opened, photos, papers, [*kept, *painted], views, heats, change, said)
-
-
-def _jpeg(path: Path, pixels: pictures.Pixels) -> Path:
-    path.write_bytes(pictures.jpeg(pixels))
-    return path
+        change = pictures.compare(before, after, size)
+        view = View(shown / f"after-{i}.jpg", shown / f"changes-{i}.png", change.most,
+                    facts(one.manifest, change))  # fmt: skip
+        view.after.write_bytes(pictures.jpeg(after))
+        view.changes.write_bytes(pictures.png(change.overlay))
+        views.append(view)
+    return Made(opened, photos, papers, [*kept, *painted], views)
 
 
 def write(restored: Restored, output: Path) -> tuple[list[Path], list[Path]]:
-    """Writes a result and its variants: the photos, and their manifests."""
+    """Writes a result and its variants: the photos, and their manifests.
+
+    Args:
+        output: where the photo would go under its own name; "-restored" joins the name.
+    """
+    output = output.with_stem(f"{output.stem}-restored")
     restored.save(output)
     photos = numbered(output, 1 + len(restored.variants))
     folder = output.parent.parent
@@ -82,34 +76,27 @@ def _without_folders(paper: Path, folder: Path) -> Path:
     return paper
 
 
-def words(manifest: manifests.Manifest, changed: float) -> str:
-    """What was done to a photo, in sentences.
-
-    Args:
-        changed: share of the pixels, 0..1, that changed visibly.
-    """
-    said: list[str] = []
+def facts(manifest: manifests.Manifest, change: pictures.Change) -> list[tuple[str, str]]:
+    """What was done to a photo, as far as a person can check it: (what, how much)."""
+    found: list[tuple[str, str]] = []
     damaged = manifest["damaged"]
     if damaged is not None:
-        said.append(f"{_percent(damaged)} of the photo was damaged and filled in.")
-    limit = round(100 * pictures.CHANGED)
-    said.append(
-        f"{_percent(changed)} of its pixels changed by more than {limit} % of the range, "
-        "counting tone and colour."
-    )
+        found.append(("Filled in", f"{_percent(damaged)} of the photo"))
+    levels = round(255 * pictures.CHANGED)
+    changed = f"{_percent(change.share)} of the photo, by more than {levels} of 255 levels"
+    found.append(("Changed", changed))
+    found.append(("Largest change", f"{change.largest} of 255 levels"))
+    if change.sharpness is not None:
+        times = f"{change.sharpness:.2f} times that of the photo; grain counts too"
+        found.append(("Sharpness", times))
     taken = manifest["diffusion"] or {}
-    if not taken.get("strength"):
-        said.append("No diffusion model took part.")
-    else:
-        said.append(f"The diffusion model took part with strength {taken['strength']:.2f}.")
-        told = manifest["options"].get("full_prompt")
-        if told:
-            said.append(f"It was told: {told}.")
-    agreement = manifest["alignment"]
-    if agreement is not None:
-        kind = "close" if agreement >= 0.96 else "fair" if agreement >= 0.9 else "look closely"
-        said.append(f"Agreement with the photo: {agreement:.2f} of 1 ({kind}).")
-    return " ".join(said)
+    strength = taken.get("strength")
+    drawn = f"Yes, with strength {strength:.2f} of 1" if strength else "No"
+    found.append(("Redrawn by a generative model", drawn))
+    told = manifest["options"].get("full_prompt")
+    if strength and told:
+        found.append(("Described as", str(told)))
+    return found
 
 
 def _percent(share: float) -> str:
@@ -117,7 +104,7 @@ def _percent(share: float) -> str:
 
 
 def pack(desk: Desk, made: Sequence[Made]) -> Path:
-    """One zip of results, of each photo the last of them, with manifests; in their order.
+    """One zip of results, of each photo the last of them, with reports and masks; in their order.
 
     Raises:
         UsageError: nothing was restored yet, or it has been removed since.
@@ -132,7 +119,7 @@ def pack(desk: Desk, made: Sequence[Made]) -> Path:
         for number, one in enumerate(latest.values(), 1):
             clash = any(photo.name in seen for photo in one.photos)
             prefix = f"{number}/" if clash else ""
-            for item in (*one.photos, *one.papers):
+            for item in (*one.photos, *one.papers, *one.masks):
                 seen.add(item.name)
                 file.write(item, prefix + item.name)
     return path

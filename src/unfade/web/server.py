@@ -50,9 +50,10 @@ def make_app(
     from unfade.web import app as layout
     from unfade.web.guard import Guard
     from unfade.web.session import Desk
-    from unfade.web.theme import head, theme
+    from unfade.web.theme import head, theme, use_own_meta
     from unfade.web.uploads import Uploads
 
+    use_own_meta()
     blocks: Any = layout.build(Desk(restorer, store, limits))
     blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
     for name in ("ssrf_protected_download", "async_ssrf_protected_download"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,6 +12,7 @@ from unfade.api import Restorer
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.options import RestoreOptions, Sensitivity, Task
+from unfade.web.job import Job
 from unfade.web.limits import Limits
 from unfade.web.store import Store
 
@@ -39,6 +41,8 @@ class Opened:
         height, width: upright, pixels.
         photo_url: a JPEG of `masks.preview_size`, as a data URL.
         mask_url: the probabilities of damage at that size, a PNG as a data URL.
+        thumb_url: a JPEG no larger than `pictures.THUMB`, as a data URL.
+        searched: whether the mask is that of the whole photo, and not of a small copy.
     """
 
     path: Path
@@ -46,6 +50,8 @@ class Opened:
     width: int
     photo_url: str
     mask_url: str
+    thumb_url: str
+    searched: bool = False
 
     @property
     def name(self) -> str:
@@ -210,6 +216,23 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True)
+class View:
+    """One variant of a result, as the page shows it.
+
+    Attributes:
+        after: a JPEG at full size.
+        changes: `pictures.Change.overlay`, a PNG.
+        most: the change, 1..255, from which on that is brightest.
+        facts: what was done, (what, how much), see `results.facts`.
+    """
+
+    after: Path
+    changes: Path
+    most: int
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Made:
     """A restored photo, as files.
 
@@ -218,20 +241,14 @@ class Made:
         photos: in the format of the input; several where several variants were asked for.
         papers: their manifests.
         masks: what was filled, where anything was to be, and the regions that got a colour: PNG.
-        views: each variant as a JPEG at full size.
-        heats: of each variant, where it shows something else (`pictures.heat_map`), JPEG.
-        change: where it changed (`pictures.change_map`), JPEG.
-        words: what was done, in sentences.
+        views: one for each photo.
     """
 
     source: Opened
     photos: list[Path]
     papers: list[Path]
     masks: list[Path]
-    views: list[Path]
-    heats: list[Path]
-    change: Path
-    words: str
+    views: list[View]
 
     @property
     def files(self) -> list[str]:
@@ -244,34 +261,82 @@ class Session:
     """The photos and results of one visitor.
 
     Attributes:
-        made: all results, the oldest first.
-        at: which of them is on the page.
-        kept: by photo, which of its results was looked at last: the one for the zip.
+        photos: in the order of the strip.
+        shown: the place of the current photo.
+        edits: what was painted, by the key of the photo.
+        made: the results, by the key of the photo, the oldest first.
+        kept: which of them was looked at last, by the key of the photo: the one for the zip.
+        jobs: what is running, to be stopped.
+        searching: keys of the photos whose damage is being sought, or is to be.
+        waiting: whether a restoration waits for that.
+        stops: how often Cancel was clicked.
+        stopped: it was, and what was running has not ended yet.
     """
 
     photos: list[Opened] = field(default_factory=list[Opened])
     shown: int = 0
     edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    made: list[Made] = field(default_factory=list[Made])
-    at: int = 0
+    made: dict[str, list[Made]] = field(default_factory=dict[str, list[Made]])
     kept: dict[str, int] = field(default_factory=dict[str, int])
-    job: Any = None  # the `Job` that is running, to be stopped
-    stopped: bool = False  # Cancel was clicked, and what was running has not ended yet
+    jobs: list[Job[Any]] = field(default_factory=list["Job[Any]"])
+    searching: set[str] = field(default_factory=set[str])
+    waiting: bool = False
+    stops: int = 0
+    stopped: bool = False
+
+    @contextlib.contextmanager
+    def running(self, job: Job[Any]) -> Generator[None]:
+        """Lets `stop` stop a job meanwhile."""
+        self.jobs.append(job)
+        try:
+            yield
+        finally:
+            self.jobs.remove(job)
 
     def add(self, made: Made) -> None:
-        """A new result, which is looked at."""
-        self.made.append(made)
-        self.look(len(self.made) - 1)
+        """A new result, which is the one that its photo shows."""
+        results = self.made.setdefault(made.source.key, [])
+        results.append(made)
+        self.kept[made.source.key] = len(results) - 1
 
-    def look(self, index: int) -> Made:
-        """The result that is to be on the page."""
-        self.at = min(max(index, 0), len(self.made) - 1)
-        self.kept[self.made[self.at].source.key] = self.at
-        return self.made[self.at]
+    def result(self, photo: Opened) -> Made | None:
+        """The result of a photo that was looked at last, None where there is none."""
+        results = self.made.get(photo.key)
+        return results[self.kept[photo.key]] if results else None
+
+    def choose(self, key: object) -> None:
+        """Makes a photo the current one; an unknown key changes nothing."""
+        for place, one in enumerate(self.photos):
+            if one.key == key:
+                self.shown = place
+
+    def remove(self, key: object) -> None:
+        """Removes a photo with its edits and results; its neighbour takes its place."""
+        place = next((i for i, one in enumerate(self.photos) if one.key == key), None)
+        if place is None:
+            return
+        gone = self.photos.pop(place).key
+        for kind in (self.edits, self.made, self.kept):
+            kind.pop(gone, None)
+        if place < self.shown or self.shown == len(self.photos):
+            self.shown = max(self.shown - 1, 0)
+
+    def stop(self) -> None:
+        """Stops what is running."""
+        self.stops += 1
+        self.stopped = True
+        self.searching.clear()
+        for job in self.jobs:
+            job.stop()
+
+    def clear(self) -> None:
+        """Removes all photos and results, and stops what is running."""
+        self.stop()
+        for kind in (self.photos, self.edits, self.made, self.kept):
+            kind.clear()
+        self.shown = 0
 
     @property
-    def photo(self) -> Opened:
-        """The photo on the page. UsageError where there is none."""
-        if not self.photos:
-            raise UsageError("no photo", "a photo to restore", "choose one first")
-        return self.photos[self.shown]
+    def photo(self) -> Opened | None:
+        """The current photo, None where there is none."""
+        return self.photos[self.shown] if self.photos else None

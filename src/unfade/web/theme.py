@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
+from jinja2 import BaseLoader, Environment
 
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "Consolas", "monospace"]
@@ -43,12 +45,44 @@ _COLOURS = {
 }
 
 
+_DESCRIPTION = "Restores old photographs on your own computer: see the damage, mend it, compare."
+_META = (
+    f'<meta name="description" content="{_DESCRIPTION}" />'
+    '<meta property="og:title" content="unfade: restore old photographs" />'
+    f'<meta property="og:description" content="{_DESCRIPTION}" />'
+)
+#: What Gradio says in its page for those that show links to it.
+_FOREIGN_META = re.compile(r'<meta\s+(?:property="og:|name="twitter:)[^>]*>')
+
+
 def theme() -> Any:
     """The theme: colours that can be read in the light and in the dark."""
     base = cast(Any, gr).themes.Base(
         primary_hue="blue", neutral_hue="gray", font=FONTS, font_mono=MONO
     )
     return base.set(**_COLOURS)
+
+
+def use_own_meta() -> None:
+    """Takes Gradio's name, picture and description out of what a link to the page shows."""
+    from gradio import routes
+
+    environment = cast(Any, routes).templates.env
+    loader = environment.loader
+    if not isinstance(loader, _OwnMeta):
+        environment.loader = _OwnMeta(loader)
+
+
+class _OwnMeta(BaseLoader):
+    """Gradio's templates, with the words of this page in place of Gradio's."""
+
+    def __init__(self, loader: BaseLoader) -> None:
+        self._loader = loader
+
+    def get_source(self, environment: Environment, template: str) -> Any:
+        """The text of a template, see Jinja."""
+        text, *rest = self._loader.get_source(environment, template)
+        return (_FOREIGN_META.sub("", text).replace("</head>", f"{_META}</head>", 1), *rest)
 
 
 def head() -> str:
