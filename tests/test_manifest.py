@@ -33,6 +33,7 @@ def example(output: str | None = "print.jpg") -> Manifest:
         "alignment": None,
         "variant": None,
         "diffusion": None,
+        "colours": None,
         "seconds": {"read": 0.1},
         "peak_memory_mib": 1.5,
     }

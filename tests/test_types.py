@@ -20,7 +20,7 @@ def make(**values: Any) -> RestoreOptions:
 
 def test_command_names_only_what_differs_from_the_defaults() -> None:
     options = make(mask=Path("my mask.png"), only_damage=True, tile=512)
-    record = options.record(threshold=0.5, mask_sha256="ab")
+    record = options.record(threshold=0.5, diffuses=True, mask_sha256="ab")
     words = shlex.split(command(record, Path("-a b.jpg"), Path("out.jpg")))
     assert words[:4] == ["unfade", "restore", "-o", "out.jpg"]
     assert words[-2:] == ["--", "-a b.jpg"]
@@ -40,7 +40,7 @@ def test_command_is_understood_by_the_command_line() -> None:
     from unfade.cli.restore import restore
 
     record = make(mask="none", tone="keep", seed=3, device="cpu").record(
-        threshold=0.5, mask_sha256=None
+        threshold=0.5, diffuses=True, mask_sha256=None
     )
     words = shlex.split(command(record, Path("-a b.jpg"), Path("out.jpg")))
     context = restore.make_context("restore", words[2:])

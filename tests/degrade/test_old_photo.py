@@ -128,7 +128,7 @@ def test_shapes_of_real_damage_are_laid_on_photos(
         d = old_photo(picture(), generator(0, "real", number), DAMAGED, stencils=stencils)
         notes = [n for n in d.params if "kind" in n]
         shapes = [n for n in notes if n["kind"] != DAMAGE[str(n["op"])]]
-        assert {n["kind"] for n in shapes} <= {KINDS[s.kind] for s in stencils}
+        assert {str(n["kind"]) for n in shapes} <= {KINDS[s.kind] for s in stencils}
         real += bool(shapes)
         if len(notes) == 1 and shapes:
             lonely.append(d)

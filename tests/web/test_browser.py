@@ -437,6 +437,7 @@ def test_photo_is_seen_at_once_and_restored_once_its_damage_is_found(
         sizes.append("small" if small else "whole")
         report = named.get("progress")
         while not small and not go.wait(0.1):
+            assert report is not None
             report("detect", 0.25)  # where it may be stopped
         return detect(photo, **named)
 

@@ -228,11 +228,11 @@ class Page:
         colours = task == "colorize"
         return {
             "only_damage": not enlarges, "keep_tone": task == "old-photo", "scale": enlarges,
-            "prompt": acts and colours, "idle": restorer.diffuses and not acts,
+            "prompt": colours, "idle": restorer.diffuses and not acts and not colours,
             "automatic": restorer.diffuses, "strength": chosen and restorer.diffuses,
             "steps": chosen and restorer.diffuses,
             "fidelity": chosen and restorer.weighs_fidelity and not colours,
-            "seed": acts and (chosen or colours), "variants": acts and colours,
+            "seed": colours or (acts and chosen), "variants": colours,
         }  # fmt: skip
 
     def _settings(self, values: Sequence[object]) -> Settings:

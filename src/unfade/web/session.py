@@ -110,6 +110,7 @@ class Settings:
         Raises:
             UsageError: a value makes no sense.
         """
+        colours = self.task == "colorize"
         if self.task == "super-resolution":
             options = RestoreOptions(task=self.task, scale=self.scale, max_pixels=max_pixels)
         else:
@@ -121,20 +122,20 @@ class Settings:
                 sensitivity=sensitivity,
                 threshold=threshold,
                 protect=protect,
-                prompt=self.prompt.strip() if diffuses else "",
+                prompt=self.prompt.strip() if diffuses or colours else "",
                 colour_regions=colour_regions,
                 max_pixels=max_pixels,
             )
-        if not diffuses:
+        if diffuses or colours:
+            options = replace(options, seed=self.seed, variants=self.variants)
+        if not diffuses or self.automatic:
             return options
-        weighs = weighs_fidelity and self.task != "colorize"  # it would take the colours away
+        weighs = weighs_fidelity and not colours  # it would take the colours away
         return replace(
             options,
-            fidelity=self.fidelity if weighs and not self.automatic else "auto",
-            strength="auto" if self.automatic else self.strength,
-            steps="auto" if self.automatic else self.steps,
-            seed=self.seed,
-            variants=self.variants,
+            fidelity=self.fidelity if weighs else "auto",
+            strength=self.strength,
+            steps=self.steps if self.strength > 0 else "auto",
         )
 
 
