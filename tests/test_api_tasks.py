@@ -220,9 +220,12 @@ def test_shipped_weights_colour_a_gray_photo(restorer: Restorer) -> None:
 
 
 def test_manifest_holds_what_auto_took(
-    tiny: Restorer, make_photo: MakePhoto, tiny_preset: Path
+    tiny: Restorer, make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path
 ) -> None:
-    out = tiny.restore(make_photo("a.png"), steps=1)
+    damage = np.zeros((64, 80), np.uint8)
+    damage[20:30, 10:50] = 255
+    cv2.imwrite(str(tmp_path / "damage.png"), damage)
+    out = tiny.restore(make_photo("a.png"), steps=1, mask=tmp_path / "damage.png")
     manifest = out.manifest
     text = manifests.xmp_description(manifest)
     assert "<unfade:Steps>1</unfade:Steps>" in text
