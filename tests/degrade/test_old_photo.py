@@ -148,7 +148,7 @@ def test_the_mask_lies_where_the_photo_differs_from_its_twin(severity: Severity)
         if "fold" not in ops(d):  # whose band of shade is no damage
             rim = cv2.dilate(d.mask, np.ones((5, 5), np.uint8))  # dimmer than what it surrounds
             assert (change[rim == 0] > 0.12).mean() < 0.002
-            assert change[d.mask == 0].mean() < 0.15 * change[d.mask > 0].mean()
+            assert change[d.mask == 0].mean() < 0.2 * change[d.mask > 0].mean()
     assert len(differs) > 25 and min(differs) > 0.7 and np.mean(differs) > 0.94
 
 

@@ -131,10 +131,12 @@ def test_false_alarms_come_worst_first_and_on_a_sheet(photos: Path, tmp_path: Pa
         image = cv2.imread(str(path))
         assert image is not None
         if path.stem == "1":
-            cv2.line(image, (30, 0), (60, 95), (255, 255, 255), 3)
+            crack = np.array([(20, 0), (38, 25), (30, 50), (55, 70), (60, 95)])
+            cv2.polylines(image, [crack], isClosed=False, color=(255, 255, 255), thickness=3)
+            cv2.ellipse(image, (80, 40), (13, 9), 30, 0, 360, (255, 255, 255), -1)
         cv2.imwrite(str(scratched / path.name), image)
     sheet = tmp_path / "sheet.png"
-    report = false_alarms(AlarmSettings(scratched, sheet=sheet))
+    report = false_alarms(AlarmSettings(scratched, sheet=sheet, threshold=0.3))
     shares = column(report.rows, "detector", FLAGGED)
     assert report.rows[0].image == "1.png" and shares[0] > 0.01
     assert shares.tolist() == sorted(shares, reverse=True)
