@@ -185,7 +185,7 @@ def test_mask_is_edited_by_brush_eraser_and_sensitivity(
 def test_what_is_painted_with_protect_is_never_changed(
     visit: Visit, make_photo: MakePhoto, tmp_path: Path
 ) -> None:
-    photo = make_photo("print.png", height=150, width=200)
+    photo = make_photo("print.png", height=300, width=400)
     page = visit()
     choose(page, photo)
     shares: dict[str, float] = {}
@@ -203,12 +203,12 @@ def test_what_is_painted_with_protect_is_never_changed(
         arg=shares["high"],
     )
     restore(page)
-    white = read_mask(download(page, "protect-1.png", tmp_path), size=(150, 200)) == 255
-    assert white[50:70, 50:150].all() and not white[100:].any()
+    white = read_mask(download(page, "protect-1.png", tmp_path), size=(300, 400)) == 255
+    assert white[110:130, 100:300].all() and not white[200:].any()
     made = read_photo(download(page, "restored.png", tmp_path)).native
     before = read_photo(photo).native
     np.testing.assert_array_equal(made[white], before[white])
-    assert (made[100:] != before[100:]).any()
+    assert (made[200:] != before[200:]).any()
     options = json.loads(download(page, ".json", tmp_path).read_text("utf-8"))["options"]
     assert (options["sensitivity"], options["protect"]) == ("high", ["print-protect-1.png"])
 
