@@ -236,28 +236,23 @@ HARMLESS: Mapping[str, Callable[[Image, Rng], Image]] = {
 
 
 class NetworkEncoder:
-    """The features of a shipped network's encoder at 1/4, 1/8 and 1/16, on the grid of 1/8."""
+    """The features of a shipped network's encoder at 1/4, 1/8 and 1/16, on the grid of 1/8.
 
-    def __init__(self, net: ScratchDetector | Stage1Net) -> None:
-        self.net = net
+    Args:
+        features: (1, 3, H, W) -> those three levels.
+    """
+
+    def __init__(self, features: Callable[[torch.Tensor], list[torch.Tensor]]) -> None:
+        self.features = features
 
     def __call__(self, image: Image) -> np.ndarray:
         height, width = image.shape[:2]
         x = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]  # (1, 3, H, W)
         x = F.pad(x, (0, -width % 32, 0, -height % 32), mode="replicate")
-        found: list[torch.Tensor] = []
-
-        def keep(_module: torch.nn.Module, _inputs: object, out: torch.Tensor) -> None:
-            found.append(out)
-
-        hooks = [stage.register_forward_hook(keep) for stage in self.net.net.encode]
-        mask = () if isinstance(self.net, ScratchDetector) else (torch.zeros_like(x[:, :1]),)
         with torch.inference_mode():
-            self.net(x, *mask)
-        for hook in hooks:
-            hook.remove()
-        size = (found[2].shape[-2], found[2].shape[-1])
-        levels = [F.normalize(F.adaptive_avg_pool2d(level, size), dim=1) for level in found[1:]]
+            found = self.features(x)
+        size = (found[1].shape[-2], found[1].shape[-1])
+        levels = [F.normalize(F.adaptive_avg_pool2d(level, size), dim=1) for level in found]
         grid = torch.cat(levels, 1)[0].permute(1, 2, 0)  # (h, w, D)
         return grid[: max(1, height // 8), : max(1, width // 8)].numpy()
 
@@ -269,12 +264,27 @@ def part(*places: slice) -> Encoder:
 
 def detector() -> Encoder:
     folder = find_preset("compact").folder
-    return NetworkEncoder(load_model(folder / "scratch.safetensors", ScratchDetector))
+    net = load_model(folder / "scratch.safetensors", ScratchDetector)
+    return NetworkEncoder(lambda x: net.encoder(x)[1:4])
 
 
 def first_stage() -> Encoder:
     folder = find_preset("compact").folder
-    return NetworkEncoder(load_model(folder / "stage1.safetensors", Stage1Net))
+    net = load_model(folder / "stage1.safetensors", Stage1Net)
+
+    def features(x: torch.Tensor) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+
+        def keep(_module: torch.nn.Module, _inputs: object, out: torch.Tensor) -> None:
+            found.append(out)
+
+        hooks = [stage.register_forward_hook(keep) for stage in net.net.encode]
+        net(x, torch.zeros_like(x[:, :1]))
+        for hook in hooks:
+            hook.remove()
+        return found[1:]
+
+    return NetworkEncoder(features)
 
 
 ENCODERS: Mapping[str, Callable[[], Encoder | None]] = {
