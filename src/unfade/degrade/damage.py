@@ -149,6 +149,39 @@ def abrasion(h: int, w: int, rng: np.random.Generator, unit: float, count: int) 
     return broken(rng, draw(strokes, h, w), 6 * unit, rng.uniform(0.4, 0.95))
 
 
+def rubbed(h: int, w: int, rng: np.random.Generator, unit: float) -> Mask:
+    """Rubbed emulsion: streaks along one direction, in a patch with a soft outline."""
+    turn = rng.uniform(0, 360)
+    reach = math.hypot(h, w)
+    side = math.ceil(reach)
+    fine, ratio = rng.uniform(0.6, 2.5) * unit, rng.uniform(2, 12)
+    grain = fractal(rng, side, max(4, round(side / ratio)), max(fine, 1.0))
+    grain = np.asarray(cv2.resize(grain, (side, side), interpolation=cv2.INTER_LINEAR))
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), turn, 1.0)
+    matrix[:, 2] += (w - side) / 2, (h - side) / 2
+    streaks = cv2.warpAffine(grain, matrix, (w, h), borderMode=cv2.BORDER_REFLECT)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    cx, cy, size = rng.uniform(0, w), rng.uniform(0, h), rng.uniform(8, 60) * unit
+    far = np.hypot((x - cx) * rng.uniform(0.5, 2.0), y - cy) / size
+    patch = 1.6 - 2.2 * far + 0.7 * field(rng, h, w, 0.6 * size)
+    edge = rng.uniform(1.0, 4.0)
+    return np.asarray(np.clip((streaks + patch - 1.2) * edge, 0, 1), np.float32)
+
+
+def worn_edges(h: int, w: int, rng: np.random.Generator, unit: float) -> Mask:
+    """Emulsion chipped off along the borders of the print, least often towards its middle."""
+    x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
+    sides = np.stack([x, w - 1 - x, y, h - 1 - y])  # (4, h, w)
+    worn = rng.random(4) < 0.6
+    worn[rng.integers(4)] = True
+    near = sides[worn].min(0)
+    reach = rng.uniform(1.5, 20) * unit
+    chips = fractal(rng, h, w, rng.uniform(2, 16) * unit)
+    chips = chips + 0.6 * field(rng, h, w, rng.uniform(30, 120) * unit)
+    level = rng.uniform(-0.3, 0.9) + 2.2 * near / reach
+    return np.asarray(np.clip((chips - level) * rng.uniform(1.5, 8), 0, 1), np.float32)
+
+
 def hairs(h: int, w: int, rng: np.random.Generator, unit: float, count: int) -> Mask:
     """Hairs and fibres: thin, smooth, curling lines of one width."""
     strokes: list[Stroke] = []
@@ -226,7 +259,7 @@ def emboss(image: Image, core: Mask, rng: np.random.Generator, unit: float) -> t
         The photo (H, W, 3) and where it was changed, (H, W) in [0, 1].
     """
     strength = np.float32(rng.uniform(0.1, 0.4))
-    reach = max(0.7, 0.8 * unit)
+    reach = max(0.7, rng.uniform(0.5, 1.5) * unit)
     angle = rng.uniform(0, 2 * math.pi)
     dx, dy = reach * math.cos(angle), reach * math.sin(angle)
     light, dark = _shifted(core, dx, dy), _shifted(core, -dx, -dy)
@@ -312,6 +345,46 @@ def scribble(h: int, w: int, rng: np.random.Generator, unit: float) -> Mask:
     return draw(strokes, h, w)
 
 
+def handwriting(h: int, w: int, rng: np.random.Generator, unit: float) -> Mask:
+    """One or two lines written in a running hand."""
+    size, pen = rng.uniform(2.5, 9) * unit, max(0.6, rng.uniform(0.35, 1.1) * unit)
+    slope, slant = rng.normal(0, 0.15), rng.uniform(-0.2, 0.7)
+    x, y = rng.uniform(-0.1, 0.8) * w, rng.uniform(0.05, 0.95) * h
+    strokes: list[Stroke] = []
+    for line in range(int(rng.integers(1, 3))):
+        at = 0.0
+        for _ in range(int(rng.integers(1, 5))):
+            letters = int(rng.integers(2, 9))
+            t = np.linspace(0, letters, 10 * letters)
+            heights = rng.choice([0.5, 0.5, 0.6, 1.2, -0.9], letters + 1)
+            tall = np.interp(t, np.arange(letters + 1), heights)
+            loop = rng.uniform(0.15, 0.5)
+            up = tall * size * (0.5 - 0.5 * np.cos(2 * math.pi * t))
+            along = at + 0.8 * size * t + loop * size * np.sin(2 * math.pi * t) + slant * up
+            down = line * 2.2 * size - up
+            points = np.stack([x + along - slope * down, y + slope * along + down], 1)
+            strokes.append(Stroke(points, pen * np.exp(rng.normal(0, 0.2, len(points)))))
+            at += 0.8 * size * (letters + rng.uniform(0.8, 2))
+    return draw(strokes, h, w)
+
+
+def strip(h: int, w: int, rng: np.random.Generator, unit: float) -> Mask:
+    """Adhesive tape or a label, or the mark that it left: a turned rectangle, its ends torn."""
+    long, wide = rng.uniform(12, 150) * unit, rng.uniform(5, 24) * unit
+    turn = float(rng.choice([0.0, math.pi / 2])) + rng.normal(0, 0.2)
+    cx, cy = rng.uniform(0, w), rng.uniform(0, h)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    c, s = math.cos(turn), math.sin(turn)
+    along, across = np.abs(c * (x - cx) + s * (y - cy)), np.abs(c * (y - cy) - s * (x - cx))
+    ragged = rng.uniform(0, 1.5) * unit * field(rng, h, w, 3 * unit)
+    inside = np.minimum((long + ragged) / 2 - along, wide / 2 - across)
+    alpha = np.clip(inside + 0.5, 0, 1)
+    if rng.random() < 0.4:
+        rim = np.exp(-0.5 * np.square(inside / (rng.uniform(0.7, 2) * unit)))
+        alpha = np.maximum(alpha * rng.uniform(0.2, 0.7), rim * alpha)
+    return np.asarray(alpha, np.float32)
+
+
 def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: str) -> Mask:
     """Signed distance, in pixels, past a ragged border of the print; (h, w), > 0 is lost.
 
@@ -342,12 +415,12 @@ def beyond_edge(h: int, w: int, rng: np.random.Generator, unit: float, shape: st
         centre, half = rng.uniform(0, length), rng.uniform(4, 35) * unit
         deep = rng.uniform(3, 35) * unit
         inside = depth - deep * (1 - np.square((along - centre) / half))
-    rough = fractal(rng, h, w, rng.uniform(10, 40) * unit) * rng.uniform(0.5, 6) * unit
+    rough = fractal(rng, h, w, rng.uniform(10, 40) * unit) * rng.uniform(0.1, 6) * unit
     return np.asarray(rough - inside, np.float32)
 
 
 def torn(image: Image, rng: np.random.Generator, unit: float, shape: str) -> tuple[Image, Mask]:
-    """A lost border: a paper rim and, beyond it, what the print lies on.
+    """A lost border: mostly a paper rim and, beyond it, what the print lies on.
 
     Returns:
         The photo (H, W, 3) and what was lost, (H, W) in [0, 1].
@@ -355,12 +428,17 @@ def torn(image: Image, rng: np.random.Generator, unit: float, shape: str) -> tup
     h, w = extent(image)
     past = beyond_edge(h, w, rng, unit, shape)
     gone = np.clip(past + 0.5, 0, 1)
-    rim = np.clip(past + rng.uniform(0, 5) * unit + 0.5, 0, 1)
+    width = rng.uniform(0, 5) * unit if rng.random() < 0.6 else 0.0
+    rim = np.clip(past + width + 0.5, 0, 1)
     value = rng.choice([1.0, 0.97, 0.9, 0.75, 0.08, 0.02, 0.3, 0.5])
     backing = np.float32(value) * np.array([1, 1, 1], np.float32)
-    if rng.random() < 0.4:
+    roll = rng.random()
+    if roll < 0.4:
         backing = paper(rng) * np.float32(rng.uniform(0.5, 1.0))
-    out = blend(blend(image, paper(rng), rim), backing, gone)
+    elif roll < 0.55:
+        backing = any_hue(rng, 0.0, 0.6)
+    out = blend(image, paper(rng), rim) if width else image
+    out = blend(out, backing, gone)
     return out, np.asarray(rim, np.float32)
 
 

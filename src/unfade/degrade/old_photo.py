@@ -24,17 +24,21 @@ from unfade.degrade.types import Degraded, Image, Mask, Params, Value, extent
 #: Structured damage: name -> (how often it is drawn, kind of damage).
 _DAMAGE = {
     "scratches": (0.16, "scratches"),
-    "abrasion": (0.07, "abrasion"),
+    "abrasion": (0.05, "abrasion"),
+    "rubbed": (0.05, "abrasion"),
+    "worn_edges": (0.08, "abrasion"),
     "hairs": (0.10, "hairs"),
     "cracks": (0.15, "cracks"),
     "network": (0.05, "networks"),
     "wrinkles": (0.05, "creases"),
-    "fold": (0.07, "creases"),
+    "fold": (0.1, "creases"),
     "dust": (0.15, "specks"),
     "blots": (0.08, "blobs"),
     "flakes": (0.06, "blobs"),
     "torn": (0.1, "borders"),
-    "scribble": (0.025, "writing"),
+    "scribble": (0.02, "writing"),
+    "handwriting": (0.03, "writing"),
+    "strip": (0.04, "stains"),
 }
 _TORN = ["corner", "edge", "bite", "sides"]
 _STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
@@ -44,7 +48,8 @@ _LOOKS = {
     "hairs": (0.35, 0.5, 0.05),
     "specks": (0.55, 0.3, 0.07),
     "stains": (0.2, 0.5, 0.25),
-    "writing": (0.1, 0.7, 0.2),
+    "writing": (0.2, 0.6, 0.2),
+    "abrasion": (0.5, 0.25, 0.1),
 }
 
 Step = Callable[[], None]
@@ -231,6 +236,10 @@ def _coverage(
     if name == "abrasion":
         n = many(1, 8)
         return kind, dm.abrasion(h, w, rng, unit, n), n
+    if name == "rubbed":
+        return kind, dm.rubbed(h, w, rng, unit), 1
+    if name == "worn_edges":
+        return kind, dm.worn_edges(h, w, rng, unit), 1
     if name == "hairs":
         n = many(1, 7)
         return kind, dm.hairs(h, w, rng, unit, n), n
@@ -252,6 +261,10 @@ def _coverage(
         return kind, dm.blots(h, w, rng, unit, n), n
     if name == "flakes":
         return kind, dm.flakes(h, w, rng, unit), 1
+    if name == "handwriting":
+        return kind, dm.handwriting(h, w, rng, unit), 1
+    if name == "strip":
+        return kind, dm.strip(h, w, rng, unit), 1
     return kind, dm.scribble(h, w, rng, unit), 1
 
 
@@ -290,7 +303,8 @@ def _damage(p: _Print, name: str, amount: float, stencils: Sequence[Stencil]) ->
         kind, n = "borders", 1
     else:
         kind, cover, n = _coverage(name, p, amount, stencils)
-        if name == "wrinkles" and kind == "creases":
+        raised = name == "wrinkles" or (name == "fold" and p.rng.random() < 0.45)
+        if raised and kind == "creases":
             p.image, cover = dm.emboss(p.image, cover, p.rng, p.unit)
         else:
             if name == "fold" and kind == "creases":
