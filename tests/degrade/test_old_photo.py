@@ -22,6 +22,7 @@ DAMAGE = {
     "scratches": "scratches", "abrasion": "abrasion", "hairs": "hairs", "cracks": "cracks",
     "network": "networks", "wrinkles": "creases", "fold": "creases", "dust": "specks",
     "blots": "blobs", "flakes": "blobs", "torn": "borders", "scribble": "writing",
+    "rubbed": "abrasion", "worn_edges": "abrasion", "handwriting": "writing", "strip": "stains",
 }  # fmt: skip
 #: Damage alone, and with a change of tone.
 DAMAGED = Severity("damaged", 0.0, 0.0, 98, 0.0, 2.0, 1.0, 0.0, True)
@@ -114,7 +115,7 @@ def test_old_photo_mostly_shows_damage_when_it_is_heavy(picture: MakeImage) -> N
 
 def test_every_kind_of_damage_is_drawn_and_told(picture: MakeImage) -> None:
     seen = dict[str, str]()
-    for number in range(80):
+    for number in range(160):
         d = old_photo(picture(40, 40), generator(0, "kinds", number), DAMAGED)
         seen |= {str(n["op"]): str(n["kind"]) for n in d.params if "kind" in n}
     assert seen == DAMAGE

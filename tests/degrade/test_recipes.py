@@ -14,7 +14,7 @@ from unfade.rng import generator
 MakeImage = Callable[..., Image]
 DAMAGE = {
     "scratches", "abrasion", "hairs", "cracks", "network", "wrinkles", "fold", "dust", "blots",
-    "flakes", "torn", "scribble",
+    "flakes", "torn", "scribble", "rubbed", "worn_edges", "handwriting", "strip",
 }  # fmt: skip
 NOISE = {"gaussian", "poisson", "grain", "grain_size"}
 ALLOWED = {

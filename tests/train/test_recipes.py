@@ -21,7 +21,8 @@ from unfade.train.vae import VaeRecipe
 FOLDER = Path(__file__).parents[2] / "recipes" / "compact"
 RECIPES = {
     "scratch": ScratchRecipe, "scratch_first": ScratchRecipe,
-    "scratch_second": ScratchRecipe, "scratch_third": ScratchRecipe, "scratch_fourth": ScratchRecipe,
+    "scratch_second": ScratchRecipe, "scratch_third": ScratchRecipe,
+    "scratch_fourth": ScratchRecipe,
     "stage1": Stage1Recipe, "stage1_gains": Stage1Recipe, "stage1_second": Stage1Recipe,
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
