@@ -4,6 +4,7 @@
 #   make restore PHOTO=print.jpg       restore a photo of yours
 #   make restore PHOTO=scans OUT=done  restore a folder into another
 #   make test                          linters, type checks and tests
+#   make docs                          these pages as a site, in build/site; links are checked
 #   make test-extras                   the tests that need torchvision, in .venv-extras (15 GB)
 #
 # PYTHON=python3.12 chooses the interpreter, PIP_ARGS="..." is passed on to pip install.
@@ -20,19 +21,23 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help restore test chromium extras test-extras lint format clean
+.PHONY: help restore test docs chromium extras test-extras lint format clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 10
 
 # The shell reads PHOTO and OUT from the environment: names with spaces or quotes are safe.
 restore: export UNFADE_PHOTO = $(value PHOTO)
 restore: export UNFADE_OUT = $(value OUT)
 restore: $(VENV)/.stamp-base
 	@$(BIN)/unfade restore -o "$$UNFADE_OUT" -- "$$UNFADE_PHOTO"
+	@echo "More: $(BIN)/unfade restore --help. (. $(BIN)/activate puts unfade on your path.)"
 
-test: lint chromium
+test: lint docs chromium
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.stamp-dev
+	$(BIN)/mkdocs build --quiet --strict
 
 # For the tests of the page. Where it cannot be installed they are skipped, and say so.
 chromium:
