@@ -32,7 +32,7 @@ CANNOT = {
     "unfade train": "takes hours; tests/train runs each training on small networks",
     "--seal": "needs the results of a training",
     "--preset FOLDER": "needs the results of a training",
-    "--base": "needs the weights of Stable Diffusion; tests/cli/test_restore_sd.py has tiny ones",
+    "--base sd": "needs the weights of Stable Diffusion; tests/cli/test_restore_sd.py has tiny ones",
     "--preset sd21": "needs the weights of Stable Diffusion",
     "readme_pictures.py": "replaces the pictures of the repository",
     "theirs": "another system's program",
@@ -78,10 +78,11 @@ def workspace(folder: Path) -> None:
         scale = side / min(picture.shape[:2])
         return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
-    for name in ("scans", "clean", "restored", "aged", "old", "photos", "PHOTOS", "damaged"):
+    folders = ("scans", "clean", "old", "photos", "PHOTOS", "damaged", "DIV2K", "val", "train")
+    for name in folders:
         (folder / name).mkdir()
         for photo in ("astronaut", "chelsea", "coffee"):
-            cv2.imwrite(str(folder / name / f"{photo}.png"), small(photo, 160))
+            cv2.imwrite(str(folder / name / f"{photo}.png"), small(photo, 288))
     for name in ("recipes", "benchmarks", "docs", "src"):
         (folder / name).symlink_to(ROOT / name)
     photo = small("astronaut", 192)

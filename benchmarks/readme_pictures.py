@@ -1,8 +1,10 @@
-"""Makes the pictures of the README: public-domain photos, aged and restored by unfade itself.
+"""Makes the pictures of the README: old photos, and new ones aged and restored by unfade itself.
 
     python benchmarks/readme_pictures.py [--images docs/images]
 
-Photos: scikit-image's astronaut (NASA), rocket (NASA/SpaceX), coffee and chelsea (CC0).
+Photos: a portrait of about 1910 and a group of 1897, both in the public domain, from the examples
+of the genealogy program Gramps; scikit-image's astronaut (NASA), rocket (NASA/SpaceX), coffee and
+chelsea (CC0).
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ AGED = [
     ("coffee", 8, "moderate"),
 ]
 
+REAL = ["portrait-1910", "expedition-1897"]
+
 
 def photo(rgb: np.ndarray) -> Photo:
     """(H, W, 3) floats as an 8-bit photo."""
@@ -46,6 +50,12 @@ def panel(native: np.ndarray, height: int) -> np.ndarray:
 def main(images: Path) -> None:
     images.mkdir(parents=True, exist_ok=True)
     mender = FirstStage.from_pretrained("compact")
+    for name in REAL:
+        old = read_photo(images / f"{name}.jpg").photo
+        mask = mender.detect(old, tile=1024)
+        done = mender.restore(old, mask, only_damage=False, tone="auto", tile=1024, threshold=None)
+        row = np.concatenate([panel(p.native, 420) for p in (old, done)], 1)
+        write_photo(images / f"{name}-restored.jpg", photo(row.astype(np.float32) / 255))
     for name, seed, severity in AGED:
         clean = getattr(data, name)().astype(np.float32) / np.float32(255)
         aged = photo(degrade(clean, generator(seed, "degrade"), level=severity).lq)

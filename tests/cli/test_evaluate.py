@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -311,3 +312,14 @@ def test_what_has_no_partner_is_told_before_the_others_are_scored(
     err = capfd.readouterr().err
     assert err.index("no result of low") < err.index("scored")
     assert err.count("no result of low") == 1
+
+
+def test_results_in_a_folder_named_lq_are_no_inputs(
+    folders: dict[str, Path], capfd: Capture
+) -> None:
+    results = folders["high"].parent / "results" / "lq"
+    shutil.copytree(folders["low"], results)
+    assert evaluate(
+        results, "--reference", folders["clean"], "--lq", folders["lq"], *QUICK, "--json"
+    ) == 0  # fmt: skip
+    assert list(json.loads(capfd.readouterr().out)["methods"]) == ["lq-results", "lq"]

@@ -180,3 +180,12 @@ def test_prediction_is_taken_as_told(models: Path, make_photo: MakePhoto) -> Non
     v, epsilon = (read_photo(models / x / "a.png").native for x in ("v", "epsilon"))
     assert not np.array_equal(v, epsilon)
     assert manifests.read(models / "v" / "a.json")["weights"]["prediction"] == "v"
+
+
+@pytest.mark.parametrize("option", ["--base", "--controlnet"])
+def test_a_wrong_path_is_refused_even_where_diffusion_has_no_part(
+    tmp_path: Path, make_photo: MakePhoto, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    wrong = tmp_path / "nothing.safetensors"
+    assert restore(make_photo("a.png"), tmp_path / "out", "--strength", 0, option, wrong) == 1
+    assert f"no weights at '{wrong}'" in capsys.readouterr().err

@@ -211,14 +211,19 @@ def _feature_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dic
 
 
 def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
-    """Name -> folder; a folder's own name where none is given. UsageError where two are equal."""
+    """Name -> folder; a folder's own name where none is given. UsageError where two are equal.
+
+    A folder of results that is called as the row of the inputs is "lq-results".
+    """
     from unfade.eval.evaluation import LQ
 
     methods: dict[str, Path] = {}
     for text in results:
         name, sign, folder = text.partition("=")
         path = Path(folder) if sign and not Path(text).is_dir() else Path(text)
-        name = name if path != Path(text) else path.resolve().name
+        if path == Path(text):
+            name = path.resolve().name
+            name = f"{LQ}-results" if name == LQ else name
         if not name or name in methods or name == LQ:
             got = f"the method name {name!r}" + (" twice" if name in methods else "")
             expected = (

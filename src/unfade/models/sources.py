@@ -67,6 +67,12 @@ def find_controlnet(source: str | Path, *, dtype: torch.dtype = torch.float32) -
     return load_part(inner if inner.is_dir() else path, ControlNetModel, dtype=dtype)
 
 
+def check_named(source: str | Path, option: str) -> None:
+    """Refuses what is neither there nor an id of the hub. WeightsError."""
+    if not Path(source).exists() and _HUB_ID.fullmatch(str(source)) is None:
+        raise _nothing(str(source), option, "")
+
+
 def revision_of(source: str) -> tuple[str, str] | None:
     """The id and the revision of a model on the hub; None where a text is not both.
 

@@ -40,8 +40,13 @@ class DiffusionWeights:
 
         Raises:
             UsageError: no such preset.
-            WeightsError: the preset is damaged.
+            WeightsError: the preset is damaged, or nothing is where a part is to come from.
         """
+        for source, option in ((base, "--base"), (controlnet, "--controlnet")):
+            if source is not None and not Path(source).exists():
+                from unfade.models.sources import check_named
+
+                check_named(source, option)
         return cls(find_preset(preset), base, controlnet, prediction)
 
     @property
