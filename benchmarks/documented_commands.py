@@ -32,7 +32,7 @@ CANNOT = {
     "unfade train": "takes hours; tests/train runs each training on small networks",
     "--seal": "needs the results of a training",
     "--preset FOLDER": "needs the results of a training",
-    "--base sd": "needs the weights of Stable Diffusion; tests/cli/test_restore_sd.py has tiny ones",
+    "--base sd": "needs Stable Diffusion; tests/cli/test_restore_sd.py has a tiny one",
     "--preset sd21": "needs the weights of Stable Diffusion",
     "readme_pictures.py": "replaces the pictures of the repository",
     "theirs": "another system's program",

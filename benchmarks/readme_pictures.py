@@ -17,7 +17,7 @@ import numpy as np
 from skimage import data
 
 from unfade.degrade import degrade
-from unfade.imaging import Metadata, Photo, write_photo
+from unfade.imaging import Metadata, Photo, read_photo, write_photo
 from unfade.pipeline.first_stage import FirstStage
 from unfade.rng import generator
 
@@ -51,7 +51,7 @@ def main(images: Path) -> None:
     images.mkdir(parents=True, exist_ok=True)
     mender = FirstStage.from_pretrained("compact")
     for name in REAL:
-        old = read_photo(images / f"{name}.jpg").photo
+        old = read_photo(images / f"{name}.jpg")
         mask = mender.detect(old, tile=1024)
         done = mender.restore(old, mask, only_damage=False, tone="auto", tile=1024, threshold=None)
         row = np.concatenate([panel(p.native, 420) for p in (old, done)], 1)
