@@ -122,7 +122,13 @@ def main(
             folder = trained(out, p, seed, asked, train, base, start, cache or out / "cache")
             name = f"p_iide {p:g}, seed {seed}"
             groups.setdefault(f"p_iide {p:g}", []).append(name)
-            given = {"strength": 1.0, "reach": "all", "fidelity": fidelity}
+            given = {
+                "strength": 1.0,
+                "reach": "all",
+                "fidelity": fidelity,
+                "posterior_mean": fidelity,
+                "vae_residual": fidelity,
+            }
             methods.append(
                 Preset(name, {"preset": preset, "base": base, "controlnet": str(folder), **given})
             )

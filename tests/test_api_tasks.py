@@ -25,7 +25,7 @@ from unfade.models.checkpoint import save_model
 from unfade.models.colouriser import Colouriser, ColouriserConfig
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.models.presets import COLOUR, ENLARGER, FILES, MANIFEST, write_manifest
-from unfade.options import TASKS, RestoreOptions
+from unfade.options import TASKS, RestoreOptions, Task
 from unfade.pipeline import request
 from unfade.pipeline.colour import to_lab
 from unfade.pipeline.damage_estimate import Damage
@@ -231,7 +231,8 @@ def test_manifest_holds_what_auto_took(
     assert "<unfade:Steps>1</unfade:Steps>" in text
     taken = manifest["diffusion"]
     assert taken is not None
-    how = {"strength", "fidelity", "steps", "draws", "saturation"}
+    how = {"strength", "fidelity", "posterior_mean", "vae_residual", "eta", "steps", "draws",
+           "saturation"}  # fmt: skip
     assert set(taken) == how | {"share", "grain", "blur"}
     assert (taken["steps"], taken["draws"]) == (1, 1)
     assert 0 < taken["strength"] <= TRAITS["old-photo"].most_strength
@@ -359,3 +360,34 @@ def test_function_takes_a_task(make_photo: MakePhoto, tmp_path: Path, tiny_prese
         scale=2,
     )  # fmt: skip
     assert read_photo(out).native.shape == (128, 160, 3)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_published_method_leaves_all_to_the_model(
+    tiny: Restorer, make_photo: MakePhoto, tmp_path: Path, task: Task
+) -> None:
+    damage = np.zeros((64, 80), np.uint8)
+    damage[20:30, 10:50] = 255
+    cv2.imwrite(str(tmp_path / "damage.png"), damage)
+    given: dict[str, Any] = {"scale": 2} if task == "super-resolution" else {}
+    if task == "old-photo":
+        given = {"mask": tmp_path / "damage.png"}
+    gray = cv2.imread(str(make_photo("a.png")), cv2.IMREAD_GRAYSCALE)
+    assert gray is not None
+    cv2.imwrite(str(tmp_path / "gray.png"), gray)
+    out = tiny.restore(tmp_path / "gray.png", task=task, paper=True, steps=2, **given)
+    taken = out.manifest["diffusion"]
+    assert taken is not None and (taken["strength"], taken["steps"]) == (1, 2)
+    assert (taken["posterior_mean"], taken["vae_residual"]) == (0, 0)
+    assert taken["fidelity"] == (0.5 if task == "super-resolution" else 0)
+    assert not {"mend", "enlarge", "colour"} & set(out.manifest["seconds"])
+    assert out.image.height == (128 if task == "super-resolution" else 64)
+    if task != "super-resolution":
+        assert np.ptp(out.to_numpy(), axis=2).max() > 8  # a gray photo may get colours
+
+
+def test_the_published_method_cannot_do_without_the_model(
+    bare: Restorer, make_photo: MakePhoto
+) -> None:
+    with pytest.raises(WeightsError, match="the diffusion model, which this needs"):
+        bare.restore(make_photo("a.png"), paper=True)

@@ -54,6 +54,8 @@ def test_command_is_understood_by_the_command_line() -> None:
     "values",
     [
         {"task": "super-resolution", "scale": 3, "seed": 2, "fidelity": 0.3},
+        {"paper": True, "steps": 7, "prompt": "a red dress"},
+        {"task": "colorize", "paper": True, "eta": 0.5},
         {"task": "super-resolution"},
         {"task": "colorize", "prompt": "a 'red' dress", "negative_prompt": "-x", "guidance": 7.5},
         {"task": "colorize", "tone": "auto", "mask": "none", "variants": 3},

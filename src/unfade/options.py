@@ -39,7 +39,10 @@ GUIDANCE = 4.0
 
 #: Options that only the diffusion model can obey.
 _DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps", "variants",
-              "fidelity", "reach")  # fmt: skip
+              "fidelity", "posterior_mean", "vae_residual", "eta", "paper", "reach")  # fmt: skip
+#: What the method as it was published leaves no choice of.
+_NOT_PUBLISHED = ("only_damage", "tone", "strength", "posterior_mean", "vae_residual", "reach",
+                  "self_condition", "saturation", "colour_regions")  # fmt: skip
 #: Those of them that the first stage for colours obeys, too.
 _COLOURING = ("prompt", "guidance", "variants")
 #: Options that a task does not know, and why.
@@ -88,8 +91,18 @@ class RestoreOptions:
         colour_regions: what gets which colour, in this order (`pipeline.region_colours`); with a
             diffusion model or without. Where a network colours the photo, it is told of them.
         saturation: of colorize, 0..2: what the chroma of the found colours is multiplied by.
-        fidelity: 0..1, 1 = most faithful; "auto": the preset's own, else by the damage measured.
-            That is 0 for colorize, which keeps the luminance anyway: more takes its colours away.
+        fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
+            "auto": the preset's own, else by the damage measured. That is 0 for colorize, which
+            keeps the luminance anyway: more takes its colours away.
+        posterior_mean: 0..1, the share of the mean of all likely results beside the sampled one; at
+            1 one step is run, which gives that mean. "auto" as for fidelity.
+        vae_residual: 0..1, the share of what the autoencoder loses of the photo that is added
+            again. "auto" as for fidelity.
+        eta: 0..1, the share of the noise that each step draws anew: 0 is DDIM, 1 ancestral
+            sampling.
+        paper: IIDE as it was published (arXiv 2505.18674, IV-A): the model sees the photo itself
+            and its mask, no first stage, no correction of tone or colour; it samples from pure
+            noise, in 50 steps unless `steps` says else; feature wrapping for super-resolution.
         strength: 0..1, how much the diffusion model may change; 0 leaves it out; "auto": the
             preset's own, for old photos by the damage that is measured.
         reach: where the result of the diffusion model is taken: "damage", in the (feathered) mask,
@@ -133,6 +146,10 @@ class RestoreOptions:
     colour_regions: tuple[ColourRegion, ...] = ()
     saturation: float = 1.0
     fidelity: float | Auto = "auto"
+    posterior_mean: float | Auto = "auto"
+    vae_residual: float | Auto = "auto"
+    eta: float = 0.0
+    paper: bool = False
     strength: float | Auto = "auto"
     reach: Reach | None = None
     steps: int | Auto = "auto"
@@ -197,7 +214,9 @@ class RestoreOptions:
             _check_number("guidance", self.guidance, 0, 100)
         if self.scale is not None:
             _check_number("scale", self.scale, 1, 64)
-        for name, value in (("fidelity", self.fidelity), ("strength", self.strength)):
+        _check_number("eta", self.eta, 0, 1)
+        for name in ("fidelity", "posterior_mean", "vae_residual", "strength"):
+            value = getattr(self, name)
             if value != "auto":
                 _check_number(name, value, 0, 1, "'auto' or ")
         if self.threshold is not None and not 0.0 < self.threshold < 1.0:
@@ -222,6 +241,11 @@ class RestoreOptions:
         if self.only_damage and self.mask == "none" and not self.colour_regions:
             got = "only_damage with mask 'none'"
             raise UsageError(got, "damage to mend", "leave one of the two out: it changes nothing")
+        chosen = [name for name in _NOT_PUBLISHED if self.paper and name in self.given]
+        if chosen:
+            got = f"{chosen[0]} {getattr(self, chosen[0])!r} with paper"
+            fix = "leave one of the two out: the published method has a value of its own"
+            raise UsageError(got, "one of the two", fix)
         if self.guidance is not None and not self.prompted:
             fix = "add a prompt or a negative prompt, or leave guidance out"
             raise UsageError(f"guidance {self.guidance} without a prompt", "a prompt", fix)
@@ -269,7 +293,8 @@ class RestoreOptions:
     @property
     def search(self) -> Literal["auto", "none"] | Path:
         """The mask, as far as the task has any."""
-        return "none" if self.task == "super-resolution" else self.mask
+        no_mask = self.task == "super-resolution" or (self.paper and self.task == "colorize")
+        return "none" if no_mask else self.mask
 
     @property
     def within_damage(self) -> bool:
@@ -277,13 +302,15 @@ class RestoreOptions:
 
         Who names a ControlNet wants the whole photo restored by it.
         """
-        if self.task != "old-photo":
+        if self.task != "old-photo" or self.paper:
             return False
         return self.reach == "damage" or (self.reach is None and self.controlnet is None)
 
     @property
     def mends_tone(self) -> bool:
         """Whether faded tone and cast are mended."""
+        if self.paper:
+            return False
         return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
 
     @property
@@ -334,6 +361,10 @@ class RestoreOptions:
             "colour_sha256": [*colour_sha256],
             "saturation": self.saturation,
             "fidelity": self.fidelity,
+            "posterior_mean": self.posterior_mean,
+            "vae_residual": self.vae_residual,
+            "eta": self.eta,
+            "paper": self.paper,
             "strength": self.strength,
             "reach": "damage" if self.within_damage else "all",
             "steps": self.steps,

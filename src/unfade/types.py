@@ -148,9 +148,11 @@ def command(options: Mapping[str, Value], source: Path, output: Path) -> str:
     """
     given = cast(dict[str, Any], options)
     named = {name: given[name] for name in ("task", "prompt", "negative_prompt", "controlnet")}
+    named["paper"] = given.get("paper", False)  # an earlier version had no such option
     standard = RestoreOptions(**named).record(threshold=0.0, diffuses=True, mask_sha256=None)
     standard |= {
-        "task": RestoreOptions.task, "prompt": "", "negative_prompt": "", "controlnet": None
+        "task": RestoreOptions.task, "prompt": "", "negative_prompt": "", "controlnet": None,
+        "paper": False,
     }  # fmt: skip
     words = ["unfade", "restore", "-o", str(output)]
     for name, value in options.items():

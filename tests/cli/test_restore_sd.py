@@ -187,5 +187,5 @@ def test_a_wrong_path_is_refused_even_where_diffusion_has_no_part(
     tmp_path: Path, make_photo: MakePhoto, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     wrong = tmp_path / "nothing.safetensors"
-    assert restore(make_photo("a.png"), tmp_path / "out", "--strength", 0, option, wrong) == 1
+    assert restore(make_photo("a.png"), tmp_path / "out", "--strength", "0", option, wrong) == 1
     assert f"no weights at '{wrong}'" in capsys.readouterr().err

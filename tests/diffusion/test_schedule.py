@@ -84,6 +84,25 @@ def test_ddim_step_and_predict_z0_are_those_of_diffusers(
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_steps_with_fresh_noise_are_those_of_diffusers(
+    scheduler: DDIMScheduler, pair: tuple[Tensor, Tensor], eta: float
+) -> None:
+    zt, output = pair
+    fresh = torch.randn(zt.shape, generator=torch.Generator().manual_seed(3))
+    schedule = Schedule.from_scheduler(scheduler)
+    scheduler.set_timesteps(4)
+    t = scheduler.timesteps[1]
+    theirs = scheduler.step(output, int(t), zt, eta=eta, variance_noise=fresh)
+    now = t.expand(len(zt))
+    eps = to_eps(schedule, output, zt, now)
+    torch.testing.assert_close(
+        ddim_step(schedule, zt, eps, now, now - 250, eta=eta, fresh=fresh),
+        theirs.prev_sample,  # pyright: ignore[reportAttributeAccessIssue]
+        rtol=1e-4, atol=1e-4,
+    )  # fmt: skip
+
+
 def test_predict_z0_undoes_q_sample_when_the_target_is_predicted(
     scheduler: DDIMScheduler, pair: tuple[Tensor, Tensor]
 ) -> None:

@@ -61,19 +61,22 @@ def test_decode_bands_gives_every_row_once(make_pipeline: Make, height: int) -> 
 
 
 @pytest.mark.parametrize("tile", [64, 512])
-def test_at_fidelity_1_a_latent_that_did_not_change_is_the_photo(
+def test_with_the_residual_a_latent_that_did_not_change_is_the_photo(
     make_pipeline: Make, tile: int
 ) -> None:
     networks = make_pipeline().networks
     image = torch.rand(2, 3, 100, 93)
-    picture, settings = TensorSource(image), DiffusionSettings(fidelity=1, tile=tile, overlap=16)
+    picture, settings = (
+        TensorSource(image),
+        DiffusionSettings(vae_residual=1, tile=tile, overlap=16),
+    )
     plan = Plan.of(picture, networks.base, settings)
     own = encode_tiles(networks, picture, plan, lambda share: None)
     bands = list(decode_bands(networks, own, own, picture, plan, settings, lambda share: None))
     torch.testing.assert_close(torch.cat([b for _, b in bands], 2), image, rtol=0, atol=1e-5)
 
 
-def test_fidelity_gives_back_its_share_of_what_the_autoencoder_loses(make_pipeline: Make) -> None:
+def test_the_residual_adds_its_share_of_what_the_autoencoder_loses(make_pipeline: Make) -> None:
     pipeline = make_pipeline()
     pipeline.register_modules(cfw=None)
     networks, image = pipeline.networks, 0.4 + 0.2 * torch.rand(1, 3, 32, 32)
@@ -81,8 +84,8 @@ def test_fidelity_gives_back_its_share_of_what_the_autoencoder_loses(make_pipeli
     plan = Plan.of(picture, networks.base, DiffusionSettings())
     own = encode_tiles(networks, picture, plan, lambda share: None)
 
-    def run(fidelity: float) -> torch.Tensor:
-        settings = DiffusionSettings(fidelity=fidelity)
+    def run(share: float) -> torch.Tensor:
+        settings = DiffusionSettings(vae_residual=share)
         bands = decode_bands(networks, z0, own, picture, plan, settings, lambda share: None)
         return next(bands)[1]
 

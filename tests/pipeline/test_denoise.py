@@ -70,13 +70,31 @@ def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(
     networks, picture = pipeline.networks, TensorSource(torch.rand(1, 3, 32, 32))
     calls: list[int] = []
     networks.base.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
-    for strength, fidelity in ((1.0, 0.0), (0.5, 0.0), (1.0, 0.5)):
+    for strength, residual in ((1.0, 0.0), (0.5, 0.0), (1.0, 0.5)):
         calls.clear()
-        settings = DiffusionSettings(steps=1, strength=strength, fidelity=fidelity)
+        settings = DiffusionSettings(steps=1, strength=strength, vae_residual=residual)
         plan = Plan.of(picture, networks.base, settings)
         out, own = denoise(
             networks, picture, plan, settings, torch.randn(1, 4, 8, 8), lambda share: None
         )
-        needed = strength < 1 or fidelity > 0
+        needed = strength < 1 or residual > 0
         assert out.shape == (1, 4, 8, 8) and len(calls) == int(needed)
         assert (own is not None) == needed
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_what_is_known_keeps_the_latent_of_the_photo(make_pipeline: Make, eta: float) -> None:
+    pipeline = make_pipeline()
+    networks, picture = pipeline.networks, TensorSource(torch.rand(1, 3, 32, 32))
+    settings = DiffusionSettings(steps=4, eta=eta)
+    plan = Plan.of(picture, networks.base, settings)
+    unknown = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    unknown[..., 2:4, 3:6] = True
+    found, own = denoise(
+        networks, picture, plan, settings, torch.randn(1, 4, 8, 8), lambda share: None, unknown,
+        lambda step: torch.randn(1, 4, 8, 8),
+    )  # fmt: skip
+    assert own is not None
+    known = ~unknown.expand_as(found)
+    torch.testing.assert_close(found[known], own[known], rtol=0, atol=1e-3)
+    assert not torch.allclose(found[~known], own[~known], rtol=0, atol=0.05)

@@ -214,23 +214,35 @@ def test_fidelity_draws_on_the_photo(make_pipeline: Make) -> None:
 
 
 @SPACES
-def test_at_fidelity_1_a_photo_that_is_not_changed_comes_back(
+def test_with_the_residual_a_photo_that_is_not_changed_comes_back(
     make_pipeline: Make, space: str
 ) -> None:
     pipeline, image = make_pipeline(space=space), photos()
-    out = pipeline(image, settings=replace(FAST, strength=0.0, fidelity=1.0)).images
+    out = pipeline(image, settings=replace(FAST, strength=0.0, vae_residual=1.0)).images
     torch.testing.assert_close(out, image, rtol=0, atol=1e-5)
 
 
-def test_at_fidelity_1_many_steps_give_what_one_gives(make_pipeline: Make) -> None:
+def test_at_the_posterior_mean_many_steps_give_what_one_gives(make_pipeline: Make) -> None:
     pipeline, image = make_pipeline(), photos()
-    settings = replace(FAST, strength=0.6, fidelity=1.0)
+    settings = replace(FAST, strength=0.6, posterior_mean=1.0)
     calls = count_calls(parts(pipeline).unet)
     one, many = (pipeline(image, settings=replace(settings, steps=n)).images for n in (1, 4))
     assert len(calls) == 2 and torch.equal(one, many)
-    loose = replace(settings, fidelity=0.0)
+    loose = replace(settings, posterior_mean=0.0)
     one, many = (pipeline(image, settings=replace(loose, steps=n)).images for n in (1, 4))
     assert not torch.allclose(one, many, rtol=0, atol=1e-3)
+
+
+def test_fresh_noise_changes_the_way_and_depends_on_seed_and_variant_alone(
+    make_pipeline: Make,
+) -> None:
+    pipeline, image = make_pipeline(), photos(2)
+    settings = replace(FAST, steps=3, eta=1.0)
+    both = pipeline(image, settings=settings).images
+    alone = pipeline(image[1:], settings=settings).images
+    torch.testing.assert_close(both[1:], alone, rtol=0, atol=1e-5)
+    assert torch.equal(both, pipeline(image, settings=settings).images)
+    assert not torch.allclose(both, pipeline(image, settings=replace(FAST, steps=3)).images)
 
 
 def test_fidelity_without_a_cfw_is_refused(make_pipeline: Make) -> None:

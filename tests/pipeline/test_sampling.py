@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unfade.models.presets import Defaults
-from unfade.options import REACHES, RestoreOptions
+from unfade.options import REACHES, RestoreOptions, Task
 from unfade.pipeline import damage_estimate, sampling
 from unfade.pipeline.damage_estimate import Damage
 from unfade.pipeline.sampling import SamplingParameters, sampling_parameters
@@ -57,18 +57,32 @@ def test_named_model_is_given_every_photo_that_it_can_do_something_for() -> None
 
 
 def test_options_go_before_the_measure() -> None:
-    options = RestoreOptions(strength=0.7, fidelity=0.2)
+    options = RestoreOptions(
+        strength=0.7, fidelity=0.2, posterior_mean=0.3, vae_residual=0.4, eta=0.5
+    )
     for damage in (Damage(), Damage(1, 1, 1)):
         assert sampling_parameters(options, damage, cfw=True) == SamplingParameters(
-            0.7, 0.2, sampling.STEPS, 1
+            0.7, 0.2, 0.3, 0.4, 0.5, sampling.STEPS, 1
         )
+
+
+@pytest.mark.parametrize("task", ["old-photo", "super-resolution", "colorize"])
+def test_the_published_method_samples_from_pure_noise(task: Task) -> None:
+    own = Defaults(strength={task: 0.1}, fidelity={task: 1.0}, steps={task: 1}, draws={task: 4})
+    options = RestoreOptions(task=task, paper=True)
+    made = sampling_parameters(options, Damage(1, 1, 1), cfw=True, defaults=own)
+    w = 0.5 if task == "super-resolution" else 0.0
+    assert made == SamplingParameters(1.0, w, steps=50)
+    few = sampling_parameters(replace(options, steps=3), Damage(), cfw=False)
+    assert few == SamplingParameters(1.0, 0.0, steps=3)
 
 
 @pytest.mark.parametrize("task", ["super-resolution", "colorize"])
 def test_other_tasks_cannot_do_without_the_model(task: str) -> None:
     options = RestoreOptions(task=task)  # pyright: ignore[reportArgumentType]
+    faithful = 0.0 if task == "colorize" else 1.0
     assert sampling_parameters(options, Damage(), cfw=True) == SamplingParameters(
-        1.0, 0.0 if task == "colorize" else 1.0
+        1.0, faithful, faithful, faithful
     )
 
 

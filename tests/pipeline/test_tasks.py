@@ -71,7 +71,9 @@ def run(go: Go, make_pipeline: Callable[..., RestorationPipeline]) -> Run:
         options = RestoreOptions(**given)
         strength = 1.0 if options.strength == "auto" else options.strength
         fidelity = 0.5 if options.fidelity == "auto" else options.fidelity
-        sampling = SamplingParameters(strength, fidelity, steps, draws, saturation)
+        sampling = SamplingParameters(
+            strength, fidelity, fidelity, fidelity, 0.0, steps, draws, saturation
+        )
         return go(pipeline, photo, mask, options, sampling, shares)
 
     return work

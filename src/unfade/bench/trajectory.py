@@ -32,9 +32,8 @@ AFTER = "after step"  # the parameter of the cases; their value is the step, fro
 class Estimates:
     """A preset, stopped after a step: the decoded estimate of the clean latent (Eq. 4).
 
-    Sampling is that of the preset at full strength and fidelity 0, on what its first stage makes of
-    the photo, with the mask that restoring uses; no colour fix. One photo is sampled once for all
-    its steps.
+    Sampling is that of the preset from pure noise, on what its first stage makes of the photo, with
+    the mask that restoring uses; no colour fix. One photo is sampled once for all its steps.
 
     Args:
         preset: gives the networks and the options.

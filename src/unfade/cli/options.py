@@ -256,8 +256,40 @@ def sampling_options(command: F) -> F:
             default="auto",
             show_default=True,
             metavar="auto|F",
-            help="0..1, 1 = most faithful. auto: the preset's own, else the less damage, the more; "
-            "0 where it colours.",
+            help="0..1, the weight of controllable feature wrapping; 1 = most faithful. auto: the "
+            "preset's own, else the less damage, the more; 0 where it colours.",
+        ),
+        click.option(
+            "--posterior-mean",
+            callback=_AUTO_OR_NUMBER,
+            default="auto",
+            show_default=True,
+            metavar="auto|M",
+            help="0..1, how much of the mean of all likely results stands beside the sampled one; "
+            "1 runs one step. auto as for --fidelity.",
+        ),
+        click.option(
+            "--vae-residual",
+            callback=_AUTO_OR_NUMBER,
+            default="auto",
+            show_default=True,
+            metavar="auto|R",
+            help="0..1, how much of what the autoencoder loses is added again. auto as for "
+            "--fidelity.",
+        ),
+        click.option(
+            "--eta",
+            type=float,
+            default=0.0,
+            show_default=True,
+            metavar="E",
+            help="0..1, the share of the noise that each step draws anew: 0 is DDIM, 1 ancestral.",
+        ),
+        click.option(
+            "--paper",
+            is_flag=True,
+            help="IIDE as published: the diffusion model alone sees the photo, and samples 50 "
+            "steps from pure noise.",
         ),
         click.option(
             "--reach",

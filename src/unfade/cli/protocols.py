@@ -223,7 +223,7 @@ def _out(*, required: bool) -> Callable[[F], F]:
     show_default=True,
     metavar="W|auto",
     callback=shared.auto_or(float, "a number"),
-    help="Fidelity of the diffusion model.",
+    help="Fidelity, posterior mean and VAE residual of the diffusion model.",
 )
 @_out(required=False)
 def super_resolution(
@@ -279,7 +279,7 @@ def super_resolution(
     show_default=True,
     metavar="W,W,...",
     callback=_numbers,
-    help="Each is combined with each strength.",
+    help="Of fidelity, posterior mean and VAE residual; each is combined with each strength.",
 )
 @click.option(
     "--reach",

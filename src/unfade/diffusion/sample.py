@@ -14,9 +14,16 @@ Model = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 def sample(
-    schedule: Schedule, zt: Tensor, times: Sequence[int], model: Model, *, mean: float = 0.0
+    schedule: Schedule,
+    zt: Tensor,
+    times: Sequence[int],
+    model: Model,
+    *,
+    mean: float = 0.0,
+    eta: float = 0.0,
+    fresh: Callable[[int], Tensor] | None = None,
 ) -> Tensor:
-    """DDIM with eta 0: Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
+    """Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
 
     Stock samplers stop at the noise of timestep 0; here the clean estimate itself comes back,
     so that one step is exactly one-step prediction. That is the mean of all that zt could come
@@ -28,6 +35,9 @@ def sample(
         times: falling timesteps; without one, zt comes back.
         model: predicts.
         mean: 0..1, the share of the first timestep's z0_hat in what comes back.
+        eta: 0..1, see `ddim_step`.
+        fresh: the number of a step, from 0 -> its Gaussian noise, (N, C, h, w); needed where eta
+            is above 0.
 
     Returns:
         z0, (N, C, h, w), in zt's precision.
@@ -40,7 +50,9 @@ def sample(
         z0_hat = predict_z0(schedule, zt, eps, t)
         first = z0_hat if first is None else first
         if i + 1 < len(times):
-            zt = ddim_step(schedule, zt, eps, t, torch.full_like(t, times[i + 1]))
+            before = torch.full_like(t, times[i + 1])
+            new = fresh(i) if eta > 0 and fresh is not None else None
+            zt = ddim_step(schedule, zt, eps, t, before, eta=eta, fresh=new)
     if z0_hat is None or first is None:
         return zt
     return z0_hat if mean == 0 else torch.lerp(z0_hat, first, mean)

@@ -1,4 +1,4 @@
-"""Noise schedules: Eq. 1 (noising), Eq. 3 (a DDIM step) and Eq. 4 (the clean estimate).
+"""Noise schedules: Eq. 1 (noising), Eq. 3 (a step of sampling) and Eq. 4 (the clean estimate).
 
 The equations are those of IIDE (arXiv 2505.18674). Its Eq. 3 prints alpha where DDIM (arXiv
 2010.02502, Eq. 12) has the square root; here stands DDIM's.
@@ -93,16 +93,36 @@ def predict_z0(schedule: Schedule, zt: Tensor, eps: Tensor, t: Tensor) -> Tensor
     return (zt - (1 - ab).sqrt() * eps) / ab.sqrt()
 
 
-def ddim_step(schedule: Schedule, zt: Tensor, eps: Tensor, t: Tensor, before: Tensor) -> Tensor:
-    """Eq. 3 with eta 0: from timestep t to an earlier one along the predicted noise.
+def ddim_step(
+    schedule: Schedule,
+    zt: Tensor,
+    eps: Tensor,
+    t: Tensor,
+    before: Tensor,
+    *,
+    eta: float = 0.0,
+    fresh: Tensor | None = None,
+) -> Tensor:
+    """Eq. 3: from timestep t to an earlier one along the predicted noise.
+
+    With eta 1 the step is the ancestral one of DDPM (Eq. 10 of arXiv 2412.09324); between 0 and 1
+    lies the family of DDIM (arXiv 2010.02502, Eq. 12 and 16).
 
     Args:
         zt, eps: (N, C, h, w), the noised latent and the predicted noise.
         t: (N,), timesteps 0..T-1.
         before: (N,), the earlier timesteps, 0..T-1; where it is t, nothing changes.
+        eta: 0..1, the share of the noise that is drawn anew.
+        fresh: (N, C, h, w), Gaussian, needed where eta is above 0.
     """
     ab = schedule.alpha(before, zt)
-    return ab.sqrt() * predict_z0(schedule, zt, eps, t) + (1 - ab).sqrt() * eps
+    z0_hat = predict_z0(schedule, zt, eps, t)
+    if eta == 0 or fresh is None:
+        return ab.sqrt() * z0_hat + (1 - ab).sqrt() * eps
+    now = schedule.alpha(t, zt)
+    variance = eta**2 * (1 - ab) / (1 - now) * (1 - now / ab)
+    along = (1 - ab - variance).clamp(min=0).sqrt()
+    return ab.sqrt() * z0_hat + along * eps + variance.sqrt() * fresh
 
 
 def timesteps(steps: int, strength: float, total: int) -> list[int]:

@@ -39,7 +39,8 @@ class Defaults:
 
     Attributes:
         strength: the most that "auto" gives it, 0..1; 0 leaves it out.
-        fidelity: what "auto" gives it, 0..1, in place of one by the damage.
+        fidelity: what "auto" gives fidelity, posterior mean and VAE residual, 0..1, in place of one
+            by the damage.
         steps: how many "auto" takes, 1..1000.
         draws: of colorize: how many results, from different noise, the colours are the mean of,
             1..100.

@@ -26,12 +26,13 @@ def decode_bands(
 
     Tiles that the plan leaves out keep the source's pixels.
 
-    What the autoencoder loses of the photo is given back by fidelity: at 1, where the latent is
-    the photo's own, the photo itself comes out, and what differs from it is what was changed.
+    What the autoencoder loses of the photo is added again by `vae_residual`: at 1, where the
+    latent is the photo's own, the photo itself comes out, and what differs from it is what was
+    changed.
 
     Args:
         z0: (N, C, h, w), scaled.
-        photo_latent: (N, C, h, w), the photo's own latent; not looked at where fidelity is 0.
+        photo_latent: (N, C, h, w), the photo's own latent; not looked at where `vae_residual` is 0.
         source: what z0 restores: it lends the CFW its features, and its colours.
         progress: called with the share that is done.
 
@@ -88,8 +89,8 @@ def _decode(
             return decode_fused(vae, networks.cfw, z, features, fidelity).float()
 
         out = decoded(z0)
-        if photo_latent is not None and fidelity > 0:
-            out = out + fidelity * (images - decoded(photo_latent))
+        if photo_latent is not None and settings.vae_residual > 0:
+            out = out + settings.vae_residual * (images - decoded(photo_latent))
         return out
 
     out = networks.through_vae(compute)

@@ -285,11 +285,14 @@ class Denoiser:
 def denoise(
     networks: Networks, source: ImageSource, plan: Plan, settings: DiffusionSettings, noise: Tensor,
     progress: Progress, unknown: Tensor | None = None,
+    fresh: Callable[[int], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The restored latent of a photo.
 
     Args:
         noise: (N, C, h, w), Gaussian.
+        fresh: the number of a step, from 0 -> its own noise, as `noise`; needed where eta is above
+            0.
         progress: called with the share that is done.
         unknown: (N, 1, h, w) of bool, the cells to be found, where the base model works alone: at
             each step all others have the photo's own latent with the noise of that step (RePaint,
@@ -301,11 +304,11 @@ def denoise(
     """
     schedule = networks.schedule
     times = timesteps(settings.steps, settings.strength, schedule.steps)
-    if settings.fidelity == 1:
+    if settings.posterior_mean == 1:
         times = times[:1]  # nothing of the later ones would be seen
     photo_latent = None
     latent_counts = networks.sees_latent or unknown is not None
-    if latent_counts or settings.strength < 1 or settings.fidelity > 0:
+    if latent_counts or settings.strength < 1 or settings.vae_residual > 0:
         photo_latent = encode_tiles(networks, source, plan, lambda share: progress(0.1 * share))
     noise = noise.to(networks.device)
     zt = noise
@@ -326,7 +329,11 @@ def denoise(
         nonlocal done
         out = model(zt, t, z0_hat)
         if unknown is not None and photo_latent is not None:  # what is known leads to itself
-            out = torch.where(unknown, out, target(schedule, photo_latent, noise, t))
+            known = noise
+            if settings.eta > 0:  # fresh noise came in on the way
+                ab = schedule.alpha(t, zt)
+                known = (zt - ab.sqrt() * photo_latent) / (1 - ab).sqrt()
+            out = torch.where(unknown, out, target(schedule, photo_latent, known, t))
         done += 1
         progress(0.1 + 0.9 * done / len(times))
         return out
@@ -334,4 +341,8 @@ def denoise(
     parts = (networks.base.unet, networks.controlnet)
     vae = networks.base.vae if settings.self_condition > 0 else None
     with networks.resident(*parts, vae), torch.inference_mode():
-        return sample(schedule, zt, times, counted, mean=settings.fidelity), photo_latent
+        z0 = sample(
+            schedule, zt, times, counted, mean=settings.posterior_mean, eta=settings.eta,
+            fresh=None if fresh is None else lambda step: fresh(step).to(networks.device),
+        )  # fmt: skip
+        return z0, photo_latent

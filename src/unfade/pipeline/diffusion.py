@@ -173,20 +173,27 @@ class RestorationPipeline(DiffusionPipeline):
         if networks.controlnet is None:
             unknown = unknown_cells(source, plan, networks.base.downscale)
             plan = plan.only(unknown)
-        noise = _noise(networks, source, plan, settings.seed, variant)
+
+        def noise(stream: str, index: int) -> Tensor:
+            return _noise(networks, source, plan, settings.seed, stream, index)
+
         latents = denoise(
-            networks, source, plan, settings, noise, lambda share: progress(0.7 * share), unknown
-        )
+            networks, source, plan, settings, noise("restore", variant),
+            lambda share: progress(0.7 * share), unknown,
+            lambda step: noise(f"restore, step {step}", variant),
+        )  # fmt: skip
         yield from decode_bands(
             networks, *latents, source, plan, settings, lambda share: progress(0.7 + 0.3 * share)
         )
 
 
-def _noise(networks: Networks, source: ImageSource, plan: Plan, seed: int, variant: int) -> Tensor:
+def _noise(
+    networks: Networks, source: ImageSource, plan: Plan, seed: int, stream: str, index: int
+) -> Tensor:
     """(N, C, h, w): each photo's own generator, on the processor, whatever the batch."""
     channels = int(cast(Any, networks.base.unet).config.in_channels)
     shape = (channels, plan.cells.rows[-1].stop, plan.cells.cols[-1].stop)
-    noise = generator(seed, "restore", variant).standard_normal(shape, np.float32)
+    noise = generator(seed, stream, index).standard_normal(shape, np.float32)
     return from_array(noise).expand(source.count, *shape)
 
 

@@ -61,7 +61,10 @@ class DiffusionStage:
     def may_act(self, options: RestoreOptions) -> bool:
         """Whether some photo may be given to the model."""
         strength = options.strength
-        most = most_strength(options.task, self.defaults) if strength == "auto" else strength
+        if options.paper:
+            most = 1.0
+        else:
+            most = most_strength(options.task, self.defaults) if strength == "auto" else strength
         alone_can = not self.weights.alone or options.within_damage
         return most > 0 and not self.weights.missing and alone_can
 

@@ -15,8 +15,12 @@ HEAVY_SHARE = 0.03
 STEPS = 20
 #: Less strength than this is not worth the time.
 LEAST_STRENGTH = 0.05
-#: The fidelity that "auto" gives the most damaged photo.
+#: The fidelity, posterior mean and VAE residual that "auto" gives the most damaged photo.
 LEAST_FIDELITY = 0.5
+#: Steps of the method as it was published, where the options say nothing else.
+PAPER_STEPS = 50
+#: Its weight of controllable feature wrapping; the paper prints none, and StableSR's is 0.5.
+PAPER_FIDELITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class SamplingParameters:
     """How the diffusion model is run on one photo.
 
     Attributes:
-        strength, fidelity: 0..1; strength 0 leaves the model out.
+        strength: 0..1; 0 leaves the model out.
+        fidelity, posterior_mean, vae_residual, eta: 0..1, see `RestoreOptions`.
         steps: of the sampling, 1 or more.
         draws: results from different noise whose mean gives the colours, where it colours.
         saturation: factor on their chroma, 0 or more.
@@ -32,6 +37,9 @@ class SamplingParameters:
 
     strength: float
     fidelity: float
+    posterior_mean: float = 0.0
+    vae_residual: float = 0.0
+    eta: float = 0.0
     steps: int = STEPS
     draws: int = 1
     saturation: float = 1.0
@@ -56,19 +64,36 @@ def sampling_parameters(
 
     Args:
         cfw: whether there is a CFW; without one, and where colours are to be found, "auto" gives
-            fidelity 0.
+            fidelity, posterior mean and VAE residual 0.
         defaults: the preset's own.
         named: whether the model was asked for by name: then "auto" gives it every photo that it
             can do something for, however little is damaged.
     """
     defaults = defaults or Defaults()
+    if options.paper:
+        return _as_published(options, cfw)
+    faithful = _faithful(options, damage, cfw, defaults)
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
     return SamplingParameters(
         strength=_strength(options, damage, defaults, named),
-        fidelity=_fidelity(options, damage, cfw, defaults),
+        fidelity=faithful if options.fidelity == "auto" else options.fidelity,
+        posterior_mean=faithful if options.posterior_mean == "auto" else options.posterior_mean,
+        vae_residual=faithful if options.vae_residual == "auto" else options.vae_residual,
+        eta=options.eta,
         steps=steps,
         draws=defaults.draws.get(options.task, 1),
         saturation=options.saturation * _own_saturation(options, defaults),
+    )
+
+
+def _as_published(options: RestoreOptions, cfw: bool) -> SamplingParameters:
+    """From pure noise, all steps, and feature wrapping for super-resolution alone."""
+    own = PAPER_FIDELITY if cfw and options.task == "super-resolution" else 0.0
+    return SamplingParameters(
+        strength=1.0,
+        fidelity=own if options.fidelity == "auto" else options.fidelity,
+        eta=options.eta,
+        steps=PAPER_STEPS if options.steps == "auto" else options.steps,
     )
 
 
@@ -89,9 +114,8 @@ def _strength(options: RestoreOptions, damage: Damage, defaults: Defaults, named
     return strength if strength >= LEAST_STRENGTH else 0.0
 
 
-def _fidelity(options: RestoreOptions, damage: Damage, cfw: bool, defaults: Defaults) -> float:
-    if options.fidelity != "auto":
-        return float(options.fidelity)
+def _faithful(options: RestoreOptions, damage: Damage, cfw: bool, defaults: Defaults) -> float:
+    """What "auto" gives fidelity, posterior mean and VAE residual."""
     if TRAITS[options.task].finds_colours or not cfw:  # a CFW is faithful to what it sees: gray
         return 0.0
     by_damage = round(1 - (1 - LEAST_FIDELITY) * damage.severity, 3)

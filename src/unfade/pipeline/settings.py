@@ -23,9 +23,13 @@ class DiffusionSettings:
             pass, and only where the two prompts differ.
         self_condition: 0..1, the share of the condition that the running estimate takes over
             from the second step on (IIDE at sampling time).
-        fidelity: 0..1, 1 = most faithful: the weight of controllable feature wrapping, of the
-            mean of all likely results beside the sampled one, and of what the autoencoder loses of
-            the photo, which is given back.
+        fidelity: 0..1, w, the weight of controllable feature wrapping (StableSR, arXiv
+            2305.07015, Eq. 3).
+        posterior_mean: 0..1, the share of the mean of all likely results beside the sampled one; at
+            1 the sampling ends after its first step, which gives that mean.
+        vae_residual: 0..1, the share of what the autoencoder loses of the photo that is added
+            again.
+        eta: 0..1, the share of the noise that each step draws anew: 0 is DDIM, 1 ancestral.
         colour_fix: take the broad colours of the input, where they can be trusted.
         keep_luminance: take nothing but chroma from the model.
         seed: of the noise, >= 0.
@@ -40,6 +44,9 @@ class DiffusionSettings:
     guidance: float = 4.0
     self_condition: float = 0.0
     fidelity: float = 0.0
+    posterior_mean: float = 0.0
+    vae_residual: float = 0.0
+    eta: float = 0.0
     colour_fix: ColourFix = "none"
     keep_luminance: bool = False
     seed: int = 0
@@ -49,7 +56,8 @@ class DiffusionSettings:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UsageError(f"{self.steps} steps", "1 or more", "try 20")
-        for name in ("strength", "self_condition", "fidelity"):
+        shares = ("strength", "self_condition", "fidelity", "posterior_mean", "vae_residual", "eta")
+        for name in shares:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise UsageError(f"{name} {value}", "0 to 1", "try 0.5")

@@ -131,9 +131,12 @@ class Settings:
         if not diffuses or self.automatic:
             return options
         weighs = weighs_fidelity and not colours  # it would take the colours away
+        closeness = self.fidelity if weighs else "auto"
         return replace(
             options,
-            fidelity=self.fidelity if weighs else "auto",
+            fidelity=closeness,
+            posterior_mean=closeness,
+            vae_residual=closeness,
             strength=self.strength,
             steps=self.steps if self.strength > 0 else "auto",
         )

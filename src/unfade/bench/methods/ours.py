@@ -113,7 +113,10 @@ class Preset(_Ours):
     def first_stage(self, case: Case, path: Path) -> Restored:
         """What the first stage alone makes of a photo, at the size of the result."""
         options = self.options(case)
-        alone = replace(options, strength=0.0, steps="auto", fidelity="auto", reach=None)
+        alone = replace(
+            options, strength=0.0, steps="auto", fidelity="auto", posterior_mean="auto",
+            vae_residual="auto", eta=0.0, paper=False, reach=None,
+        )  # fmt: skip
         return self._restorer(options).run(path, alone)
 
     def threshold(self, case: Case) -> float:
@@ -203,14 +206,14 @@ class FirstStage(_Ours):
 def steps_run(sampling: Mapping[str, float] | None) -> int:
     """The sampling steps that ran for a photo, by the `diffusion` of its manifest.
 
-    At fidelity 1 sampling ends after its first step; a low strength leaves room for fewer steps
-    than were asked for.
+    At posterior mean 1 sampling ends after its first step; a low strength leaves room for fewer
+    steps than were asked for.
     """
     if sampling is None or not sampling["strength"]:
         return 0
     from unfade.diffusion.schedule import timesteps
 
-    if sampling["fidelity"] == 1:
+    if sampling["posterior_mean"] == 1:
         return 1
     return len(timesteps(int(sampling["steps"]), sampling["strength"], TRAINED_STEPS))
 

@@ -80,7 +80,8 @@ def diffusion(settings: Settings, progress: Progress | None = None) -> Report:
             variants[name] = fidelity
             methods.append(Preset(name, {
                 "preset": settings.preset, "strength": strength, "fidelity": fidelity,
-                "reach": settings.reach, "steps": settings.steps, "device": settings.device,
+                "posterior_mean": fidelity, "vae_residual": fidelity, "reach": settings.reach,
+                "steps": settings.steps, "device": settings.device,
             }))  # fmt: skip
 
     def cases(setting: Setting) -> list[Case]:

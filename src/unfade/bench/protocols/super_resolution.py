@@ -45,7 +45,7 @@ class Settings:
         count: number of crops, spread evenly over the photos that are large enough.
         seed: of the degradations.
         strengths: of the diffusion model; 0 is the first stage alone.
-        fidelity: of the diffusion model.
+        fidelity: of the diffusion model, and its posterior mean and VAE residual.
         device: as `Restorer.from_pretrained` has it.
     """
 
@@ -104,7 +104,10 @@ def super_resolution(settings: Settings, progress: Progress | None = None) -> Re
     ]
     for strength in settings.strengths:
         fidelity = "auto" if strength == 0 else settings.fidelity
-        given = {"strength": strength, "fidelity": fidelity, "device": settings.device}
+        given = {
+            "strength": strength, "fidelity": fidelity, "posterior_mean": fidelity,
+            "vae_residual": fidelity, "device": settings.device,
+        }  # fmt: skip
         name = f"unfade, strength {strength if strength == 'auto' else f'{strength:g}'}"
         methods.append(Preset(name, {"preset": settings.preset, **given}))
     table = Table(

@@ -33,7 +33,7 @@ ORDER = (
     "steps", "one-step", "inference-steps", "cost", "retention", "own",
 )  # fmt: skip
 #: All steps of the diffusion model from pure noise on the whole photo, whatever the preset does.
-DIFFUSION = "compact:strength=1,reach=all,fidelity=0"
+DIFFUSION = "compact:strength=1,reach=all,fidelity=0,posterior_mean=0,vae_residual=0"
 #: Of most tables.
 METHODS = ("input", "opencv", "first-stage", "compact", DIFFUSION)
 METRICS = ("psnr", "ssim", "niqe", "alignment")

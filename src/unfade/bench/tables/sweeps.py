@@ -25,7 +25,7 @@ OURS_ONLY = ("steps", "strength", AFTER)
 DAMAGES = ("sr2", "sr4", "blur1")  # as in the study
 _METHODS = ("input", "first-stage", "compact")
 _BASELINE = (
-    "All steps are sampled (fidelity 0), on photos enlarged twice and four times and on lightly "
+    "All steps are sampled, on photos enlarged twice and four times and on lightly "
     "blurred ones. Methods that know nothing of the parameter stand as rows without one. Only "
     "presets with a diffusion model can be swept."
 )
@@ -43,8 +43,10 @@ def _swept(
                 options = options_for(damage, plan)
                 cases.append(make_case(table, setting, plan, damage, options))
                 for value in setting.swept(values):
-                    # fidelity 0: at 1 sampling ends after its first step
-                    own = replace(options, strength=1.0, reach="all", steps=steps, fidelity=0.0)
+                    own = replace(
+                        options, strength=1.0, reach="all", steps=steps, fidelity=0.0,
+                        posterior_mean=0.0, vae_residual=0.0,
+                    )  # fmt: skip
                     if parameter == "strength":
                         own = replace(own, strength=value)
                     elif parameter == "steps":

@@ -8,7 +8,7 @@ from unfade.imaging import Photo
 from unfade.options import Task
 from unfade.pipeline.request import Request
 from unfade.pipeline.stages import Stages
-from unfade.pipeline.tasks import colorize, old_photo, super_resolution
+from unfade.pipeline.tasks import colorize, old_photo, paper, super_resolution
 from unfade.timing import StageTimer
 
 _TASKS: dict[Task, Callable[[Request, Stages, StageTimer], list[Photo]]] = {
@@ -27,4 +27,6 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     """
     if not request.diffuses:
         stages.diffusion.warn_unused(request.options)
+    if request.options.paper:
+        return paper.restore(request, stages, timer)
     return _TASKS[request.options.task](request, stages, timer)

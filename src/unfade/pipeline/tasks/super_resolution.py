@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from unfade.imaging import Photo
 from unfade.options import SCALE
 from unfade.pipeline.enlarge import (
@@ -13,6 +15,7 @@ from unfade.pipeline.enlarge import (
 )
 from unfade.pipeline.image_source import ImageSource, PhotoSource
 from unfade.pipeline.request import Request
+from unfade.pipeline.settings import ColourFix
 from unfade.pipeline.stages import Stages
 from unfade.pipeline.tasks import steps
 from unfade.timing import Progress, StageTimer, ignore, part
@@ -34,24 +37,33 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     stages.diffusion.check_prompts(options)
     with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
         return [
-            _enlarged(request, stages, scale, i, part(progress, i, options.variants))
+            enlarged(
+                request, stages, i, part(progress, i, options.variants),
+                source=lambda photo, factor: _source(stages, photo, factor), colour_fix="wavelet",
+            )
             for i in range(options.variants)
-        ]
+        ]  # fmt: skip
 
 
-def _enlarged(
-    request: Request, stages: Stages, scale: float, variant: int, progress: Progress
-) -> Photo:
-    """One variant: twice or four times as large, as often as it takes, then made smaller to fit."""
-    photo = large = request.photo
-    factors = passes(scale)
+def enlarged(
+    request: Request, stages: Stages, variant: int, progress: Progress, *,
+    source: Callable[[Photo, int], ImageSource], colour_fix: ColourFix,
+) -> Photo:  # fmt: skip
+    """One variant: twice or four times as large, as often as it takes, then made smaller to fit.
+
+    Args:
+        source: photo and factor -> what the diffusion model is shown.
+    """
+    options, photo = request.options, request.photo
+    scale = SCALE if options.scale is None else float(options.scale)
+    large, factors = photo, passes(scale)
     for i, factor in enumerate(factors):
-        source = _source(stages, large, factor)
-        large = large.blank(size=(source.height, source.width))
+        seen = source(large, factor)
+        large = large.blank(size=(seen.height, seen.width))
         for rows, band in steps.diffused_bands(
-            request, stages, source, variant, part(progress, i, len(factors)), colour_fix="wavelet"
+            request, stages, seen, variant, part(progress, i, len(factors)), colour_fix=colour_fix
         ):
-            large.put_srgb(rows, slice(0, source.width), steps.pixels(band))
+            large.put_srgb(rows, slice(0, seen.width), steps.pixels(band))
     size = (round(scale * photo.height), round(scale * photo.width))
     return with_print_size(shrunk(large, size), scale)
 
