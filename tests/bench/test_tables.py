@@ -148,7 +148,7 @@ def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
     assert any("input" in case.methods for case in kept)
 
 
-@pytest.mark.parametrize("name", ["start-noise", "one-step", "steps"])
+@pytest.mark.parametrize("name", ["start-noise", "one-step", "fresh-noise"])
 def test_sampling_is_swept_and_baselines_stand_apart(
     bench: Bench, tiny_preset: Path, name: str
 ) -> None:

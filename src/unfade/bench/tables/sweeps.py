@@ -1,4 +1,4 @@
-"""Sweeps of sampling: starting noise, steps, one step (arXiv 2412.09324, Fig. 6 to 9)."""
+"""Sweeps of sampling (arXiv 2412.09324, Fig. 6 to 9, and what it leaves to future work)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from unfade.bench.trajectory import AFTER, Estimates
 
 STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 STRENGTHS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+SHARES = (0.0, 0.25, 0.5, 1.0)
 SAMPLING_STEPS = 20  # where they are not what is swept
 IMAGES = 12  # photos of a sweep: it restores each many times
 #: The parameters that only our own presets obey.
-OURS_ONLY = ("steps", "strength", AFTER)
+OURS_ONLY = ("steps", "strength", "eta", "self_condition", AFTER)
 DAMAGES = ("sr2", "sr4", "blur1")  # as in the study
 _METHODS = ("input", "first-stage", "compact")
 _BASELINE = (
@@ -51,6 +52,10 @@ def _swept(
                         own = replace(own, strength=value)
                     elif parameter == "steps":
                         own = replace(own, steps=round(value))
+                    elif parameter == "eta":
+                        own = replace(own, eta=value)
+                    elif parameter == "self_condition":
+                        own = replace(own, self_condition=value)
                     cases.append(make_case(
                         table, setting, plan, damage, own, parameter=parameter, value=value
                     ))  # fmt: skip
@@ -95,5 +100,20 @@ TABLES = (
         f"restoring; colours are not fixed afterwards. {_BASELINE}",
         _swept("inference-steps", AFTER, (1.0, 2.0, 5.0, 10.0, 15.0, 20.0), SAMPLING_STEPS),
         methods=_METHODS, plots=_drawn(AFTER), timed=False, adapt=_stopped,
+    ),
+    Table(
+        "fresh-noise", "Noise on the way", f"{STUDY}, Eq. 10 (future work)",
+        f"Eta is the share of the noise that each of {SAMPLING_STEPS} steps draws anew: 0 is DDIM, "
+        f"1 ancestral sampling. {_BASELINE}",
+        _swept("fresh-noise", "eta", SHARES, SAMPLING_STEPS), methods=_METHODS,
+        plots=_drawn("eta"), grids=gains_grids, timed=False,
+    ),
+    Table(
+        "self-condition", "The model's own estimate as its condition",
+        "arXiv 2505.18674, III-C, at sampling time",
+        f"The share of the condition that the running estimate takes over from the second of "
+        f"{SAMPLING_STEPS} steps on. {_BASELINE}",
+        _swept("self-condition", "self_condition", SHARES, SAMPLING_STEPS), methods=_METHODS,
+        plots=_drawn("self_condition"), grids=gains_grids, timed=False,
     ),
 )  # fmt: skip
