@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from unfade.cli.main import run
 from unfade.models import presets
+from unfade.models.checkpoint import load_model, save_model
+from unfade.models.enlarger import Enlarger, EnlargerConfig
 
 Capture = pytest.CaptureFixture[str]
 
@@ -135,3 +138,31 @@ def test_weights_of_metrics_are_listed_with_their_commands(
     states = {state["name"]: state for state in json.loads(capfd.readouterr().out)["metrics"]}
     assert states["inception"]["ok"] and states["inception"]["commands"] == []
     assert states["lpips"]["missing"] == [weights.ALEXNET, weights.LPIPS_HEADS]
+
+
+def test_weights_of_one_network_are_averaged(tmp_path: Path, capfd: Capture) -> None:
+    names = {}
+    for seed, name in enumerate(("a.safetensors", "b.safetensors")):
+        torch.manual_seed(seed)
+        made = Enlarger(EnlargerConfig([8, 8], [1, 1], hidden=8))
+        save_model(tmp_path / name, made)
+        names[name] = load_model(tmp_path / name, Enlarger).state_dict()
+    given = [f"--average={tmp_path / name}={n}" for name, n in zip(names, (1, 3), strict=True)]
+    assert run(["models", *given, "-o", str(tmp_path / "mean.safetensors")]) == 0
+    mean = load_model(tmp_path / "mean.safetensors", Enlarger).state_dict()
+    a, b = names.values()
+    for key, value in mean.items():
+        if not value.is_floating_point():
+            continue
+        torch.testing.assert_close(value, 0.25 * a[key] + 0.75 * b[key], rtol=2e-3, atol=1e-4)
+
+
+def test_different_networks_are_not_averaged(tmp_path: Path, capfd: Capture) -> None:
+    for name, width in (("a", 8), ("b", 16)):
+        made = Enlarger(EnlargerConfig([width, width], [1, 1], hidden=8))
+        save_model(tmp_path / f"{name}.safetensors", made)
+    given = [f"--average={tmp_path / name}.safetensors=1" for name in ("a", "b")]
+    out = tmp_path / "mean.safetensors"
+    assert run(["models", *given, "-o", str(out)]) == 1
+    assert "another network" in capfd.readouterr().err and not out.exists()
+    assert run(["models", given[0]]) == 2 and run(["models", "--average=a", "-o", str(out)]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -62,13 +63,33 @@ class MetricState(TypedDict):
     metavar="PATH",
     help="Record the hashes of the weights in a folder, which makes it a preset.",
 )
+@click.option(
+    "--average",
+    "shares",
+    multiple=True,
+    metavar="FILE=SHARE",
+    help="Write the mean of weights of one network to --out; given once for each file.",
+)
+@click.option("--out", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Of --average.")
 @click.option("--json", "as_json", is_flag=True, help="The list for machines.")
-def models(folder: str | None, seal: str | None, as_json: bool) -> int:
+def models(
+    folder: str | None, seal: str | None, shares: tuple[str, ...], out: Path | None, as_json: bool
+) -> int:
     """Show which weights are installed and which are missing, and check their hashes.
 
     The exit code is 1 where a file of a preset is missing or is not the expected one.
+
+    \b
+    Examples:
+      unfade models
+      unfade models --seal my-preset/
+      unfade models --average a.safetensors=0.4 --average b.safetensors=0.6 -o mean.safetensors
     """
     from unfade.models import presets
+
+    if shares or out is not None:
+        _average(shares, out)
+        return 0
 
     if seal is not None:
         _seal(Path(seal))
@@ -90,6 +111,24 @@ def models(folder: str | None, seal: str | None, as_json: bool) -> int:
             _show_external(state)
         _show_metrics(metrics)
     return 0 if all(preset["ok"] for preset in found) else 1
+
+
+def _average(texts: Sequence[str], out: Path | None) -> None:
+    """Writes the mean that --average and --out ask for."""
+    from unfade.models.checkpoint import average_weights
+
+    shares: dict[Path, float] = {}
+    for text in texts:
+        name, _, share = text.rpartition("=")
+        try:
+            shares[Path(name)] = float(share)
+        except ValueError:
+            got = f"--average {text}"
+            raise UsageError(got, "FILE=SHARE", "write net.safetensors=0.5") from None
+    if out is None or not shares:
+        raise UsageError("one of --average and --out", "both", "name the files and the result")
+    average_weights(shares, out)
+    click.echo(printable(out))
 
 
 def _seal(folder: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unfade.config import from_dict
 from unfade.errors import UsageError, WeightsError
@@ -41,6 +42,45 @@ def save_model(path: Path, model: Network) -> None:
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     config = json.dumps(asdict(model.config))
     write_tensors(path, tensors, {"format": "pt", "kind": type(model).__name__, "config": config})
+
+
+def average_weights(shares: Mapping[Path, float], out: Path) -> None:
+    """Writes the weighted mean of several files of one network (model soups, arXiv 2203.05482).
+
+    Configuration and whole numbers are those of the first file.
+
+    Args:
+        shares: file -> its share; they are scaled to a sum of 1.
+        out: takes up the mean, in fp16.
+
+    Raises:
+        UsageError: fewer than two files, or a share that is not above 0.
+        WeightsError: a file is missing or damaged, or holds another network than the first.
+        OutputError: `out` cannot be written.
+    """
+    if len(shares) < 2 or not all(share > 0 for share in shares.values()):
+        got = ", ".join(f"{path}={share:g}" for path, share in shares.items())
+        fix = "give shares above 0"
+        raise UsageError(f"weights {got or 'of no file'}", "two files or more", fix)
+    total = sum(shares.values())
+    mean: dict[str, Tensor] = {}
+    about: dict[str, str] = {}
+    for path, share in shares.items():
+        tensors, metadata = read_tensors(path)
+        shapes = {name: t.shape for name, t in tensors.items()}
+        if mean and shapes != {name: t.shape for name, t in mean.items()}:
+            first = next(iter(shares))
+            raise WeightsError(
+                "another network", f"that of {first}", "average weights of one network", path=path
+            )
+        about = about or metadata
+        for name, t in tensors.items():
+            if not t.is_floating_point():
+                mean.setdefault(name, t)
+            else:
+                mean[name] = mean.get(name, torch.zeros(())) + t.float() * (share / total)
+    halves = {name: t.half() if t.is_floating_point() else t for name, t in mean.items()}
+    write_tensors(out, halves, about)
 
 
 def load_model(path: Path, cls: type[N]) -> N:
