@@ -33,6 +33,8 @@ from unfade.pipeline.traits import TRAITS
 
 MakePhoto = Callable[..., Path]
 
+NEW_COLOURS: dict[str, Any] = {"task": "colorize", "existing_colours": "replace"}
+
 
 @pytest.fixture(scope="module")
 def tiny(tiny_preset: Path) -> Restorer:
@@ -85,7 +87,7 @@ def test_photo_is_coloured_without_the_model_when_there_is_a_first_stage(
 ) -> None:
     assert colouring.tasks == ("old-photo", "colorize")
     path = make_photo("a.png", height=40, width=50)
-    out = colouring.restore(path, task="colorize", mask="none", strength=strength, variants=3)
+    out = colouring.restore(path, **NEW_COLOURS, mask="none", strength=strength, variants=3)
     assert out.manifest["diffusion"] is None
     assert out.manifest["colours"] == {
         "saturation": 1.5, "liveliness": 0, "temperature": 1, "guidance": 1, "seed": 0,
@@ -109,7 +111,7 @@ def test_saturation_and_regions_reach_the_first_stage_for_colours(
 ) -> None:
     path = make_photo("a.png", height=64, width=80)
     usual, pale, none = (
-        colouring.restore(path, task="colorize", mask="none", saturation=value).image.native
+        colouring.restore(path, **NEW_COLOURS, mask="none", saturation=value).image.native
         for value in (1.0, 0.5, 0.0)
     )
     spread = [float(np.ptp(x.astype(int), 2).mean()) for x in (none, pale, usual)]
@@ -118,7 +120,7 @@ def test_saturation_and_regions_reach_the_first_stage_for_colours(
     mask[:16, :16] = 255
     cv2.imwrite(str(tmp_path / "m.png"), mask)
     hinted = colouring.restore(
-        path, task="colorize", mask="none", colours=[(tmp_path / "m.png", "red")]
+        path, **NEW_COLOURS, mask="none", colours=[(tmp_path / "m.png", "red")]
     ).image.native
     beyond = np.abs(hinted.astype(int) - usual)[40:, 40:]
     assert beyond.max() > 0  # the network itself was told, and looks at the whole photo
@@ -129,7 +131,7 @@ def test_unknown_words_are_warned_of_by_the_first_stage_for_colours(
 ) -> None:
     path = make_photo("a.png")
     for _ in range(2):
-        colouring.restore(path, task="colorize", mask="none", prompt="a red blorb dress red red")
+        colouring.restore(path, **NEW_COLOURS, mask="none", prompt="a red blorb dress red red")
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [
         "words that the colours do not know, and ignore: blorb",
@@ -262,7 +264,7 @@ def test_variants_come_with_their_manifests(
     tiny: Restorer, make_photo: MakePhoto, tmp_path: Path
 ) -> None:
     path, out = make_photo("a.png"), tmp_path / "new" / "b.png"
-    restored = tiny.restore(path, task="colorize", steps=1, variants=3)
+    restored = tiny.restore(path, **NEW_COLOURS, steps=1, variants=3)
     assert [r.manifest["variant"] for r in (restored, *restored.variants)] == [1, 2, 3]
     written = restored.save(out)
     names = sorted(p.name for p in out.parent.iterdir())
@@ -296,7 +298,7 @@ def test_preset_says_how_its_model_is_run(
     own = {"strength": {"old-photo": 0}, "steps": {"colorize": 1}, "draws": {"colorize": 2}}
     (folder / MANIFEST).write_text(json.dumps(listed | own), "utf-8")
     restorer, path = Restorer.from_pretrained(folder, device="cpu"), make_photo("a.png")
-    out = restorer.restore(path, task="colorize", mask="none", variants=2)
+    out = restorer.restore(path, **NEW_COLOURS, mask="none", variants=2)
     taken = out.manifest["diffusion"]
     assert taken is not None and (taken["steps"], taken["draws"]) == (1, 2)
     assert out.manifest["options"]["steps"] == "auto"
@@ -315,7 +317,7 @@ def test_prompt_with_unknown_words_is_warned_of_once(
     path = make_photo("a.png")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            tiny.restore(path, task="colorize", prompt="a red hat", steps=1)
+            tiny.restore(path, **NEW_COLOURS, prompt="a red hat", steps=1)
     (record,) = [r for r in caplog.records if "hat" in r.getMessage()]
     assert "does not know" in record.getMessage()
 

@@ -16,6 +16,7 @@ from unfade.options import (
     MAX_PIXELS,
     Auto,
     Dtype,
+    ExistingColours,
     Prediction,
     Reach,
     RestoreOptions,
@@ -151,6 +152,7 @@ class Restorer:
         self_condition: float = 0.0,
         scale: float | None = None,
         colours: Sequence[tuple[str | Path, str]] = (),
+        existing_colours: ExistingColours | None = None,
         saturation: float = 1.0,
         fidelity: float | Auto = "auto",
         posterior_mean: float | Auto = "auto",
@@ -189,11 +191,11 @@ class Restorer:
         options = RestoreOptions(
             task=task, mask=_mask_option(mask), only_damage=only_damage, tone=tone, prompt=prompt,
             negative_prompt=negative_prompt, guidance=guidance, self_condition=self_condition,
-            scale=scale, colour_regions=regions, saturation=saturation, fidelity=fidelity,
-            posterior_mean=posterior_mean, vae_residual=vae_residual, eta=eta, paper=paper,
-            strength=strength, reach=reach, steps=steps, seed=seed, variants=variants, tile=tile,
-            sensitivity=sensitivity, threshold=threshold, protect=_paths(protect),
-            max_pixels=max_pixels,
+            scale=scale, colour_regions=regions, existing_colours=existing_colours,
+            saturation=saturation, fidelity=fidelity, posterior_mean=posterior_mean,
+            vae_residual=vae_residual, eta=eta, paper=paper, strength=strength, reach=reach,
+            steps=steps, seed=seed, variants=variants, tile=tile, sensitivity=sensitivity,
+            threshold=threshold, protect=_paths(protect), max_pixels=max_pixels,
         )  # fmt: skip
         return self.run(photo, options, progress=progress)
 
@@ -282,6 +284,21 @@ class Restorer:
             protect_sha256=[sha256_file(path) for path in options.protect],
         )
 
+    def has_colours(self, photo: Source, *, max_pixels: int = MAX_PIXELS) -> bool:
+        """Whether a photo has colours: throughout, or hand-tinted in parts.
+
+        A gray photo has none, and neither has one that is toned throughout, such as sepia.
+
+        Args:
+            photo, max_pixels: as for `restore`.
+
+        Raises:
+            InputError: the photo cannot be read.
+        """
+        from unfade.pipeline.tone import has_colours
+
+        return has_colours(load(photo, max_pixels)[1])
+
     def detect(
         self,
         photo: Source,
@@ -345,6 +362,7 @@ def restore(
     tone: Tone | None = None,
     prompt: str = "",
     scale: float | None = None,
+    existing_colours: ExistingColours | None = None,
     fidelity: float | Auto = "auto",
     strength: float | Auto = "auto",
     seed: int = 0,
@@ -371,8 +389,9 @@ def restore(
         raise UsageError("the photo itself as the output", "another name", "change it", path=out)
     restored = _loaded(preset, base, controlnet, device).restore(
         photo, task=task, mask=mask, only_damage=only_damage, tone=tone, prompt=prompt, scale=scale,
-        fidelity=fidelity, strength=strength, seed=seed, tile=tile, sensitivity=sensitivity,
-        threshold=threshold, protect=protect, max_pixels=max_pixels,
+        existing_colours=existing_colours, fidelity=fidelity, strength=strength, seed=seed,
+        tile=tile, sensitivity=sensitivity, threshold=threshold, protect=protect,
+        max_pixels=max_pixels,
     )  # fmt: skip
     manifest = restored.save(out, quality=quality)
     return replace(restored, manifest=manifest)

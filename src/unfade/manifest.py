@@ -87,7 +87,8 @@ class Manifest(TypedDict):
     diffusion: dict[str, float] | None  # how the diffusion model was run: strength, fidelity,
     # steps, draws, saturation, and by which damage (`pipeline.sampling`); None where none was asked
     colours: dict[str, float] | None  # how the first stage for colours was run
-    # (`pipeline.colourise.ColourSettings`); None where it took no part
+    # (`pipeline.colourise.ColourSettings`), or that the photo's own were refreshed; None where
+    # neither was
     seconds: dict[str, float]  # by stage
     peak_memory_mib: float | None  # of the process until now; None where the system does not tell
 

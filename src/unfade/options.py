@@ -17,6 +17,7 @@ Tone = Literal["auto", "keep"]
 Auto = Literal["auto"]
 Reach = Literal["damage", "all"]
 Sensitivity = Literal["low", "normal", "high"]
+ExistingColours = Literal["refresh", "replace"]
 Prediction = Literal["epsilon", "v"]
 Dtype = Literal["auto", "fp32", "fp16", "bf16"]
 
@@ -24,6 +25,7 @@ TASKS: tuple[Task, ...] = ("old-photo", "super-resolution", "colorize")
 TONES = ("auto", "keep")
 REACHES = ("damage", "all")
 SENSITIVITIES: tuple[Sensitivity, ...] = ("low", "normal", "high")
+EXISTING_COLOURS: tuple[ExistingColours, ...] = ("refresh", "replace")
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "v")
 DTYPES: tuple[Dtype, ...] = ("auto", "fp32", "fp16", "bf16")
 
@@ -50,6 +52,7 @@ _FOREIGN = {
     "old-photo": {
         "scale": "restore the photo first, then enlarge the result with --task super-resolution",
         "saturation": "leave it out: it is that of the colours which --task colorize finds",
+        "existing_colours": "leave it out: only --task colorize replaces colours",
     },
     "colorize": {
         "scale": "colour the photo first, then enlarge the result with --task super-resolution",
@@ -65,6 +68,7 @@ _FOREIGN = {
     | {
         "colour_regions": "give colours by --task old-photo or colorize, before enlarging",
         "saturation": "leave it out: it is that of the colours which --task colorize finds",
+        "existing_colours": "leave it out: only --task colorize replaces colours",
     },
 }
 
@@ -90,6 +94,9 @@ class RestoreOptions:
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: what gets which colour, in this order (`pipeline.region_colours`); with a
             diffusion model or without. Where a network colours the photo, it is told of them.
+        existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues, and
+            corrects fading and cast; "replace" finds new colours from the luminance alone. None is
+            "refresh", and warns.
         saturation: of colorize, 0..2: what the chroma of the found colours is multiplied by.
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
             "auto": the preset's own, else by the damage measured. That is 0 for colorize, which
@@ -144,6 +151,7 @@ class RestoreOptions:
     self_condition: float = 0.0
     scale: float | None = None
     colour_regions: tuple[ColourRegion, ...] = ()
+    existing_colours: ExistingColours | None = None
     saturation: float = 1.0
     fidelity: float | Auto = "auto"
     posterior_mean: float | Auto = "auto"
@@ -176,6 +184,8 @@ class RestoreOptions:
             _check_choice("reach", self.reach, REACHES)
         if self.prediction is not None:
             _check_choice("prediction", self.prediction, PREDICTIONS)
+        if self.existing_colours is not None:
+            _check_choice("existing_colours", self.existing_colours, EXISTING_COLOURS)
         _check_choice("dtype", self.dtype, DTYPES)
         if isinstance(self.mask, str) and self.mask not in ("auto", "none"):
             got = f"mask {self.mask!r}"
@@ -270,6 +280,16 @@ class RestoreOptions:
         return [name for name in _DIFFUSION if name in self.given and name not in others]
 
     @property
+    def refreshes_colours(self) -> bool:
+        """Whether a photo that has colours is to keep them, where it is to be coloured."""
+        return self.task == "colorize" and self.existing_colours != "replace"
+
+    @property
+    def for_new_colours(self) -> list[str]:
+        """The names of the given options that have no effect where colours are refreshed."""
+        return [name for name in ("strength", *_DIFFUSION) if name in self.given]
+
+    @property
     def prompted(self) -> bool:
         """Whether there is any text to guide the model."""
         return bool(self.full_prompt or self.negative_prompt)
@@ -312,6 +332,11 @@ class RestoreOptions:
         if self.paper:
             return False
         return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
+
+    @property
+    def _existing_colours(self) -> ExistingColours | None:
+        """What becomes of a photo's colours; None where the task colours nothing."""
+        return (self.existing_colours or "refresh") if self.task == "colorize" else None
 
     @property
     def _is_sensitive(self) -> bool:
@@ -359,6 +384,7 @@ class RestoreOptions:
             "scale": scale,
             "colour_regions": [region.text for region in self.colour_regions],
             "colour_sha256": [*colour_sha256],
+            "existing_colours": self._existing_colours,
             "saturation": self.saturation,
             "fidelity": self.fidelity,
             "posterior_mean": self.posterior_mean,

@@ -131,7 +131,8 @@ def test_gray_photo_is_coloured_at_the_size_of_the_unet(
     monkeypatch.setattr(UNet2DConditionModel, "forward", noted)
     photo = make_photo("a.png", height=600, width=750)
     names = ["--base", models / "sd15", "--controlnet", models / "tile"]
-    extra = ["--task", "colorize", "--mask", "none", "--steps", "1"]
+    extra = ["--task", "colorize", "--existing-colours", "replace", "--mask", "none"]
+    extra += ["--steps", "1"]
     assert restore(photo, models / "out", *names, *extra) == 0
     assert seen == [(64, 72)]  # 458 x 572 pixels, 512 x 512 in all, padded to multiples of 64
 

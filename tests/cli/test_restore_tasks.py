@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import shutil
@@ -21,6 +22,8 @@ from unfade.models.presets import FILES, write_manifest
 MakePhoto = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
 Restore = Callable[..., int]
+
+COLORIZE = ["--task", "colorize", "--existing-colours", "replace"]
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def test_variants_are_written_and_not_made_again(
     restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:
     path, out = make_photo("a.png"), tmp_path / "out"
-    extra = [path, "-o", out, "--task", "colorize", "--variants", "2", "--compare"]
+    extra = [path, "-o", out, *COLORIZE, "--variants", "2", "--compare"]
     wanted = sorted(f"a-{i}{end}" for i in (1, 2) for end in (".png", ".json", ".compare.png"))
     assert restore(*extra) == 0
     assert names(out) == wanted
@@ -125,19 +128,19 @@ def test_finished_result_is_skipped_until_an_option_changes(
 ) -> None:
     path, out = make_photo("a.png"), tmp_path / "out"
     for expected in (False, True):
-        assert restore(path, "-o", out, "--task", "colorize") == 0
+        assert restore(path, "-o", out, *COLORIZE) == 0
         assert ("already done" in capfd.readouterr().out) == expected
-    assert restore(path, "-o", out, "--task", "colorize", *extra) == 0
+    assert restore(path, "-o", out, *COLORIZE, *extra) == 0
     assert "already done" not in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
     "extra",
     [
-        ["--task", "colorize", "--prompt", "a 'red' dress", "--guidance", "2.5", "--seed", "5"],
+        [*COLORIZE, "--prompt", "a 'red' dress", "--guidance", "2.5", "--seed", "5"],
         ["--task", "super-resolution", "--scale", "2.5", "--fidelity", "0.25"],
         ["--strength", "0.35", "--self-condition", "0.5", "--negative-prompt", "blue"],
-        ["--task", "colorize", "--variants", "2"],
+        [*COLORIZE, "--variants", "2"],
     ],
     ids=lambda extra: extra[1],
 )
@@ -163,7 +166,7 @@ def test_result_does_not_depend_on_the_order_of_the_batch(
     restore: Restore, make_photo: MakePhoto, tmp_path: Path
 ) -> None:
     paths = [make_photo("a.png"), make_photo("b.png", seed=1, height=50)]
-    extra = ["--task", "colorize", "--prompt", "red"]
+    extra = [*COLORIZE, "--prompt", "red"]
     assert restore(*paths, "-o", tmp_path / "x", *extra) == 0
     assert restore(*reversed(paths), "-o", tmp_path / "y", *extra) == 0
     assert restore(paths[1], "-o", tmp_path / "z", *extra) == 0
@@ -190,7 +193,7 @@ def test_measured_damage_decides_when_nothing_is_asked_for(
     assert strengths[0] == 0 < strengths[1]
 
 
-@pytest.mark.parametrize("extra", [["--task", "colorize"], ["--strength", "0.5"], ["--steps", "4"]])
+@pytest.mark.parametrize("extra", [COLORIZE, ["--strength", "0.5"], ["--steps", "4"]])
 def test_missing_model_is_told_once_before_anything_is_done(
     make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture, extra: list[str]
 ) -> None:
@@ -214,7 +217,7 @@ def test_wrong_hash_is_told_once_before_anything_is_done(
     shutil.copytree(tiny_preset, copy)
     (copy / "controlnet" / "config.json").write_text("{}")
     path = make_photo("a.png")
-    extra = ["--preset", copy, "--task", "colorize"]
+    extra = ["--preset", copy, *COLORIZE]
     assert restore(path, "-o", tmp_path / "out", *extra) == 1
     out, err = capfd.readouterr()
     assert out == "" and "config.json: got sha256" in err
@@ -228,7 +231,7 @@ def test_missing_base_model_is_told_once_with_what_to_fetch(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     paths = [str(make_photo("a.png")), str(make_photo("b.png"))]
-    extra = ["--preset", "sd21", "--controlnet", str(tiny_preset), "--task", "colorize"]
+    extra = ["--preset", "sd21", "--controlnet", str(tiny_preset), *COLORIZE]
     assert run(["restore", *paths, "-o", str(tmp_path / "out"), "--device", "cpu", *extra]) == 1
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and "hf download" in err and "--base sd21" in err
@@ -240,6 +243,39 @@ def test_unknown_words_are_named_once_on_stderr(
 ) -> None:
     paths = [make_photo("a.png"), make_photo("b.png")]
     prompt = ["--prompt", "a red hat and blue dress"]
-    assert restore(*paths, "-o", tmp_path / "out", "--task", "colorize", *prompt) == 0
+    assert restore(*paths, "-o", tmp_path / "out", *COLORIZE, *prompt) == 0
     (record,) = [r for r in caplog.records if r.name.startswith("unfade")]
     assert record.levelname == "WARNING" and record.getMessage().endswith(": hat, and")
+
+
+class Terminal(io.StringIO):
+    """Input that somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("replace\n", "replace"), ("\n", "refresh"), (None, "refresh")]
+)
+def test_colours_of_a_photo_are_asked_about_once_on_a_terminal(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, typed: str | None,
+    expected: str,
+) -> None:  # fmt: skip
+    if typed is not None:
+        monkeypatch.setattr("sys.stdin", Terminal(typed))
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    paths = [gray_photo(tmp_path / "gray.png"), make_photo("a.png"), make_photo("b.png")]
+    assert restore(*paths, "-o", tmp_path / "out", "--task", "colorize", "--mask", "none") == 0
+    out, err = capfd.readouterr()
+    asked = "a.png: this photo has colours. Refresh them, or replace them with new ones?"
+    assert err.count(asked) == (typed is not None)
+    told = [r for r in caplog.records if "this photo has colours" in r.getMessage()]
+    assert len(told) == (2 if typed is None else 0)
+    options = manifests.read(tmp_path / "out" / "a.json")["options"]
+    assert options["existing_colours"] == expected
+    lines = {line.partition(" -> ")[0].rpartition("/")[2]: line for line in out.splitlines()}
+    assert "(coloured, " in lines["gray.png"]
+    word = "coloured" if expected == "replace" else "colours refreshed"
+    assert f"({word}, " in lines["a.png"] and f"({word}, " in lines["b.png"]

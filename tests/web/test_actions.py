@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,12 +241,14 @@ def test_diffusion_makes_variants_when_it_is_there(
     tiny = Desk(Restorer.from_pretrained(tiny_preset, device="cpu"), desk.store, desk.limits)
     assert tiny.restorer.diffuses
     opened = actions.open_photo(tiny, upload(make_photo("a.png")))
-    settings = Settings(task="colorize", prompt="a red dress", steps=1, variants=2)
+    settings = Settings(
+        task="colorize", existing_colours="replace", prompt="a red dress", steps=1, variants=2
+    )
     made = actions.restore(tiny, opened, settings, edit_of(opened), quiet)
     assert [path.name for path in made.photos] == ["a-restored-1.png", "a-restored-2.png"]
     assert len(made.views) == 2
     assert dict(made.views[0].facts)["Described as"] == "a red dress"
-    own = Settings(task="colorize", automatic=False, fidelity=0.4, strength=0.9, steps=1)
+    own = replace(settings, prompt="", variants=1, automatic=False, fidelity=0.4, strength=0.9)
     made = actions.restore(tiny, opened, own, edit_of(opened), quiet)
     taken = json.loads(made.papers[0].read_text("utf-8"))["diffusion"]
     assert (taken["fidelity"], taken["strength"], taken["steps"]) == (0, 0.9, 1)
@@ -258,7 +261,8 @@ def test_gray_photo_is_coloured_by_the_shipped_weights(
     desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.png")))
-    for settings in (Settings(task="colorize"), Settings(task="colorize", automatic=False)):
+    new = Settings(task="colorize", existing_colours="replace")
+    for settings in (new, replace(new, automatic=False)):
         made = actions.restore(desk, opened, settings, edit_of(opened), quiet)
         manifest = json.loads(made.papers[0].read_text("utf-8"))
         if settings.automatic:  # the first stage for colours

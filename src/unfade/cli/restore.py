@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from unfade.cli.batch import Result, run_batch
 from unfade.cli.heard import warnings_heard
 from unfade.cli.jobs import COMPARE_SUFFIX, Job, plan
 from unfade.errors import OutputError, UnfadeError, printable
-from unfade.options import TASKS, TONES, RestoreOptions
+from unfade.options import EXISTING_COLOURS, TASKS, TONES, RestoreOptions
 from unfade.types import Progress
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ _STALE_S = 3600  # a file is written in far less
     metavar="MASK=COLOUR",
     help="Give a region, white in MASK, a colour: a word (red, skin, sky ...) or #rrggbb. "
     "May be repeated.",
+)
+@click.option(
+    "--existing-colours",
+    type=click.Choice(EXISTING_COLOURS),
+    help="Of colorize, for a photo that has colours: refresh them where they faded, or replace "
+    "them with new ones.  [default: asks; refresh where there is no terminal]",
 )
 @shared.weights_options
 @shared.prompt_options
@@ -121,6 +128,7 @@ def restore(
         options.preset, device=options.device, base=options.base, controlnet=options.controlnet,
         prediction=options.prediction, dtype=options.dtype, offload=options.offload,
     )  # fmt: skip
+    options = _ask_about_colours(options, jobs, restorer)
     work = RestoreWork(
         restorer,
         options,
@@ -138,6 +146,31 @@ def restore(
         write_report(page, summary, work.album, work.record, work.weights)
         click.echo(f"{printable(page)}: the report", err=as_json)
     return summary.exit_code
+
+
+def _ask_about_colours(
+    options: RestoreOptions, jobs: Sequence[Job], restorer: Restorer
+) -> RestoreOptions:
+    """Asks once, before a photo that has colours is given others; not where nobody can answer."""
+    answers = sys.stdin.isatty() and sys.stderr.isatty()
+    if options.task != "colorize" or options.existing_colours is not None or not answers:
+        return options
+    for job in jobs:
+        try:
+            coloured = job.problem is None and restorer.has_colours(
+                job.source, max_pixels=options.max_pixels
+            )
+        except UnfadeError:  # told when its turn comes
+            continue
+        if coloured:
+            rest = " The answer holds for all photos of this run." if len(jobs) > 1 else ""
+            answer = click.prompt(
+                f"{printable(job.source)}: this photo has colours. Refresh them, or replace them "
+                f"with new ones?{rest}",
+                type=click.Choice(EXISTING_COLOURS), default="refresh", err=True,
+            )  # fmt: skip
+            return replace(options, existing_colours=answer)
+    return options
 
 
 @dataclass(frozen=True)
@@ -298,6 +331,8 @@ def _note(manifest: Manifest) -> str:
     """What was done, in a few words."""
     damaged, task = manifest["damaged"], manifest["options"]["task"]
     notes = {"super-resolution": ["enlarged"], "colorize": ["coloured"]}.get(str(task), [])
+    if (manifest["colours"] or {}).get("refreshed"):
+        notes = ["colours refreshed"]
     if damaged is not None or task == "old-photo":
         notes.append("nothing filled" if not damaged else f"{100 * damaged:.2f} % filled")
     if manifest["diffusion"] is not None and task == "old-photo":

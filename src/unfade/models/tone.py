@@ -54,7 +54,7 @@ class Levels:
         return (gray + self.saturation[:, :, None, None] * (x - gray)).clamp(0, 1)
 
 
-def colour_residual(thumbnail: Tensor) -> Tensor:
+def colour_residual(thumbnail: Tensor, quantile: float = 0.9) -> Tensor:
     """How much colour is left that a single tint cannot explain.
 
     A toned monochrome's colour is a smooth function of its luma: a cubic in the luma is
@@ -62,9 +62,10 @@ def colour_residual(thumbnail: Tensor) -> Tensor:
 
     Args:
         thumbnail: (N, 3, H, W) in [0, 1].
+        quantile: 0..1, of the pixels by what remains.
 
     Returns:
-        (N,), the 90th percentile of the remaining colour difference, [0, 1] units.
+        (N,), that quantile of the remaining colour difference, [0, 1] units.
     """
     n = len(thumbnail)
     weights = thumbnail.new_tensor(_LUMA)[None, :, None, None]
@@ -76,7 +77,7 @@ def colour_residual(thumbnail: Tensor) -> Tensor:
     normal, moment = basis.mT @ basis + ridge, basis.mT @ chroma  # (N, 4, 4), (N, 4, 2)
     fit: Tensor = cast(Any, torch.linalg).solve(normal, moment)
     rest = (chroma - basis @ fit).abs().amax(2)  # (N, P)
-    return rest.quantile(0.9, dim=1).float()
+    return rest.quantile(quantile, dim=1).float()
 
 
 class ToneNet(nn.Module):
@@ -119,9 +120,25 @@ class ToneNet(nn.Module):
 # Colour that a single tint cannot explain: up to the first a photo is a monochrome, from the
 # second on it has colours.
 MONOCHROME = (0.016, 0.024)
+#: Share of a photo that hand-tinting covers at least, and the colour that it has there at least.
+_TINTED_SHARE, _TINTED = 0.015, 0.045
 
 
-def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
+def has_colours(thumbnail: Tensor) -> bool:
+    """Whether a photo has colours: throughout, or hand-tinted in parts.
+
+    A gray photo has none, and neither has one with a tint that depends on the luma alone, such
+    as sepia.
+
+    Args:
+        thumbnail: (1, 3, H, W) in [0, 1].
+    """
+    if float(colour_residual(thumbnail)) >= MONOCHROME[1]:
+        return True
+    return float(colour_residual(thumbnail, 1 - _TINTED_SHARE)) >= _TINTED
+
+
+def correction(net: ToneNet, thumbnail: Tensor, *, keep_colours: bool = False) -> Levels | None:
     """The correction for one photo, or None if its tone is left alone.
 
     The surer the estimator is that the photo faded, the more of the correction is applied. A
@@ -129,6 +146,7 @@ def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
 
     Args:
         thumbnail: (1, 3, 64, 64) in [0, 1].
+        keep_colours: the photo has colours, however little of it they cover.
     """
     levels, faded = net(thumbnail)
     gate, full = net.config.gate, net.config.full
@@ -136,8 +154,9 @@ def correction(net: ToneNet, thumbnail: Tensor) -> Levels | None:
     if share <= 0:
         return None
     saturation = levels.saturation.clamp(min=1.0) ** share
-    least, most = MONOCHROME
-    coloured = (float(colour_residual(thumbnail)) - least) / (most - least)
-    saturation = saturation * min(1.0, max(0.0, coloured))
+    if not keep_colours:
+        least, most = MONOCHROME
+        coloured = (float(colour_residual(thumbnail)) - least) / (most - least)
+        saturation = saturation * min(1.0, max(0.0, coloured))
     high = 1 + share * (levels.high - 1)
     return Levels(share * levels.low, high, levels.gamma**share, saturation)

@@ -70,7 +70,7 @@ class ConsistencyCheck:
     def __init__(self, request: Request) -> None:
         photo = request.photo
         self._size = photo.height, photo.width
-        self._luma = TRAITS[request.options.task].finds_colours
+        self._luma = TRAITS[request.options.task].finds_colours and not request.refreshes
         self._tone = request.corrects_tone
         self._mask, self._threshold = request.mask, request.threshold
         self._before, self._share = self._seen(photo)  # (h, w, 3) and (h, w)

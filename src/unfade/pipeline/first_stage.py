@@ -97,6 +97,7 @@ class FirstStage:
         tone: Literal["auto", "keep"],
         tile: int,
         threshold: float | None,
+        keep_colours: bool = False,
         progress: Progress = ignore,
     ) -> Photo:
         """Fills the damage, takes off blur, grain and compression, and corrects the tone.
@@ -108,6 +109,8 @@ class FirstStage:
             tone: "keep" leaves tone and cast as they are.
             tile: side of a tile in pixels; memory is bounded by it.
             threshold: from which a pixel is damaged; None is that of normal sensitivity.
+            keep_colours: the photo has colours, however little of it they cover; otherwise a
+                photo that is nearly monochrome comes out gray where its tone is corrected.
             progress: called with the share that is done.
 
         Returns:
@@ -116,7 +119,7 @@ class FirstStage:
         threshold = self.threshold if threshold is None else threshold
         levels = None
         if tone == "auto" and not only_damage:
-            levels = estimate(photo, mask, threshold, self._tone)
+            levels = estimate(photo, mask, threshold, self._tone, keep_colours=keep_colours)
         radius = stroke_radius(photo.height, photo.width)
         work = _Work(photo, photo.blank(), mask, threshold, radius, levels, only_damage)
         map_tiles(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,8 +17,11 @@ from unfade.pipeline.protect import read_protected, without
 from unfade.pipeline.region_colours import RegionColour, read_region_colours
 from unfade.pipeline.sampling import SamplingParameters, sampling_parameters
 from unfade.pipeline.stages import Stages
+from unfade.pipeline.tone import has_colours
 from unfade.pipeline.traits import TRAITS
 from unfade.timing import Progress, StageTimer
+
+logger = logging.getLogger(__name__)
 
 #: The threshold of a user's own mask, where the options name none.
 MASK_FILE_THRESHOLD = 0.5
@@ -37,6 +41,7 @@ class Request:
         damage: what was measured; None where the diffusion model cannot take part.
         sampling: how the diffusion model is run; None where it cannot take part.
         colour_settings: how the first stage for colours is run; None where it takes no part.
+        refreshes: whether the photo is to be coloured, and has colours that are refreshed instead.
     """
 
     photo: Photo
@@ -48,6 +53,7 @@ class Request:
     damage: Damage | None = None
     sampling: SamplingParameters | None = None
     colour_settings: ColourSettings | None = None
+    refreshes: bool = False
 
     @property
     def diffuses(self) -> bool:
@@ -57,7 +63,8 @@ class Request:
     @property
     def corrects_tone(self) -> bool:
         """Whether the tone of the whole photo is corrected."""
-        return self.options.mends_tone and not self.options.only_damage
+        mends = self.options.tone != "keep" if self.refreshes else self.options.mends_tone
+        return mends and not self.options.only_damage
 
     @property
     def damaged(self) -> float | None:
@@ -66,7 +73,9 @@ class Request:
 
     @property
     def colours_record(self) -> dict[str, float] | None:
-        """How the first stage for colours is run, for the manifest."""
+        """How the colours are refreshed or found by the first stage, for the manifest."""
+        if self.refreshes:
+            return {"refreshed": True, "saturation": self.options.saturation}
         return None if self.colour_settings is None else asdict(self.colour_settings)
 
     @property
@@ -112,6 +121,9 @@ def resolve(photo: Photo, options: RestoreOptions, stages: Stages, timer: StageT
     request = Request(
         photo, options, threshold, mask, protected, tuple(read_region_colours(photo, options))
     )
+    if options.refreshes_colours and has_colours(photo, mask, threshold):
+        _warn_of_refreshing(options)
+        return replace(request, refreshes=True)
     diffusion = stages.diffusion
     if not diffusion.may_act(options):
         if TRAITS[options.task].finds_colours and stages.colouriser is not None:
@@ -124,6 +136,21 @@ def resolve(photo: Photo, options: RestoreOptions, stages: Stages, timer: StageT
         options, damage, cfw=cfw, defaults=diffusion.defaults, named=diffusion.weights.named
     )
     return replace(request, damage=damage, sampling=sampling)
+
+
+def _warn_of_refreshing(options: RestoreOptions) -> None:
+    """Says that colours are refreshed, unless that was asked for, and what has no effect then."""
+    texts: list[str] = []
+    if options.existing_colours is None:
+        texts.append(
+            "this photo has colours: they were refreshed; --existing-colours replace gives it "
+            "new ones"
+        )
+    unused = [name.replace("_", " ") for name in options.for_new_colours]
+    if unused:
+        texts.append(f"colours are refreshed, so this has no effect: {', '.join(unused)}")
+    for text in texts:
+        logger.warning(text)
 
 
 def detect_damage(

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from unfade.imaging import Photo
+from unfade.models import tone
 from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet, correction
 
@@ -64,8 +65,25 @@ def _fill(cells: NDArray[np.float32], sound: NDArray[np.bool_]) -> None:
 
 
 def estimate(
-    photo: Photo, mask: NDArray[np.uint8] | None, threshold: float, net: ToneNet
-) -> Levels | None:
-    """The correction of a photo's tone, or None where none is called for."""
+    photo: Photo, mask: NDArray[np.uint8] | None, threshold: float, net: ToneNet, *,
+    keep_colours: bool = False,
+) -> Levels | None:  # fmt: skip
+    """The correction of a photo's tone, or None where none is called for.
+
+    Args:
+        keep_colours: the photo has colours, however little of it they cover.
+    """
     with torch.inference_mode():
-        return correction(net, thumbnail(photo, mask, threshold))
+        return correction(net, thumbnail(photo, mask, threshold), keep_colours=keep_colours)
+
+
+def has_colours(
+    photo: Photo, mask: NDArray[np.uint8] | None = None, threshold: float = 0.5
+) -> bool:
+    """Whether a photo has colours outside its damage: see `unfade.models.tone.has_colours`.
+
+    Args:
+        mask: (H, W), probability of damage in 1/255.
+        threshold: 0..1, from which a pixel is damaged.
+    """
+    return not photo.gray and tone.has_colours(thumbnail(photo, mask, threshold))

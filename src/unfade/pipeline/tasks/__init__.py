@@ -25,7 +25,7 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
         InputError: the result would be larger than the options allow.
         WeightsError: a network that is needed is missing or damaged.
     """
-    if not request.diffuses:
+    if not request.diffuses and not request.refreshes:
         stages.diffusion.warn_unused(request.options)
     if request.options.paper:
         return paper.restore(request, stages, timer)

@@ -1,7 +1,8 @@
 """Colours for a gray photo: its luminance, and chroma from a network.
 
 That is the first stage for colours or, where the options or the preset give it a strength, the
-diffusion model.
+diffusion model. A photo that has colours keeps its hues: unless they are to be replaced, it is
+mended as an old photo is, and its tone with it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _ROWS = 256
 def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     """The variants of a coloured photo. Its damage is repaired, and its tone corrected, before."""
     options = request.options
+    if request.refreshes:
+        return [_refreshed(request, stages, timer)] * options.variants
     if request.diffuses:
         with timer.stage("load", steps.REPAIR, steps.REPAIR):
             stages.diffusion.load()
@@ -54,6 +57,24 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
             chroma = _diffused_chroma(request, stages, luminance, hole, i, share)
             variants.append(_coloured(request, luminance, chroma))
     return variants
+
+
+def _refreshed(request: Request, stages: Stages, timer: StageTimer) -> Photo:
+    """A photo with its own colours: mended by the first stage, its fading and cast corrected."""
+    options = request.options
+    with timer.stage("mend", steps.REPAIR, 1.0) as progress:
+        photo = steps.first_stage(
+            request, stages, only_damage=options.only_damage, progress=progress
+        )
+    if options.saturation == 1 or options.only_damage:
+        return photo
+    source, cols = PhotoSource(photo), slice(0, photo.width)
+    out = photo.blank()
+    for rows in bands(photo.height, _ROWS):
+        band = source.read(rows, cols)  # (1, 3, n, W)
+        chroma = options.saturation * to_lab(band)[:, 1:]  # (1, 2, n, W)
+        out.put_srgb(rows, cols, steps.pixels(with_chroma(chroma, band)))
+    return out
 
 
 def _coloured(

@@ -48,7 +48,7 @@ def first_stage(
     return stages.first_stage.restore(
         request.photo, request.mask, only_damage=only_damage,
         tone="auto" if request.corrects_tone else "keep", tile=request.options.tile,
-        threshold=request.threshold, progress=progress,
+        threshold=request.threshold, keep_colours=request.refreshes, progress=progress,
     )  # fmt: skip
 
 
