@@ -200,9 +200,15 @@ class Restorer:
         return self.run(photo, options, progress=progress)
 
     def run(
-        self, photo: Source, options: RestoreOptions, *, progress: Progress | None = None
-    ) -> Restored:
-        """`restore` with its options in one piece; the weights and the device are our own."""
+        self, photo: Source, options: RestoreOptions, *,
+        found: NDArray[np.uint8] | None = None, progress: Progress | None = None,
+    ) -> Restored:  # fmt: skip
+        """`restore` with its options in one piece; the weights and the device are our own.
+
+        Args:
+            found: what `detect` found in this photo with `soft`, (H, W): with mask "auto" the
+                damage is not sought again.
+        """
         from unfade.pipeline import tasks
         from unfade.pipeline.consistency import content_consistency
         from unfade.pipeline.protect import put_back
@@ -217,7 +223,7 @@ class Restorer:
                 stages.diffusion.load()
         with timer.stage("read", 0.0, 0.02):
             source, image, record = load(photo, options.max_pixels)
-        request = resolve(image, options, stages, timer)
+        request = resolve(image, options, stages, timer, found)
         images = tasks.restore(request, stages, timer)
         put_back(images, image, request.protected)
         with timer.stage("align", 1.0, 1.0):

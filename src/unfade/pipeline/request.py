@@ -99,8 +99,14 @@ def resolve_threshold(options: RestoreOptions, thresholds: Mapping[Sensitivity, 
     return thresholds[options.sensitivity]
 
 
-def resolve(photo: Photo, options: RestoreOptions, stages: Stages, timer: StageTimer) -> Request:
+def resolve(
+    photo: Photo, options: RestoreOptions, stages: Stages, timer: StageTimer,
+    found: Mask | None = None,
+) -> Request:  # fmt: skip
     """Finds or reads the damage of a photo, and decides how it is restored.
+
+    Args:
+        found: (H, W), the probability of damage in 1/255 that was found before; None seeks it.
 
     Raises:
         InputError: a mask cannot be read, or does not fit the photo.
@@ -108,7 +114,11 @@ def resolve(photo: Photo, options: RestoreOptions, stages: Stages, timer: StageT
     threshold = resolve_threshold(options, stages.first_stage.thresholds)
     protected = read_protected(photo, options.protect, options.max_pixels)
     mask: Mask | None = None
-    if options.search == "auto":
+    if options.search == "auto" and found is not None:
+        if found.shape != (photo.height, photo.width):
+            raise ValueError(f"damage of {found.shape} for a photo {photo.height} x {photo.width}")
+        mask = found
+    elif options.search == "auto":
         with timer.stage("detect", 0.02, 0.3) as progress:
             mask = stages.first_stage.detect(photo, tile=options.tile, progress=progress)
     elif options.search != "none":

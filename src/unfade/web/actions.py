@@ -28,32 +28,42 @@ def load_photo(desk: Desk, upload: str | Path) -> Opened:
         InputError: it is no upload, too large, or no photo.
     """
     path = desk.store.adopt(upload, max_bytes=desk.limits.max_bytes)
-    photo = read_photo(path, max_pixels=desk.limits.max_pixels)
-    full = pictures.display(photo)
-    size = masks.preview_size(photo.height, photo.width)
-    small = pictures.shrink(full, size)
+    most = desk.limits.max_pixels
+    quick = pictures.quick_sketch(path, masks.PREVIEW, max_pixels=most)
+    if quick is None:
+        whole = read_photo(path, max_pixels=most)
+        quick = pictures.Sketch(whole, (whole.height, whole.width))
+    height, width = quick.size
+    small = pictures.display(pictures.sketch(quick.photo, masks.preview_size(height, width)))
+    shown = pictures.jpeg(small)
+    thumb = pictures.jpeg(pictures.limited(small, pictures.THUMB))
     opened = Opened(
-        path, photo.height, photo.width, pictures.data_url("jpeg", pictures.jpeg(small)), "",
-        pictures.data_url("jpeg", pictures.jpeg(pictures.limited(small, pictures.THUMB))),
+        path, height, width, pictures.data_url("jpeg", shown), "",
+        pictures.data_url("jpeg", thumb), coloured=desk.restorer.has_colours(small),
     )  # fmt: skip
-    opened.soft.parent.mkdir()
-    opened.before.write_bytes(pictures.jpeg(full))
+    opened.small.parent.mkdir()
+    opened.small.write_bytes(shown)
     return opened
 
 
 def glance(desk: Desk, opened: Opened, progress: Progress | None = None) -> Opened:
     """Finds the damage in a small copy of a photo: soon, and coarsely."""
-    full = pictures.display(read_photo(opened.before))
-    small = pictures.limited(full, masks.ROUGH)
+    small = pictures.limited(pictures.display(read_photo(opened.small)), masks.ROUGH)
     rough = desk.restorer.detect(small, soft=True, progress=progress)
     shown = masks.enlarged(rough, masks.preview_size(opened.height, opened.width))
     return replace(opened, mask_url=pictures.data_url("png", pictures.png(shown)))
 
 
 def find_damage(desk: Desk, opened: Opened, progress: Progress | None = None) -> Opened:
-    """Finds the damage of a photo at full size, and writes it to `Opened.soft`."""
+    """Finds the damage of a photo at full size, and writes it to `Opened.soft`.
+
+    Raises:
+        InputError: the photo cannot be read as a whole.
+    """
+    photo = read_photo(opened.path, max_pixels=desk.limits.max_pixels)
+    opened.before.write_bytes(pictures.jpeg(pictures.display(photo)))
     soft = desk.restorer.detect(
-        opened.path, soft=True, max_pixels=desk.limits.max_pixels, progress=progress
+        photo, soft=True, max_pixels=desk.limits.max_pixels, progress=progress
     )
     write_mask(opened.soft, soft)
     shown = pictures.data_url("png", pictures.png(masks.shown_mask(soft)))
@@ -131,8 +141,16 @@ def restore(
         weighs_fidelity=desk.restorer.weighs_fidelity,
         colour_regions=regions,
     )
-    restored = desk.restorer.run(opened.path, options, progress=progress)
+    found = _found(desk, opened) if mask == "auto" else None
+    restored = desk.restorer.run(opened.path, options, found=found, progress=progress)
     return results.save(restored, opened, folder, [*protect, *(one.mask for one in regions)])
+
+
+def _found(desk: Desk, opened: Opened) -> masks.Mask | None:
+    """The damage that was found before, so that nobody waits for it twice."""
+    if not opened.soft.is_file():  # the search was cancelled
+        return None
+    return read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
 
 
 def _painted(
@@ -153,9 +171,10 @@ def _painted(
     protect: tuple[Path, ...] = ()
     stem = opened.path.parent / opened.path.stem
     if np.isin(layer, (masks.ADD, masks.REMOVE)).any():
-        if not opened.soft.is_file():  # the search was cancelled
+        soft = _found(desk, opened)
+        if soft is None:
             find_damage(desk, opened, progress)
-        soft = read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
+            soft = read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
         mask = stem.with_name(f"{stem.name}-mask-{number}.png")
         threshold = desk.restorer.thresholds[sensitivity]
         write_mask(mask, masks.edited_mask(soft, threshold, layer))

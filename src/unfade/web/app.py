@@ -10,10 +10,10 @@ from typing import Any, cast
 import gradio as gr
 
 from unfade.imaging import SUFFIXES
-from unfade.options import SENSITIVITIES, TASKS
+from unfade.options import EXISTING_COLOURS, SENSITIVITIES, TASKS
 from unfade.web.page import FITTED, SHOWN, VERBS, Page, Updates, said
 from unfade.web.session import MOST, Desk, Session, Settings
-from unfade.web.theme import asset
+from unfade.web.theme import asset, picture_url
 
 _TASKS = {
     "old-photo": "Mend an old photo",
@@ -23,6 +23,10 @@ _TASKS = {
 _WELCOME = """# unfade
 Restore old photographs: see the damage, mend it, compare.
 """
+_COLOURS = {
+    "refresh": "Refresh them: hues stay, fading and casts are taken away",
+    "replace": "Replace them with new colours, as for a gray photo",
+}
 _LACKING = (
     "The weights in use have no generative model. Photos are mended and enlarged without it, but "
     "cannot be given colours by themselves: you may paint them."
@@ -39,10 +43,23 @@ _SAVE = """(file) => {
   link.click();
 }"""
 #: The parts of the page that run in the browser show what counts for the task.
-_TELL_TASK = """(task) => {
+_TELL_TASK = """(task, existing) => {
   const stage = document.querySelector('#uf-stage');
   stage.dataset.task = task;
+  stage.dataset.existing = existing;
   stage.dispatchEvent(new Event('uf-task'));
+}"""
+#: The key of the visit, and how many photos it has; both outlive a reload of this tab.
+_VISIT = """() => {
+  try {
+    let key = sessionStorage.getItem('unfade-visit');
+    if (!key) {
+      const bytes = crypto.getRandomValues(new Uint8Array(16));
+      key = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+      sessionStorage.setItem('unfade-visit', key);
+    }
+    return [`${key} ${sessionStorage.getItem('unfade-photos') ?? 0}`];
+  } catch { return ['']; }
 }"""
 #: Controls in the order of the fields of `Settings`.
 Controls = dict[str, Any]
@@ -62,12 +79,14 @@ def build(desk: Desk) -> Any:
                 with _G.Column(elem_id="uf-stage"):
                     parts |= _stage()
             with _G.Column(scale=2, min_width=300, elem_id="uf-controls"):
-                controls = _controls(desk)
+                with _G.Column(elem_id="uf-settings"):
+                    controls = _controls(desk)
                 parts |= _buttons()
                 controls |= _model(desk, parts)
         with _G.Row(visible=False):
             _api(page)  # first, so that its two names are free
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
+        _wire_visit(blocks, page, session, parts)
         _wire_photos(page, session, parts)
         _wire_controls(page, parts, controls)
         _wire_work(page, session, parts, controls)
@@ -84,15 +103,19 @@ def _inputs() -> Controls:
         elem_id="uf-upload",
     )
     example = _G.Button("Try the example photo", size="sm", elem_id="uf-example")
-    return {"upload": upload, "example": example}
+    return {"upload": upload, "example": example, "visit": _G.Textbox(visible=False)}
 
 
 def _stage() -> Controls:
     """The current photo: chosen from the strip, and either edited or compared with its result."""
     made: Controls = {}
+    sample = {"{before}": picture_url("example.jpg"), "{after}": picture_url("example-after.webp")}
     for name in ("strip", "editor", "compare"):
+        template = asset(f"{name}.html")
+        for mark, url in sample.items():
+            template = template.replace(mark, url)
         made[name] = _G.HTML(
-            value={}, html_template=asset(f"{name}.html"), js_on_load=asset(f"{name}.js"),
+            value={}, html_template=template, js_on_load=asset(f"{name}.js"),
             elem_id=f"uf-{name}",
         )  # fmt: skip
     with _G.Column(elem_id="uf-result"):
@@ -124,6 +147,10 @@ def _controls(desk: Desk) -> Controls:
     made["scale"] = _G.Slider(
         1, MOST["scale"], usual.scale, step=0.5, label="Times larger", visible=False,
         info="Damage stays as it is: mend the photo first.", interactive=True,
+    )  # fmt: skip
+    made["existing_colours"] = _G.Radio(
+        [(_COLOURS[name], name) for name in EXISTING_COLOURS], value=usual.existing_colours,
+        label="This photo has colours. Refresh them, or replace them?", elem_id="uf-existing",
     )  # fmt: skip
     made["prompt"] = _G.Textbox(
         "", label="What is in the photo, and in which colours?", visible=False, interactive=True,
@@ -205,6 +232,21 @@ def _filling(handler: Callable[..., Any], names: Sequence[str]) -> Callable[...,
     return call
 
 
+def _wire_visit(blocks: Any, page: Page, session: Any, parts: Controls) -> None:
+    """Photos are found again after a reload."""
+    names = ("session", *SHOWN)
+    shown = [session, *(parts[name] for name in SHOWN)]
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    event = blocks.load(
+        _filling(page.resume, names), [parts["visit"], session], shown, js=_VISIT, queue=False,
+        **quiet,
+    ).then(
+        _filling(page.resume_search, SHOWN), session, shown[1:], concurrency_limit=1,
+        concurrency_id="look", **quiet,
+    )  # fmt: skip
+    _wire_end(page, [event], session, parts)
+
+
 def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
     quiet = {"api_visibility": "private", "show_progress_on": parts["progress"]}
@@ -236,7 +278,9 @@ def _wire_controls(page: Page, parts: Controls, controls: Controls) -> None:
             _filling(page.fitting, FITTED), chosen, shown, queue=False, show_progress="hidden",
             api_visibility="private",
         )  # fmt: skip
-    controls["task"].change(None, controls["task"], None, js=_TELL_TASK)
+    told = [controls["task"], controls["existing_colours"]]
+    for component in told:
+        component.change(None, told, None, js=_TELL_TASK)
 
 
 def _wire_work(page: Page, session: Any, parts: Controls, controls: Controls) -> None:
@@ -286,7 +330,10 @@ def _api(page: Page) -> None:
         value = getattr(usual, name)
         kind = _G.Checkbox if isinstance(value, bool) else _G.Number
         kind = _G.Textbox if isinstance(value, str) else kind
-        settings.append(kind(value, label=name))
+        if name == "existing_colours":
+            settings.append(_G.Dropdown(list(EXISTING_COLOURS), value=value, label=name))
+        else:
+            settings.append(kind(value, label=name))
     painted = [_G.File(label="regions", file_count="multiple"), _G.Textbox("", label="colours")]
     detect, restore = _G.Button("detect"), _G.Button("restore")
     detect.click(

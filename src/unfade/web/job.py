@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -11,10 +12,39 @@ from unfade.web.memory import release_memory
 
 T = TypeVar("T")
 _POLL_S = 0.25
+#: What must have passed and grown before a rate means something.
+_PACE_S, _PACE_SHARE = 1.5, 0.08
 
 
 class Stopped(Exception):
     """The work was stopped before it was done."""
+
+
+class Pace:
+    """Tells how long work goes on, from the share that is done and how fast it grew."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._began = (0.0, 0.0)  # s, share
+
+    def left_s(self, stage: str, share: float, now_s: float | None = None) -> float | None:
+        """Seconds until all is done, None while that cannot be told.
+
+        The rate is that of this stage, which is known only after a while; a stage that is short
+        against the whole says nothing about the others.
+
+        Args:
+            stage, share: as `Job.steps` gives them.
+            now_s: seconds of any clock; None is the system's.
+        """
+        now_s = time.monotonic() if now_s is None else now_s
+        if stage != self._stage:
+            self._stage, self._began = stage, (now_s, share)
+        began_s, at_first = self._began
+        passed_s, grown = now_s - began_s, share - at_first
+        if passed_s < _PACE_S or grown < _PACE_SHARE:
+            return None
+        return passed_s * (1 - share) / grown
 
 
 class Job(Generic[T]):

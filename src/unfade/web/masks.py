@@ -23,7 +23,7 @@ Mask = NDArray[np.uint8]
 #: Long side of the picture on the page, pixels.
 PREVIEW = 1280
 #: Long side of the copy in which damage is sought at once, before the whole photo is searched.
-ROUGH = 640
+ROUGH = 512
 #: What a pixel of the visitor's layer says.
 KEEP, PROTECT, REMOVE, ADD = 0, 64, 128, 255
 _VALUES = (KEEP, PROTECT, REMOVE, ADD)

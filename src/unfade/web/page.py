@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from unfade.errors import UnfadeError, UsageError
-from unfade.options import Sensitivity, Task
+from unfade.options import ExistingColours, Sensitivity, Task
 from unfade.web import actions, results
-from unfade.web.job import Job, Stopped
+from unfade.web.job import Job, Pace, Stopped
 from unfade.web.limits import sentence
 from unfade.web.session import (
     Desk,
@@ -27,6 +27,7 @@ from unfade.web.session import (
     settings_from,
 )
 from unfade.web.theme import asset_path
+from unfade.web.visits import Visits
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -51,9 +52,13 @@ _STAGES = {
 VERBS = {"old-photo": "Mend", "super-resolution": "Enlarge", "colorize": "Colour"}
 _STOPPED = "Stopped. What was not finished is gone."
 _READY = "Red marks what will be filled in. Change it, or go on."
+_GONE = (
+    "The server no longer has your photos: it was started again, or an hour has passed. "
+    "Please choose them again."
+)
 _SEARCHING = "Looking for damage"
 _WAIT_S = 0.25
-_LARGE = 1500  # pixels of the long side, from which on a small copy is searched first
+_LARGE = 1000  # pixels of the long side, from which on a small copy is searched first
 #: Components that the handlers of photos and results fill.
 SHOWN = ("upload", "progress", "strip", "editor", "compare", "facts", "versions", "files",
          "history", "restore_all")  # fmt: skip
@@ -84,14 +89,28 @@ def said(function: Callable[..., T]) -> Callable[..., T]:
     return call
 
 
-def bar(text: str, share: float | None = None) -> str:
-    """A line of text, with a progress bar where a share (0..1) is given."""
+def bar(text: str, share: float | None = None, left_s: float | None = None) -> str:
+    """A line of text, with a progress bar where a share (0..1) is given.
+
+    Args:
+        left_s: how long it still takes; None where that is not known.
+    """
     shown = ""
     if share is not None:
         percent = f"{100 * share:.0f} %"
         shown = f'<progress max="1" value="{share:.3f}" aria-label="Progress"></progress>'
         text = f"{text}: {percent}"
+    if left_s is not None:
+        text += f", about {_duration(left_s)} left"
     return f'<div class="uf-progress" role="status">{shown}<span>{html.escape(text)}</span></div>'
+
+
+def _duration(seconds: float) -> str:
+    """As one says it: 8 s, 40 s, 3 min."""
+    if seconds < 90:
+        step = 1 if seconds < 20 else 5
+        return f"{max(1, step * round(seconds / step))} s"
+    return f"{round(seconds / 60)} min"
 
 
 def alert(text: str) -> str:
@@ -104,6 +123,7 @@ class Page:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._visits = Visits(desk.store.keep_s)
 
     # --- photos ------------------------------------------------------------------------------
 
@@ -131,8 +151,45 @@ class Page:
             session.choose(new[0].key)
             yield self._look(session) if len(new) == 1 else {"strip": self._strip(session)}
         yield {"upload": None}
-        for number, opened in enumerate(new, 1):
-            yield from self._search(opened, f", photo {number} of {len(new)}", session, failed)
+        yield from self._search_all(new, session, failed)
+
+    def resume(self, visit: str, session: Session) -> Updates:
+        """Finds the photos of a visit again after a reload. Fills SHOWN and "session".
+
+        Args:
+            visit: the key of the visit and, after a space, how many photos the page had.
+        """
+        key, _, count = str(visit).partition(" ")
+        known = self._visits.find(key)
+        if known is None:
+            self._visits.keep(key, session)
+            return {"progress": alert(_GONE)} if count not in ("", "0") else {}
+        known.forget_removed()
+        told = {} if known.photos or count in ("", "0") else {"progress": alert(_GONE)}
+        return {"session": known, **self._look(known), **told}
+
+    def resume_search(self, session: Session) -> Iterator[Updates]:
+        """After a reload: looks for the damage where that had not ended."""
+        left = [one for one in session.photos if not one.searched]
+        for one in left:
+            while one.key in session.searching:  # by the page before; it ends soon
+                yield {}
+                time.sleep(_WAIT_S)
+        left = [one for one in session.photos if not one.searched]
+        session.searching.update(one.key for one in left)
+        if left:
+            yield from self._search_all(left, session, [])
+
+    def _search_all(
+        self, photos: Sequence[Opened], session: Session, failed: list[str]
+    ) -> Iterator[Updates]:
+        """Looks for the damage of photos, and tells what failed."""
+        try:
+            for number, opened in enumerate(photos, 1):
+                count = f", photo {number} of {len(photos)}" if len(photos) > 1 else ""
+                yield from self._search(opened, count, session, failed)
+        finally:  # the page may have been left
+            session.searching.difference_update(one.key for one in photos)
         if not session.stopped:
             told = alert(" ".join(failed)) if failed else bar(_READY)
             yield {"progress": told} if not session.waiting else {}
@@ -149,11 +206,16 @@ class Page:
         try:
             for step in steps:
                 job = Job(functools.partial(step, self.desk, opened))
-                whole = step is actions.find_damage
+                whole, pace = step is actions.find_damage, Pace()
                 with session.running(job):
-                    for _, share in job.steps():
+                    for stage, share in job.steps():
                         then = ". Then your photo is restored" if session.waiting else ""
-                        yield {"progress": bar(_SEARCHING + count + then, share if whole else None)}
+                        left_s = pace.left_s(stage, share) if whole else None
+                        yield {
+                            "progress": bar(
+                                _SEARCHING + count + then, share if whole else None, left_s
+                            )
+                        }
                 found = job.result()
                 places = [i for i, one in enumerate(session.photos) if one.key == found.key]
                 for place in places:
@@ -178,13 +240,14 @@ class Page:
         """Shows another photo, and keeps what was painted on the last one."""
         self._keep(edit, session)
         session.choose(event.key)
-        return self._look(session)
+        return {**self._look(session), **_gone(session)}
 
     def remove(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
         """Removes a photo and its results."""
         self._keep(edit, session)
+        told = _gone(session)
         session.remove(event.key)
-        return self._look(session)
+        return {**self._look(session), **told}
 
     def clear(self, session: Session) -> Updates:
         """Starts over: no photos, no results, nothing that runs."""
@@ -204,6 +267,7 @@ class Page:
         return "colorize" if "colorize" in self.desk.restorer.tasks else "old-photo"
 
     def _keep(self, edit: Edit, session: Session) -> None:
+        session.used_s = time.monotonic()
         edit = edit_from(edit)
         if edit is not None and edit["id"] in {one.key for one in session.photos}:
             session.edits[edit["id"]] = edit
@@ -269,7 +333,8 @@ class Page:
             self._keep(edit, session)
             settings = self._settings(values)
             if not photos:
-                raise UsageError("no photo", "a photo to restore", "choose one first")
+                yield {"progress": alert(_GONE), **self._look(session)}
+                return
         except UnfadeError as error:
             yield {"progress": alert(sentence(error))}
             return
@@ -277,12 +342,13 @@ class Page:
             yield from self._wait(opened, session)
             if session.stops != stops:
                 return  # `ended` tells so
-            job = self._job(opened, settings, session)
+            job, pace = self._job(opened, settings, session), Pace()
             count = f" ({opened.name}, {number} of {len(photos)})" if len(photos) > 1 else ""
             try:
                 with session.running(job):
                     for stage, share in job.steps():
-                        yield {"progress": bar(_STAGES.get(stage, stage) + count, share)}
+                        text, left_s = _STAGES.get(stage, stage), pace.left_s(stage, share)
+                        yield {"progress": bar(text + count, share, left_s)}
                 made = job.result()
                 if opened.key in {one.key for one in session.photos}:
                     session.add(made)
@@ -314,6 +380,9 @@ class Page:
         edit = session.edits.get(opened.key) or usual
         if settings.task != self._colour_task:
             edit = edit | {"tints": "", "colours": ""}  # they are not shown either
+        if settings.task == "colorize" and opened.coloured:
+            if settings.existing_colours == "refresh":  # all else is not shown
+                settings = Settings("colorize", settings.only_damage)
         return Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
 
     def stop(self, session: Session) -> None:
@@ -347,7 +416,7 @@ class Page:
         """
         photos = [
             {"key": one.key, "name": one.name, "thumb": one.thumb_url,
-             "done": session.result(one) is not None}
+             "done": session.result(one) is not None, "coloured": one.coloured}
             for one in session.photos
         ]  # fmt: skip
         shown = "" if session.photo is None else session.photo.key
@@ -416,7 +485,9 @@ class Page:
         automatic: bool = Settings.automatic, fidelity: float = Settings.fidelity,
         strength: float = Settings.strength, steps: float = Settings.steps,
         seed: float = Settings.seed, variants: float = Settings.variants,
-        scale: float = Settings.scale, regions: list[str] | None = None, colours: str = "",
+        scale: float = Settings.scale,
+        existing_colours: ExistingColours = Settings.existing_colours,
+        regions: list[str] | None = None, colours: str = "",
         sensitivity: Sensitivity = "normal", protect: str | None = None,
     ) -> list[str]:  # fmt: skip
         """Restores a photo: the photo in its own format, then its manifest.
@@ -427,7 +498,7 @@ class Page:
             raise UsageError("no photo", "a photo", "upload one")
         chosen = settings_from(
             (task, only_damage, keep_tone, prompt, automatic, fidelity, strength, steps, seed,
-             variants, scale)
+             variants, scale, existing_colours)
         )  # fmt: skip
         named = [word.strip() for word in str(colours).split(",") if word.strip()]
         if len(named) != len(regions or []):
@@ -439,6 +510,11 @@ class Page:
             protect=protect,
         )  # fmt: skip
         return [str(file) for file in files]
+
+
+def _gone(session: Session) -> Updates:
+    """Tells that a page shows photos that the server does not have."""
+    return {} if session.photos else {"progress": alert(_GONE)}
 
 
 def _compared(made: Made, variant: int) -> Updates:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from unfade.imaging import Photo
+import unfade.imaging.exif as exif
+from unfade.imaging import Metadata, Photo
+from unfade.imaging.canvas import Canvas
+from unfade.imaging.orient import upright_size
 
 Pixels = NDArray[np.uint8]
+Depth = TypeVar("Depth", np.uint8, np.uint8 | np.uint16)
 
 _ROWS = 512
 _QUALITY = 92
@@ -22,6 +29,54 @@ THUMB = 160
 CHANGED = 0.04
 #: The overlay of changes is never scaled to less than this: noise would look like a change.
 _LEAST_MOST = 8
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A small copy of a photo, and the size (height, width) of the whole, upright."""
+
+    photo: Photo
+    size: tuple[int, int]
+
+
+def quick_sketch(path: Path, side: int, *, max_pixels: int) -> Sketch | None:
+    """A JPEG decoded at an eighth, a quarter or half of its size, which takes a fifth of the time.
+
+    None where it cannot be had that way: for other formats, small photos, more pixels than are
+    allowed, and files with a fault, which reading the whole photo then tells.
+
+    Args:
+        side: of the copy, at least, its longer one in pixels.
+        max_pixels: of the whole photo.
+    """
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            width, height = image.size
+            if image.mode not in ("L", "RGB") or width * height > max_pixels:
+                return None
+            image.draft(image.mode, (side * width // max(image.size), 1))
+            if image.size == (width, height):
+                return None
+            turn = exif.orientation(exif.strip_prefix(image.info.get("exif")))
+            icc = image.info.get("icc_profile")
+            pixels = np.asarray(image)  # (h, w) or (h, w, 3), as it is stored
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    channels = 1 if pixels.ndim == 2 else 3
+    canvas = Canvas(
+        pixels.shape[0], pixels.shape[1], channels, np.uint8, alpha=False, orientation=turn
+    )
+    canvas.put(0, 0, pixels)
+    photo = canvas.photo(Metadata(None, icc, None, None, "JPEG"))
+    return Sketch(photo, upright_size(height, width, turn))
+
+
+def sketch(photo: Photo, size: tuple[int, int]) -> Photo:
+    """A photo as a smaller one of (height, width), without its metadata but the profile."""
+    native = shrink(photo.native, size)
+    native = native[..., None] if native.ndim == 2 else native
+    kind = photo.metadata
+    return Photo(native, None, Metadata(None, kind.icc, None, None, kind.format))
 
 
 def display(photo: Photo) -> Pixels:
@@ -34,11 +89,12 @@ def display(photo: Photo) -> Pixels:
     return out
 
 
-def shrink(rgb: Pixels, size: tuple[int, int]) -> Pixels:
+def shrink(pixels: NDArray[Depth], size: tuple[int, int]) -> NDArray[Depth]:
     """A smaller picture of (height, width), reduced by area."""
-    if rgb.shape[:2] == size:
-        return rgb
-    return cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    if pixels.shape[:2] == size:
+        return pixels
+    smaller = cv2.resize(pixels, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return smaller.astype(pixels.dtype)
 
 
 def limited(rgb: Pixels, most: int) -> Pixels:

@@ -28,6 +28,8 @@ def save(restored: Restored, opened: Opened, folder: Path, painted: list[Path]) 
         threshold = float(str(restored.manifest["options"]["threshold"]))
         write_mask(kept[0], harden(restored.mask, threshold))
     before = pictures.display(read_photo(opened.path))
+    if not opened.before.is_file():  # the search was cancelled
+        opened.before.write_bytes(pictures.jpeg(before))
     size = masks.preview_size(*before.shape[:2])
     shown = folder / "shown"
     shown.mkdir()
@@ -89,6 +91,10 @@ def facts(manifest: manifests.Manifest, change: pictures.Change) -> list[tuple[s
     if change.sharpness is not None:
         times = f"{change.sharpness:.2f} times that of the photo; grain counts too"
         found.append(("Sharpness", times))
+    colours = manifest["colours"]
+    if colours is not None:
+        own = colours.get("refreshed")
+        found.append(("Colours", "The photo's own, refreshed" if own else "New, from a network"))
     taken = manifest["diffusion"] or {}
     strength = taken.get("strength")
     drawn = f"Yes, with strength {strength:.2f} of 1" if strength else "No"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal, cast
 from unfade.api import Restorer
 from unfade.colours import ColourRegion
 from unfade.errors import UsageError
-from unfade.options import RestoreOptions, Sensitivity, Task
+from unfade.options import ExistingColours, RestoreOptions, Sensitivity, Task
 from unfade.web.job import Job
 from unfade.web.limits import Limits
 from unfade.web.store import Store
@@ -42,6 +43,7 @@ class Opened:
         photo_url: a JPEG of `masks.preview_size`, as a data URL.
         mask_url: the probabilities of damage at that size, a PNG as a data URL.
         thumb_url: a JPEG no larger than `pictures.THUMB`, as a data URL.
+        coloured: whether it has colours (`Restorer.has_colours`).
         searched: whether the mask is that of the whole photo, and not of a small copy.
     """
 
@@ -51,6 +53,7 @@ class Opened:
     photo_url: str
     mask_url: str
     thumb_url: str
+    coloured: bool = False
     searched: bool = False
 
     @property
@@ -69,8 +72,13 @@ class Opened:
         return self.path.parent / "found" / "soft.png"
 
     @property
+    def small(self) -> Path:
+        """The photo as a JPEG of `masks.preview_size`."""
+        return self.path.parent / "found" / "small.jpg"
+
+    @property
     def before(self) -> Path:
-        """The photo as a JPEG at full size."""
+        """The photo as a JPEG at full size; it is written once the damage was sought."""
         return self.path.parent / "found" / "before.jpg"
 
 
@@ -82,6 +90,7 @@ class Settings:
         automatic: the damage that is measured decides on fidelity and strength, and the preset on
             the steps.
         scale: of super-resolution only.
+        existing_colours: of colorize only.
     """
 
     task: Task = "old-photo"
@@ -95,6 +104,7 @@ class Settings:
     seed: int = 0
     variants: int = 1
     scale: float = 4.0
+    existing_colours: ExistingColours = "refresh"
 
     def options(
         self, *, mask: Literal["auto"] | Path, max_pixels: int, diffuses: bool,
@@ -124,6 +134,7 @@ class Settings:
                 protect=protect,
                 prompt=self.prompt.strip() if diffuses or colours else "",
                 colour_regions=colour_regions,
+                existing_colours=self.existing_colours if colours else None,
                 max_pixels=max_pixels,
             )
         if diffuses or colours:
@@ -275,6 +286,7 @@ class Session:
         waiting: whether a restoration waits for that.
         stops: how often Cancel was clicked.
         stopped: it was, and what was running has not ended yet.
+        used_s: when the visitor did something last, seconds of the monotonic clock.
     """
 
     photos: list[Opened] = field(default_factory=list[Opened])
@@ -287,6 +299,7 @@ class Session:
     waiting: bool = False
     stops: int = 0
     stopped: bool = False
+    used_s: float = field(default_factory=time.monotonic)
 
     @contextlib.contextmanager
     def running(self, job: Job[Any]) -> Generator[None]:
@@ -313,6 +326,12 @@ class Session:
         for place, one in enumerate(self.photos):
             if one.key == key:
                 self.shown = place
+
+    def forget_removed(self) -> None:
+        """Removes photos whose files were removed, as all are after a while."""
+        for one in list(self.photos):
+            if not one.path.is_file():
+                self.remove(one.key)
 
     def remove(self, key: object) -> None:
         """Removes a photo with its edits and results; its neighbour takes its place."""

@@ -8,7 +8,11 @@ function load() {
   const { photos = [], shown = '', view = null } = props.value ?? {};
   find('.uf-strip').hidden = !photos.length;
   stage.toggleAttribute('data-photos', photos.length > 0);
+  if (props.value?.photos) {
+    try { sessionStorage.setItem('unfade-photos', photos.length); } catch { /* not allowed */ }
+  }
   const current = photos.find((photo) => photo.key === shown);
+  stage.toggleAttribute('data-coloured', !!current?.coloured);
   find('.uf-name').textContent = current?.name ?? '';
   find('.uf-views').hidden = !current?.done;
   find('.uf-thumbs').replaceChildren(...photos.map((photo) => thumb(photo, photo === current)));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -93,6 +94,13 @@ def head() -> str:
 def asset_path(name: str) -> Path:
     """A file beside this one."""
     return Path(__file__).with_name(name)
+
+
+def picture_url(name: str) -> str:
+    """A picture beside this file as a data URL."""
+    kind = {".jpg": "jpeg", ".webp": "webp"}[Path(name).suffix]
+    data = base64.b64encode(asset_path(name).read_bytes()).decode("ascii")
+    return f"data:image/{kind};base64,{data}"
 
 
 def asset(name: str) -> str:
