@@ -50,7 +50,9 @@ _TELL_TASK = """(task, existing) => {
   stage.dispatchEvent(new Event('uf-task'));
 }"""
 #: The key of the visit, and how many photos it has; both outlive a reload of this tab.
-_VISIT = """() => {
+_VISIT = """async () => {
+  const there = () => document.querySelector('#uf-stage')?.hasAttribute('data-view');
+  while (!there()) await new Promise((go) => setTimeout(go, 50)); // the strip is ready
   try {
     let key = sessionStorage.getItem('unfade-visit');
     if (!key) {
@@ -234,14 +236,12 @@ def _filling(handler: Callable[..., Any], names: Sequence[str]) -> Callable[...,
 
 def _wire_visit(blocks: Any, page: Page, session: Any, parts: Controls) -> None:
     """Photos are found again after a reload."""
-    names = ("session", *SHOWN)
-    shown = [session, *(parts[name] for name in SHOWN)]
+    shown = [parts[name] for name in SHOWN]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    event = blocks.load(
-        _filling(page.resume, names), [parts["visit"], session], shown, js=_VISIT, queue=False,
-        **quiet,
+    event = blocks.load(None, None, parts["visit"], js=_VISIT).then(
+        _filling(page.resume, SHOWN), [parts["visit"], session], shown, queue=False, **quiet
     ).then(
-        _filling(page.resume_search, SHOWN), session, shown[1:], concurrency_limit=1,
+        _filling(page.resume_search, SHOWN), session, shown, concurrency_limit=1,
         concurrency_id="look", **quiet,
     )  # fmt: skip
     _wire_end(page, [event], session, parts)

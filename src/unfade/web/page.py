@@ -154,24 +154,24 @@ class Page:
         yield from self._search_all(new, session, failed)
 
     def resume(self, visit: str, session: Session) -> Updates:
-        """Finds the photos of a visit again after a reload. Fills SHOWN and "session".
+        """Finds the photos of a visit again after a reload. Fills SHOWN.
 
         Args:
             visit: the key of the visit and, after a space, how many photos the page had.
         """
         key, _, count = str(visit).partition(" ")
         known = self._visits.find(key)
-        if known is None:
-            self._visits.keep(key, session)
-            return {"progress": alert(_GONE)} if count not in ("", "0") else {}
-        known.forget_removed()
-        told = {} if known.photos or count in ("", "0") else {"progress": alert(_GONE)}
-        return {"session": known, **self._look(known), **told}
+        if known is not None:
+            session.take_over(known)
+        self._visits.keep(key, session)
+        if session.photos:
+            return self._look(session)
+        return {} if count in ("", "0") else {**self._look(session), "progress": alert(_GONE)}
 
     def resume_search(self, session: Session) -> Iterator[Updates]:
         """After a reload: looks for the damage where that had not ended."""
-        left = [one for one in session.photos if not one.searched]
-        for one in left:
+        yield {}  # of a generator that gives nothing, Gradio makes empty values
+        for one in [one for one in session.photos if not one.searched]:
             while one.key in session.searching:  # by the page before; it ends soon
                 yield {}
                 time.sleep(_WAIT_S)

@@ -327,8 +327,11 @@ class Session:
             if one.key == key:
                 self.shown = place
 
-    def forget_removed(self) -> None:
-        """Removes photos whose files were removed, as all are after a while."""
+    def take_over(self, other: Session) -> None:
+        """Becomes another session, which a page had that was left; without removed photos."""
+        for name, value in vars(other).items():
+            setattr(self, name, value)
+        self.used_s = time.monotonic()
         for one in list(self.photos):
             if not one.path.is_file():
                 self.remove(one.key)
