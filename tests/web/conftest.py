@@ -121,6 +121,52 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
         yield start
 
 
+class Steps:
+    """What a visitor does on the page again and again."""
+
+    @staticmethod
+    def choose(page: Any, *paths: Path) -> None:
+        """Uploads photos and waits until their damage is found."""
+        page.set_input_files("#uf-upload input[type=file]", [str(path) for path in paths])
+        page.wait_for_selector(f".uf-editor[data-photo='{paths[0].name}']:not([hidden])")
+        page.wait_for_selector("text=Red marks what will be filled in")
+        page.wait_for_selector(".uf-share >> text=is marked")
+
+    @staticmethod
+    def restore(page: Any) -> None:
+        """Clicks the button and waits for the result."""
+        page.click("#uf-restore")
+        page.wait_for_selector("#uf-progress >> text=Done.")
+        page.wait_for_selector(".uf-compare:not([hidden])")
+
+    @staticmethod
+    def download(page: Any, suffix: str, folder: Path) -> Path:
+        """One of the files of a result, as the browser saves it."""
+        with page.expect_download() as waiting:
+            page.click(f"#uf-files a[download$='{suffix}']")
+        path = folder / "kept" / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        return path
+
+    @staticmethod
+    def drag(page: Any, *points: tuple[float, float], over: str = ".uf-canvas") -> None:
+        """Over the photo; points as shares of its width and height."""
+        canvas = page.locator(over)
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=4)
+        page.mouse.up()
+
+
+@pytest.fixture(scope="session")
+def steps() -> type[Steps]:
+    return Steps
+
+
 @pytest.fixture
 def upload(store: Store) -> Callable[[Path], Path]:
     """Puts a file where Gradio puts what is uploaded."""

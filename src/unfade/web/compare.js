@@ -79,6 +79,13 @@ stack.addEventListener('pointermove', (event) => {
 });
 for (const name of ['pointerup', 'pointercancel'])
   stack.addEventListener(name, () => { held = null; });
+stack.addEventListener('wheel', (event) => {
+  if (!event.ctrlKey) return; // the wheel alone scrolls
+  event.preventDefault();
+  const steps = [...zooms].map((button) => Number(button.dataset.zoom));
+  const now = [...zooms].findIndex((button) => button.getAttribute('aria-pressed') === 'true');
+  zoom(steps[Math.min(steps.length - 1, Math.max(0, now - Math.sign(event.deltaY)))]);
+}, { passive: false });
 at.addEventListener('input', split);
 const hold = find('.uf-hold');
 for (const [name, on] of [['pointerdown', true], ['pointerup', false], ['pointercancel', false],

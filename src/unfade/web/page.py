@@ -380,9 +380,9 @@ class Page:
         edit = session.edits.get(opened.key) or usual
         if settings.task != self._colour_task:
             edit = edit | {"tints": "", "colours": ""}  # they are not shown either
-        if settings.task == "colorize" and opened.coloured:
-            if settings.existing_colours == "refresh":  # all else is not shown
-                settings = Settings("colorize", settings.only_damage)
+        refreshes = opened.coloured and settings.existing_colours == "refresh"
+        if settings.task == "colorize" and refreshes:  # all else is not shown
+            settings = Settings("colorize", settings.only_damage)
         return Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
 
     def stop(self, session: Session) -> None:

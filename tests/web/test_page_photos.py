@@ -1,0 +1,185 @@
+"""The photos of a visit, in Chromium: chosen, searched, cancelled, found again."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from unfade.cli.main import run
+from unfade.imaging import read_photo
+from unfade.pipeline.first_stage import FirstStage
+from unfade.web.session import Desk
+
+MakePhoto = Callable[..., Path]
+Visit = Callable[..., Any]
+
+pytestmark = pytest.mark.slow
+
+
+def test_cancel_ends_the_work_and_a_reload_keeps_the_photos(
+    visit: Visit, steps: Any, make_photo: MakePhoto
+) -> None:
+    page = visit()
+    steps.choose(page, make_photo("small.png"), make_photo("large.png", height=700, width=700))
+    steps.restore(page)
+    page.click(".uf-thumb[data-name='large.png'] .uf-pick")
+    page.wait_for_selector(".uf-editor[data-photo='large.png']")
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress progress")
+    page.click("#uf-cancel")
+    page.wait_for_selector("#uf-progress >> text=Stopped.")
+    assert page.locator(".uf-compare").is_hidden()
+    assert page.locator("#uf-files").is_hidden()  # nothing to be downloaded
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress progress")
+    page.reload()  # in the middle of the work
+    page.wait_for_selector(".uf-editor[data-photo='large.png']:not([hidden])")
+    assert page.locator(".uf-thumb").count() == 2
+    page.click(".uf-thumb[data-name='small.png'] .uf-pick")
+    page.wait_for_selector("#uf-files a[download='small-restored.png']")
+    steps.restore(page)
+
+
+def test_photos_that_the_server_does_not_have_any_more_are_told(visit: Visit) -> None:
+    page = visit()
+    page.evaluate("""() => { sessionStorage.setItem('unfade-visit', 'a'.repeat(32));
+        sessionStorage.setItem('unfade-photos', '2'); }""")
+    page.reload()
+    page.wait_for_selector("#uf-progress >> text=The server no longer has your photos")
+    page.reload()  # told once
+    page.wait_for_selector("#uf-upload input[type=file]", state="attached")
+    page.wait_for_function("sessionStorage.getItem('unfade-photos') === '0'")
+
+
+def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
+    visit: Visit, steps: Any, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    page = visit()
+    steps.choose(page, make_photo("a.png"), make_photo("b.png", seed=1))
+    page.click(".uf-thumb[data-name='b.png'] .uf-pick")
+    page.wait_for_selector(".uf-editor[data-photo='b.png']")
+    assert page.inner_text(".uf-name") == "b.png"
+    steps.restore(page)
+    assert page.locator("#uf-files a[download]").first.get_attribute("download") == (
+        "b-restored.png"
+    )
+    page.click(".uf-thumb[data-name='a.png'] .uf-pick")  # it has no result yet
+    page.wait_for_selector(".uf-editor[data-photo='a.png']")
+    page.locator(".uf-compare").wait_for(state="hidden")
+    assert page.inner_text(".uf-name") == "a.png"
+    assert page.locator("#uf-result").is_hidden()
+    page.click("#uf-restore-all")
+    page.wait_for_selector("#uf-progress >> text=Done.")
+    page.wait_for_selector("#uf-files a[download='a-restored.png']")
+    with page.expect_download() as waiting:
+        page.click("#uf-zip")
+    kept = tmp_path / "kept.zip"
+    waiting.value.save_as(kept)
+    with zipfile.ZipFile(kept) as file:
+        parts = ("mask.png", "restored.json", "restored.png")
+        assert sorted(file.namelist()) == [f"{name}-{part}" for name in "ab" for part in parts]
+    page.click(".uf-thumb[data-name='b.png'] .uf-pick")
+    page.wait_for_selector("#uf-files a[download='b-restored.png']")
+    page.wait_for_selector("#uf-history img >> nth=1")  # b was restored twice
+    page.click(".uf-thumb[data-name='b.png'] .uf-remove")
+    page.wait_for_selector("#uf-files a[download='a-restored.png']")
+    assert page.inner_text(".uf-name") == "a.png"
+    assert page.locator(".uf-thumb").count() == 1
+    page.locator("#uf-restore-all").wait_for(state="hidden")
+    page.get_by_text("Start over").click()
+    page.locator(".uf-strip").wait_for(state="hidden")
+    assert page.locator(".uf-canvas").is_hidden() and page.locator(".uf-compare").is_hidden()
+    steps.choose(page, make_photo("c.png"))
+
+
+def test_two_visitors_get_their_own_photos(
+    visit: Visit, steps: Any, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    photos = [make_photo(f"{name}.png", seed=i) for i, name in enumerate(("ann", "bob"))]
+    pages = [visit(), visit()]
+    for page, photo in zip(pages, photos, strict=True):
+        steps.choose(page, photo)
+    for page in pages:
+        page.click("#uf-restore")
+    for page, photo in zip(pages, photos, strict=True):
+        page.wait_for_selector("#uf-progress >> text=Done.")
+        assert photo.stem in page.inner_text("#uf-files")
+        out = tmp_path / "out" / photo.name
+        assert run(["restore", str(photo), "-o", str(out), "--device", "cpu"]) == 0
+        kept = steps.download(page, "restored.png", tmp_path / photo.stem)
+        np.testing.assert_array_equal(read_photo(kept).native, read_photo(out).native)
+
+
+def test_broken_and_too_large_files_are_told_in_sentences(
+    visit: Visit, steps: Any, make_photo: MakePhoto, tmp_path: Path
+) -> None:
+    page = visit()
+    broken, wide = tmp_path / "broken.jpg", make_photo("wide.png", height=2001, width=2000)
+    broken.write_bytes(b"this is no photo")
+    page.set_input_files("#uf-upload input[type=file]", [str(broken), str(wide)])
+    text = page.locator(".uf-alert[role=alert]").inner_text()
+    assert "broken.jpg: A text file. Needed: a photo" in text
+    assert "4.0 megapixels. Needed: at most 4. Make the photo smaller" in text
+    assert "--" not in text and "/" not in text.split("broken.jpg")[0]
+    heavy = tmp_path / "heavy.png"
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)
+    cv2.imwrite(str(heavy), noise)
+    assert heavy.stat().st_size > 2_000_000
+    page.set_input_files("#uf-upload input[type=file]", str(heavy))
+    page.get_by_text("exceed the maximum allowed size").first.wait_for()
+    steps.choose(page, make_photo("sound.png"))
+
+
+def test_photo_is_seen_at_once_and_restored_once_its_damage_is_found(
+    visit: Visit, make_photo: MakePhoto, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, sizes = threading.Event(), []
+    detect = desk.restorer.detect
+
+    def slow(photo: Any, **named: Any) -> Any:
+        small = isinstance(photo, np.ndarray)
+        sizes.append("small" if small else "whole")
+        report = named.get("progress")
+        while not small and not go.wait(0.1):
+            assert report is not None
+            report("detect", 0.25)  # where it may be stopped
+        return detect(photo, **named)
+
+    within, whole = FirstStage.detect, []
+
+    def noted(stage: FirstStage, photo: Any, **named: Any) -> Any:
+        whole.append(photo.width)
+        return within(stage, photo, **named)
+
+    monkeypatch.setattr(desk.restorer, "detect", slow)
+    monkeypatch.setattr(FirstStage, "detect", noted)
+    page = visit()
+    photo = make_photo("wide.png", height=80, width=1600)
+    page.set_input_files("#uf-upload input[type=file]", str(photo))
+    page.wait_for_selector(".uf-share >> text=at a first look")
+    page.locator("#uf-progress progress[value='0.250']").wait_for()
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress >> text=Then your photo is restored")
+    page.click("#uf-cancel")
+    page.wait_for_selector("#uf-progress >> text=Stopped.")
+    assert page.locator(".uf-compare").is_hidden()
+    page.get_by_text("Start over").click()
+    page.locator(".uf-strip").wait_for(state="hidden")
+    sizes.clear()
+    whole.clear()
+    page.set_input_files("#uf-upload input[type=file]", str(photo))
+    page.wait_for_selector(".uf-share >> text=at a first look")
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-progress >> text=Then your photo is restored")
+    go.set()
+    page.wait_for_selector("#uf-progress >> text=Done.")
+    page.wait_for_selector(".uf-compare:not([hidden])")
+    assert sizes == ["small", "whole"]
+    assert whole == [512, 1600]  # nor by the restoration
