@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from unfade.types import Progress
-from unfade.web.job import Job, Stopped
+from unfade.web.job import Job, Pace, Stopped
 
 
 def endless() -> tuple[Callable[[Progress], None], threading.Event]:
@@ -65,3 +65,14 @@ def test_error_of_the_work_is_raised() -> None:
     list(job.steps())
     with pytest.raises(ValueError, match="broken"):
         job.result()
+
+
+def test_time_that_is_left_follows_the_rate_of_the_stage() -> None:
+    pace = Pace()
+    assert pace.left_s("read", 0.0, 100) is None
+    assert pace.left_s("detect", 0.05, 103) is None  # a stage begins
+    assert pace.left_s("detect", 0.06, 110) is None  # too little has grown
+    assert pace.left_s("detect", 0.25, 104) is None  # too little time has passed
+    assert pace.left_s("detect", 0.25, 107) == pytest.approx(15)  # 0.05 a second
+    assert pace.left_s("detect", 0.95, 122) == pytest.approx(1.06, abs=0.01)
+    assert pace.left_s("mend", 0.95, 123) is None
