@@ -147,7 +147,7 @@ def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(
     question.wait_for()
     assert "This photo has colours. Refresh them, or replace them?" in question.inner_text()
     assert page.locator("#uf-prompt").is_hidden()  # colours are refreshed, unless asked otherwise
-    page.get_by_text("Replace them").click()
+    page.get_by_text("Replace them with").click()
     page.locator("#uf-prompt").wait_for()
     page.get_by_text("Refresh them:").click()
     page.locator("#uf-prompt").wait_for(state="hidden")

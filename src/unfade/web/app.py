@@ -10,7 +10,7 @@ from typing import Any, cast
 import gradio as gr
 
 from unfade.imaging import SUFFIXES
-from unfade.options import EXISTING_COLOURS, SENSITIVITIES, TASKS
+from unfade.options import EXISTING_COLOURS
 from unfade.web.page import FITTED, SHOWN, VERBS, Page, Updates, said
 from unfade.web.session import MOST, Desk, Session, Settings
 from unfade.web.theme import asset, picture_url
@@ -322,18 +322,16 @@ def _api(page: Page) -> None:
     """Two functions for programs, on components that nobody sees."""
     photo, mask = _G.File(label="photo"), _G.File(label="mask")
     threshold = _G.Number(None, label="threshold")
-    sensitivity = _G.Dropdown(list(SENSITIVITIES), value="normal", label="sensitivity")
+    # Choices are texts here: what is none of them is told by the options, in a sentence.
+    sensitivity = _G.Textbox("normal", label="sensitivity")
     protect = _G.File(label="protect")
     usual = Settings()
-    settings: list[Any] = [_G.Dropdown(list(TASKS), value=usual.task, label="task")]
-    for name in list(Settings.__dataclass_fields__)[1:]:
+    settings: list[Any] = []
+    for name in Settings.__dataclass_fields__:
         value = getattr(usual, name)
         kind = _G.Checkbox if isinstance(value, bool) else _G.Number
         kind = _G.Textbox if isinstance(value, str) else kind
-        if name == "existing_colours":
-            settings.append(_G.Dropdown(list(EXISTING_COLOURS), value=value, label=name))
-        else:
-            settings.append(kind(value, label=name))
+        settings.append(kind(value, label=name))
     painted = [_G.File(label="regions", file_count="multiple"), _G.Textbox("", label="colours")]
     detect, restore = _G.Button("detect"), _G.Button("restore")
     detect.click(

@@ -191,7 +191,7 @@ def threshold_from(value: object) -> float:
     """A threshold that the page or a program sent. UsageError where it is none."""
     number = number_from("threshold", value)
     if not 0 < number < 1:
-        raise UsageError(f"threshold {number:g}", "a number between 0 and 1", "move the slider")
+        raise UsageError(f"threshold {number:g}", "a number between 0 and 1", "try 0.5")
     return number
 
 
