@@ -135,6 +135,7 @@ def test_text_has_contrast_and_the_page_fits_a_phone(
         found = page.evaluate(_CONTRAST)
         assert len(found) > 50 and found[0][0] >= 4.5, (scheme, found[:5])
         page.evaluate("document.body.classList.remove('dark')")
+        page.wait_for_timeout(600)  # colours change slowly
     _is_reached_with_the_tab_key(page)
     words = page.inner_text("body").lower()
     for word in ("probability", "manifest", "diffusion", "agreement", "gradio", "--"):
