@@ -281,8 +281,11 @@ class RestoreOptions:
 
     @property
     def refreshes_colours(self) -> bool:
-        """Whether a photo that has colours is to keep them, where it is to be coloured."""
-        return self.task == "colorize" and self.existing_colours != "replace"
+        """Whether a photo that has colours is to keep them, where it is to be coloured.
+
+        The method as it was published looks at no colours.
+        """
+        return self.task == "colorize" and self.existing_colours != "replace" and not self.paper
 
     @property
     def for_new_colours(self) -> list[str]:
@@ -336,7 +339,9 @@ class RestoreOptions:
     @property
     def _existing_colours(self) -> ExistingColours | None:
         """What becomes of a photo's colours; None where the task colours nothing."""
-        return (self.existing_colours or "refresh") if self.task == "colorize" else None
+        if self.task != "colorize":
+            return None
+        return "refresh" if self.refreshes_colours else "replace"
 
     @property
     def _is_sensitive(self) -> bool:
