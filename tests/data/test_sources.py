@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from unfade.data.sources import (
     CleanPhoto,
     LabelMap,
+    Stored,
     fingerprint,
     hold_out,
     load_folders,
@@ -144,15 +146,77 @@ def test_load_photos_refuses_captions_that_are_no_list_of_texts(
         load_photos(tmp_path)
 
 
-def test_load_photos_names_a_file_that_cannot_be_read(
-    encode: Encode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["decode", "short_side", "fingerprint"])
+def test_a_photo_that_cannot_be_read_any_more_is_named(
+    encode: Encode, tmp_path: Path, how: str
 ) -> None:
-    def refuse(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
     (tmp_path / "a.png").write_bytes(encode(1))
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(InputError, match=r"a\.png: got permission denied"):
+    photo = load_photos(tmp_path)[0]
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"a\.png"):
+        fingerprint([photo]) if how == "fingerprint" else getattr(photo, how)()
+
+
+def test_photos_stay_in_their_files_until_they_are_decoded(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    codes = {f"{i}.png": encode(i) for i in range(3)}
+    make_shard("a.tar", codes)
+    (tmp_path / "plain").mkdir()
+    for name, code in codes.items():
+        (tmp_path / "plain" / name).write_bytes(code)
+    sharded, plain = load_photos(tmp_path), load_photos(tmp_path / "plain")
+    for one, other, name in zip(sharded, plain, codes, strict=True):
+        assert isinstance(one.source, Stored) and isinstance(other.source, Stored)
+        assert one.code == other.code == codes[name]
+        assert one.short_side() == other.short_side() == 60
+
+
+def test_captions_are_the_same_in_every_layout(
+    make_shard: MakeShard, encode: Encode, tmp_path: Path
+) -> None:
+    lines = "a cat\n\n  a gray cat \na cat\n"
+    listed = {"file": "a.png", "captions": ["a cat", "a gray cat"]}
+    records = [listed, {"file_name": "b/b.jpg", "text": "a dog"}, {"file": "gone.png", "text": "x"}]
+    layouts = {
+        "txt": {"a.txt": lines.encode(), "b/b.txt": b"a dog", "README.txt": b"\xff no caption"},
+        "caption": {"a.caption": b"\xef\xbb\xbf" + lines.encode(), "b/b.caption": b"a dog\r\n"},
+        "jsonl": {"captions.jsonl": "\n".join(map(json.dumps, records)).encode()},
+        "both": {"captions.jsonl": json.dumps(listed).encode(), "a.txt": b"a gray cat",
+                 "b/captions.jsonl": b'{"file": "b.jpg", "caption": "a dog"}'},
+    }  # fmt: skip
+    for layout, files in layouts.items():
+        names = {"a.png": encode(1), "b/b.jpg": encode(2, suffix=".jpg"), **files}
+        for name, data in names.items():
+            path = tmp_path / layout / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        captions = [photo.captions for photo in load_photos(tmp_path / layout)]
+        assert captions == [("a cat", "a gray cat"), ("a dog",)], layout
+    shard: dict[str, object] = {"a.png": encode(1), "a.txt": lines.encode(),
+                                "b.jpg": encode(2, suffix=".jpg"), "b.json": {"caption": "a dog"}}  # fmt: skip
+    make_shard("s.tar", shard)
+    captions = [photo.captions for photo in load_photos(tmp_path)]
+    assert captions == [("a cat", "a gray cat"), ("a dog",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.txt", b"\xff\xfe"), ("captions.jsonl", b'{"file": "a.png", "captions": "a cat"}'),
+     ("captions.jsonl", b'{"captions": []}'), ("captions.jsonl", b"[")],
+)  # fmt: skip
+def test_captions_that_cannot_be_read_are_named(
+    encode: Encode, tmp_path: Path, name: str, data: bytes
+) -> None:
+    (tmp_path / "a.png").write_bytes(encode(1))
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=rf"{name}: got captions that cannot be read"):
+        load_photos(tmp_path)
+
+
+def test_a_folder_of_packed_photos_is_told_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "shard-00.tar.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no photos.*unpack shard-00\.tar\.gz"):
         load_photos(tmp_path)
 
 

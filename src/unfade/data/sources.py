@@ -1,13 +1,16 @@
-"""Clean photos from WebDataset shards or folders, held encoded in memory."""
+"""Clean photos from WebDataset shards or folders; their bytes are read when they are needed."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import logging
 import tarfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -16,11 +19,46 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from unfade.data.caption_files import (
+    TEXT_SUFFIXES,
+    folder_captions,
+    merged,
+    record_captions,
+    text_captions,
+)
 from unfade.degrade.types import Image
 from unfade.errors import InputError
 
+log = logging.getLogger(__name__)
 _LABELS = ".labels.png"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".7z", ".parquet")
+_READERS = 8  # files that are read at the same time
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where the bytes of a photo are: a file, or a part of a shard.
+
+    Attributes:
+        start: the first byte.
+        length: None is up to the end of the file.
+    """
+
+    path: Path
+    start: int = 0
+    length: int | None = None
+
+    def read(self) -> bytes:
+        """The bytes. InputError where the file cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.start)
+                return file.read(-1 if self.length is None else self.length)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            fix = "check its rights"
+            raise InputError(reason, "a file that can be read", fix, path=self.path) from error
 
 
 @dataclass(frozen=True)
@@ -46,12 +84,26 @@ class LabelMap:
 
 @dataclass(frozen=True)
 class CleanPhoto:
-    """An encoded clean photo with its captions and labelled regions, if any."""
+    """An encoded clean photo with its captions and labelled regions, if any.
+
+    Attributes:
+        source: its bytes, or where they are.
+    """
 
     key: str
-    code: bytes
+    source: bytes | Stored
     captions: tuple[str, ...] = ()
     labels: LabelMap | None = None
+
+    @property
+    def code(self) -> bytes:
+        """The encoded photo. InputError where its file cannot be read."""
+        return self.source if isinstance(self.source, bytes) else self.source.read()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the encoded photo. InputError where its file cannot be read."""
+        return hashlib.sha256(self.code).hexdigest()
 
     def decode(self) -> Image:
         """-> (H, W, 3) float32, sRGB [0, 1].
@@ -68,8 +120,10 @@ class CleanPhoto:
 
     def short_side(self) -> int:
         """In pixels, from the header alone. InputError where the bytes are no picture."""
+        whole = isinstance(self.source, Stored) and self.source.length is None
+        file = cast(Stored, self.source).path if whole else io.BytesIO(self.code)
         try:
-            with PIL.Image.open(io.BytesIO(self.code)) as picture:
+            with PIL.Image.open(file) as picture:
                 return min(picture.size)
         except (OSError, ValueError) as error:
             raise InputError(
@@ -79,43 +133,47 @@ class CleanPhoto:
 
 def _from_shard(path: Path) -> list[CleanPhoto]:
     try:
-        with tarfile.open(path) as tar:
-            return _members(tar)
+        with tarfile.open(path, "r:") as tar:
+            return _members(path, tar)
     except (tarfile.TarError, OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
-            f"a damaged shard ({error})", "a tar of photos with their .json", "fetch it again",
-            path=path,
+            f"a damaged shard ({error})", "an uncompressed tar of photos with their captions",
+            "fetch it again, or unpack it", path=path,
         ) from error  # fmt: skip
 
 
-def _members(tar: tarfile.TarFile) -> list[CleanPhoto]:
-    pictures: dict[str, bytes] = {}
+def _members(path: Path, tar: tarfile.TarFile) -> list[CleanPhoto]:
+    """The photos of a shard, which stay in it; what belongs to them is read."""
+    pictures: dict[str, Stored] = {}
     maps: dict[str, bytes] = {}
     captions: dict[str, tuple[str, ...]] = {}
     names: dict[str, dict[int, str]] = {}
+    size = path.stat().st_size
     for member in tar:
-        handle = tar.extractfile(member) if member.isfile() else None
-        if handle is None:
+        if not member.isfile():
             continue
+        if member.offset_data + member.size > size:
+            raise ValueError("it is cut short")
         name = PurePosixPath(member.name)
         key, suffix = name.with_suffix("").as_posix(), name.suffix.lower()
         if suffix == ".json":
-            record = json.loads(handle.read())
-            captions[key], names[key] = _captions(record), _label_names(record)
+            record = json.loads(_content(tar, member))
+            captions[key] = merged([*captions.get(key, ()), *record_captions(record)])
+            names[key] = _label_names(record)
+        elif suffix in TEXT_SUFFIXES:
+            texts = text_captions(_content(tar, member))
+            captions[key] = merged([*captions.get(key, ()), *texts])
         elif name.name.lower().endswith(_LABELS):
-            maps[name.as_posix()[: -len(_LABELS)]] = handle.read()
+            maps[name.as_posix()[: -len(_LABELS)]] = _content(tar, member)
         elif suffix in _SUFFIXES:
-            pictures[key] = handle.read()
+            pictures[key] = Stored(path, member.offset_data, member.size)
     labels = {k: LabelMap(code, names[k]) for k, code in maps.items() if names.get(k)}
-    return [CleanPhoto(k, c, captions.get(k, ()), labels.get(k)) for k, c in pictures.items()]
+    return [CleanPhoto(k, p, captions.get(k, ()), labels.get(k)) for k, p in pictures.items()]
 
 
-def _captions(record: Any) -> tuple[str, ...]:
-    """Those of a photo's JSON object, none where it has none."""
-    found = record.get("captions", [])
-    if not isinstance(found, list) or not all(isinstance(x, str) for x in cast(list[Any], found)):
-        raise TypeError("captions that are no list of texts")
-    return tuple(cast(list[str], found))
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    handle = tar.extractfile(member)
+    return b"" if handle is None else handle.read()
 
 
 def _label_names(record: Any) -> dict[int, str]:
@@ -127,7 +185,9 @@ def _label_names(record: Any) -> dict[int, str]:
 
 
 def load_photos(folder: Path) -> Sequence[CleanPhoto]:
-    """Reads every shard (*.tar) of a folder or, without shards, its pictures.
+    """Finds the photos in every shard (*.tar) of a folder or, without shards, its pictures.
+
+    Captions are those of `data.caption_files`.
 
     Returns:
         The photos sorted by key, so that an index means the same photo everywhere.
@@ -142,29 +202,34 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
     shards = sorted(folder.glob("*.tar"))
     photos = [photo for shard in shards for photo in _from_shard(shard)]
     if not shards:
-        found = folder.rglob("*")
-        files = sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
-        photos = [CleanPhoto(p.relative_to(folder).as_posix(), _read(p)) for p in files]
+        photos = _from_folder(folder)
     if not photos:
+        packed = [p.name for p in folder.iterdir() if p.name.lower().endswith(_ARCHIVES)]
+        fix = f"unpack {sorted(packed)[0]} and its like" if packed else "add some"
         raise InputError(
-            "no photos", "pictures or WebDataset shards (*.tar)", "add some", path=folder
-        )
+            "no photos", "pictures or WebDataset shards (*.tar)", fix, path=folder
+        )  # fmt: skip
     return sorted(photos, key=lambda photo: photo.key)
+
+
+def _from_folder(folder: Path) -> list[CleanPhoto]:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    pictures = [p for p in files if p.suffix.lower() in _SUFFIXES]
+    known = {p.with_suffix("") for p in pictures}
+    captions = folder_captions(files, known)
+    unknown = captions.keys() - known
+    if unknown:
+        log.warning("%s: captions of %d photos that are not there", folder, len(unknown))
+    return [
+        CleanPhoto(p.relative_to(folder).as_posix(), Stored(p), captions.get(p.with_suffix(""), ()))
+        for p in pictures
+    ]
 
 
 def load_folders(folders: Sequence[Path]) -> Sequence[CleanPhoto]:
     """The photos of several folders, sorted by key. InputError as of `load_photos`."""
     found = [photo for folder in folders for photo in load_photos(folder)]
     return sorted(found, key=lambda photo: photo.key)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        fix = "check its rights"
-        raise InputError(reason, "a file that can be read", fix, path=path) from error
 
 
 def hold_out(
@@ -183,11 +248,15 @@ def hold_out(
 
 
 def fingerprint(photos: Sequence[CleanPhoto]) -> str:
-    """The SHA-256 of photos, captions and labels, in their order."""
+    """The SHA-256 of photos, captions and labels, in their order.
+
+    Each photo is read once, the first time. InputError where one cannot be read.
+    """
+    with ThreadPoolExecutor(_READERS) as pool:
+        hashes = list(pool.map(lambda photo: photo.sha256, photos))
     digest = hashlib.sha256()
-    for photo in photos:
-        digest.update(json.dumps([photo.key, len(photo.code), *photo.captions]).encode())
-        digest.update(photo.code)
+    for photo, content in zip(photos, hashes, strict=True):
+        digest.update(json.dumps([photo.key, content, *photo.captions]).encode())
         if photo.labels is not None:
             digest.update(photo.labels.code)
     return digest.hexdigest()
