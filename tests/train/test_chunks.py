@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from unfade.errors import OutputError
 from unfade.train import chunks
 from unfade.train.chunks import Chunks, weights_digest
 
-Make = Callable[[int], dict[str, Tensor]]
+Make = Callable[[range], Iterator[dict[str, Tensor]]]
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +24,10 @@ def two_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
 def counting(made: list[int]) -> Make:
     """Items of two tensors, one of which has the item's number of rows."""
 
-    def make(item: int) -> dict[str, Tensor]:
-        made.append(item)
-        return {"rows": torch.arange(4 * item).reshape(item, 4), "half": torch.full((2,), item / 2)}
+    def make(items: range) -> Iterator[dict[str, Tensor]]:
+        for i in items:
+            made.append(i)
+            yield {"rows": torch.arange(4 * i).reshape(i, 4), "half": torch.full((2,), i / 2)}
 
     return make
 
@@ -38,7 +39,7 @@ def test_parts_are_what_was_made(tmp_path: Path) -> None:
     assert made == [0, 1, 2, 3, 4] and done == [2, 4, 5]
     assert len(list((tmp_path / "c").iterdir())) == 3
     for item in (4, 0, 3):
-        expected = counting([])(item)
+        expected = next(counting([])(range(item, item + 1)))
         assert torch.equal(found.part(item, "rows")[:, 1:3], expected["rows"][:, 1:3])
         assert torch.equal(found.part(item, "half")[:], expected["half"])
 
@@ -53,10 +54,11 @@ def test_nothing_is_made_twice(tmp_path: Path) -> None:
 
 
 def test_work_goes_on_at_the_file_in_which_it_was_killed(tmp_path: Path) -> None:
-    def killed(item: int) -> dict[str, Tensor]:
-        if item == 3:
-            raise KeyboardInterrupt
-        return counting([])(item)
+    def killed(items: range) -> Iterator[dict[str, Tensor]]:
+        for item, made in zip(items, counting([])(items), strict=True):
+            if item == 3:
+                raise KeyboardInterrupt
+            yield made
 
     with pytest.raises(KeyboardInterrupt):
         Chunks(tmp_path, 5, killed)
@@ -87,6 +89,27 @@ def test_a_copy_for_another_process_opens_its_own_files(tmp_path: Path) -> None:
     found.part(0, "half")  # a handle is open, which no pickle can hold
     copy = pickle.loads(pickle.dumps(found))
     assert torch.equal(copy.part(3, "rows")[:], found.part(3, "rows")[:])
+
+
+def test_processes_make_a_part_each_and_wait_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[int, list[int]] = {0: [], 1: []}
+    monkeypatch.setattr(chunks, "share", lambda: (1, 2))
+    waited: list[bool] = []
+
+    def other(there: Callable[[], bool]) -> None:  # the first process is done at the first look
+        waited.append(there())
+        with monkeypatch.context() as patch:
+            patch.setattr(chunks, "share", lambda: (0, 2))
+            patch.setattr(chunks, "wait_for", lambda there: waited.append(there()))
+            Chunks(tmp_path, 7, counting(made[0]))
+        assert there()
+
+    monkeypatch.setattr(chunks, "wait_for", other)
+    found = Chunks(tmp_path, 7, counting(made[1]))
+    assert made == {0: [0, 1, 4, 5], 1: [2, 3, 6]} and waited[0] is False
+    assert found.part(5, "half")[:].tolist() == [2.5, 2.5]
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:

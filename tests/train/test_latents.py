@@ -9,9 +9,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from unfade.data.captions import colour_map
 from unfade.data.sources import CleanPhoto
-from unfade.data.windows import ViewOptions, make_view
+from unfade.data.windows import ViewOptions, make_view, scale_photo
 from unfade.diffusion.condition import encode
-from unfade.errors import UsageError
+from unfade.errors import InputError, UsageError
 from unfade.models.folder import Base
 from unfade.train import chunks
 from unfade.train.latents import LatentStore
@@ -27,7 +27,8 @@ def test_windows_are_the_encoded_views(
     for number in range(50):
         window = store.window(0, number)
         seen.add(window.view)
-        view = make_view(photos[window.photo].decode(), VIEWS, window.view, 4)
+        scaled = scale_photo(photos[window.photo].decode(), VIEWS, window.view)
+        view = make_view(scaled, VIEWS, window.view, 4)
         with torch.no_grad():
             whole = encode(base.vae, torch.from_numpy(view).permute(2, 0, 1)[None])[0]
         expected = whole[:, window.y : window.y + 4, window.x : window.x + 4]
@@ -61,6 +62,32 @@ def test_latents_are_made_once(
         assert len(list(tmp_path.iterdir())) == 2
     finally:
         hook.remove()
+
+
+def test_photos_that_cannot_be_decoded_are_left_out(
+    base: Base, photos: list[CleanPhoto], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [photos[0], CleanPhoto("torn", photos[1].code[:200]), *photos[2:4]]
+    store = LatentStore(tmp_path, base.vae, broken, VIEWS)
+    assert "1 photos cannot be decoded and are left out: ['torn']" in caplog.text
+    whole = [photos[0], *photos[2:4]]
+    assert store.photos == whole
+    expected = LatentStore(tmp_path, base.vae, whole, VIEWS)
+    for number in range(12):
+        window = store.window(0, number)
+        assert window == expected.window(0, number)
+        assert torch.equal(store.latent(window), expected.latent(window))
+        np.testing.assert_array_equal(store.pixels(window), expected.pixels(window))
+    with pytest.raises(InputError, match="1 photos that cannot be decoded"):
+        LatentStore(tmp_path, base.vae, broken[1:2], VIEWS)
+
+
+def test_no_photo_is_decoded_for_a_sample(
+    base: Base, photos: list[CleanPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LatentStore(tmp_path, base.vae, photos, VIEWS)
+    monkeypatch.delattr(CleanPhoto, "decode")
+    assert store.pixels(store.window(0, 0)).shape == (16, 16, 3)
 
 
 def test_latents_are_another_cache_when_the_scale_is_another(

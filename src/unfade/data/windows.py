@@ -1,7 +1,7 @@
 """Parts of photos that lie on the grid of the latent, so that latents can be made once.
 
-A photo is seen in a few fixed views, smaller or mirrored. A view's latent is cached whole; what a
-training sees is a window of it, and the pixels below.
+A photo is seen in a few fixed views, smaller or mirrored. A view's latent is cached whole, and so
+are the pixels of each size; what a training sees is a window of both.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from unfade.data.pairs import photo_index
-from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Image, extent
 from unfade.errors import UsageError
 from unfade.rng import generator
+
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -72,22 +74,38 @@ def _scaled(options: ViewOptions, view: int, height: int, width: int) -> tuple[i
     return round(side / short * height), round(side / short * width)
 
 
-def make_view(image: Image, options: ViewOptions, view: int, cell: int) -> Image:
-    """A view of a photo (H, W, 3), cut to whole cells at its lower and right edges."""
+def scale_photo(image: Image, options: ViewOptions, view: int) -> Pixels:
+    """A photo (H, W, 3) at the size of a view, whole and not mirrored, (h, w, 3)."""
     height, width = _scaled(options, view, *extent(image))
     if (height, width) != extent(image):
         mode = cv2.INTER_AREA if height < extent(image)[0] else cv2.INTER_CUBIC
         image = np.asarray(cv2.resize(image, (width, height), interpolation=mode), np.float32)
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def make_view(scaled: Pixels, options: ViewOptions, view: int, cell: int) -> Image:
+    """A view of a scaled photo, cut to whole cells at its lower and right edges."""
+    height, width = extent(scaled)
     if view >= len(options.sides):
-        image = image[:, ::-1]
-    image = image[: height // cell * cell, : width // cell * cell]
-    return np.clip(np.ascontiguousarray(image), 0, 1)
+        scaled = scaled[:, ::-1]
+    return as_image(scaled[: height // cell * cell, : width // cell * cell])
+
+
+def columns_of(view: int, options: ViewOptions, columns: slice, width: int) -> slice:
+    """The columns of a scaled photo (h, width, 3) that are those of a view, which may be mirrored."""
+    if view < len(options.sides):
+        return columns
+    return slice(width - columns.stop, width - columns.start)
+
+
+def as_image(pixels: Pixels) -> Image:
+    """uint8 -> float32 in [0, 1]."""
+    return pixels.astype(np.float32) / np.float32(255)
 
 
 def draw_window(
-    photos: Sequence[CleanPhoto], shapes: Sequence[Sequence[tuple[int, int]]], seed: int,
-    number: int, cells: int,
-) -> Window:  # fmt: skip
+    shapes: Sequence[Sequence[tuple[int, int]]], seed: int, number: int, cells: int
+) -> Window:
     """The window of sample `number`; larger views are drawn more often, as they hold more.
 
     Args:
@@ -95,7 +113,7 @@ def draw_window(
         cells: side of the window.
     """
     rng = generator(seed, "window", number)
-    photo = photo_index(seed, number, len(photos))
+    photo = photo_index(seed, number, len(shapes))
     area = np.sqrt([h * w for h, w in shapes[photo]])
     view = int(rng.choice(len(area), p=area / area.sum()))
     height, width = shapes[photo][view]

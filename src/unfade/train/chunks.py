@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from unfade.files import remove_leftovers
 from unfade.manifest import make_folder
 from unfade.models.tensors import write_tensors
+from unfade.train.launch import share, wait_for
 
 _CHUNK = 64  # items a file
+_OPEN_FILES = 256  # at a time: systems allow about 1000
 _STALE = 3600  # seconds; a file is written in far less
 
 
@@ -29,11 +31,12 @@ def weights_digest(network: nn.Module) -> str:
 class Chunks:
     """Named tensors of items 0..count - 1. A file that is there and whole is not made again.
 
-    Several processes may make them at a time: each then does what it finds missing.
+    The processes of a training make every n-th file each, and wait for those of the others. They
+    wait by looking at the disk: in a barrier they would be given up after some minutes.
 
     Args:
         folder: holds the files and nothing else; a kill loses the work on one file.
-        make: the tensors of an item by name, at least one.
+        make: the tensors of some items, each by name, at least one.
         progress: called with the number of items that are there.
 
     Raises:
@@ -41,25 +44,39 @@ class Chunks:
     """
 
     def __init__(
-        self, folder: Path, count: int, make: Callable[[int], dict[str, Tensor]],
+        self, folder: Path, count: int, make: Callable[[range], Iterable[dict[str, Tensor]]],
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
         self.folder = folder
         self._open: dict[int, Any] = {}
+        self._names: tuple[int, frozenset[str]] = (-1, frozenset())
         make_folder(folder)
         remove_leftovers(folder, age_s=_STALE)
-        for first in range(0, count, _CHUNK):
-            stop = min(first + _CHUNK, count)
+        rank, processes = share()
+        for first in range(rank * _CHUNK, count, processes * _CHUNK):
+            items = range(first, min(first + _CHUNK, count))
             if not self._whole(first):
-                items = {i: make(i) for i in range(first, stop)}
-                tensors = {f"{i}.{k}": v for i, named in items.items() for k, v in named.items()}
+                tensors = {
+                    f"{i}.{k}": v
+                    for i, named in zip(items, make(items), strict=True)
+                    for k, v in named.items()
+                }
                 write_tensors(self._file(first), tensors, {})
             if progress is not None:
-                progress(stop)
+                progress(min(count, items.stop + (processes - 1) * _CHUNK))
+        for first in range(0, count, _CHUNK):
+            wait_for(lambda first=first: self._whole(first))
 
     def part(self, item: int, name: str) -> Any:
         """A tensor that is read when it is indexed: `part(3, "z0")[:, 2:4]`."""
         return self._opened(item).get_slice(f"{item}.{name}")
+
+    def has(self, item: int, name: str) -> bool:
+        """Whether an item has a tensor of this name."""
+        chunk = item // _CHUNK
+        if self._names[0] != chunk:
+            self._names = (chunk, frozenset(self._opened(item).keys()))
+        return f"{item}.{name}" in self._names[1]
 
     def __getstate__(self) -> dict[str, Any]:
         """Open files stay in the process that opened them."""
@@ -71,6 +88,8 @@ class Chunks:
     def _opened(self, item: int) -> Any:
         chunk = item // _CHUNK
         if chunk not in self._open:
+            if len(self._open) >= _OPEN_FILES:
+                del self._open[next(iter(self._open))]
             self._open[chunk] = cast(Any, safe_open)(self._file(item), "pt")
         return self._open[chunk]
 

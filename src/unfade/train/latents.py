@@ -1,37 +1,64 @@
-"""Latents of photos, with the colours of their cells: made once, read in windows."""
+"""Latents and pixels of photos, with the colours of their cells: made once, read in windows."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
 from unfade.data.captions import Names, colour_map
 from unfade.data.sources import CleanPhoto, fingerprint
-from unfade.data.windows import ViewOptions, Window, check_views, draw_window, make_view
+from unfade.data.windows import (
+    Pixels,
+    ViewOptions,
+    Window,
+    as_image,
+    check_views,
+    columns_of,
+    draw_window,
+    make_view,
+    scale_photo,
+)
 from unfade.degrade.types import Image
 from unfade.diffusion.condition import encode
+from unfade.errors import InputError
 from unfade.models.inference import inference
 from unfade.models.patches import downscale_of
 from unfade.models.tensors import from_array
 from unfade.train.chunks import Chunks, weights_digest
 
+log = logging.getLogger(__name__)
+_LAYOUT = 2  # of the files: older ones hold no pixels
+_DECODERS = 8  # threads that decode photos for the autoencoder
+
 
 class LatentStore:
     """The latents of every view of some photos, and their windows by sample number.
 
+    Files of 64 photos hold, by photo: "V" (C, h, w) and "V.colours" (h, w) for each view V, and
+    "S.pixels" (H, W, 3) for each size S. A photo that cannot be decoded has none; it is left out
+    with a warning.
+
     Args:
         folder: where they are kept, below a name of their own; several trainings may share it.
-        vae: encodes what is not there yet.
+        vae: encodes what is not there yet, on its device.
         progress: called with the number of photos that are done.
 
+    Attributes:
+        photos: those that could be decoded.
+
     Raises:
+        InputError: no photo can be decoded.
         UsageError: windows that do not fit the views.
         OutputError: the cache cannot be written.
     """
@@ -40,46 +67,75 @@ class LatentStore:
         self, folder: Path, vae: AutoencoderKL, photos: Sequence[CleanPhoto], views: ViewOptions,
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
-        self.photos, self.views, self.cell = photos, views, downscale_of(vae)
+        self.views, self.cell = views, downscale_of(vae)
         check_views(views, self.cell)
         scale = float(cast(Any, vae).config.scaling_factor)
-        parts = [weights_digest(vae), scale, views.sides, views.mirrored, fingerprint(photos)]
-        name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        parts = [_LAYOUT, weights_digest(vae), scale, views.sides, views.mirrored]
+        name = hashlib.sha256(json.dumps([*parts, fingerprint(photos)]).encode()).hexdigest()[:16]
 
-        def make(photo: int) -> dict[str, Tensor]:
-            image, out = photos[photo].decode(), dict[str, Tensor]()
-            for v in range(views.views):
-                view = make_view(image, views, v, self.cell)
-                out[f"{v}"] = _encoded(vae, view)
-                out[f"{v}.colours"] = from_array(colour_map(view, *out[f"{v}"].shape[1:]))
-            return out
+        def make(items: range) -> Iterator[dict[str, Tensor]]:
+            with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
+                for sizes in pool.map(lambda i: _sizes(photos[i], views), items):
+                    yield self._tensors(vae, sizes)
 
         self.chunks = Chunks(folder / f"latents-{name}", len(photos), make, progress=progress)
-        self.shapes: list[list[tuple[int, int]]] = [
+        self._items = [i for i in range(len(photos)) if not self.chunks.has(i, "none")]
+        self.photos = [photos[i] for i in self._items]
+        if len(self.photos) < len(photos):
+            kept = set(self._items)
+            bad = [photo.key for i, photo in enumerate(photos) if i not in kept]
+            log.warning("%d photos cannot be decoded and are left out: %s", len(bad), bad[:5])
+        if not self.photos:
+            got = f"{len(photos)} photos that cannot be decoded"
+            raise InputError(got, "JPEG, PNG, WebP, BMP or TIFF", "check the files")
+        self._shapes = [
             [tuple(self.chunks.part(i, f"{v}").get_shape()[1:]) for v in range(views.views)]
-            for i in range(len(photos))
+            for i in self._items
         ]
+
+    def _tensors(self, vae: AutoencoderKL, sizes: Sequence[Pixels]) -> dict[str, Tensor]:
+        """What is kept of a photo, from its pixels at each size."""
+        if not sizes:
+            return {"none": torch.zeros(1)}
+        out = {f"{s}.pixels": from_array(pixels) for s, pixels in enumerate(sizes)}
+        for v in range(self.views.views):
+            view = make_view(sizes[v % len(sizes)], self.views, v, self.cell)
+            out[f"{v}"] = _encoded(vae, view)
+            out[f"{v}.colours"] = from_array(colour_map(view, *out[f"{v}"].shape[1:]))
+        return out
 
     def window(self, seed: int, number: int) -> Window:
         """The window of sample `number` of a run with this seed."""
-        return draw_window(self.photos, self.shapes, seed, number, self.views.size // self.cell)
+        return draw_window(self._shapes, seed, number, self.views.size // self.cell)
 
     def latent(self, window: Window) -> Tensor:
         """(C, h, w), float32, a scaled latent."""
         rows, columns = window.slices()
-        part = self.chunks.part(window.photo, f"{window.view}")
+        part = self.chunks.part(self._items[window.photo], f"{window.view}")
         return cast(Tensor, part[:, rows, columns]).float()
 
     def colours(self, window: Window) -> Names:
         """(h, w), the names of the cells' colours (`data.captions.colour_map`)."""
-        part = self.chunks.part(window.photo, f"{window.view}.colours")
+        part = self.chunks.part(self._items[window.photo], f"{window.view}.colours")
         return cast(Tensor, part[window.slices()]).numpy()
 
     def pixels(self, window: Window) -> Image:
         """(S, S, 3) float32, sRGB [0, 1]: what the window's latent encodes."""
-        image = self.photos[window.photo].decode()
-        view = make_view(image, self.views, window.view, self.cell)
-        return np.ascontiguousarray(view[window.slices(self.cell)])
+        size, (rows, columns) = window.view % len(self.views.sides), window.slices(self.cell)
+        part = self.chunks.part(self._items[window.photo], f"{size}.pixels")
+        width = int(part.get_shape()[1])
+        found = cast(Tensor, part[rows, columns_of(window.view, self.views, columns, width)])
+        pixels: Pixels = found.numpy()
+        return as_image(np.ascontiguousarray(pixels if window.view == size else pixels[:, ::-1]))
+
+
+def _sizes(photo: CleanPhoto, views: ViewOptions) -> list[Pixels]:
+    """A photo at each size of the views; none where it cannot be decoded."""
+    try:
+        image = photo.decode()
+    except InputError:
+        return []
+    return [scale_photo(image, views, size) for size in range(len(views.sides))]
 
 
 def _encoded(vae: AutoencoderKL, view: Image) -> Tensor:

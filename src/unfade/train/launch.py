@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
 
 from unfade.errors import UsageError
+
+_POLL_S = 1.0
+_TIMEOUT = timedelta(minutes=30)  # a validation or a checkpoint of one process takes less
 
 
 def accelerator() -> Any:
@@ -16,12 +22,36 @@ def accelerator() -> Any:
     starts several. Calling this again gives the same group.
 
     Raises:
-        UsageError: accelerate is not installed.
+        UsageError: accelerate is not installed, or was told to part the network (FSDP, DeepSpeed).
     """
     try:
         import accelerate  # pyright: ignore[reportMissingTypeStubs]
+        from accelerate import utils  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise UsageError(
             "no accelerate", "the libraries for training", "pip install 'unfade[train]'"
         ) from error
-    return cast(Any, accelerate).Accelerator(cpu=not torch.cuda.is_available())
+    timeout = cast(Any, utils).InitProcessGroupKwargs(timeout=_TIMEOUT)
+    group = cast(Any, accelerate).Accelerator(
+        cpu=not torch.cuda.is_available(), kwargs_handlers=[timeout]
+    )
+    kind = group.distributed_type.value
+    if kind not in ("NO", "MULTI_GPU", "MULTI_CPU"):
+        raise UsageError(
+            f"a launch with {kind}", "processes that each hold the whole network",
+            "launch without it (accelerate launch --multi_gpu): a ControlNet in training and its "
+            "frozen base model fit one card of 16 GB",
+        )  # fmt: skip
+    return group
+
+
+def share() -> tuple[int, int]:
+    """The number of this process, from 0, and how many there are."""
+    group = accelerator()
+    return group.process_index, group.num_processes
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    """Waits for what another process makes; if that one ends, its launcher ends this one too."""
+    while not there():
+        time.sleep(_POLL_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -44,8 +44,9 @@ class TextStore:
             with torch.no_grad():
                 return embed(tokenizer, text_encoder, prompts).cpu()  # (P, L, D)
 
-        def make(photo: int) -> dict[str, Tensor]:
-            return {"text": embedded(self.prompts[photo]).half()}
+        def make(photos: range) -> Iterator[dict[str, Tensor]]:
+            for photo in photos:
+                yield {"text": embedded(self.prompts[photo]).half()}
 
         self.null = embedded([""])[0].float()
         self.chunks = Chunks(folder / f"texts-{name}", len(photos), make, progress=progress)
