@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, cast
 
@@ -7,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from unfade.errors import UsageError
 from unfade.train.feed import batches, numbers
@@ -50,3 +53,17 @@ def test_batches_come_in_order(workers: int) -> None:
     feed = batches(cast(Any, Counting()), 4, options, 0, 1)
     seen = [b["number"].tolist() for b in islice(feed, 3)]
     assert seen == [[12, 13, 14], [15, 16, 17], [18, 19, 20]]
+
+
+@pytest.mark.parametrize("name", ["prior", "controlnet", "cfw"])
+def test_spawned_processes_get_samples_and_no_networks(
+    make_task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(self: nn.Module, protocol: object) -> object:
+        raise AssertionError(f"a {type(self).__name__} is copied")
+
+    task = make_task(name)
+    monkeypatch.setattr(nn.Module, "__reduce_ex__", refuse)
+    copy = pickle.loads(pickle.dumps(task))
+    one, other = task.sample(3), copy.sample(3)
+    assert one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)

@@ -317,7 +317,7 @@ def test_train_learns_a_few_samples(make_task: MakeTask, tmp_path: Path, name: s
 def test_train_writes_a_log_and_a_sheet(make_task: MakeTask, tmp_path: Path) -> None:
     exported: list[nn.Module] = []
     task = make_task("stage1", steps=4, save_every=2, show_every=2)
-    result = train(task, task.recipe.loop, tmp_path, export=exported.append)
+    result = train(task, task.recipe.loop, tmp_path, export=lambda net, step: exported.append(net))
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 2, 4, 4]
     assert all("loss" in row and row["rate"] > 0 for row in rows[::2])

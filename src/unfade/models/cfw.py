@@ -60,6 +60,19 @@ class Cfw(ModelMixin, ConfigMixin):
         self.levels = nn.ModuleList(_Fuse(e, d, h) for e, d, h in sizes)
 
 
+def decoder_levels(vae: AutoencoderKL) -> int:
+    """How many levels of an autoencoder's decoder a CFW works at."""
+    return max(1, len(cast(Any, vae).config.block_out_channels) - 1)
+
+
+def check_hidden(vae: AutoencoderKL, hidden: Sequence[int]) -> None:
+    """UsageError where the widths of a CFW are too few or too many for an autoencoder."""
+    if len(hidden) != decoder_levels(vae):
+        got = f"hidden = {list(hidden)}"
+        expected = f"{decoder_levels(vae)} widths for this autoencoder"
+        raise UsageError(got, expected, "give one for each level of its decoder, but the coarsest")
+
+
 def build_cfw(vae: AutoencoderKL, hidden: Sequence[int] = (64,)) -> Cfw:
     """An untrained CFW for an autoencoder.
 
@@ -73,9 +86,7 @@ def build_cfw(vae: AutoencoderKL, hidden: Sequence[int] = (64,)) -> Cfw:
     widths: Sequence[int] = cast(Any, vae).config.block_out_channels
     encoder = [*reversed(widths[:-2]), widths[0]]
     decoder = [*reversed(widths[1:])] or [widths[0]]
-    if len(hidden) != len(decoder):
-        got, expected = f"hidden = {list(hidden)}", f"{len(decoder)} for this autoencoder"
-        raise UsageError(got, expected, "give one for each level of its decoder, but the coarsest")
+    check_hidden(vae, hidden)
     return Cfw(encoder=encoder, decoder=decoder, hidden=list(hidden))
 
 

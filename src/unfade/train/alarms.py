@@ -19,6 +19,7 @@ from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
 from unfade.train.chunks import weights_digest
+from unfade.train.launch import accelerator, wait_for
 
 _FAINT = 0.3  # a probability below this is no alarm
 _REACH = 18  # pixels, the sigma over which alarms add up
@@ -68,6 +69,8 @@ def loudest(
     parts = [weights_digest(detector), fingerprint(photos), share]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     path = folder / f"alarms-{name}.json"
+    if not accelerator().is_main_process:
+        wait_for(path.exists)
     kept = _kept(path)
     if kept is not None:
         return kept

@@ -17,19 +17,28 @@ from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
 from unfade.diffusion.condition import ConditionKind
 from unfade.diffusion.schedule import Schedule
-from unfade.models.cfw import Cfw, build_cfw, decode_fused, encoder_features
+from unfade.models.cfw import (
+    Cfw,
+    build_cfw,
+    check_hidden,
+    decode_fused,
+    decoder_levels,
+    encoder_features,
+)
 from unfade.models.folder import Base, check_fit, load_part, save_part
+from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
+from unfade.train.feed import held_out, validation_batch
 from unfade.train.losses import spectral_l1
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
 from unfade.train.sampling import sample_z0
 from unfade.train.sheets import mean_psnr, write_triples
-from unfade.train.task import Batch
+from unfade.train.task import Batch, WithoutNetworks
 
 _SHOWN = 12
+_HIDDEN = 64
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,8 @@ class CfwRecipe:
     """`unfade train cfw`.
 
     Attributes:
-        hidden: widths of the CFW from coarse to fine (`models.cfw.build_cfw`).
+        hidden: widths of the CFW from coarse to fine (`models.cfw.build_cfw`); none is 64 at each
+            level that the autoencoder has.
         steps: of the diffusion that makes the latents to decode.
         spectrum: weight of the L1 between Fourier coefficients.
     """
@@ -45,12 +55,12 @@ class CfwRecipe:
     loop: LoopOptions = field(default_factory=LoopOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
     pairs: RestorationOptions = field(default_factory=RestorationOptions)
-    hidden: list[int] = field(default_factory=lambda: [64])
+    hidden: list[int] = field(default_factory=list[int])
     steps: int = 4
     spectrum: float = 0.05
 
 
-class CfwTask:
+class CfwTask(WithoutNetworks):
     """Restored latents and the photos they restore -> clean photos, at fidelity 1.
 
     The latents are sampled from pure noise by the trained ControlNet, as restoring does: a CFW
@@ -58,14 +68,16 @@ class CfwTask:
     (StableSR, arXiv 2305.07015, 3.3).
 
     Args:
-        base, controlnet: the frozen diffusion model.
+        base, controlnet: the frozen diffusion model, on the device of the training.
         cache: where latents are kept.
         progress: called with the number of photos whose latents are there.
 
     Raises:
         WeightsError: the ControlNet is for another base model.
-        UsageError: what `Restorations` refuses.
+        UsageError: widths that do not fit the autoencoder, or what `Restorations` refuses.
     """
+
+    _networks = ("base", "controlnet")
 
     def __init__(
         self, recipe: CfwRecipe, photos: Sequence[CleanPhoto], base: Base,
@@ -73,6 +85,8 @@ class CfwTask:
         *, progress: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
         check_fit(base, controlnet)
+        self.hidden = recipe.hidden or [_HIDDEN] * decoder_levels(base.vae)
+        check_hidden(base.vae, self.hidden)
         self.recipe, self.base, self.controlnet = recipe, base, controlnet
         self.kind = ConditionKind.of(controlnet)
         self.schedule = Schedule.from_scheduler(base.scheduler)
@@ -82,7 +96,7 @@ class CfwTask:
 
     def build(self) -> nn.Module:
         """An untrained CFW: it changes nothing yet."""
-        return build_cfw(self.base.vae, self.recipe.hidden)
+        return build_cfw(self.base.vae, self.hidden)
 
     def sample(self, number: int) -> Batch:
         """A sample of `Restorations` with the noise (C, h, w) that its restoration starts from."""
@@ -114,13 +128,14 @@ class CfwTask:
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Held-out photos: degraded, restored at fidelity 1, clean; PSNR there and at 0, dB."""
-        device = next(model.parameters()).device
-        samples = [self.sample(HELD_OUT + i) for i in range(_SHOWN)]
-        batch = {k: torch.stack([s[k] for s in samples]).to(device) for k in samples[0]}
-        with torch.no_grad():
-            plain, out = (self.restored(model, batch, w).clamp(0, 1) for w in (0.0, 1.0))
-        write_triples(path, batch["lq"], out, batch["hq"])
-        hq = batch["hq"]
+        device, loop = next(model.parameters()).device, self.recipe.loop
+        rows: list[tuple[Tensor, ...]] = []
+        with torch.no_grad(), mixed(device, loop.precision):
+            for batch in held_out(self, _SHOWN, validation_batch(loop), device):
+                both = (self.restored(model, batch, w).clamp(0, 1).cpu() for w in (0.0, 1.0))
+                rows.append((batch["lq"].cpu(), *both, batch["hq"].cpu()))
+        lq, plain, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))
+        write_triples(path, lq, out, hq)
         return {"shown_psnr": mean_psnr(out, hq), "shown_psnr_without": mean_psnr(plain, hq)}
 
     def export(self, model: nn.Module, folder: Path) -> None:

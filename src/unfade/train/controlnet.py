@@ -22,15 +22,16 @@ from unfade.diffusion.schedule import Schedule, q_sample, target
 from unfade.errors import UsageError
 from unfade.models.compact import CONDITION_WIDTHS, Space, build_controlnet
 from unfade.models.folder import Base, load_part, save_part
+from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
+from unfade.train.feed import held_out, validation_batch
 from unfade.train.iide import Noised, swap_conditions
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
 from unfade.train.sampling import sample_z0
 from unfade.train.sheets import mean_psnr, write_triples
-from unfade.train.task import Batch
+from unfade.train.task import Batch, WithoutNetworks
 
 _SHOWN = 12
 _MEASURED = 48  # held-out windows that the loss is taken on
@@ -67,11 +68,11 @@ class ControlnetRecipe:
     draws: int = 1
 
 
-class ControlnetTask:
+class ControlnetTask(WithoutNetworks):
     """Noised latents and degraded photos -> the noise; nothing but the ControlNet learns.
 
     Args:
-        base: the frozen base model.
+        base: the frozen base model, on the device of the training.
         cache: where latents are kept.
         progress: called with the number of photos whose latents are there.
 
@@ -79,6 +80,8 @@ class ControlnetTask:
         UsageError: p_iide, late or early is no probability, there are no draws, the widths do not
             fit the autoencoder, or what `Restorations` refuses.
     """
+
+    _networks = ("base",)
 
     def __init__(
         self, recipe: ControlnetRecipe, photos: Sequence[CleanPhoto], base: Base, cache: Path,
@@ -157,23 +160,29 @@ class ControlnetTask:
 
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Held-out photos: degraded, restored, clean; the loss on these, and PSNR, dB."""
-        controlnet = cast(ControlNetModel, model)
-        samples = [self.sample(HELD_OUT + i) for i in range(_MEASURED)]
-        device = controlnet.device
-        whole = {k: torch.stack([s[k] for s in samples]).to(device) for k in samples[0]}
-        with torch.no_grad():
-            loss = self.loss(model, whole | {"swap": torch.zeros_like(whole["swap"])})[0]
-        batch = {k: v[:_SHOWN] for k, v in whole.items()}
+        controlnet, loop = cast(ControlNetModel, model), self.recipe.loop
+        device, size = controlnet.device, validation_batch(loop)
+        loss, rows = 0.0, list[tuple[Tensor, Tensor, Tensor]]()
+        with torch.no_grad(), mixed(device, loop.precision):
+            for batch in held_out(self, _MEASURED, size, device):
+                kept = batch | {"swap": torch.zeros_like(batch["swap"])}
+                loss += len(batch["t"]) / _MEASURED * float(self.loss(model, kept)[0])
+            for batch in held_out(self, _SHOWN, size, device):
+                made = self._restored(controlnet, batch)
+                rows.append((batch["lq"].cpu(), made.cpu(), batch["hq"].cpu()))
+        lq, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))
+        write_triples(path, lq, out, hq)
+        return {"shown_loss": loss, "shown_psnr": mean_psnr(out, hq)}
+
+    def _restored(self, controlnet: ControlNetModel, batch: Batch) -> Tensor:
+        """(N, 3, S, S), [0, 1]: degraded photos of a batch, restored from pure noise."""
         condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
         noise = batch["noise"] if self.recipe.draws == 1 else batch["noise"][:, 0]
         made = sample_z0(
             self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,
             steps=_STEPS,
         )  # fmt: skip
-        with torch.no_grad():
-            out = decode(self.base.vae, made).float().clamp(0, 1)  # (N, 3, H, W)
-        write_triples(path, batch["lq"], out, batch["hq"])
-        return {"shown_loss": float(loss), "shown_psnr": mean_psnr(out, batch["hq"])}
+        return decode(self.base.vae, made).float().clamp(0, 1)
 
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes the ControlNet in diffusers' layout, in fp16."""

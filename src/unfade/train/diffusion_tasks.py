@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from unfade.data.sources import CleanPhoto
 from unfade.models.folder import load_part
+from unfade.models.inference import Precision
 from unfade.models.sources import find_base, find_controlnet
 from unfade.train.cfw import CfwRecipe, CfwTask
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
@@ -18,12 +20,18 @@ from unfade.train.prior import PriorRecipe, PriorTask
 from unfade.train.task import Task
 from unfade.train.vae import VaeRecipe, VaeTask
 
+N = TypeVar("N")
+
+RECIPES: dict[str, Any] = {
+    "vae": VaeRecipe, "prior": PriorRecipe, "controlnet": ControlnetRecipe, "cfw": CfwRecipe,
+}  # fmt: skip
+
 
 def prepare(
-    name: str, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
-    progress: Callable[[int], None],
-) -> tuple[Task, Any]:  # fmt: skip
-    """A task and its recipe.
+    name: str, recipe: Any, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
+    device: torch.device, progress: Callable[[int], None],
+) -> Task:  # fmt: skip
+    """A task, with its frozen networks on a device and its latents made there.
 
     Args:
         name: vae, prior, controlnet or cfw.
@@ -35,20 +43,34 @@ def prepare(
         WeightsError: frozen weights are missing or damaged.
     """
     if name == "vae":
-        vae = inputs.read(VaeRecipe)
-        if vae.decoder_only:
+        if recipe.decoder_only:
             inputs.needed_start()
-        return VaeTask(vae, photos), vae
+        return VaeTask(recipe, photos)
     if name == "prior":
-        prior = inputs.read(PriorRecipe)
-        if prior.frozen_text:
+        if recipe.frozen_text:
             inputs.needed_start()
-        frozen = load_part(Path(inputs.needed_base()) / "vae", AutoencoderKL)
-        return PriorTask(prior, photos, frozen, cache, progress=progress), prior
+        vae = load_part(Path(inputs.needed_base()) / "vae", AutoencoderKL)
+        return PriorTask(recipe, photos, _on(vae, device), cache, progress=progress)
+    dtype = frozen_dtype(device, recipe.loop.precision)
+    base = find_base(inputs.needed_base(), dtype=dtype)
+    for network in (base.vae, base.unet, base.text_encoder):
+        _on(network, device)
     if name == "controlnet":
-        recipe = inputs.read(ControlnetRecipe)
-        base = find_base(inputs.needed_base())
-        return ControlnetTask(recipe, photos, base, cache, progress=progress), recipe
-    cfw = inputs.read(CfwRecipe)
-    base, controlnet = find_base(inputs.needed_base()), find_controlnet(inputs.needed_controlnet())
-    return CfwTask(cfw, photos, base, controlnet, cache, progress=progress), cfw
+        return ControlnetTask(recipe, photos, base, cache, progress=progress)
+    controlnet = find_controlnet(inputs.needed_controlnet(), dtype=dtype)
+    return CfwTask(recipe, photos, base, _on(controlnet, device), cache, progress=progress)
+
+
+def frozen_dtype(device: torch.device, precision: Precision) -> torch.dtype:
+    """The type of a frozen UNet's weights: bf16 on a GPU that trains in bf16, else fp32.
+
+    The products are in bf16 there anyway; its weights take half of the memory.
+    """
+    if device.type != "cuda" or precision == "fp32":
+        return torch.float32
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if native else torch.float32
+
+
+def _on(network: N, device: torch.device) -> N:
+    return cast(N, cast(Any, network).to(device))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
 import torch
 
 from unfade.errors import UsageError
+from unfade.models.inference import Precision
 
+log = logging.getLogger(__name__)
 _POLL_S = 1.0
 _TIMEOUT = timedelta(minutes=30)  # a validation or a checkpoint of one process takes less
 
@@ -43,6 +47,39 @@ def accelerator() -> Any:
             "frozen base model fit one card of 16 GB",
         )  # fmt: skip
     return group
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """Refuses bf16 that a card would only emulate, and warns where "auto" leaves it out.
+
+    Raises:
+        UsageError: precision is "bf16", and the card does not have it in hardware.
+    """
+    if device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False):
+        return
+    card = torch.cuda.get_device_name(device)
+    if precision == "bf16":
+        fix = 'set precision = "fp32" in the recipe: it takes more memory and time'
+        raise UsageError(f"bf16 on {card}", "a GPU that has bf16 in hardware", fix)
+    if precision == "auto":
+        log.warning("%s has no bf16 in hardware: training in fp32, in more memory and time", card)
+
+
+@contextmanager
+def enough_memory(device: torch.device) -> Generator[None]:
+    """Says what to change where the memory of a device does not suffice.
+
+    Raises:
+        UsageError: it does not.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UsageError(
+            f"too little free memory on {device}", "room for the networks and a micro-batch",
+            "double accumulate or set checkpointing = true in the recipe, make the windows smaller "
+            "(views.size), or close other programs that use the card",
+        ) from error  # fmt: skip
 
 
 def share() -> tuple[int, int]:

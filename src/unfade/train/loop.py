@@ -21,10 +21,10 @@ from unfade.rng import generator
 from unfade.train.feed import batches
 from unfade.train.interruption import is_small, step_boundary
 from unfade.train.journal import Journal
-from unfade.train.launch import accelerator
+from unfade.train.launch import accelerator, check_precision
 from unfade.train.optim import build_optimizer, rate_at, set_rate
 from unfade.train.options import LoopOptions
-from unfade.train.state import load_state, save_state, update_ema
+from unfade.train.state import STATE, find_state, keep_states, load_state, save_state, update_ema
 from unfade.train.task import Batch, Task
 
 __all__ = ["Batch", "Task", "rate_at", "train"]
@@ -114,7 +114,7 @@ def train(
     run: Path,
     *,
     start: nn.Module | None = None,
-    export: Callable[[nn.Module], object] | None = None,
+    export: Callable[[nn.Module, int], object] | None = None,
     progress: Callable[[int, dict[str, float]], None] | None = None,
 ) -> nn.Module:
     """Trains until `options.steps` are done and returns the averaged weights' network.
@@ -127,23 +127,24 @@ def train(
     Args:
         run: the folder of this training: state.safetensors, log.jsonl, tensorboard/ and sheets.
         start: a network whose weights a new training starts from.
-        export: called with the averaged network whenever a sheet is drawn, and at the end.
+        export: called with the averaged network and the step whenever a sheet is drawn.
         progress: called with the step and the smoothed figures.
 
     Raises:
-        UsageError: accelerate is missing, or the batch does not part evenly.
+        UsageError: accelerate is missing, the batch does not part evenly, or the card has no bf16.
         WeightsError: `start` or the state in `run` is another network's, or is damaged.
         OutputError: `run` cannot be written.
     """
     make_folder(run)
     group = accelerator()
+    check_precision(group.device, options.precision)
     model = _fresh(task, options, group.device, start)
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     if options.compiled:
         model.compile()  # pyright: ignore[reportUnknownMemberType]
     optimizer = build_optimizer(model, options)
-    state = run / "state.safetensors"
-    step = load_state(state, model, ema, optimizer) if state.exists() else 0
+    state, found = run / STATE, find_state(run)
+    step = load_state(found, model, ema, optimizer) if found is not None else 0
     objective = cast(nn.Module, group.prepare_model(_Objective(task, model)))
     feed = batches(task, step, options, group.process_index, group.num_processes)
     journal = Journal(run, step) if group.is_main_process else None
@@ -163,6 +164,7 @@ def train(
         if progress is not None:
             progress(step, mean)
         if journal is not None and (step % options.save_every == 0 or step == options.steps):
+            keep_states(run, options.states)
             save_state(state, step, model, ema, optimizer)
             speed = (step - first) / (time.monotonic() - began)
             journal.row(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
@@ -170,7 +172,7 @@ def train(
             if journal is not None:
                 journal.show(step, lambda sheet: task.show(ema, sheet))
                 if export is not None:
-                    export(ema)
+                    export(ema, step)
             group.wait_for_everyone()
     if journal is not None:
         journal.close()

@@ -35,7 +35,10 @@ class LoopOptions:
             weights alone are worse on photos unlike the training's (WiSE-FT, arXiv 2109.01903).
         seed: of data order, crops, degradations and initial weights.
         workers: processes that prepare data.
-        save_every, show_every: steps between checkpoints and between validation sheets.
+        save_every, show_every: steps between checkpoints and between validation sheets, when the
+            averaged weights are exported too.
+        states: checkpoints that are kept: state.safetensors, the last, and state-STEP.safetensors.
+        exports: exported weights of earlier validations that are kept, with -STEP after their name.
         frozen_norms: use the statistics that batch normalisation has, and leave them as they are:
             those of a few faded crops are unlike those of the photos that are restored.
         compiled: let torch.compile translate the network: a third less time a step, after one or
@@ -62,6 +65,8 @@ class LoopOptions:
     workers: int = 1
     save_every: int = 200
     show_every: int = 1000
+    states: int = 1
+    exports: int = 0
     frozen_norms: bool = False
     compiled: bool = False
     precision: Precision = "auto"
@@ -69,9 +74,11 @@ class LoopOptions:
     layout: Layout = "channels_last"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "save_every", "show_every"):
+        for name in ("steps", "batch", "accumulate", "save_every", "show_every", "states"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
-        for name in ("rate", "encoder_rate", "warmup", "weight_decay", "seed", "workers"):
+        for name in (
+            "rate", "encoder_rate", "warmup", "weight_decay", "seed", "workers", "exports"
+        ):  # fmt: skip
             self._check(name, getattr(self, name) >= 0, "0 or more")
         for name in ("ema", "kept"):
             self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")

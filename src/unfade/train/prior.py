@@ -31,15 +31,16 @@ from unfade.models.compact import (
     build_unet,
 )
 from unfade.models.folder import Base, load_base, save_base
+from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
+from unfade.train.feed import HELD_OUT, held_out, validation_batch
 from unfade.train.latents import LatentStore
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import encode_tokens, learn_tokenizer, tokenize
 from unfade.train.sampling import sample_z0
 from unfade.train.sheets import write_sheet
-from unfade.train.task import Batch
+from unfade.train.task import Batch, WithoutNetworks
 
 _SHOWN = 8
 _MEASURED = 48  # held-out windows that the loss is taken on
@@ -67,17 +68,19 @@ class PriorRecipe:
     frozen_text: bool = False
 
 
-class PriorTask:
+class PriorTask(WithoutNetworks):
     """Cached latents of windows and what they show -> the noise that was added (Eq. 2), or v.
 
     Args:
-        vae: the trained autoencoder.
+        vae: the trained autoencoder, on the device of the training.
         cache: where latents are kept.
         progress: called with the number of photos whose latents are there.
 
     Raises:
         UsageError: networks that do not fit each other, or windows that do not fit the views.
     """
+
+    _networks = ("vae",)
 
     def __init__(
         self, recipe: PriorRecipe, photos: Sequence[CleanPhoto], vae: AutoencoderKL, cache: Path,
@@ -127,16 +130,18 @@ class PriorTask:
     def show(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Held-out windows above what the model makes of their captions; the loss on these."""
         unet, text_encoder = _parts(model)
-        samples = [self.sample(HELD_OUT + i) for i in range(_MEASURED)]
-        batch = {k: torch.stack([s[k] for s in samples]).to(unet.device) for k in samples[0]}
+        loop, loss, rows = self.recipe.loop, 0.0, list[list[Tensor]]([[], []])
         vae = cast(AutoencoderKL, cast(Any, self.vae).to(unet.device))
-        with torch.no_grad():
-            loss = float(self.loss(model, batch)[0])
-            z0, noise = batch["z0"][:_SHOWN], batch["noise"][:_SHOWN]
-            text = encode_tokens(text_encoder, batch["tokens"][:_SHOWN])
-            made = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
-            rows = [decode(vae, z).float().clamp(0, 1).cpu() for z in (z0, made)]
-        write_sheet(path, [list(row) for row in rows])
+        with torch.no_grad(), mixed(unet.device, loop.precision):
+            for batch in held_out(self, _MEASURED, validation_batch(loop), unet.device):
+                loss += len(batch["t"]) / _MEASURED * float(self.loss(model, batch)[0])
+            for batch in held_out(self, _SHOWN, validation_batch(loop), unet.device):
+                text = encode_tokens(text_encoder, batch["tokens"])
+                noise = batch["noise"]
+                made = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
+                for row, z in zip(rows, (batch["z0"], made), strict=True):
+                    row.extend(decode(vae, z).float().clamp(0, 1).cpu())
+        write_sheet(path, rows)
         return {"shown_loss": loss}
 
     def export(self, model: nn.Module, folder: Path) -> None:

@@ -29,21 +29,24 @@ from unfade.train.feed import HELD_OUT
 from unfade.train.latents import LatentStore
 from unfade.train.prompts import encode_tokens, tokenize
 from unfade.train.stage1 import imperfect
-from unfade.train.task import Batch
+from unfade.train.task import Batch, WithoutNetworks
 from unfade.train.texts import TextStore
 
 
-class Restorations:
+class Restorations(WithoutNetworks):
     """Samples by number, the same for a given (seed, number).
 
     Args:
-        base: its autoencoder makes the latents, its tokenizer the tokens.
+        base: its autoencoder makes the latents, its tokenizer the tokens; on the device of the
+            training.
         cache: where latents and embedded captions are kept.
         progress: called with the number of photos whose latents, then whose captions, are there.
 
     Raises:
         UsageError: shares that do not add up, or windows that do not fit the views.
     """
+
+    _networks = ("base", "first_stage", "enlarger")
 
     def __init__(
         self, base: Base, photos: Sequence[CleanPhoto], cache: Path, views: ViewOptions,
@@ -52,6 +55,7 @@ class Restorations:
     ) -> None:  # fmt: skip
         options.check()
         self.base, self.options, self.seed = base, options, seed
+        self.tokenizer = base.tokenizer
         train, held_out = hold_out(photos)
         self.store = LatentStore(cache, base.vae, train, views, progress=progress)
         self.held_out = LatentStore(cache, base.vae, held_out, views)
@@ -61,7 +65,9 @@ class Restorations:
                 self.texts[store] = TextStore(
                     cache, base.tokenizer, base.text_encoder, store.photos, progress=report
                 )
+            cast(nn.Module, base.text_encoder).to("cpu")
         self.length = prompt_length(base.text_encoder)
+        self.enlarges = False
         self.first_stage: Stage1Net | None = None
         self.enlarger: Enlarger | None = None
         if options.first_stage:
@@ -70,11 +76,14 @@ class Restorations:
             if compact.optional(ENLARGER) and options.super_resolution > 0:
                 check_size(views.size, SCALE * CELL)
                 self.enlarger = load_model(compact.folder / ENLARGER, Enlarger)
+                self.enlarges = True
 
     def sample(self, number: int) -> Batch:
         """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and gray (); the prompt.
 
-        The prompt is tokens (L,) or, where prompts are cached, text (L, D).
+        The prompt is tokens (L,) or, where prompts are cached, text (L, D). Where small photos are
+        enlarged by the first stage: small (3, S / 2, S / 2), of which the upper left (3, S / scale,
+        S / scale) counts, and scale (), 0 where there is none.
         """
         store = self.held_out if number >= HELD_OUT else self.store
         window = store.window(self.seed, number % HELD_OUT)
@@ -85,21 +94,23 @@ class Restorations:
         return {
             "z0": store.latent(window),
             "hq": from_array(hq).permute(2, 0, 1).contiguous(),
-            "lq": self._shown(given),
+            "lq": from_array(given.lq).permute(2, 0, 1).contiguous(),
             "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
             "aged": torch.tensor(given.aged),
             "gray": torch.tensor(given.gray),
             **self._prompt(store, window, rng, prompted),
+            **(self._small(given) if self.enlarges else {}),
         }
 
-    def _shown(self, given: TaskInput) -> Tensor:
-        """(3, S, S): a degraded photo; a small one as the first stage enlarges it."""
-        if given.small is None or self.enlarger is None:
-            return from_array(given.lq).permute(2, 0, 1).contiguous()
-        small = from_array(given.small).permute(2, 0, 1)[None]  # (1, 3, S / scale, S / scale)
-        with torch.no_grad():
-            large = self.enlarger(small).clamp(0, 1)  # (1, 3, 4 S / scale, 4 S / scale)
-        return F.avg_pool2d(large, large.shape[-1] // given.lq.shape[1])[0]
+    def _small(self, given: TaskInput) -> Batch:
+        """The small photo of a sample and its scale, in tensors that are alike for all samples."""
+        size = given.lq.shape[0]
+        small = torch.zeros(3, size // 2, size // 2)
+        if given.small is None:
+            return {"small": small, "scale": torch.tensor(0)}
+        side = given.small.shape[0]
+        small[:, :side, :side] = from_array(given.small).permute(2, 0, 1)
+        return {"small": small, "scale": torch.tensor(size // side)}
 
     def _prompt(
         self, store: LatentStore, window: Window, rng: np.random.Generator, prompted: bool
@@ -110,14 +121,15 @@ class Restorations:
         prompt = ""
         if prompted:
             prompt = describe(store.photos[window.photo].captions, store.colours(window), rng)
-        return {"tokens": tokenize(self.base.tokenizer, prompt, self.length)}
+        return {"tokens": tokenize(self.tokenizer, prompt, self.length)}
 
     def mended(self, batch: Batch) -> Tensor:
-        """The degraded photos (N, 3, H, W), aged ones as the first stage leaves them.
+        """The degraded photos (N, 3, S, S), as the first stages leave aged and small ones.
 
-        It works in colours; where colours are to be found, its luma is what remains.
+        The one for old photos works in colours; where colours are to be found, its luma is what
+        remains.
         """
-        lq, index = batch["lq"], batch["aged"].nonzero()[:, 0]
+        lq, index = self._enlarged(batch), batch["aged"].nonzero()[:, 0]
         if self.first_stage is None or len(index) == 0:
             return lq
         first = self.first_stage.to(lq.device)
@@ -126,6 +138,23 @@ class Restorations:
         mended = lq.index_copy(0, index, out.to(lq.dtype))
         gray = torch.einsum("c,nchw->nhw", lq.new_tensor(LUMA), mended)[:, None]  # (N, 1, H, W)
         return torch.where(batch["gray"][:, None, None, None], gray, mended)
+
+    def _enlarged(self, batch: Batch) -> Tensor:
+        """The degraded photos (N, 3, S, S), small ones as the first stage enlarges them."""
+        lq = batch["lq"]
+        if self.enlarger is None or "small" not in batch:
+            return lq
+        enlarger = self.enlarger.to(lq.device)
+        for scale in (2, 4):
+            index = (batch["scale"] == scale).nonzero()[:, 0]  # (M,)
+            if len(index):
+                side = lq.shape[-1] // scale
+                small = batch["small"][index, :, :side, :side]  # (M, 3, S / scale, S / scale)
+                with torch.no_grad():
+                    large = enlarger(small).float().clamp(0, 1)  # (M, 3, 4 S / scale, ...)
+                out = F.avg_pool2d(large, SCALE // scale)  # (M, 3, S, S)
+                lq = lq.index_copy(0, index, out.to(lq.dtype))
+        return lq
 
     def condition(self, kind: ConditionKind, picture: Tensor, mask: Tensor) -> Tensor:
         """What a ControlNet of this kind sees of photos (N, 3, H, W), mask (N, 1, H, W)."""
@@ -142,7 +171,11 @@ class Restorations:
             return encode_tokens(self.base.text_encoder, batch["tokens"])
 
     def place(self, device: torch.device) -> Base:
-        """The frozen networks on a device; costs nothing where they are there."""
-        for network in (self.base.vae, self.base.unet, self.base.text_encoder):
+        """The frozen networks on a device; costs nothing where they are there.
+
+        The text encoder stays where it is when prompts are cached: nothing asks for it.
+        """
+        networks = [self.base.vae, self.base.unet]
+        for network in [*networks, *([] if self.texts else [self.base.text_encoder])]:
             cast(nn.Module, network).to(device)
         return self.base

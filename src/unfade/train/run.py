@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import cv2
+import torch
 from torch import nn
 
 from unfade.config import save_toml, to_dict
@@ -26,9 +28,10 @@ from unfade.train import record
 from unfade.train.alarms import loudest
 from unfade.train.colour import ColourTask
 from unfade.train.enlarger import EnlargerTask
+from unfade.train.feed import check_batch
 from unfade.train.grow import grow
 from unfade.train.inputs import Inputs, Progress
-from unfade.train.launch import accelerator
+from unfade.train.launch import accelerator, check_precision, enough_memory
 from unfade.train.loop import train
 from unfade.train.options import (
     ColourRecipe,
@@ -49,36 +52,50 @@ _NETWORKS: dict[str, Any] = {
     "scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet, "colour": Colouriser,
     "enlarger": Enlarger,
 }  # fmt: skip
+_RECIPES: dict[str, Any] = {
+    "scratch": ScratchRecipe, "stage1": Stage1Recipe, "tone": ToneRecipe, "colour": ColourRecipe,
+    "enlarger": EnlargerRecipe,
+}  # fmt: skip
 TASKS = ("scratch", "stage1", "tone", "colour", "enlarger", "vae", "prior", "controlnet", "cfw")
 
 
-def _prepare(
-    name: str, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
-    progress: Callable[[int], None],
-) -> tuple[Task, Any]:  # fmt: skip
-    """The task of this name and its recipe; the diffusion libraries are only loaded for theirs."""
-    if name == "scratch":
-        scratch = inputs.read(ScratchRecipe)
-        spots: list[Spot] = []
-        if scratch.pairs.hard > 0:
-            detector = load_model(inputs.needed_start(), ScratchDetector)
-            spots = loudest(detector, photos, scratch.alarms, cache, progress=progress)
-        return ScratchTask(scratch, photos, spots, inputs.stencils()), scratch
-    if name == "stage1":
-        stage1 = inputs.read(Stage1Recipe)
-        return Stage1Task(stage1, photos, inputs.stencils()), stage1
-    if name == "tone":
-        tone = inputs.read(ToneRecipe)
-        return ToneTask(tone, photos), tone
-    if name == "colour":
-        colour = inputs.read(ColourRecipe)
-        return ColourTask(colour, photos), colour
-    if name == "enlarger":
-        enlarger = inputs.read(EnlargerRecipe)
-        return EnlargerTask(enlarger, photos), enlarger
+def read_recipe(name: str, inputs: Inputs) -> Any:
+    """The recipe of a task; the diffusion libraries are only loaded for theirs.
+
+    Raises:
+        UsageError: no such task, or the recipe says what the task does not know.
+    """
+    if name not in TASKS:
+        raise UsageError(f"task '{name}'", f"one of {', '.join(TASKS)}", "choose one of them")
+    if name in _RECIPES:
+        return inputs.read(_RECIPES[name])
     from unfade.train import diffusion_tasks
 
-    return diffusion_tasks.prepare(name, inputs, photos, cache, progress)
+    return inputs.read(diffusion_tasks.RECIPES[name])
+
+
+def prepare(
+    name: str, recipe: Any, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
+    device: torch.device, progress: Callable[[int], None],
+) -> Task:  # fmt: skip
+    """The task of this name, with what it needs of the photos made and its networks on a device."""
+    if name == "scratch":
+        spots: list[Spot] = []
+        if recipe.pairs.hard > 0:
+            detector = load_model(inputs.needed_start(), ScratchDetector)
+            spots = loudest(detector, photos, recipe.alarms, cache, progress=progress)
+        return ScratchTask(recipe, photos, spots, inputs.stencils())
+    if name == "stage1":
+        return Stage1Task(recipe, photos, inputs.stencils())
+    if name == "tone":
+        return ToneTask(recipe, photos)
+    if name == "colour":
+        return ColourTask(recipe, photos)
+    if name == "enlarger":
+        return EnlargerTask(recipe, photos)
+    from unfade.train import diffusion_tasks
+
+    return diffusion_tasks.prepare(name, recipe, inputs, photos, cache, device, progress)
 
 
 def _start(name: str, task: Task, path: Path | None) -> nn.Module | None:
@@ -91,17 +108,29 @@ def _start(name: str, task: Task, path: Path | None) -> nn.Module | None:
 
 
 def _exporter(
-    task: Task, path: Path, begun: nn.Module | None, kept: float
-) -> Callable[[nn.Module], None]:
-    """Writes a network to `path`, with its share of the weights that the training began with."""
+    task: Task, path: Path, begun: nn.Module | None, options: LoopOptions
+) -> Callable[[nn.Module, int], None]:
+    """Writes a network to `path`, with its share of the weights that the training began with.
 
-    def export(network: nn.Module) -> None:
-        if begun is not None and kept > 0:
-            network = blend(network, begun, kept)
+    Earlier ones are kept beside it as NAME-STEP, as many as the options ask for.
+    """
+
+    def write(network: nn.Module, path: Path) -> None:
         if isinstance(task, Exporter):
             task.export(network, path)
         else:
             save_model(path, cast(Network, network))
+
+    def export(network: nn.Module, step: int) -> None:
+        if begun is not None and options.kept > 0:
+            network = blend(network, begun, options.kept)
+        write(network, path)
+        if options.exports > 0 and step < options.steps:
+            write(network, path.with_name(f"{path.stem}-{step:06d}{path.suffix}"))
+            earlier = path.parent.glob(f"{path.stem}-*{path.suffix}")
+            ordered = sorted(earlier, key=lambda p: (len(p.name), p.name))
+            for old in ordered[: -options.exports]:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
 
     return export
 
@@ -143,31 +172,33 @@ def train_task(
     """
     cv2.setNumThreads(1)  # the trainer and its workers share the cores already
     keep_blocks()
-    if name not in TASKS:
-        raise UsageError(f"task '{name}'", f"one of {', '.join(TASKS)}", "choose one of them")
+    inputs = Inputs(recipe, start, base, controlnet, cache, damage)
+    settings = read_recipe(name, inputs)
+    options: LoopOptions = settings.loop
     photos = load_folders([data] if isinstance(data, Path) else data)
     group = accelerator()
+    check_batch(options, group.num_processes)
+    check_precision(group.device, options.precision)
 
     report = progress if progress is not None and group.is_main_process else _ignore
-    inputs = Inputs(recipe, start, base, controlnet, cache, damage)
-    with group.main_process_first():  # latents are made once
-        task, settings = _prepare(
-            name, inputs, photos, cache or run / "cache", lambda n: report(n, len(photos), {})
-        )
-    options: LoopOptions = settings.loop
-    begun = _start(name, task, inputs.needed_start() if options.kept > 0 else start)
-    make_folder(run)
+    with enough_memory(group.device):
+        task = prepare(
+            name, settings, inputs, photos, cache or run / "cache", group.device,
+            lambda n: report(n, len(photos), {}),
+        )  # fmt: skip
+        begun = _start(name, task, inputs.needed_start() if options.kept > 0 else start)
+        make_folder(run)
+        if group.is_main_process:
+            save_toml(run / "recipe.toml", settings)
+            record.begin(run, name, to_dict(settings), photos, inputs, group)
+        path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
+        export = _exporter(task, path, begun, options)
+        network = train(
+            task, options, run, start=begun, export=export,
+            progress=lambda step, figures: report(step, options.steps, figures),
+        )  # fmt: skip
     if group.is_main_process:
-        save_toml(run / "recipe.toml", settings)
-        record.begin(run, name, to_dict(settings), photos, inputs, group)
-    path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
-    export = _exporter(task, path, begun, options.kept)
-    network = train(
-        task, options, run, start=begun, export=export,
-        progress=lambda step, figures: report(step, options.steps, figures),
-    )  # fmt: skip
-    if group.is_main_process:
-        export(network)
+        export(network, options.steps)
         record.finish(run, path)
         log.info("%s: %d parameters", path, sum(p.numel() for p in network.parameters()))
     return path

@@ -1,17 +1,20 @@
-"""Everything a training needs to go on, in one safetensors file that is replaced whole."""
+"""Everything a training needs to go on, in one safetensors file that appears whole."""
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from unfade.errors import WeightsError
 from unfade.files import remove_leftovers
 from unfade.models.tensors import read_tensors, write_tensors
+
+STATE = "state.safetensors"
 
 
 def update_ema(ema: nn.Module, model: nn.Module, decay: float, step: int) -> None:
@@ -47,6 +50,35 @@ def save_state(
         tensors |= {f"adam.{i}.{name}": value for name, value in state.items()}
     remove_leftovers(path.parent, age_s=0)
     write_tensors(path, tensors, {"step": str(step)})
+
+
+def find_state(run: Path) -> Path | None:
+    """The last checkpoint of a run; None where there is none yet."""
+    path = run / STATE
+    earlier = _earlier(run)
+    return path if path.exists() else (earlier[-1] if earlier else None)
+
+
+def keep_states(run: Path, states: int) -> None:
+    """Makes room for the next checkpoint, which replaces the last one.
+
+    Args:
+        states: how many there may be, the next one included. With more than one, the last one is
+            renamed to state-STEP.safetensors, and older ones are removed.
+    """
+    path = run / STATE
+    if states > 1 and path.exists():
+        with cast(Any, safe_open)(path, "pt") as file:
+            step = int(file.metadata()["step"])
+        path.replace(path.with_name(f"{path.stem}-{step:06d}{path.suffix}"))
+    earlier = _earlier(run)
+    for old in earlier[: max(0, len(earlier) - states + 1)]:
+        old.unlink()
+
+
+def _earlier(run: Path) -> list[Path]:
+    """Checkpoints before the last one, by step."""
+    return sorted(run.glob("state-*.safetensors"), key=lambda p: (len(p.name), p.name))
 
 
 def _parameters(optimizer: torch.optim.AdamW) -> list[Tensor]:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 Batch = dict[str, Tensor]
+
+
+class WithoutNetworks:
+    """Leaves its networks behind when it is copied into a process that prepares samples.
+
+    That happens where processes are spawned (Windows, macOS), not forked. A base model has
+    gigabytes, and `sample` needs none of it. The names of the attributes are in `_networks`.
+    """
+
+    _networks: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in self._networks}
 
 
 class Task(Protocol):
