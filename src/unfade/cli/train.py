@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from unfade.train.dry_run import Trial
 
 TASKS = {
     "scratch": "The detector: photo -> mask.",
@@ -61,12 +64,19 @@ def _command(name: str, summary: str) -> click.Command:
         "--start", type=click.Path(path_type=Path),
         help="Weights that a new training starts from.",
     )  # fmt: skip
+    @click.option(
+        "--dry-run", is_flag=True,
+        help="Take 20 steps, tell speed, memory and the time to the end, and write nothing.",
+    )  # fmt: skip
     @_options(_FURTHER.get(name, {}))
     def command(
-        data: tuple[Path, ...], run: Path, recipe: Path | None, start: Path | None,
+        data: tuple[Path, ...], run: Path, recipe: Path | None, start: Path | None, dry_run: bool,
         base: str | None = None, controlnet: str | None = None, cache: Path | None = None,
         damage: Path | None = None,
     ) -> None:  # fmt: skip
+        if dry_run:
+            _try(name, data, recipe, start, base, controlnet, damage)
+            return
         from unfade.train.run import train_task
 
         path = train_task(
@@ -76,6 +86,37 @@ def _command(name: str, summary: str) -> click.Command:
         click.echo(str(path))
 
     return command
+
+
+def _try(
+    name: str, data: tuple[Path, ...], recipe: Path | None, start: Path | None, base: str | None,
+    controlnet: str | None, damage: Path | None,
+) -> None:  # fmt: skip
+    """Tells what a trial measured, once for all processes."""
+    from unfade.train.dry_run import dry_run
+    from unfade.train.inputs import Inputs
+    from unfade.train.launch import accelerator
+
+    inputs = Inputs(recipe, start, base, controlnet, damage=damage)
+    trial = dry_run(name, data, inputs)
+    if accelerator().is_main_process:
+        click.echo("\n".join(trial_lines(trial)))
+
+
+def trial_lines(trial: Trial) -> list[str]:
+    """What a trial measured, for people."""
+    rate = trial.samples_per_s
+    lines = [
+        f"samples a second   {rate:.2f} ({trial.batch / rate:.2f} s for each step of {trial.batch}, "
+        f"{trial.processes} process{'es' if trial.processes > 1 else ''})",
+        f"peak memory        {trial.peak_gib:.1f} GiB on {trial.device}, validation left out",
+    ]
+    if trial.cached:
+        lines.append(
+            f"caching            {trial.photos} photos: {duration(trial.all_cache_s)}, "
+            f"{trial.all_cache_gib:.2g} GiB on disk"
+        )
+    return [*lines, f"time to the end    {duration(trial.left_s)} for {trial.steps} steps"]
 
 
 def _options(texts: dict[str, str]) -> Callable[[Command], Command]:

@@ -36,7 +36,7 @@ def prepare(
     Args:
         name: vae, prior, controlnet or cfw.
         cache: where latents are kept.
-        progress: called with the number of photos whose latents are there.
+        progress: called with the number of photos whose latents are there, from 0.
 
     Raises:
         UsageError: the recipe, or what it needs besides, is wrong or missing.
@@ -50,14 +50,17 @@ def prepare(
         if recipe.frozen_text:
             inputs.needed_start()
         vae = load_part(Path(inputs.needed_base()) / "vae", AutoencoderKL)
+        progress(0)
         return PriorTask(recipe, photos, _on(vae, device), cache, progress=progress)
     dtype = frozen_dtype(device, recipe.loop.precision)
     base = find_base(inputs.needed_base(), dtype=dtype)
     for network in (base.vae, base.unet, base.text_encoder):
         _on(network, device)
     if name == "controlnet":
+        progress(0)
         return ControlnetTask(recipe, photos, base, cache, progress=progress)
     controlnet = find_controlnet(inputs.needed_controlnet(), dtype=dtype)
+    progress(0)
     return CfwTask(recipe, photos, base, _on(controlnet, device), cache, progress=progress)
 
 

@@ -98,7 +98,7 @@ def prepare(
     return diffusion_tasks.prepare(name, recipe, inputs, photos, cache, device, progress)
 
 
-def _start(name: str, task: Task, path: Path | None) -> nn.Module | None:
+def start_from(name: str, task: Task, path: Path | None) -> nn.Module | None:
     """The network that a new training starts from, of the recipe's shape."""
     if path is None:
         return None
@@ -186,7 +186,7 @@ def train_task(
             name, settings, inputs, photos, cache or run / "cache", group.device,
             lambda n: report(n, len(photos), {}),
         )  # fmt: skip
-        begun = _start(name, task, inputs.needed_start() if options.kept > 0 else start)
+        begun = start_from(name, task, inputs.needed_start() if options.kept > 0 else start)
         make_folder(run)
         if group.is_main_process:
             save_toml(run / "recipe.toml", settings)
