@@ -1,19 +1,25 @@
-"""Stable Diffusion 2.1's networks at full size, with random weights: seconds and memory by stage.
+"""Stable Diffusion 2.1's networks at full size, with random weights: seconds and memory.
 
-    python benchmarks/full_size.py restore [--device cpu] [--steps 1 4 20] [--side 512]
-    python benchmarks/full_size.py train [--device cpu] [--batch 1] [--repeats 2]
+    python benchmarks/full_size.py restore [--device cpu] [--steps 1 4 20] [--batch 1] [--compiled]
+    python benchmarks/full_size.py train [--device cpu] [--batch 1] [--repeats 2] [--compiled]
+    python benchmarks/full_size.py count [--side 512]
 
-Random weights cost what trained ones cost. On a processor the peak is that of resident memory; on
-a GPU it is the allocator's, and samples a second and the share of the card's peak (--peak, in
-TFLOP/s) are printed too. The share counts the products of convolutions and linear layers alone.
+Random weights cost what trained ones cost. `restore` measures a restoration of unfade and the stock
+pipeline of diffusers (StableDiffusionControlNetPipeline) in turns, on the same networks. `train`
+measures steps as the training loop takes them. `count` computes arithmetic and weights without
+running anything. On a processor the peak is that of resident memory; on a GPU it is the
+allocator's, and the share of the card's peak (--peak, in TFLOP/s) is printed too. The share counts
+the products of convolutions and linear layers alone.
 """
 
 from __future__ import annotations
 
+import copy
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -21,6 +27,8 @@ import click
 import cv2
 import numpy as np
 import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.pipelines.controlnet.pipeline_controlnet import StableDiffusionControlNetPipeline
 from skimage.data import astronaut
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,21 +36,25 @@ from torch.utils.flop_counter import FlopCounterMode
 from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
-from unfade.diffusion.condition import ConditionKind, decode, embed, encode, make_condition
+from unfade.diffusion.condition import decode, encode
 from unfade.diffusion.predict import predict
 from unfade.models import sd21
+from unfade.models.cfw import build_cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
 from unfade.models.inference import keep_blocks, mixed, placed
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
+from unfade.train.loop import forgetful, forward_pass
 from unfade.train.optim import build_optimizer
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import learn_tokenizer
+from unfade.train.state import update_ema
 
-T = TypeVar("T")
-M = TypeVar("M", bound=nn.Module)
+N = TypeVar("N", bound=nn.Module)
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+WIDTHS = [16, 32, 96, 256]
 
 
 def photos() -> list[CleanPhoto]:
@@ -52,18 +64,24 @@ def photos() -> list[CleanPhoto]:
     return [CleanPhoto(str(i), code, ("a woman in orange",)) for i, code in enumerate(codes)]
 
 
-def ready(network: M, dtype: torch.dtype, device: torch.device) -> M:
-    """A frozen network in this precision, where it runs best."""
-    whole = cast(Any, network).to(dtype).eval().requires_grad_(False)
-    return placed(cast(M, whole), device)
+def built(make: Callable[[], N], dtype: torch.dtype, device: torch.device) -> N:
+    """A frozen network with random weights of this type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        network = make()
+    finally:
+        torch.set_default_dtype(before)
+    return placed(cast(N, network.eval().requires_grad_(False)), device)
 
 
 def build(dtype: torch.dtype, device: torch.device) -> Base:
     """The base model; the tokenizer is a small one of the same length."""
     torch.manual_seed(0)
+    vae = torch.float32 if dtype == torch.float32 else dtype
     return Base(
-        ready(sd21.build_vae(), dtype, device), ready(sd21.build_unet(), dtype, device),
-        ready(sd21.build_text_encoder(), dtype, device),
+        built(sd21.build_vae, vae, device), built(sd21.build_unet, dtype, device),
+        built(sd21.build_text_encoder, dtype, device),
         learn_tokenizer(photos(), length=77, least=1), sd21.build_scheduler(),
     )  # fmt: skip
 
@@ -75,23 +93,39 @@ def peak_gib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def timed(name: str, device: torch.device, work: Callable[[], T], repeats: int = 1) -> T:
-    """Does it once to warm up where it is to be repeated, and prints the seconds of the fastest."""
-    found, best = None, float("inf")
-    for turn in range(repeats + (repeats > 1)):
-        began = time.perf_counter()
-        found = work()
+@dataclass
+class Clock:
+    """The fastest of several runs: seconds that passed and, on a processor, seconds of its time."""
+
+    wall_s: float = float("inf")
+    cpu_s: float = float("inf")
+
+    def run(self, work: Callable[[], object], device: torch.device) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        if turn or repeats == 1:
-            best = min(best, time.perf_counter() - began)
-    click.echo(f"| {name} | {best:.2f} | {peak_gib(device):.2f} |")
-    assert found is not None
-    return found
+        self.wall_s = min(self.wall_s, time.perf_counter() - wall)
+        self.cpu_s = min(self.cpu_s, time.process_time() - cpu)
 
 
-def head() -> None:
-    click.echo("| stage | seconds | peak, GiB |\n| --- | --- | --- |")
+def in_turns(
+    works: Sequence[tuple[Callable[[], object], Callable[[], object]]], device: torch.device,
+    repeats: int,
+) -> list[Clock]:  # fmt: skip
+    """Times several pieces of work, each after its own preparation; the first turn warms up."""
+    clocks = [Clock() for _ in works]
+    for turn in range(repeats + 1):
+        for clock, (before, work) in zip(clocks, works, strict=True):
+            before()
+            (clock if turn else Clock()).run(work, device)
+    return clocks
+
+
+def flops_of(work: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
 
 
 @click.group(help=__doc__)
@@ -101,99 +135,181 @@ def main() -> None:
 
 @main.command()
 @click.option("--device", default="cpu")
+@click.option("--dtype", type=click.Choice(list(TYPES)), default="fp32")
 @click.option("--side", default=512)
 @click.option("--batch", default=1)
 @click.option("--steps", multiple=True, type=int, default=(1,))
 @click.option("--repeats", default=2)
+@click.option("--compiled", is_flag=True)
 @click.option("--peak", type=float, help="Of the card, TFLOP/s in bf16.")
 def restore(
-    device: str, side: int, batch: int, steps: tuple[int, ...], repeats: int, peak: float | None
-) -> None:
-    """A restoration in bf16, by stage and as a whole."""
-    place = torch.device(device)
-    base = timed_build(place, torch.bfloat16)
-    built = build_controlnet(base.unet, space="pixel", mask=False, widths=[16, 32, 96, 256])
-    controlnet = ready(built, torch.bfloat16, place)
+    device: str, dtype: str, side: int, batch: int, steps: tuple[int, ...], repeats: int,
+    compiled: bool, peak: float | None,
+) -> None:  # fmt: skip
+    """A restoration without a prompt, and the stock pipeline of diffusers on the same networks."""
+    place, kind = torch.device(device), TYPES[dtype]
+    base = build(kind, place)
+    controlnet = built(lambda: build_controlnet(base.unet, widths=WIDTHS), kind, place)
     picture = cv2.resize(astronaut(), (side, side)).astype(np.float32) / 255
     image = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None].repeat(batch, 1, 1, 1)
-    condition = make_condition(ConditionKind("pixel", False), image, None)
-    shown = condition.to(place, torch.bfloat16)
-    with torch.inference_mode():
-        text = timed("text", place, lambda: embed(base.tokenizer, base.text_encoder, [""]))
-        text = text.expand(batch, -1, -1)
-        z0 = timed("encode", place, lambda: encode(base.vae, shown), repeats)
-        t = torch.full((batch,), 999, device=place)
+    ours = RestorationPipeline.from_base(base, controlnet)
+    stock = stock_pipeline(base, controlnet)
+    networks = (base.vae, base.unet, controlnet)
+    if compiled:
+        ours.compile_networks()
 
-        def step() -> Tensor:
-            return predict(base.unet, controlnet, z0, t, text.to(torch.bfloat16), shown)
+    def laid_out(layout: Any) -> Callable[[], None]:
+        return lambda: [placed(network, place, layout) for network in networks] and None
 
-        timed("ControlNet and UNet, a step", place, step, repeats)
-        timed("decode", place, lambda: decode(base.vae, z0), repeats)
-    pipe = RestorationPipeline.from_base(base, controlnet)
+    click.echo(f"{dtype}, {batch} x {side} x {side}, {torch.get_num_threads()} threads\n")
+    click.echo("| steps | | seconds | processor seconds | to stock | peak, GiB |")
+    click.echo("| --- | --- | --- | --- | --- | --- |")
     for count in steps:
         settings = DiffusionSettings(steps=count, tile=max(512, side))
-        with FlopCounterMode(display=False) as counter:
-            pipe(image, settings=settings)
-        began = time.perf_counter()
-        timed(
-            f"whole, {count} steps, {batch} photos",
-            place,
-            lambda s=settings: pipe(image, settings=s),
-        )
-        seconds = time.perf_counter() - began
-        rate = counter.get_total_flops() / seconds / 1e12
-        share = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
-        click.echo(f"{batch / seconds:.3f} images/s, {rate:.2f} TFLOP/s{share}\n")
+
+        def restored(settings: DiffusionSettings = settings) -> None:
+            ours(image, settings=settings)
+
+        def stocked(guidance: float, count: int = count) -> None:
+            stock(
+                [""] * batch, image=image.to(kind), num_inference_steps=count,
+                guidance_scale=guidance, output_type="pt",
+            )  # fmt: skip
+
+        names = ("unfade", "stock, guidance 7.5 (its default)", "stock, guidance 1")
+        clocks = in_turns(
+            [(laid_out("channels_last"), restored),
+             (laid_out("contiguous"), lambda: stocked(7.5)),
+             (laid_out("contiguous"), lambda: stocked(1.0))],
+            place, repeats,
+        )  # fmt: skip
+        for name, clock in zip(names, clocks, strict=True):
+            ratio = clocks[0].wall_s / clock.wall_s, clocks[0].cpu_s / clock.cpu_s
+            told = "" if name == "unfade" else f"{ratio[0]:.2f} ({ratio[1]:.2f})"
+            click.echo(
+                f"| {count} | {name} | {clock.wall_s:.2f} | {clock.cpu_s:.2f} | {told} | "
+                f"{peak_gib(place):.2f} |"
+            )
+        if place.type == "cuda":
+            rate = flops_of(restored) / clocks[0].wall_s / 1e12
+            told = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
+            click.echo(f"\n{batch / clocks[0].wall_s:.2f} images/s, {rate:.1f} TFLOP/s{told}\n")
 
 
-def timed_build(device: torch.device, dtype: torch.dtype) -> Base:
-    """The base model, with the head of the table."""
-    base = build(dtype, device)
-    head()
-    click.echo(f"| networks in memory | | {peak_gib(device):.2f} |")
-    return base
+def stock_pipeline(base: Base, controlnet: ControlNetModel) -> Any:
+    """diffusers' own pipeline, as it comes."""
+    pipe = StableDiffusionControlNetPipeline(
+        vae=base.vae, text_encoder=base.text_encoder, tokenizer=cast(Any, base.tokenizer),
+        unet=base.unet, controlnet=controlnet, scheduler=cast(Any, base.scheduler),
+        safety_checker=cast(Any, None), feature_extractor=cast(Any, None),
+        requires_safety_checker=False,
+    )  # fmt: skip
+    cast(Any, pipe).set_progress_bar_config(disable=True)
+    return pipe
 
 
 @main.command()
 @click.option("--device", default="cpu")
 @click.option("--side", default=512)
 @click.option("--batch", default=1)
-@click.option("--repeats", default=2)
+@click.option("--repeats", default=1)
+@click.option("--compiled", is_flag=True)
+@click.option("--moments", type=click.Choice(("fp32", "bf16")), default="fp32")
+@click.option("--average/--no-average", default=True, help="Keep the average of the weights too.")
 @click.option("--peak", type=float, help="Of the card, TFLOP/s in bf16.")
-def train(device: str, side: int, batch: int, repeats: int, peak: float | None) -> None:
-    """Training steps of the ControlNet in bf16, without IIDE and with every sample swapped."""
+def train(
+    device: str, side: int, batch: int, repeats: int, compiled: bool, moments: Any, average: bool,
+    peak: float | None,
+) -> None:  # fmt: skip
+    """Steps of the ControlNet in bf16, without IIDE and with every sample swapped."""
     place = torch.device(device)
-    base = timed_build(place, torch.bfloat16 if place.type == "cpu" else torch.float32)
+    options = LoopOptions(batch=batch, checkpointing=True, precision="bf16", moments=moments)
+    recipe = ControlnetRecipe(
+        loop=options, views=ViewOptions(sides=[side], size=side),
+        pairs=RestorationOptions(first_stage=False, phrases=False), mask=False, widths=WIDTHS,
+    )  # fmt: skip
+    base = build(torch.bfloat16, place)
+    click.echo("| stage | seconds | processor seconds | peak, GiB |\n| --- | --- | --- | --- |")
+    click.echo(f"| frozen networks | | | {peak_gib(place):.2f} |")
     with tempfile.TemporaryDirectory() as cache:
-        recipe = ControlnetRecipe(
-            loop=LoopOptions(batch=batch, checkpointing=True),
-            views=ViewOptions(sides=[side], size=side), pairs=RestorationOptions(first_stage=False),
-            mask=False, widths=[16, 32, 96, 256],
-        )  # fmt: skip
         task = ControlnetTask(recipe, photos(), base, Path(cache))
-        model = placed(task.build().train(), place).float()
-        optimizer = build_optimizer(model, recipe.loop)
         samples = [task.sample(i) for i in range(batch)]
-        stacked = {k: torch.stack([s[k] for s in samples]).to(place) for k in samples[0]}
-        for name, swap in (("a step, p_iide = 1", False), ("a step, p_iide = 0", True)):
-            given = stacked | {"swap": torch.full((batch,), swap, device=place)}
+    del base
+    click.echo(f"| latents and captions of two photos | | | {peak_gib(place):.2f} |")
+    model = placed(task.build().train(), place).float()
+    forgetful(model)
+    ema = copy.deepcopy(model).eval().requires_grad_(False) if average else None
+    if compiled:
+        model.compile()
+    optimizer = build_optimizer(model, options)
+    stacked = {k: torch.stack([s[k] for s in samples]).to(place) for k in samples[0]}
+    for name, swap in (("a step, p_iide = 1", False), ("a step, p_iide = 0", True)):
+        given = stacked | {"swap": torch.full((batch,), swap, device=place)}
 
-            def step(given: dict[str, Tensor] = given) -> bool:
-                optimizer.zero_grad(set_to_none=True)
-                with mixed(place, "bf16"):
-                    loss = task.loss(model, given)[0]
-                loss.backward()
-                optimizer.step()
-                return True
+        def step(given: dict[str, Tensor] = given) -> None:
+            optimizer.zero_grad(set_to_none=True)
+            with forward_pass(place, options):
+                loss = task.loss(model, given)[0]
+            loss.backward()
+            optimizer.step()
+            if ema is not None:
+                update_ema(ema, model, 0.999, 1)
 
-            with FlopCounterMode(display=False) as counter:
-                step()
-            began = time.perf_counter()
-            timed(name, place, step, repeats)
-            seconds = (time.perf_counter() - began) / (repeats + (repeats > 1))
-            rate = counter.get_total_flops() / seconds / 1e12
-            share = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
-            click.echo(f"{batch / seconds:.3f} samples/s, {rate:.2f} TFLOP/s{share}\n")
+        clock = Clock()
+        counted = flops_of(step) if place.type == "cuda" else 0
+        for _ in range(repeats):
+            clock.run(step, place)
+        click.echo(f"| {name} | {clock.wall_s:.1f} | {clock.cpu_s:.1f} | {peak_gib(place):.2f} |")
+        if counted:
+            rate = counted / clock.wall_s / 1e12
+            told = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
+            click.echo(f"\n{batch / clock.wall_s:.2f} samples/s, {rate:.1f} TFLOP/s{told}\n")
+
+
+@main.command()
+@click.option("--side", default=512)
+def count(side: int) -> None:
+    """Arithmetic of one picture and weights of each network; nothing is run."""
+    place = torch.device("meta")
+    with place:
+        base = Base(
+            sd21.build_vae(), sd21.build_unet(), sd21.build_text_encoder(),
+            learn_tokenizer(photos(), length=77, least=1), sd21.build_scheduler(),
+        )  # fmt: skip
+        controlnet = build_controlnet(base.unet, mask=True, widths=WIDTHS)
+        cfw = build_cfw(base.vae, [64] * 3)
+        cells = side // base.downscale
+        picture, z = torch.empty(1, 3, side, side), torch.empty(1, 4, cells, cells)
+        text, t = torch.empty(1, 77, 1024), torch.zeros(1, dtype=torch.int64)
+        condition = torch.empty(1, 4, side, side)
+    for network in (base.vae, base.unet, base.text_encoder):
+        network.requires_grad_(False)
+    cast(Any, base.unet).enable_gradient_checkpointing()
+    forgetful(controlnet)
+
+    def learn_once() -> None:
+        predict(base.unet, controlnet, z, t, text, condition).sum().backward()
+
+    def estimate() -> None:
+        with torch.no_grad():
+            predict(base.unet, controlnet, z, t, text, condition)
+
+    rows: list[tuple[str, Callable[[], object]]] = [
+        ("encode", lambda: encode(base.vae, picture)),
+        ("decode", lambda: decode(base.vae, z)),
+        ("UNet", lambda: predict(base.unet, None, z, t, text, None)),
+        ("UNet and ControlNet", estimate),
+        ("UNet and ControlNet, forward and backward, checkpointed", learn_once),
+    ]
+    click.echo(f"| {side} x {side} | TFLOP |\n| --- | --- |")
+    with torch.enable_grad():
+        for name, work in rows:
+            click.echo(f"| {name} | {flops_of(work) / 1e12:.2f} |")
+    click.echo("\n| network | million parameters |\n| --- | --- |")
+    names = ("autoencoder", "UNet", "text encoder", "ControlNet", "CFW")
+    networks = (base.vae, base.unet, base.text_encoder, controlnet, cfw)
+    for name, network in zip(names, networks, strict=True):
+        click.echo(f"| {name} | {sum(p.numel() for p in network.parameters()) / 1e6:.0f} |")
 
 
 if __name__ == "__main__":

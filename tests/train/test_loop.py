@@ -69,7 +69,7 @@ def test_train_goes_on_bit_for_bit_when_it_was_stopped(
 def test_train_goes_on_bit_for_bit_when_the_encoder_has_a_rate_of_its_own(
     make_task: MakeTask, tmp_path: Path
 ) -> None:
-    task = make_task("scratch", save_every=2, encoder_rate=0.3, steps=4)
+    task = make_task("scratch", save_every=2, encoder_rate=0.3, steps=4, moments="bf16")
     run(task, tmp_path / "whole")
     with pytest.raises(Stopped):
         train(task, task.recipe.loop, tmp_path / "parts", progress=stop_at(3))

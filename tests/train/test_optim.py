@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from unfade.models.scratch import ScratchConfig, ScratchDetector
-from unfade.train.optim import build_optimizer, rate_at, set_rate
+from unfade.train.optim import LeanAdamW, build_optimizer, rate_at, set_rate
 from unfade.train.options import LoopOptions
 
 
@@ -60,3 +61,25 @@ def test_set_rate_multiplies_by_the_factor_of_each_group() -> None:
     for rate in (4e-3, 0.0, 1e-3):  # factors do not add up from step to step
         set_rate(optimizer, rate)
         assert [g["lr"] for g in optimizer.param_groups] == [rate, rate, rate / 4, rate / 4]
+
+
+def test_adamw_with_moments_in_bf16_learns_as_the_usual_one_does() -> None:
+    torch.manual_seed(0)
+    target, scale = torch.randn(40, 50), torch.logspace(-3, 1, 50)
+    ends: list[torch.Tensor] = []
+    for moments in ("fp32", "bf16"):
+        net = nn.Linear(50, 40, bias=False)
+        nn.init.zeros_(net.weight)
+        optimizer = build_optimizer(net, LoopOptions(moments=moments, weight_decay=0.1))
+        assert isinstance(optimizer, LeanAdamW) == (moments == "bf16")
+        for step in range(200):
+            set_rate(optimizer, 0.02 if step < 150 else 0.004)
+            optimizer.zero_grad()
+            noise = torch.randn(40, 50, generator=torch.Generator().manual_seed(step))
+            ((net.weight - target + 0.3 * noise) * scale).square().sum().backward()
+            optimizer.step()
+        ends.append(net.weight.detach())
+    assert optimizer.state[net.weight]["exp_avg_sq"].dtype == torch.bfloat16
+    usual, lean = ((end - target).square().mean().sqrt() for end in ends)
+    assert usual < 0.3 and abs(lean - usual) < 0.1 * usual
+    assert (ends[0] - ends[1]).abs().mean() < 0.02

@@ -87,12 +87,13 @@ class CfwTask(WithoutNetworks):
         check_fit(base, controlnet)
         self.hidden = recipe.hidden or [_HIDDEN] * decoder_levels(base.vae)
         check_hidden(base.vae, self.hidden)
-        self.recipe, self.base, self.controlnet = recipe, base, controlnet
+        self.recipe, self.controlnet = recipe, controlnet
         self.kind = ConditionKind.of(controlnet)
         self.schedule = Schedule.from_scheduler(base.scheduler)
         self.pairs = Restorations(
             base, photos, cache, recipe.views, recipe.pairs, recipe.loop.seed, progress=progress
         )
+        self.base = self.pairs.base
 
     def build(self) -> nn.Module:
         """An untrained CFW: it changes nothing yet."""

@@ -98,12 +98,12 @@ class ControlnetTask(WithoutNetworks):
             got, fix = f"widths = {recipe.widths}", "change them in the recipe"
             raise UsageError(got, f"{halvings + 1}: latents are {base.downscale} x smaller", fix)
         self.recipe = recipe
-        self.base = base
         self.schedule = Schedule.from_scheduler(base.scheduler)
         self.kind = ConditionKind(recipe.space, recipe.mask)
         self.pairs = Restorations(
             base, photos, cache, recipe.views, recipe.pairs, recipe.loop.seed, progress=progress
         )  # fmt: skip
+        self.base = self.pairs.base
         if recipe.loop.checkpointing:
             cast(Any, base.unet).enable_gradient_checkpointing()
 

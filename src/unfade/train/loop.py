@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,7 +42,7 @@ class _Objective(nn.Module):
         return self.task.loss(self.model, batch)
 
 
-def _forgetful(model: nn.Module) -> None:
+def forgetful(model: nn.Module) -> None:
     """Turns gradient checkpointing on in every network of diffusers or transformers that can."""
     for part in model.modules():
         can = getattr(part, "_supports_gradient_checkpointing", True)
@@ -67,7 +67,7 @@ def _fresh(
                 "start from others, or change the model in the recipe",
             ) from error  # fmt: skip
     if options.checkpointing:
-        _forgetful(model)
+        forgetful(model)
     if options.frozen_norms:
         for part in model.modules():
             if isinstance(part, nn.BatchNorm2d):
@@ -81,8 +81,20 @@ def _seed(options: LoopOptions, step: int) -> None:
     torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
 
 
+@contextmanager
+def forward_pass(device: torch.device, options: LoopOptions) -> Generator[None]:
+    """The precision of a forward pass.
+
+    Autocast keeps a copy in bf16 of every weight that it has met. Where memory is saved, it makes
+    one whenever a layer runs.
+    """
+    with mixed(device, options.precision):
+        torch.set_autocast_cache_enabled(not options.checkpointing)
+        yield
+
+
 def _step(
-    group: Any, objective: nn.Module, optimizer: torch.optim.AdamW, feed: Iterator[Batch],
+    group: Any, objective: nn.Module, optimizer: torch.optim.Optimizer, feed: Iterator[Batch],
     options: LoopOptions,
 ) -> dict[str, float]:  # fmt: skip
     """One step of the optimizer; returns its figures, means over micro-batches and processes."""
@@ -94,7 +106,7 @@ def _step(
         with group.no_sync(objective) if apart else nullcontext():
             plain = options.attention == "plain"
             with sdpa_kernel(SDPBackend.MATH) if plain else nullcontext():
-                with mixed(group.device, options.precision):
+                with forward_pass(group.device, options):
                     loss, figures = objective(batch)
                 group.backward(loss / options.accumulate)
         rows.append({"loss": float(loss.detach()), **figures})

@@ -43,6 +43,8 @@ class LoopOptions:
             those of a few faded crops are unlike those of the photos that are restored.
         compiled: let torch.compile translate the network: a third less time a step, after one or
             two minutes; a C++ compiler must be installed.
+        moments: of AdamW, in which type: "bf16" takes 4 bytes a weight less, rounded at random so
+            that their means stay right.
         precision: of convolutions and products; "auto" is bf16 where the processor has it.
         attention: "plain" is quicker than torch's fused one on processors where there are few
             places to attend to, and takes memory that grows with their square.
@@ -69,6 +71,7 @@ class LoopOptions:
     exports: int = 0
     frozen_norms: bool = False
     compiled: bool = False
+    moments: Literal["fp32", "bf16"] = "fp32"
     precision: Precision = "auto"
     attention: Literal["fused", "plain"] = "fused"
     layout: Layout = "channels_last"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import CLIPTextModel
 
 from unfade.data.captions import describe
 from unfade.data.pairs import check_size
@@ -42,6 +44,9 @@ class Restorations(WithoutNetworks):
         cache: where latents and embedded captions are kept.
         progress: called with the number of photos whose latents, then whose captions, are there.
 
+    Attributes:
+        base: without the weights of the text encoder where prompts are cached.
+
     Raises:
         UsageError: shares that do not add up, or windows that do not fit the views.
     """
@@ -56,6 +61,15 @@ class Restorations(WithoutNetworks):
         options.check()
         self.base, self.options, self.seed = base, options, seed
         self.tokenizer = base.tokenizer
+        self.first_stage: Stage1Net | None = None
+        self.enlarger: Enlarger | None = None
+        if options.first_stage:
+            compact = find_preset("compact")
+            self.first_stage = load_model(compact.folder / "stage1.safetensors", Stage1Net)
+            if compact.optional(ENLARGER) and options.super_resolution > 0:
+                check_size(views.size, SCALE * CELL)
+                self.enlarger = load_model(compact.folder / ENLARGER, Enlarger)
+        self.enlarges = self.enlarger is not None  # known where the network is not
         train, held_out = hold_out(photos)
         self.store = LatentStore(cache, base.vae, train, views, progress=progress)
         self.held_out = LatentStore(cache, base.vae, held_out, views)
@@ -65,18 +79,8 @@ class Restorations(WithoutNetworks):
                 self.texts[store] = TextStore(
                     cache, base.tokenizer, base.text_encoder, store.photos, progress=report
                 )
-            cast(nn.Module, base.text_encoder).to("cpu")
+            self.base = replace(base, text_encoder=_without_weights(base.text_encoder))
         self.length = prompt_length(base.text_encoder)
-        self.enlarges = False
-        self.first_stage: Stage1Net | None = None
-        self.enlarger: Enlarger | None = None
-        if options.first_stage:
-            compact = find_preset("compact")
-            self.first_stage = load_model(compact.folder / "stage1.safetensors", Stage1Net)
-            if compact.optional(ENLARGER) and options.super_resolution > 0:
-                check_size(views.size, SCALE * CELL)
-                self.enlarger = load_model(compact.folder / ENLARGER, Enlarger)
-                self.enlarges = True
 
     def sample(self, number: int) -> Batch:
         """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and gray (); the prompt.
@@ -171,11 +175,15 @@ class Restorations(WithoutNetworks):
             return encode_tokens(self.base.text_encoder, batch["tokens"])
 
     def place(self, device: torch.device) -> Base:
-        """The frozen networks on a device; costs nothing where they are there.
-
-        The text encoder stays where it is when prompts are cached: nothing asks for it.
-        """
-        networks = [self.base.vae, self.base.unet]
-        for network in [*networks, *([] if self.texts else [self.base.text_encoder])]:
-            cast(nn.Module, network).to(device)
+        """The frozen networks on a device; costs nothing where they are there."""
+        networks: list[nn.Module] = [self.base.vae, self.base.unet]
+        networks += [] if self.texts else [cast(nn.Module, self.base.text_encoder)]
+        for network in networks:
+            network.to(device)
         return self.base
+
+
+def _without_weights(text_encoder: CLIPTextModel) -> CLIPTextModel:
+    """Takes the place of a text encoder that is not needed any more."""
+    with torch.device("meta"):
+        return CLIPTextModel(cast(Any, text_encoder).config)

@@ -39,7 +39,7 @@ def blend(network: nn.Module, start: nn.Module, kept: float) -> nn.Module:
 
 
 def save_state(
-    path: Path, step: int, model: nn.Module, ema: nn.Module, optimizer: torch.optim.AdamW
+    path: Path, step: int, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Writes a checkpoint; a kill at any moment leaves the old one or the new one."""
     tensors: dict[str, Tensor] = {}
@@ -81,11 +81,13 @@ def _earlier(run: Path) -> list[Path]:
     return sorted(run.glob("state-*.safetensors"), key=lambda p: (len(p.name), p.name))
 
 
-def _parameters(optimizer: torch.optim.AdamW) -> list[Tensor]:
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
-def load_state(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.AdamW) -> int:
+def load_state(
+    path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer
+) -> int:
     """Restores a checkpoint into fresh objects and returns the number of steps done.
 
     Raises:
