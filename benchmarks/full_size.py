@@ -42,7 +42,7 @@ from unfade.models import sd21
 from unfade.models.cfw import build_cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
-from unfade.models.inference import keep_blocks, mixed, placed
+from unfade.models.inference import keep_blocks, placed
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask

@@ -66,7 +66,7 @@ def test_command_is_understood_by_the_command_line() -> None:
         {"threshold": 0.25},
         {"preset": "sd21", "base": "a/b@c", "controlnet": Path("my net")},
         {"base": "sd15", "controlnet": "net", "reach": "damage"},
-        {"base": "sd15", "prediction": "v", "dtype": "fp16", "offload": True},
+        {"base": "sd15", "prediction": "v", "dtype": "fp16", "offload": True, "compiled": True},
     ],
 )
 def test_command_gives_the_same_options_again(values: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ Value = str | int | float | bool | list[str] | None
 
 #: Options that do not change the picture: a result made with others is finished all the same.
 #: Of a sensitivity the threshold that it stands for is compared.
-INDIFFERENT = frozenset({"device", "max_pixels", "sensitivity"})
+INDIFFERENT = frozenset({"compiled", "device", "max_pixels", "sensitivity"})
 
 _LIBRARIES = (
     "torch",

@@ -138,6 +138,7 @@ class RestoreOptions:
             files say.
         dtype: of the diffusion model's weights: "fp32", "fp16", "bf16"; "auto" by the device.
         offload: keep each network of the diffusion model off the device while it does not run.
+        compiled: let torch.compile translate the diffusion model: faster steps after minutes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
     """
 
@@ -174,6 +175,7 @@ class RestoreOptions:
     prediction: Prediction | None = None
     dtype: Dtype = "auto"
     offload: bool = False
+    compiled: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -377,6 +379,7 @@ class RestoreOptions:
             "prediction": self.prediction,
             "dtype": self.dtype,
             "offload": self.offload,
+            "compiled": self.compiled,
             "mask": str(self.search),
             "mask_sha256": mask_sha256,
             "only_damage": self.only_damage,

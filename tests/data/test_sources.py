@@ -193,8 +193,8 @@ def test_captions_are_the_same_in_every_layout(
             path.write_bytes(data)
         captions = [photo.captions for photo in load_photos(tmp_path / layout)]
         assert captions == [("a cat", "a gray cat"), ("a dog",)], layout
-    shard: dict[str, object] = {"a.png": encode(1), "a.txt": lines.encode(),
-                                "b.jpg": encode(2, suffix=".jpg"), "b.json": {"caption": "a dog"}}  # fmt: skip
+    shard: dict[str, object] = {"a.png": encode(1), "a.txt": lines.encode()}
+    shard |= {"b.jpg": encode(2, suffix=".jpg"), "b.json": {"caption": "a dog"}}
     make_shard("s.tar", shard)
     captions = [photo.captions for photo in load_photos(tmp_path)]
     assert captions == [("a cat", "a gray cat"), ("a dog",)]

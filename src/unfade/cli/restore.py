@@ -127,6 +127,7 @@ def restore(
     restorer = Restorer.from_pretrained(
         options.preset, device=options.device, base=options.base, controlnet=options.controlnet,
         prediction=options.prediction, dtype=options.dtype, offload=options.offload,
+        compiled=options.compiled,
     )  # fmt: skip
     options = _ask_about_colours(options, jobs, restorer)
     work = RestoreWork(

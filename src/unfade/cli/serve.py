@@ -51,8 +51,8 @@ from unfade.options import Dtype, Prediction
               help="For uploads and results, which are removed after an hour.")  # fmt: skip
 def serve(
     host: str, port: int, preset: str, base: str | None, controlnet: str | None,
-    prediction: Prediction | None, dtype: Dtype, offload: bool, device: str, auth: str | None,
-    allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int, queue: int,
+    prediction: Prediction | None, dtype: Dtype, offload: bool, compiled: bool, device: str,
+    auth: str | None, allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int, queue: int,
     max_disk_mb: int, temp: Path | None,
 ) -> None:  # fmt: skip
     """Open a page that restores photos in the browser.
@@ -91,7 +91,7 @@ def serve(
     )  # fmt: skip
     restorer = Restorer.from_pretrained(
         preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
-        dtype=dtype, offload=offload,
+        dtype=dtype, offload=offload, compiled=compiled,
     )  # fmt: skip
     store = Store(temp)
     store.watch()

@@ -107,8 +107,8 @@ def trial_lines(trial: Trial) -> list[str]:
     """What a trial measured, for people."""
     rate = trial.samples_per_s
     lines = [
-        f"samples a second   {rate:.2f} ({trial.batch / rate:.2f} s for each step of {trial.batch}, "
-        f"{trial.processes} process{'es' if trial.processes > 1 else ''})",
+        f"samples a second   {rate:.2f} ({trial.batch / rate:.2f} s for each step of "
+        f"{trial.batch}, {trial.processes} process{'es' if trial.processes > 1 else ''})",
         f"peak memory        {trial.peak_gib:.1f} GiB on {trial.device}, validation left out",
     ]
     if trial.cached:

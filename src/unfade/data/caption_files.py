@@ -5,8 +5,8 @@
     captions.jsonl             lines of {"file": "x.jpg", "captions": ["...", "..."]}
     x.jpg  x.json              {"captions": [...]} or {"caption": "..."}, in a WebDataset shard
 
-A line of captions.jsonl may also have "file_name" in place of "file", and one "caption" or "text" in
-place of "captions". A photo has the captions of all of them, each once.
+A line of captions.jsonl may also have "file_name" in place of "file", and one "caption" or "text"
+in place of "captions". A photo has the captions of all of them, each once.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _listed(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     out: list[tuple[str, tuple[str, ...]]] = []
     number = 0
     try:
-        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), 1):
+        for line in path.read_text("utf-8-sig").splitlines():
+            number += 1
             if line.strip():
                 record = json.loads(line)
                 name = record.get("file", record.get("file_name"))

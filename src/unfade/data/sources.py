@@ -247,13 +247,17 @@ def hold_out(
     return kept, [photos[i] for i in sorted(places)]
 
 
+def _sha256(photo: CleanPhoto) -> str:
+    return photo.sha256
+
+
 def fingerprint(photos: Sequence[CleanPhoto]) -> str:
     """The SHA-256 of photos, captions and labels, in their order.
 
     Each photo is read once, the first time. InputError where one cannot be read.
     """
     with ThreadPoolExecutor(_READERS) as pool:
-        hashes = list(pool.map(lambda photo: photo.sha256, photos))
+        hashes = list(pool.map(_sha256, photos))
     digest = hashlib.sha256()
     for photo, content in zip(photos, hashes, strict=True):
         digest.update(json.dumps([photo.key, content, *photo.captions]).encode())

@@ -92,7 +92,7 @@ def make_view(scaled: Pixels, options: ViewOptions, view: int, cell: int) -> Ima
 
 
 def columns_of(view: int, options: ViewOptions, columns: slice, width: int) -> slice:
-    """The columns of a scaled photo (h, width, 3) that are those of a view, which may be mirrored."""
+    """Which columns of a scaled photo (h, width, 3) are these of a view, mirrored or not."""
     if view < len(options.sides):
         return columns
     return slice(width - columns.stop, width - columns.start)

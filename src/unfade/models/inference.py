@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -90,6 +93,16 @@ def weights_dtype(name: Dtype, device: torch.device) -> torch.dtype:
         fix = "use --dtype bf16 for half of the memory, or auto for speed"
         raise UsageError("fp16 on the processor", "a GPU", fix)
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
+
+
+def check_compiler(device: torch.device) -> None:
+    """UsageError where torch.compile has no compiler for a device."""
+    fix = "install it, or leave --compiled out"
+    if device.type == "cuda" and find_spec("triton") is None:
+        raise UsageError("torch.compile without triton", "the package triton", fix)
+    names = (os.environ.get("CXX", ""), "g++", "clang++", "cl")
+    if not any(name and shutil.which(name) for name in names):
+        raise UsageError("torch.compile without a C++ compiler", "g++ or clang++", fix)
 
 
 def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast:

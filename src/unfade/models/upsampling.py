@@ -29,7 +29,7 @@ def split_upsampling(network: nn.Module) -> list[Upsample2D]:
     found: list[Upsample2D] = []
     for layer in network.modules():
         if isinstance(layer, Upsample2D) and _is_plain(layer):
-            layer.forward = partial(_forward, layer)
+            cast(Any, layer).forward = partial(_forward, layer)
             found.append(layer)
     return found
 

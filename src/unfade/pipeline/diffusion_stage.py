@@ -32,7 +32,8 @@ class DiffusionStage:
         weights: where the model comes from.
         device: where it runs.
         pipeline: the model, where it is in memory already.
-        dtype, offload: of the weights, and where they wait (`pipeline.load.load_pipeline`).
+        dtype, offload, compiled: of the weights, where they wait, and how they run
+            (`pipeline.load.load_pipeline`).
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class DiffusionStage:
         *,
         dtype: Dtype = "auto",
         offload: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.weights = weights
         self.device = device
         self.dtype: Dtype = dtype
         self.offload = offload
+        self.compiled = compiled
         self._pipeline = pipeline
         self._checked_prompts: set[tuple[str, str]] = set()
 
@@ -123,8 +126,9 @@ class DiffusionStage:
             from unfade.pipeline.load import load_pipeline
 
             self._pipeline = load_pipeline(
-                self.weights, self.device, dtype=self.dtype, offload=self.offload
-            )
+                self.weights, self.device, dtype=self.dtype, offload=self.offload,
+                compiled=self.compiled,
+            )  # fmt: skip
         return self._pipeline
 
     def check_prompts(self, options: RestoreOptions) -> None:

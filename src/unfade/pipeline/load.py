@@ -8,31 +8,36 @@ import torch
 
 from unfade.models.cfw import Cfw
 from unfade.models.folder import check_fit, load_base, load_part
-from unfade.models.inference import placed, weights_dtype
+from unfade.models.inference import check_compiler, placed, weights_dtype
 from unfade.models.presets import SD21
 from unfade.models.sd21 import SD21_ID
 from unfade.models.sources import find_base, find_controlnet
+from unfade.models.upsampling import split_upsampling
 from unfade.options import Dtype
 from unfade.pipeline.diffusion import RestorationPipeline, out_of_memory
 from unfade.pipeline.weights import DiffusionWeights
 
 
 def load_pipeline(
-    weights: DiffusionWeights, device: torch.device, *, dtype: Dtype = "auto", offload: bool = False
-) -> RestorationPipeline:
+    weights: DiffusionWeights, device: torch.device, *, dtype: Dtype = "auto",
+    offload: bool = False, compiled: bool = False,
+) -> RestorationPipeline:  # fmt: skip
     """The diffusion model, ready to restore, on a device.
 
     Args:
         dtype: of the weights of UNet, ControlNet and text encoder (`weights_dtype`). The
             autoencoder keeps fp32: it is small, and its last layer shows the steps of bf16.
         offload: keep each network on the processor, but while it runs.
+        compiled: let torch.compile translate the networks.
 
     Raises:
-        UsageError: a type that the device does not have, or too little memory on it.
+        UsageError: a type that the device does not have, too little memory on it, or no compiler.
         WeightsError: a part is missing, damaged, not the one that the preset names, or made for
             another base model.
     """
     kind = weights_dtype(dtype, device)
+    if compiled:
+        check_compiler(device)
     weights.require()
     weights.verify()
     folder = weights.preset.folder
@@ -57,5 +62,10 @@ def load_pipeline(
         raise out_of_memory(device) from error
     pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
     pipeline.offload_to = device if offload else None
+    if device.type == "cpu":
+        split_upsampling(base.vae)
+        split_upsampling(base.unet)
+    if compiled:
+        pipeline.compile_networks()
     _ = pipeline.networks  # what it cannot obey is told now
     return pipeline

@@ -27,14 +27,16 @@ class Stages:
     def from_pretrained(
         cls, preset: str | Path, *, device: str, base: str | Path | None = None,
         controlnet: str | Path | None = None, prediction: Prediction | None = None,
-        dtype: Dtype = "auto", offload: bool = False,
+        dtype: Dtype = "auto", offload: bool = False, compiled: bool = False,
     ) -> Stages:  # fmt: skip
         """Loads a preset; arguments and errors are those of `Restorer.from_pretrained`."""
         weights = DiffusionWeights.find(
             preset, base=base, controlnet=controlnet, prediction=prediction
         )
         first_stage = FirstStage.from_pretrained(preset, device=device)
-        stage = DiffusionStage(weights, first_stage.device, dtype=dtype, offload=offload)
+        stage = DiffusionStage(
+            weights, first_stage.device, dtype=dtype, offload=offload, compiled=compiled
+        )
         return cls(first_stage, stage)
 
     @property

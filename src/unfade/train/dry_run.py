@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -117,10 +118,8 @@ def _tried(
     longer = replace(options, steps=max(options.steps, STEPS + 1), save_every=1 << 30,
                      show_every=1 << 30)  # fmt: skip
     begun = start_from(name, task, inputs.start)
-    try:
+    with contextlib.suppress(_Enough):
         train(task, longer, folder / "run", start=begun, progress=watch)
-    except _Enough:
-        pass
     per_s = (STEPS - _WARM) / (times[STEPS - 1] - times[_WARM - 1])
     return Trial(
         samples_per_s=per_s * options.batch, batch=options.batch, processes=group.num_processes,

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,7 +76,8 @@ class LatentStore:
 
         def make(items: range) -> Iterator[dict[str, Tensor]]:
             with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1)) as pool:
-                for sizes in pool.map(lambda i: _sizes(photos[i], views), items):
+                scaled = pool.map(partial(_sizes, views), [photos[i] for i in items])
+                for sizes in scaled:
                     yield self._tensors(vae, sizes)
 
         self.chunks = Chunks(folder / f"latents-{name}", len(photos), make, progress=progress)
@@ -129,7 +131,7 @@ class LatentStore:
         return as_image(np.ascontiguousarray(pixels if window.view == size else pixels[:, ::-1]))
 
 
-def _sizes(photo: CleanPhoto, views: ViewOptions) -> list[Pixels]:
+def _sizes(views: ViewOptions, photo: CleanPhoto) -> list[Pixels]:
     """A photo at each size of the views; none where it cannot be decoded."""
     try:
         image = photo.decode()

@@ -47,13 +47,13 @@ class _Ours:
     def _restorer(self, options: RestoreOptions) -> Restorer:
         key = (
             options.preset, options.device, options.base, options.controlnet, options.prediction,
-            options.dtype, options.offload,
+            options.dtype, options.offload, options.compiled,
         )  # fmt: skip
         if self._loaded is None or self._loaded[0] != key:
-            preset, device, base, controlnet, prediction, dtype, offload = key
+            preset, device, base, controlnet, prediction, dtype, offload, compiled = key
             restorer = Restorer.from_pretrained(
                 preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
-                dtype=dtype, offload=offload,
+                dtype=dtype, offload=offload, compiled=compiled,
             )  # fmt: skip
             self._loaded, self._warm = (key, restorer), set()
         return self._loaded[1]
