@@ -4,8 +4,9 @@
     python benchmarks/full_size.py train [--device cpu] [--batch 1] [--repeats 2] [--compiled]
     python benchmarks/full_size.py count [--side 512]
 
-Random weights cost what trained ones cost. `restore` measures a restoration of unfade and the stock
-pipeline of diffusers (StableDiffusionControlNetPipeline) in turns, on the same networks. `train`
+Random weights cost what trained ones cost. `restore` measures a restoration of unfade without a
+prompt, and the stock pipeline of diffusers (StableDiffusionControlNetPipeline; its guidance is 7.5
+where nobody says otherwise, which costs a second pass) in turns, on the same networks. `train`
 measures steps as the training loop takes them. `count` computes arithmetic and weights without
 running anything. On a processor the peak is that of resident memory; on a GPU it is the
 allocator's, and the share of the card's peak (--peak, in TFLOP/s) is printed too. The share counts
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -43,6 +45,7 @@ from unfade.models.cfw import build_cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
 from unfade.models.inference import keep_blocks, placed
+from unfade.models.upsampling import split_upsampling
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
@@ -113,12 +116,15 @@ def in_turns(
     works: Sequence[tuple[Callable[[], object], Callable[[], object]]], device: torch.device,
     repeats: int,
 ) -> list[Clock]:  # fmt: skip
-    """Times several pieces of work, each after its own preparation; the first turn warms up."""
+    """Times several pieces of work, each after its own preparation.
+
+    The first turn warms up, but where there are no others.
+    """
     clocks = [Clock() for _ in works]
     for turn in range(repeats + 1):
         for clock, (before, work) in zip(clocks, works, strict=True):
             before()
-            (clock if turn else Clock()).run(work, device)
+            (clock if turn or not repeats else Clock()).run(work, device)
     return clocks
 
 
@@ -139,12 +145,13 @@ def main() -> None:
 @click.option("--side", default=512)
 @click.option("--batch", default=1)
 @click.option("--steps", multiple=True, type=int, default=(1,))
-@click.option("--repeats", default=2)
+@click.option("--guidance", multiple=True, type=float, default=(7.5, 1.0), help="Of stock.")
+@click.option("--repeats", default=2, show_default=True, help="0 measures without a warm-up.")
 @click.option("--compiled", is_flag=True)
 @click.option("--peak", type=float, help="Of the card, TFLOP/s in bf16.")
 def restore(
-    device: str, dtype: str, side: int, batch: int, steps: tuple[int, ...], repeats: int,
-    compiled: bool, peak: float | None,
+    device: str, dtype: str, side: int, batch: int, steps: tuple[int, ...],
+    guidance: tuple[float, ...], repeats: int, compiled: bool, peak: float | None,
 ) -> None:  # fmt: skip
     """A restoration without a prompt, and the stock pipeline of diffusers on the same networks."""
     place, kind = torch.device(device), TYPES[dtype]
@@ -154,12 +161,23 @@ def restore(
     image = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None].repeat(batch, 1, 1, 1)
     ours = RestorationPipeline.from_base(base, controlnet)
     stock = stock_pipeline(base, controlnet)
-    networks = (base.vae, base.unet, controlnet)
     if compiled:
         ours.compile_networks()
+    networks = (base.vae, base.unet, controlnet)
+    split: list[Any] = []
 
-    def laid_out(layout: Any) -> Callable[[], None]:
-        return lambda: [placed(network, place, layout) for network in networks] and None
+    def as_loaded() -> None:
+        """As `pipeline.load` leaves the networks."""
+        for network in networks:
+            placed(network, place)
+        if place.type == "cpu":
+            split.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
+
+    def as_they_come() -> None:
+        for network in networks:
+            placed(network, place, "contiguous")
+        while split:
+            del split.pop().forward
 
     click.echo(f"{dtype}, {batch} x {side} x {side}, {torch.get_num_threads()} threads\n")
     click.echo("| steps | | seconds | processor seconds | to stock | peak, GiB |")
@@ -176,13 +194,9 @@ def restore(
                 guidance_scale=guidance, output_type="pt",
             )  # fmt: skip
 
-        names = ("unfade", "stock, guidance 7.5 (its default)", "stock, guidance 1")
-        clocks = in_turns(
-            [(laid_out("channels_last"), restored),
-             (laid_out("contiguous"), lambda: stocked(7.5)),
-             (laid_out("contiguous"), lambda: stocked(1.0))],
-            place, repeats,
-        )  # fmt: skip
+        names = ["unfade", *(f"stock, guidance {value:g}" for value in guidance)]
+        others = [(as_they_come, partial(stocked, value)) for value in guidance]
+        clocks = in_turns([(as_loaded, restored), *others], place, repeats)
         for name, clock in zip(names, clocks, strict=True):
             ratio = clocks[0].wall_s / clock.wall_s, clocks[0].cpu_s / clock.cpu_s
             told = "" if name == "unfade" else f"{ratio[0]:.2f} ({ratio[1]:.2f})"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -193,43 +192,6 @@ def test_train_writes_curves_for_tensorboard(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     train(Line(), LINE, tmp_path)
     assert list((tmp_path / "tensorboard").glob("events*"))
-
-
-PROCESS = """
-import sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-sys.path.insert(0, sys.argv[1])
-from test_loop import LINE, Line, train
-from unfade.train.launch import accelerator
-line, seen = Line(), []
-plain, line.sample = line.sample, lambda number: (seen.append(number), plain(number))[1]
-train(line, LINE, Path(sys.argv[2]))
-assert accelerator().num_processes == 2
-half = 4 * accelerator().process_index
-assert seen == [8 * step + half + i for step in range(8) for i in range(4)], seen
-"""
-
-
-def test_two_processes_at_half_the_batch_learn_as_one(tmp_path: Path) -> None:
-    train(Line(), LINE, tmp_path / "one")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-              "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}  # fmt: skip
-    code = [sys.executable, "-c", PROCESS, str(Path(__file__).parent), str(tmp_path / "two")]
-    jobs = [
-        subprocess.Popen(code, env={**os.environ, **common, "RANK": str(i), "LOCAL_RANK": str(i)})
-        for i in range(2)
-    ]
-    assert [job.wait(timeout=300) for job in jobs] == [0, 0]
-    # Sums are taken in another order: float32 agrees to about 1e-6, after 8 steps to 1e-4.
-    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-4)
-    one, other = (load_file(tmp_path / n / "state.safetensors") for n in ("one", "two"))
-    for key in one:
-        torch.testing.assert_close(one[key], other[key], rtol=1e-3, atol=1e-5)
 
 
 def test_train_differs_when_the_seed_does(make_task: MakeTask, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from unfade.config import load_toml
 from unfade.data.windows import check_views
 from unfade.train.cfw import CfwRecipe
 from unfade.train.controlnet import ControlnetRecipe
+from unfade.train.feed import check_batch
 from unfade.train.options import (
     ColourRecipe,
     EnlargerRecipe,
@@ -19,6 +21,7 @@ from unfade.train.prior import PriorRecipe
 from unfade.train.vae import VaeRecipe
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "compact"
+SD21 = FOLDER.with_name("sd21")
 RECIPES = {
     "scratch": ScratchRecipe, "scratch_first": ScratchRecipe,
     "scratch_second": ScratchRecipe, "scratch_third": ScratchRecipe,
@@ -50,3 +53,21 @@ def test_recipe_can_be_read(name: str) -> None:
         check_views(recipe.views, 8)
     if hasattr(recipe, "pairs") and hasattr(recipe.pairs, "check"):
         recipe.pairs.check()
+
+
+def test_recipes_of_stable_diffusion_fit_it_and_part_among_eight_cards() -> None:
+    kinds = {"old_photo": ControlnetRecipe, "colorize": ControlnetRecipe, "cfw": CfwRecipe,
+             "super_resolution": ControlnetRecipe}  # fmt: skip
+    assert {path.stem for path in SD21.glob("*.toml")} == set(kinds)
+    for name, kind in kinds.items():
+        recipe = load_toml(SD21 / f"{name}.toml", kind)
+        recipe.pairs.check()
+        check_views(recipe.views, 64)
+        check_batch(recipe.loop, 1)
+        check_batch(replace(recipe.loop, accumulate=1), 8)
+        assert not recipe.pairs.phrases and recipe.views.size == 512
+        assert recipe.loop.checkpointing == (kind is ControlnetRecipe)
+        if isinstance(recipe, ControlnetRecipe):
+            assert (len(recipe.widths), recipe.loop.rate) == (4, 1e-5)
+        else:
+            assert len(recipe.hidden) == 3
