@@ -79,11 +79,13 @@ def built(make: Callable[[], N], dtype: torch.dtype, device: torch.device) -> N:
 
 
 def build(dtype: torch.dtype, device: torch.device) -> Base:
-    """The base model; the tokenizer is a small one of the same length."""
+    """The base model, its autoencoder in fp32 as loading gives it.
+
+    The tokenizer is a small one of the same length.
+    """
     torch.manual_seed(0)
-    vae = torch.float32 if dtype == torch.float32 else dtype
     return Base(
-        built(sd21.build_vae, vae, device), built(sd21.build_unet, dtype, device),
+        built(sd21.build_vae, torch.float32, device), built(sd21.build_unet, dtype, device),
         built(sd21.build_text_encoder, dtype, device),
         learn_tokenizer(photos(), length=77, least=1), sd21.build_scheduler(),
     )  # fmt: skip
@@ -168,12 +170,14 @@ def restore(
 
     def as_loaded() -> None:
         """As `pipeline.load` leaves the networks."""
+        base.vae.to(torch.float32)
         for network in networks:
             placed(network, place)
         if place.type == "cpu":
             split.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
 
     def as_they_come() -> None:
+        base.vae.to(kind)
         for network in networks:
             placed(network, place, "contiguous")
         while split:

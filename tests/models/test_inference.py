@@ -11,6 +11,7 @@ from unfade.models.blocks import ResBlock
 from unfade.models.efficientnet import ConvNorm
 from unfade.models.inference import (
     Precision,
+    check_compiler,
     fold_norms,
     inference,
     keep_blocks,
@@ -98,3 +99,11 @@ def test_weights_have_the_type_that_the_device_computes_fast(
     assert asked == [False, False]
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     assert weights_dtype("auto", card) == torch.bfloat16
+
+
+def test_a_missing_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_compiler(torch.device("cpu"))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(UsageError, match=r"without a C\+\+ compiler.*leave --compiled out"):
+        check_compiler(torch.device("cpu"))

@@ -61,3 +61,16 @@ def test_file_that_changed_is_refused(tiny_preset: Path, tmp_path: Path) -> None
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match=r"vae.*sha256"):
         load_pipeline(DiffusionWeights.find(copy), CPU)
+
+
+def test_networks_are_compiled_when_it_is_asked_for(
+    tiny_preset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    note = lambda self, **_: compiled.append(type(self).__name__)  # noqa: E731
+    monkeypatch.setattr(torch.nn.Module, "compile", note)
+    load_pipeline(DiffusionWeights.find(tiny_preset), CPU)
+    assert compiled == []
+    load_pipeline(DiffusionWeights.find(tiny_preset), CPU, compiled=True)
+    assert compiled[:3] == ["UNet2DConditionModel", "ControlNetModel", "UNetMidBlock2D"]
+    assert set(compiled[3:]) == {"UpDecoderBlock2D"} and len(compiled) == 6

@@ -52,8 +52,8 @@ from unfade.options import Dtype, Prediction
 def serve(
     host: str, port: int, preset: str, base: str | None, controlnet: str | None,
     prediction: Prediction | None, dtype: Dtype, offload: bool, compiled: bool, device: str,
-    auth: str | None, allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int, queue: int,
-    max_disk_mb: int, temp: Path | None,
+    auth: str | None, allow_host: tuple[str, ...], root_path: str, max_mb: int, max_pixels: int,
+    queue: int, max_disk_mb: int, temp: Path | None,
 ) -> None:  # fmt: skip
     """Open a page that restores photos in the browser.
 

@@ -103,12 +103,13 @@ class RestorationPipeline(DiffusionPipeline):
         )  # fmt: skip
 
     def compile_networks(self) -> None:
-        """Lets torch.compile translate what runs most: UNet, ControlNet and decoder.
+        """Lets torch.compile translate what runs most: UNet, ControlNet, blocks of the decoder.
 
         That takes minutes, at the first photo and whenever tiles of another size come.
         """
         parts = cast(Any, self)
-        for network in (parts.unet, parts.controlnet, parts.vae.decoder):
+        decoder = parts.vae.decoder
+        for network in (parts.unet, parts.controlnet, decoder.mid_block, *decoder.up_blocks):
             if network is not None:
                 network.compile()
 
