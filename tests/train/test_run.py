@@ -42,7 +42,7 @@ def data(tmp_path: Path, photos: list[CleanPhoto]) -> Path:
 
 def test_train_task_writes_weights_that_load(data: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tone.toml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE.replace("[loop]", "[loop]\nshow_every = 1\nexports = 1"))
     steps: list[tuple[int, int]] = []
     path = train_task(
         "tone", data, tmp_path / "run", recipe, progress=lambda n, of, _: steps.append((n, of))
@@ -51,6 +51,8 @@ def test_train_task_writes_weights_that_load(data: Path, tmp_path: Path) -> None
     assert load_model(path, ToneNet).config.widths == [8, 8, 8, 8]
     assert steps == [(1, 3), (2, 3), (3, 3)]
     assert "steps = 3" in (tmp_path / "run" / "recipe.toml").read_text()
+    exported = sorted(p.name for p in (tmp_path / "run").glob("tone*"))
+    assert exported == ["tone-000002.safetensors", "tone.safetensors"]
 
 
 def test_train_task_keeps_a_share_of_the_weights_it_started_from(

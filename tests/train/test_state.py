@@ -8,7 +8,15 @@ from torch import nn
 
 from unfade.errors import OutputError
 from unfade.files import atomic
-from unfade.train.state import blend, load_state, save_state, update_ema
+from unfade.train.state import (
+    STATE,
+    blend,
+    find_state,
+    keep_states,
+    load_state,
+    save_state,
+    update_ema,
+)
 
 
 def network(seed: int) -> nn.Module:
@@ -73,6 +81,24 @@ def test_save_state_leaves_the_old_one_when_it_fails(
     with pytest.raises(OutputError):
         save_state(tmp_path / "s", 4, model, ema, optimizer)
     assert (tmp_path / "s").read_bytes() == before
+
+
+@pytest.mark.parametrize(("states", "kept"), [(1, []), (3, ["3", "4"])])
+def test_as_many_checkpoints_stay_as_are_asked_for(
+    tmp_path: Path, states: int, kept: list[str]
+) -> None:
+    assert find_state(tmp_path) is None
+    model, ema, optimizer = trained(0, steps=1)
+    for step in range(1, 6):
+        keep_states(tmp_path, states)
+        save_state(tmp_path / STATE, step, model, ema, optimizer)
+    names = {STATE, *(f"state-00000{step}.safetensors" for step in kept)}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    (tmp_path / STATE).unlink()  # killed between the two
+    found = find_state(tmp_path)
+    assert (None if found is None else load_state(found, model, ema, optimizer)) == (
+        4 if kept else None
+    )
 
 
 def test_update_ema_is_an_average() -> None:
