@@ -109,8 +109,9 @@ def load_state(
         ) from error  # fmt: skip
     for i, parameter in enumerate(_parameters(optimizer)):
         state = part(f"adam.{i}.")
-        if state:  # Adam counts its steps on the processor
+        if state:  # Adam counts its steps on the processor; moments lie in memory as weights do
             optimizer.state[parameter] = {
-                k: v if k == "step" else v.to(parameter.device) for k, v in state.items()
+                k: v if k == "step" else torch.empty_like(parameter, dtype=v.dtype).copy_(v)
+                for k, v in state.items()
             }
     return step
