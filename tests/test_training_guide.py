@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -53,7 +54,9 @@ def test_the_guide_leads_from_photos_to_prints(
         make_photo(f"photos/{i}.png", seed=i)
         (tmp_path / "photos" / f"{i}.txt").write_text("red\n")
     for name in ("scan.jpg", "gray.jpg", "small.jpg"):
-        make_photo(name, seed=9)
+        photo = make_photo(name, seed=9)
+        if name == "gray.jpg":
+            cv2.imwrite(str(photo), cv2.imread(str(photo), cv2.IMREAD_GRAYSCALE))
     (tmp_path / "recipes" / "sd21").mkdir(parents=True)
     for path in (ROOT / "recipes" / "sd21").glob("*.toml"):
         kind = CfwRecipe if path.stem == "cfw" else ControlnetRecipe
@@ -77,4 +80,5 @@ def test_the_guide_leads_from_photos_to_prints(
     )}  # fmt: skip
     assert prints["large/small.jpg"].shape == (128, 160, 3)
     assert all(prints[n].shape == (64, 80, 3) for n in prints if not n.startswith("large"))
+    assert np.ptp(prints["coloured/gray.jpg"], axis=2).max() > 8
     assert not np.array_equal(prints["restored/scan.jpg"], prints["faithful/scan.jpg"])
