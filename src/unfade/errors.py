@@ -41,3 +41,23 @@ class UsageError(UnfadeError):
 
 class WeightsError(UnfadeError):
     """Weights that are missing, damaged, or not the expected ones."""
+
+
+def explain(error: Exception, source: Path) -> str:
+    """What went wrong with a photo, in one line that names it and says what to do."""
+    name = printable(source)
+    if isinstance(error, UnfadeError):
+        return str(error) if error.path == source else f"{name}: {error}"
+    reason = " ".join(str(error).split())[:300]
+    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    if is_out_of_memory(error):
+        return f"{name}: not enough memory ({text}); use a smaller --tile or a smaller photo"
+    return f"{name}: an unexpected error ({text}); run it again with --verbose to see where"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the processor or on the device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("can't allocate memory", "not enough memory", "out of memory", "Unable to allocate")
+    return any(word.lower() in str(error).lower() for word in words)

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -142,8 +143,14 @@ def peak_memory_mib() -> float | None:
 
 
 def now() -> str:
-    """This moment, ISO 8601, UTC, to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    """This moment, ISO 8601, UTC, to the second.
+
+    Where the variable SOURCE_DATE_EPOCH is set, it is that moment (seconds since 1970): the same
+    settings then give the same bytes (reproducible-builds.org/specs/source-date-epoch).
+    """
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = int(fixed) if fixed.isdecimal() else time.time()
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -187,10 +194,16 @@ def _describes(path: Path, output: Path) -> bool:
 def read(path: Path) -> Manifest:
     """The manifest in a file. InputError where it cannot be read or is no manifest."""
     try:
-        data: object = json.loads(path.read_bytes())
+        return parse(path.read_bytes(), path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(reason, "a manifest", "check the name", path=path) from error
+
+
+def parse(text: bytes, path: Path) -> Manifest:
+    """The manifest in the contents of a file. InputError, which names the file, for others."""
+    try:
+        data: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         fix = "restore the photo again"
         raise InputError("no JSON", "a manifest of unfade", fix, path=path) from error

@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.cli.compare import panel, panel_size
 from unfade.imaging import Photo
 from unfade.manifest import Manifest
 from unfade.masks import harden
 from unfade.pages.page import data_uri
-from unfade.pages.pictures import jpeg
+from unfade.pages.pictures import jpeg, panel, panel_size
 from unfade.types import Restored
 
 #: Bytes of pictures in one report, as they are written into it.

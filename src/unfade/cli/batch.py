@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import click
@@ -16,7 +15,7 @@ from unfade._version import __version__
 from unfade.cli.jobs import Job
 from unfade.cli.main import EXIT_FAILED, EXIT_STOPPED
 from unfade.cli.progress import Bar
-from unfade.errors import UnfadeError, WeightsError, printable
+from unfade.errors import WeightsError, explain, printable
 from unfade.types import Progress
 
 Status = Literal["done", "skipped", "failed"]
@@ -157,23 +156,3 @@ def _line(outcome: Outcome) -> str:
     arrow = f"{printable(outcome.job.source)} -> {printable(first)}"
     arrow += f" and {len(others)} more" if others else ""
     return f"{arrow} ({', '.join(notes)})" if notes else arrow
-
-
-def explain(error: Exception, source: Path) -> str:
-    """What went wrong with a photo, in one line that names it and says what to do."""
-    name = printable(source)
-    if isinstance(error, UnfadeError):
-        return str(error) if error.path == source else f"{name}: {error}"
-    reason = " ".join(str(error).split())[:300]
-    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    if _is_out_of_memory(error):
-        return f"{name}: not enough memory ({text}); use a smaller --tile or a smaller photo"
-    return f"{name}: an unexpected error ({text}); run it again with --verbose to see where"
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the processor or on the device."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    words = ("can't allocate memory", "not enough memory", "out of memory", "Unable to allocate")
-    return any(word.lower() in str(error).lower() for word in words)

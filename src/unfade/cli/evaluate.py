@@ -15,11 +15,10 @@ import click
 import unfade.cli.options as shared
 import unfade.manifest as manifests
 from unfade._version import __version__
-from unfade.cli.batch import explain
-from unfade.cli.jobs import COMPARE_SUFFIX
 from unfade.cli.main import EXIT_FAILED
 from unfade.cli.progress import Bar
-from unfade.errors import InputError, UnfadeError, UsageError, printable
+from unfade.errors import InputError, UnfadeError, UsageError, explain, printable
+from unfade.files.photos import COMPARE_SUFFIX
 
 if TYPE_CHECKING:
     from unfade.bench.aggregate import Aggregate

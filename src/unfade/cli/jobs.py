@@ -6,8 +6,6 @@ import glob
 import logging
 import os
 import sys
-import tempfile
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,22 +13,17 @@ from pathlib import Path
 
 import unfade.manifest as manifests
 from unfade.errors import InputError, UnfadeError, UsageError
+from unfade.files.photos import (
+    COMPARE_SUFFIX,
+    SERVICE_FOLDERS,
+    folded,
+    is_one_file,
+    other_photo,
+)
 from unfade.types import numbered
 
 logger = logging.getLogger(__name__)
 
-COMPARE_SUFFIX = ".compare.png"
-
-#: Photos that are met in folders and cannot be read.
-_OTHER_PHOTOS = frozenset(
-    {".heic", ".heif", ".avif", ".jp2", ".jxl", ".gif", ".psd", ".dng", ".cr2", ".cr3", ".nef",
-     ".arw"}
-)  # fmt: skip
-#: Folders in which file servers, phones and archives keep thumbnails and deleted photos.
-_SERVICE_FOLDERS = frozenset(
-    {"@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", ".@__thumb", "@tmp",
-     ".thumbnails", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-)  # fmt: skip
 _NOT_WRITTEN = frozenset(
     {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json"}
 )
@@ -172,7 +165,7 @@ def _match(pattern: str, out: Path) -> Iterator[_Found]:
     skipped: Counter[str] = Counter()
     for hit in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
         path = Path(hit)
-        service = _SERVICE_FOLDERS.intersection(path.parts[fixed:])
+        service = SERVICE_FOLDERS.intersection(path.parts[fixed:])
         if service:
             skipped.update(service)
         elif path.is_dir():
@@ -195,13 +188,13 @@ def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]
     skipped: Counter[str] = Counter()
     for name, folders, files in os.walk(folder, onerror=problems.append):
         here = Path(name)
-        skipped.update(_SERVICE_FOLDERS.intersection(folders))
+        skipped.update(SERVICE_FOLDERS.intersection(folders))
         folders[:] = sorted(
             f
             for f in folders
-            if not f.startswith(".") and f not in _SERVICE_FOLDERS and not _same(here / f, out)
+            if not f.startswith(".") and f not in SERVICE_FOLDERS and not _same(here / f, out)
         )
-        others.update(suffix for file in files if (suffix := _other_photo(file)))
+        others.update(suffix for file in files if (suffix := other_photo(file)))
         for file in sorted(files):
             path = here / file
             if _is_photo(path):
@@ -227,12 +220,6 @@ def _tell_skipped(where: str | Path, names: Counter[str]) -> None:
             "restored",
             _show(where), names.total(), " ".join(sorted(names)),
         )  # fmt: skip
-
-
-def _other_photo(name: str) -> str:
-    """The suffix of a photo that cannot be read; empty for anything else."""
-    suffix = Path(name).suffix.lower()
-    return suffix if suffix in _OTHER_PHOTOS and not name.startswith(".") else ""
 
 
 def _is_photo(path: Path) -> bool:
@@ -272,36 +259,15 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
     alike: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
     pairs = [(job.source, output) for job in jobs for output in job.outputs]
     for source, output in pairs:
-        for other, written in alike[_folded(output)]:
-            same = _identity(output) == _identity(written) or _is_one_file(written, output)
+        for other, written in alike[folded(output)]:
+            same = _identity(output) == _identity(written) or is_one_file(written, output)
             if other != source and same:
                 raise UsageError(
                     f"{_show(other)} and {_show(source)}, which would both write {_show(output)}",
                     "a result of its own for each photo",
                     "name their folders in place of the photos, rename one, or use a second OUT",
                 )
-        alike[_folded(output)].append((source, output))
-
-
-def _folded(path: Path) -> str:
-    """A text that names share which some file system takes for one: by case, accents, dots."""
-    name = unicodedata.normalize("NFKC", os.path.realpath(path)).casefold()
-    return "/".join(part.rstrip(" .") for part in Path(name).parts)
-
-
-def _is_one_file(first: Path, second: Path) -> bool:
-    """Whether the file system takes two names for one: it is asked, in a folder made for that."""
-    one, other = os.path.realpath(first), os.path.realpath(second)
-    above = Path(os.path.commonpath([one, other]))
-    place = next(folder for folder in (above, *above.parents) if folder.is_dir())
-    try:
-        with tempfile.TemporaryDirectory(prefix=".unfade-", dir=place) as folder:
-            probe = Path(folder) / os.path.relpath(one, above)
-            probe.parent.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            return os.path.lexists(Path(folder) / os.path.relpath(other, above))
-    except OSError:  # where nothing can be written, the first job tells it
-        return False
+        alike[folded(output)].append((source, output))
 
 
 def _refuse_overwriting(jobs: Sequence[Job], protected: Iterable[Path]) -> None:

@@ -13,6 +13,7 @@ from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.options import (
     DTYPES,
+    EXISTING_COLOURS,
     GUIDANCE,
     MAX_PIXELS,
     MIN_TILE,
@@ -20,6 +21,8 @@ from unfade.options import (
     REACHES,
     SCALE,
     SENSITIVITIES,
+    TASKS,
+    TONES,
     RestoreOptions,
 )
 
@@ -33,6 +36,63 @@ out = click.option(
     metavar="OUT",
     help="A folder; for a single INPUT it may be the file to write.",
 )
+
+
+def photo_options(command: F) -> F:
+    """What is done to a photo, and where its damage is."""
+    options = [
+        click.option(
+            "--task",
+            type=click.Choice(TASKS),
+            default="old-photo",
+            show_default=True,
+            help="Mend an old photo, enlarge a small one, or give a gray one colours.",
+        ),
+        click.option(
+            "--mask",
+            callback=mask_source,
+            default="auto",
+            show_default=True,
+            metavar="auto|none|FILE",
+            help="Where the damage is: find it, fill nothing, or a picture with the damage in "
+            "white.",
+        ),
+        click.option(
+            "--only-damage",
+            is_flag=True,
+            help="Leave every pixel outside the damage as it is, bit for bit.",
+        ),
+        click.option(
+            "--tone",
+            type=click.Choice(TONES),
+            help="Mend faded tone and cast, or keep them.  [default: auto for old photos, else "
+            "keep]",
+        ),
+        click.option(
+            "--colour-region",
+            "colour_regions",
+            callback=colour_regions,
+            multiple=True,
+            metavar="MASK=COLOUR",
+            help="Give a region, white in MASK, a colour: a word (red, skin, sky ...) or #rrggbb. "
+            "May be repeated.",
+        ),
+        click.option(
+            "--existing-colours",
+            type=click.Choice(EXISTING_COLOURS),
+            help="Of colorize, for a photo that has colours: refresh them where they faded, or "
+            "replace them with new ones.  [default: asks; refresh where there is no terminal]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+quality = click.option(
+    "--quality", type=click.IntRange(1, 100), metavar="Q",
+    help="Of a JPEG or lossy WebP, 1..100.  [default: as the input's, at least 92]",
+)  # fmt: skip
 
 
 def work_options(command: F) -> F:

@@ -15,10 +15,11 @@ import click
 import unfade.manifest as manifests
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
-from unfade.cli.heard import warnings_heard
-from unfade.cli.jobs import COMPARE_SUFFIX, Job, plan
+from unfade.cli.jobs import Job, plan
 from unfade.errors import OutputError, UnfadeError, printable
-from unfade.options import EXISTING_COLOURS, TASKS, TONES, RestoreOptions
+from unfade.files.photos import COMPARE_SUFFIX
+from unfade.heard import warnings_heard
+from unfade.options import RestoreOptions
 from unfade.types import Progress
 
 if TYPE_CHECKING:
@@ -34,53 +35,11 @@ _STALE_S = 3600  # a file is written in far less
 @click.command(cls=shared.RestoreCommand)
 @shared.inputs
 @shared.out
-@click.option(
-    "--task",
-    type=click.Choice(TASKS),
-    default="old-photo",
-    show_default=True,
-    help="Mend an old photo, enlarge a small one, or give a gray one colours.",
-)
-@click.option(
-    "--mask",
-    callback=shared.mask_source,
-    default="auto",
-    show_default=True,
-    metavar="auto|none|FILE",
-    help="Where the damage is: find it, fill nothing, or a picture with the damage in white.",
-)
-@click.option(
-    "--only-damage",
-    is_flag=True,
-    help="Leave every pixel outside the damage as it is, bit for bit.",
-)
-@click.option(
-    "--tone",
-    type=click.Choice(TONES),
-    help="Mend faded tone and cast, or keep them.  [default: auto for old photos, else keep]",
-)
-@click.option(
-    "--colour-region",
-    "colour_regions",
-    callback=shared.colour_regions,
-    multiple=True,
-    metavar="MASK=COLOUR",
-    help="Give a region, white in MASK, a colour: a word (red, skin, sky ...) or #rrggbb. "
-    "May be repeated.",
-)
-@click.option(
-    "--existing-colours",
-    type=click.Choice(EXISTING_COLOURS),
-    help="Of colorize, for a photo that has colours: refresh them where they faded, or replace "
-    "them with new ones.  [default: asks; refresh where there is no terminal]",
-)
+@shared.photo_options
 @shared.weights_options
 @shared.prompt_options
 @shared.sampling_options
-@click.option(
-    "--quality", type=click.IntRange(1, 100), metavar="Q",
-    help="Of a JPEG or lossy WebP, 1..100.  [default: as the input's, at least 92]",
-)  # fmt: skip
+@shared.quality
 @click.option("--compare", is_flag=True, help="Write NAME.compare.png: before, mask and after.")
 @click.option(
     "--report", is_flag=True, help="Write report.html into OUT: every photo before and after."

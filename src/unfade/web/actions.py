@@ -14,10 +14,10 @@ from unfade.errors import InputError, UsageError
 from unfade.imaging import read_mask, read_photo, write_mask
 from unfade.imaging.photo import resize
 from unfade.manifest import make_folder
+from unfade.memory import release_memory
 from unfade.options import SENSITIVITIES, Sensitivity, Task
 from unfade.types import Progress
 from unfade.web import masks, pictures, results
-from unfade.web.memory import release_memory
 from unfade.web.session import Desk, Made, Opened, Settings, threshold_from
 
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from unfade.memory import release_memory
 from unfade.types import Progress
-from unfade.web.memory import release_memory
 
 T = TypeVar("T")
 _POLL_S = 0.25

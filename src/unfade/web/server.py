@@ -11,8 +11,8 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from unfade.errors import InputError, UsageError
+from unfade.memory import release_memory
 from unfade.web.limits import Limits
-from unfade.web.memory import release_memory
 from unfade.web.store import Store
 
 if TYPE_CHECKING:

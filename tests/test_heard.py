@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unfade.cli.heard import warnings_heard
+from unfade.heard import warnings_heard
 
 PHOTO = Path("scans/a.jpg")
 
@@ -32,7 +32,7 @@ def test_listening_ends_with_an_error() -> None:
 
 def test_warnings_go_to_stderr_once_and_name_the_photo() -> None:
     code = (
-        "import logging\nfrom pathlib import Path\nfrom unfade.cli.heard import warnings_heard\n"
+        "import logging\nfrom pathlib import Path\nfrom unfade.heard import warnings_heard\n"
         "log = logging.getLogger('unfade.x')\n"
         "with warnings_heard(Path('scans/a.jpg')):\n"
         "    log.warning('no profile')\n    log.warning('no profile')\n"
