@@ -17,6 +17,7 @@ from unfade.errors import UnfadeError, UsageError
 #: name -> where the click command is, and its line in `unfade --help`
 COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("unfade.cli.restore:restore", "Restore photos."),
+    "batch": ("unfade.cli.archive:batch", "Restore an archive, on one machine or several."),
     "detect": ("unfade.cli.detect:detect", "Find scratches, cracks and spots; write masks."),
     "degrade": ("unfade.cli.degrade:degrade", "Age photos on purpose."),
     "train": ("unfade.cli.train:train", "Train the models."),

@@ -1,0 +1,270 @@
+"""Where results go: a folder, or a prefix of an object store (fsspec)."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from unfade.errors import OutputError, UsageError
+from unfade.files import atomic_file, make_folder, sha256_file
+
+#: Everything that a run keeps about itself, below DST.
+RECORDS = "unfade-archive"
+_STAGES = f"{RECORDS}/stage"
+_CHUNK_BYTES = 1 << 20
+_LIST_FROM = 50  # objects asked for
+
+
+class Place(Protocol):
+    """A tree of files. Names are relative to its root, with "/"."""
+
+    url: str
+
+    def read(self, name: str) -> bytes | None:
+        """The contents of a file, None where there is none."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file, whole or not at all. OutputError where that fails."""
+        ...
+
+    def publish(self, file: Path, name: str) -> None:
+        """Moves a finished local file here, whole or not at all; an earlier one is replaced."""
+        ...
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None where there is none."""
+        ...
+
+    def sizes(self, names: Sequence[str]) -> list[int | None]:
+        """`size` of many files."""
+        ...
+
+    def sha256(self, name: str) -> str:
+        """SHA-256 of a file, hexadecimal."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder, sorted; empty where there is no folder."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
+        ...
+
+    def stage(self, run: str) -> contextlib.AbstractContextManager[Path]:
+        """A local folder for the files of one photo before they are published."""
+        ...
+
+    def clear_stages(self) -> None:
+        """Removes what runs that were killed left in their stages."""
+        ...
+
+
+def is_url(text: str) -> bool:
+    """Whether a text names a place of fsspec rather than a local path."""
+    return "://" in text
+
+
+def open_place(url: str) -> Place:
+    """The place of this name. UsageError where its file system is unknown."""
+    return RemotePlace(url) if is_url(url) else LocalPlace(url)
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system of a URL and the path in it, without listings that grow old.
+
+    Raises:
+        UsageError: fsspec or the package for this kind of URL is missing, or the kind is unknown.
+    """
+    try:
+        import fsspec  # pyright: ignore[reportMissingTypeStubs]
+
+        found: Any = fsspec.core.url_to_fs(url, use_listings_cache=False)  # pyright: ignore
+    except (ImportError, ValueError) as error:
+        kind = url.split("://", maxsplit=1)[0]
+        fix = f"pip install 'unfade[cluster]', and for {kind}:// what fsspec names"
+        raise UsageError(f"{url} ({error})", "a kind of URL that can be opened", fix) from error
+    return found[0], str(found[1]).rstrip("/")
+
+
+class LocalPlace:
+    """A folder of this machine, or one that all machines share."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.root = Path(url)
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place`."""
+        try:
+            return (self.root / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place`."""
+        path = self.root / name
+        make_folder(path.parent)
+        with atomic_file(path) as file:
+            file.write(data)
+
+    def publish(self, file: Path, name: str) -> None:
+        """See `Place`."""
+        path = self.root / name
+        make_folder(path.parent)
+        try:
+            if path.is_dir():
+                raise OutputError("a folder", "the name of a result", "move it away", path=path)
+            file.replace(path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            fix = "choose another DST"
+            raise OutputError(reason, "a file that can be written", fix, path=path) from error
+
+    def size(self, name: str) -> int | None:
+        """See `Place`."""
+        try:
+            return (self.root / name).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def sizes(self, names: Sequence[str]) -> list[int | None]:
+        """See `Place`."""
+        return [self.size(name) for name in names]
+
+    def sha256(self, name: str) -> str:
+        """See `Place`."""
+        return sha256_file(self.root / name)
+
+    def names(self, folder: str) -> list[str]:
+        """See `Place`."""
+        try:
+            return sorted(e.name for e in os.scandir(self.root / folder) if e.is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def remove(self, name: str) -> None:
+        """See `Place`."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.root / name).unlink()
+
+    @contextlib.contextmanager
+    def stage(self, run: str) -> Generator[Path]:
+        """See `Place`; on the disk of the results, so that they are moved at once."""
+        above = self.root / _STAGES / run
+        make_folder(above)
+        with tempfile.TemporaryDirectory(dir=above, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+    def clear_stages(self) -> None:
+        """See `Place`."""
+        shutil.rmtree(self.root / _STAGES, ignore_errors=True)
+
+
+class RemotePlace:
+    """A prefix of an object store, or another file system of fsspec.
+
+    An object store shows an object once all of it has been sent. On other file systems a file is
+    sent under a name of its own and then moved.
+    """
+
+    _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"})
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._fs, self._root = file_system(url)
+        kinds = self._fs.protocol
+        self._whole = bool(self._WHOLE.intersection([kinds] if isinstance(kinds, str) else kinds))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """See `Place`."""
+        try:
+            return self._fs.cat_file(self._path(name))
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Place`."""
+        with self._sent(name) as path:
+            self._fs.pipe_file(path, data)
+
+    def publish(self, file: Path, name: str) -> None:
+        """See `Place`."""
+        with self._sent(name) as path:
+            self._fs.put_file(str(file), path)
+        file.unlink()
+
+    @contextlib.contextmanager
+    def _sent(self, name: str) -> Generator[str]:
+        """The path to send a file to; errors of the store become an OutputError."""
+        path = self._path(name)
+        target = path if self._whole else f"{path}.unfade-part"
+        try:
+            if not self._whole:
+                self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            yield target
+            if not self._whole:
+                self._fs.mv(target, path)
+        except Exception as error:  # each file system has errors of its own
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            expected = "an object that can be written"
+            raise OutputError(f"{name}: {reason}", expected, "check the store") from error
+
+    def size(self, name: str) -> int | None:
+        """See `Place`."""
+        try:
+            found = self._fs.info(self._path(name))
+        except FileNotFoundError:
+            return None
+        return None if found["type"] == "directory" else int(found["size"])
+
+    def sizes(self, names: Sequence[str]) -> list[int | None]:
+        """See `Place`; all objects are listed where that takes fewer requests."""
+        if len(names) < _LIST_FROM:
+            return [self.size(name) for name in names]
+        start = len(self._root) + 1
+        found: dict[str, int] = {}
+        for folder, _, files in self._fs.walk(self._root, detail=True):
+            for name, info in files.items():
+                found[f"{folder}/{name}"[start:]] = int(info["size"])
+        return [found.get(name) for name in names]
+
+    def sha256(self, name: str) -> str:
+        """See `Place`."""
+        digest = hashlib.sha256()
+        with self._fs.open(self._path(name), "rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def names(self, folder: str) -> list[str]:
+        """See `Place`."""
+        try:
+            found = self._fs.ls(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(e["name"].rsplit("/", 1)[-1] for e in found if e["type"] == "file")
+
+    def remove(self, name: str) -> None:
+        """See `Place`."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(name))
+
+    @contextlib.contextmanager
+    def stage(self, run: str) -> Generator[Path]:
+        """See `Place`; on a disk of this machine."""
+        with tempfile.TemporaryDirectory(prefix="unfade-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+    def clear_stages(self) -> None:
+        """See `Place`; what lies on the disks of other machines is theirs to clear."""

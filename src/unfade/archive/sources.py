@@ -1,0 +1,317 @@
+"""Finds the inputs of an archive: a folder, glob, list, shards or URLs, one after the other."""
+
+from __future__ import annotations
+
+import glob
+import os
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unfade.archive.places import RECORDS, file_system, is_url
+from unfade.errors import UsageError, printable
+from unfade.files.photos import COMPARE_SUFFIX, SERVICE_FOLDERS, other_photo
+from unfade.imaging.formats import SUFFIXES
+
+LISTS = (".txt", ".lst")
+SHARDS = (".tar",)
+MEMBER = "::"  # between the name of a shard and that of its member
+
+
+class Found(NamedTuple):
+    """One input, or what kept it from being found."""
+
+    key: str  # name below SRC
+    source: str  # path or URL; of a member, SHARD::NAME
+    size: int
+    stamp: str  # changes when the input does
+    offset: int | None = None  # of a member in its shard
+    error: str | None = None
+
+
+@dataclass
+class Search:
+    """The inputs that SRC names, in a fixed order.
+
+    Attributes:
+        src: as it was given.
+        skip: a folder that is passed over: DST, where it lies in SRC.
+        left_out: reason -> count of files and folders that were passed over.
+    """
+
+    src: str
+    skip: str
+    left_out: Counter[str] = field(default_factory=Counter[str])
+
+    def __iter__(self) -> Iterator[Found]:
+        """Raises UsageError where SRC does not exist or is of no known kind."""
+        kind = Path(self.src).suffix.lower()
+        if kind in LISTS:
+            yield from self._listed()
+        elif glob.has_magic(self.src) and not (not is_url(self.src) and Path(self.src).exists()):
+            yield from self._matched()
+        else:
+            yield from self._tree(self.src)
+
+    def _tree(self, name: str) -> Iterator[Found]:
+        """A folder or a single file, here or at a URL."""
+        if is_url(name):
+            fs, root = file_system(name)
+            try:
+                info = fs.info(root)
+            except FileNotFoundError as error:
+                raise _missing(name) from error
+            if info["type"] == "directory":
+                yield from self._remote_folder(fs, root)
+            else:
+                yield from self._remote_file(fs, info, root.rsplit("/", 1)[-1])
+            return
+        path = Path(name)
+        if path.is_dir():
+            yield from self._folder(path, "")
+        elif path.is_file():
+            yield from self._file(path, path.name)
+        else:
+            raise _missing(name)
+
+    # --- this machine ---
+
+    def _folder(self, folder: Path, prefix: str) -> Iterator[Found]:
+        """The photos and shards in a folder and below, sorted; `prefix` ends with "/"."""
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            text = f"{printable(folder)}: {reason}, expected a folder; check its permissions"
+            yield Found(_text(prefix + "."), _text(str(folder)), 0, "", error=text)
+            return
+        names = {entry.name for entry in found}
+        folders: list[os.DirEntry[str]] = []
+        for entry in found:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                folders.append(entry)
+            elif self._wanted(entry.name) and not self._own(folder, entry.name, names):
+                yield from self._entry(entry, prefix + entry.name)
+        for entry in folders:
+            if entry.name in SERVICE_FOLDERS:
+                self.left_out[f"folder {entry.name}"] += 1
+            elif not entry.is_symlink() and entry.name != RECORDS and not self._is_skipped(entry):
+                yield from self._folder(Path(entry.path), f"{prefix}{entry.name}/")
+
+    def _is_skipped(self, folder: os.DirEntry[str]) -> bool:
+        return not is_url(self.skip) and os.path.realpath(folder) == os.path.realpath(self.skip)
+
+    def _wanted(self, name: str) -> bool:
+        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
+        if suffix in SUFFIXES:
+            return not name.endswith(COMPARE_SUFFIX)
+        if other_photo(name):
+            self.left_out[f"{suffix} file, which cannot be read"] += 1
+        return suffix in SHARDS
+
+    def _own(self, folder: Path, name: str, names: set[str]) -> bool:
+        """Whether a photo is a result of unfade's own."""
+        if Path(name).stem + ".json" not in names and name + ".json" not in names:
+            return False
+        import unfade.manifest as manifests
+
+        own = manifests.find(folder / name) is not None
+        self.left_out["result of unfade"] += own
+        return own
+
+    def _entry(self, entry: os.DirEntry[str], key: str) -> Iterator[Found]:
+        try:
+            info = entry.stat()
+        except OSError as error:
+            yield _unreadable(key, entry.path, error)
+            return
+        if key.lower().endswith(SHARDS):
+            yield from self._shard(entry.path, key, f"{info.st_mtime_ns}")
+        else:
+            yield _found(key, entry.path, info.st_size, f"{info.st_mtime_ns}")
+
+    def _file(self, path: Path, key: str) -> Iterator[Found]:
+        try:
+            info = path.stat()
+        except OSError as error:
+            yield _unreadable(key, str(path), error)
+            return
+        if key.lower().endswith(SHARDS):
+            yield from self._shard(str(path), key, f"{info.st_mtime_ns}")
+        else:
+            yield _found(key, str(path), info.st_size, f"{info.st_mtime_ns}")
+
+    # --- globs and lists ---
+
+    def _matched(self) -> Iterator[Found]:
+        if is_url(self.src):
+            yield from self._matched_remote()
+            return
+        root = _fixed(self.src, os.sep)
+        hits = sorted(glob.glob(self.src, recursive=True))  # noqa: PTH207 - may be absolute
+        if not hits:
+            raise _missing(self.src)
+        for hit in hits:
+            path = Path(hit)
+            if path.is_file() and self._wanted(path.name):
+                yield from self._file(path, os.path.relpath(path, root or "."))
+
+    def _matched_remote(self) -> Iterator[Found]:
+        fs, pattern = file_system(self.src)
+        root = _fixed(pattern, "/")
+        hits: dict[str, Any] = fs.glob(pattern, detail=True)
+        if not hits:
+            raise _missing(self.src)
+        for name, info in sorted(hits.items()):
+            if info["type"] == "file" and self._wanted(name.rsplit("/", 1)[-1]):
+                yield from self._remote_file(fs, info, name[len(root) :].lstrip("/"))
+
+    def _listed(self) -> Iterator[Found]:
+        """The lines of a text file: paths, relative to it or absolute, or URLs."""
+        if is_url(self.src):
+            fs, path = file_system(self.src)
+            lines = fs.cat_file(path).decode("utf-8").splitlines()
+            above = self.src.rsplit("/", 1)[0]
+        else:
+            if not Path(self.src).is_file():
+                raise _missing(self.src)
+            lines = Path(self.src).read_text("utf-8", "surrogateescape").splitlines()
+            above = str(Path(self.src).parent)
+        named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        places = list(dict.fromkeys(n if is_url(n) else _below(above, n) for n in named))
+        root = _common([place.rsplit("/", 1)[0] for place in places])
+        for place in places:
+            key = place[len(root) :].lstrip("/")
+            if is_url(place):
+                fs, path = file_system(place)
+                try:
+                    info = fs.info(path)
+                except FileNotFoundError:
+                    yield _absent(key, place)
+                    continue
+                yield from self._remote_file(fs, info, key)
+            else:
+                yield from self._file(Path(place), key)
+
+    # --- URLs ---
+
+    def _remote_folder(self, fs: Any, root: str) -> Iterator[Found]:
+        skip = file_system(self.skip)[1] if is_url(self.skip) else ""
+        for folder, folders, files in fs.walk(root, detail=True, topdown=True):
+            for name in [n for n in folders if n.startswith(".") or n == RECORDS]:
+                del folders[name]
+            if folder == skip:
+                folders.clear()
+                continue
+            for name in sorted(files):
+                if name and not name.startswith(".") and self._wanted(name):
+                    key = f"{folder}/{name}"[len(root) :].lstrip("/")
+                    yield from self._remote_file(fs, files[name], key)
+
+    def _remote_file(self, fs: Any, info: dict[str, Any], key: str) -> Iterator[Found]:
+        url = fs.unstrip_protocol(info["name"])
+        stamp = next(
+            (
+                str(info[k])
+                for k in ("ETag", "etag", "LastModified", "mtime", "created")
+                if k in info
+            ),
+            "",
+        )
+        if key.lower().endswith(SHARDS):
+            yield from self._shard(url, key, stamp)
+        else:
+            yield _found(key, url, int(info["size"]), stamp)
+
+    # --- shards ---
+
+    def _shard(self, shard: str, key: str, stamp: str) -> Iterator[Found]:
+        """The photos in a WebDataset shard, below a folder of its name."""
+        prefix = key[: -len(Path(key).suffix)]
+        try:
+            with open_binary(shard) as file, tarfile.open(fileobj=file) as tar:
+                for member in tar:
+                    name = member.name.removeprefix("./")
+                    if member.isfile() and self._wanted(name.rsplit("/", 1)[-1]):
+                        yield _found(
+                            f"{prefix}/{name}", f"{shard}{MEMBER}{name}", member.size,
+                            f"{stamp}+{member.offset_data}", member.offset_data,
+                        )  # fmt: skip
+        except (OSError, tarfile.TarError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            text = (
+                f"{_text(shard)}: got a shard that cannot be read ({reason}), expected a tar file"
+            )
+            yield Found(_text(prefix) + "/", _text(shard), 0, stamp, error=text + "; copy it again")
+
+
+def open_binary(source: str) -> Any:
+    """A file or URL opened for reading."""
+    if is_url(source):
+        fs, path = file_system(source)
+        return fs.open(path, "rb")
+    return Path(source).open("rb")
+
+
+def _found(key: str, source: str, size: int, stamp: str, offset: int | None = None) -> Found:
+    if os.sep != "/":
+        key = key.replace(os.sep, "/")
+    parts = key.split("/")
+    if not key.isprintable() and _text(key) != key:
+        error = f"{_text(source)}: got a name that is not UTF-8, expected UTF-8; rename the photo"
+        return Found(_text(key), _text(source), size, stamp, error=error)
+    if ".." in parts or "" in parts:  # of a member of a shard
+        error = f"{source}: got a name that leaves its folder, expected one below it; rename it"
+        return Found(key.replace("..", "(..)"), source, size, stamp, error=error)
+    return Found(key, source, size, stamp, offset)
+
+
+def _unreadable(key: str, source: str, error: OSError) -> Found:
+    if isinstance(error, FileNotFoundError):
+        return _absent(key, source)
+    reason = (error.strerror or str(error)).lower()
+    text = f"{_text(source)}: got {reason}, expected a file that can be read"
+    return Found(_text(key), _text(source), 0, "", error=text + "; check its permissions")
+
+
+def _absent(key: str, source: str) -> Found:
+    text = f"{_text(source)}: got no such file, expected a photo; check the name"
+    return Found(_text(key), _text(source), 0, "", error=text)
+
+
+def _missing(src: str) -> UsageError:
+    expected = "a folder, photo, glob, list (.txt), shard (.tar) or URL that exists"
+    return UsageError(f"{_text(src)}, which does not exist", expected, "check the name")
+
+
+def _text(name: str) -> str:
+    """The name as UTF-8 holds it: bytes that are none are shown as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _fixed(pattern: str, separator: str) -> str:
+    """The folders of a pattern before its first wildcard."""
+    parts = pattern.split(separator)
+    first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    return separator.join(parts[:first])
+
+
+def _below(folder: str, name: str) -> str:
+    if is_url(folder):
+        return f"{folder}/{name}"
+    return os.path.abspath(os.path.join(folder, name)).replace(os.sep, "/")  # noqa: PTH118, PTH100
+
+
+def _common(folders: list[str]) -> str:
+    """The folder above all of these."""
+    if not folders:
+        return ""
+    first, last = min(folders).split("/"), max(folders).split("/")
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return "/".join(first[: min(len(first), len(last)) if same is None else same])

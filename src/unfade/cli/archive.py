@@ -1,0 +1,360 @@
+"""`unfade batch`."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from unfade._version import __version__
+from unfade.cli import options as shared
+from unfade.cli.main import EXIT_FAILED, EXIT_STOPPED
+from unfade.cli.progress import Bar
+from unfade.errors import UsageError
+from unfade.options import RestoreOptions
+
+if TYPE_CHECKING:
+    from unfade.archive.estimate import Estimate
+    from unfade.archive.planning import Plan
+    from unfade.archive.run import Archive, Engine, Summary
+    from unfade.archive.status import Status
+    from unfade.archive.work import Row, Task
+
+EXIT_TERMINATED = 143  # as a shell reports a program ended by SIGTERM
+_TELL_EVERY = 100  # photos, where there is no terminal
+
+
+@click.command(cls=shared.RestoreCommand)
+@click.argument("places", metavar="[SRC] DST", nargs=-1, required=True)
+@shared.photo_options
+@shared.weights_options
+@shared.prompt_options
+@shared.sampling_options
+@shared.quality
+@click.option(
+    "--address", metavar="auto|local|ray://HOST:PORT",
+    help="Use Ray: the cluster of this machine, a new one here, or another one.  "
+    "[default: worker processes of this machine, without Ray]",
+)  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N",
+    help="Processes that restore photos.  [default: by GPUs, cores and memory]",
+)  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=2, show_default=True, metavar="N",
+    help="Of each worker's network. The last bits of a result depend on it: it gives the bytes of "
+    "unfade restore with OMP_NUM_THREADS=N.",
+)  # fmt: skip
+@click.option(
+    "--attempts", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
+    help="Workers that a photo may kill before it goes into quarantine.",
+)  # fmt: skip
+@click.option("--retry-quarantined", is_flag=True, help="Try photos in quarantine again.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N",
+    help="Restore N photos, spread over the tree; the next run goes on with the rest.",
+)  # fmt: skip
+@click.option("--bag", is_flag=True, help="Make DST a bag (BagIt) with SHA-256 checksums.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; estimate time and space.")
+@click.option("--status", is_flag=True, help="Show how far DST is, and restore nothing.")
+@click.option(
+    "--report", is_flag=True,
+    help="Write report.html below DST: failures, and the worst results before and after.",
+)  # fmt: skip
+@shared.work_options
+def batch(
+    places: tuple[str, ...], options: RestoreOptions, quality: int | None, address: str | None,
+    workers: int | None, threads: int, attempts: int, retry_quarantined: bool,
+    sample: int | None, bag: bool, dry_run: bool, status: bool, report: bool, overwrite: bool,
+    as_json: bool, verbose: bool,
+) -> int:  # fmt: skip
+    """Restore an archive: a hundred thousand photos, on one machine or several.
+
+    SRC is a folder, a glob, a list of photos (.txt), a WebDataset shard (.tar), or a URL of these
+    (s3://, gs://); DST is a folder or a URL. DST mirrors the folders of SRC; originals are only
+    read. unfade-archive/manifest in DST lists every photo with its state. The same command again
+    does what is missing, changed or failed. SIGTERM or Ctrl-C ends a run after the photos that are
+    being restored; a second one ends it at once. --json writes one JSON object a line.
+
+    \b
+    Examples:
+      unfade batch scans/ restored/ --dry-run
+      unfade batch scans/ restored/ --sample 50 --report
+      unfade batch scans/ restored/
+      unfade batch --status restored/
+      unfade batch --report restored/
+      unfade batch list.txt s3://museum/restored --address auto
+    """
+    if status or (report and len(places) == 1):
+        (dst,) = _require(places, 1, "DST")
+        if status:
+            _show_status(dst, as_json=as_json)
+        if report:
+            _write_report(dst)
+        return 0
+    src, dst = _require(places, 2, "SRC and DST")
+    from unfade.archive.bag import PAYLOAD
+    from unfade.archive.run import Archive
+
+    if options.variants > 1:
+        fix = "use unfade restore, which writes several results of one photo"
+        raise UsageError(f"{options.variants} variants", "one result of each photo", fix)
+    bag = _is_bag(dst, wanted=bag, dry_run=dry_run)
+    folder = PAYLOAD if bag else ""
+    archive = Archive(src, dst, folder, overwrite, retry_quarantined, sample)
+    crew = _crew(address, workers, attempts)
+
+    def task(run: str) -> Task:
+        from unfade.archive.work import Task
+
+        return Task(dst, folder, options, quality, overwrite, run, threads)
+
+    if dry_run:
+        from unfade.archive.estimate import estimate
+
+        _show_estimate(estimate(archive, task, crew.make, crew.workers), as_json=as_json)
+        return 0
+    summary, stop = _run(archive, task, crew.make, as_json=as_json, verbose=verbose)
+    if bag:
+        from unfade.archive.bag import write_checksums
+        from unfade.archive.manifest import ArchiveManifest
+        from unfade.archive.places import open_place
+
+        place = open_place(dst)
+        write_checksums(place, ArchiveManifest(place))
+    if report:
+        _write_report(dst)
+    if stop.signal is not None:
+        return EXIT_TERMINATED if stop.signal == signal.SIGTERM else EXIT_STOPPED
+    failed = summary.total - summary.counts.get("done", 0) + summary.plan.broken
+    return EXIT_FAILED if failed else 0
+
+
+def _require(places: tuple[str, ...], count: int, names: str) -> tuple[str, ...]:
+    if len(places) != count:
+        got = f"{len(places)} place{'s' * (len(places) != 1)} ({' '.join(places)})"
+        raise UsageError(got, names, "see unfade batch --help")
+    return places
+
+
+def _is_bag(dst: str, *, wanted: bool, dry_run: bool) -> bool:
+    """Whether results go into a bag. UsageError where DST has results outside of one."""
+    from unfade.archive import bag
+    from unfade.archive.manifest import FOLDER
+    from unfade.archive.places import open_place
+
+    place = open_place(dst)
+    if bag.is_bag(place):
+        return True
+    if wanted and place.names(FOLDER):
+        got, fix = f"--bag for {dst}, which has results already", "name another DST"
+        raise UsageError(got, "a new DST", fix)
+    if wanted and not dry_run:
+        bag.declare(place)
+    return wanted
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """How workers are made, and how many."""
+
+    make: Callable[[Task], Engine]
+    workers: int
+
+
+def _crew(address: str | None, workers: int | None, attempts: int) -> _Crew:
+    if address is not None:
+        from unfade.archive.cluster import RayPool, connect
+
+        count = connect(address, workers)
+        return _Crew(functools.partial(RayPool, workers=count, attempts=attempts), count)
+    from unfade.archive.local import LocalPool, default_workers
+
+    count = workers or default_workers()
+    return _Crew(functools.partial(LocalPool, workers=count, attempts=attempts), count)
+
+
+# --- a run -----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Stop:
+    """Notes the first signal; the second one ends the command at once."""
+
+    signal: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    @property
+    def reason(self) -> str:
+        """The signal's name, "" before there was one."""
+        return "" if self.signal is None else signal.Signals(self.signal).name
+
+
+@dataclass
+class _Teller:
+    """Tells of a run: on a terminal, in lines, or as JSON lines."""
+
+    as_json: bool
+    verbose: bool
+    total: int = 0
+    done: int = 0
+    bar: Bar | None = None
+    plan: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def planned(self, plan: Plan, total: int) -> None:
+        """Tells the plan."""
+        self.total = total
+        facts = {
+            "inputs": plan.inputs, "todo": total, "finished": plan.finished,
+            "quarantined": plan.quarantined, "unreadable": plan.broken, "left_out": plan.left_out,
+        }  # fmt: skip
+        self._json("planned", facts)
+        if not self.as_json:
+            self.bar = Bar(total)
+            words = [f"{plan.inputs} inputs", f"{total} to restore", f"{plan.finished} done before"]
+            words += [f"{plan.quarantined} in quarantine"] * bool(plan.quarantined)
+            words += [f"{plan.broken} that cannot be read"] * bool(plan.broken)
+            click.echo(", ".join(words) + ".", err=True)
+            for what, count in plan.left_out.items():
+                click.echo(f"Left out: {count} x {what}.", err=True)
+
+    def row(self, row: Row, summary: Summary) -> None:
+        """Tells of one input."""
+        self.done += 1
+        names = ("key", "state", "seconds", "damaged", "alignment", "adopted", "error_kind",
+                 "error", "worker")  # fmt: skip
+        self._json("photo", {name: row.get(name) for name in names})
+        if self.as_json:
+            return
+        if row.get("error"):
+            click.echo(f"Error: {row['error']}", err=True)
+        elif self.verbose:
+            click.echo(f"{row['key']} ({row['seconds']:.1f} s)")
+        if self.bar is not None and sys.stderr.isatty():
+            self.bar.reporter(self.done, row["key"])
+        elif self.done % _TELL_EVERY == 0:
+            click.echo(f"{self.done} of {self.total}.", err=True)
+
+    def ended(self, summary: Summary) -> None:
+        """Tells the end."""
+        facts = {
+            "counts": summary.counts, "kinds": summary.kinds, "adopted": summary.adopted,
+            "left": summary.left, "seconds": round(summary.seconds, 3), "stopped": summary.stopped,
+        }  # fmt: skip
+        self._json("ended", facts)
+        if self.as_json:
+            return
+        words = [f"{count} {state}" for state, count in summary.counts.items()] or ["nothing to do"]
+        words += [f"{summary.left} left"] * bool(summary.left)
+        text = f"{', '.join(words)}, {summary.seconds:.1f} s."
+        if summary.stopped:
+            text = f"Stopped ({summary.stopped}): {text} The same command goes on from there."
+        click.echo(text, err=True)
+
+    def _json(self, event: str, facts: dict[str, Any]) -> None:
+        if self.as_json:
+            click.echo(json.dumps({"event": event, "unfade": __version__, **facts}))
+
+
+def _run(
+    archive: Archive, task: Callable[[str], Task], engine: Callable[[Task], Engine], *,
+    as_json: bool, verbose: bool,
+) -> tuple[Summary, _Stop]:  # fmt: skip
+    from unfade.archive.run import Watcher, run_archive
+
+    stop, teller = _Stop(), _Teller(as_json, verbose)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in signals]
+    try:
+        watcher = Watcher(teller.planned, teller.row, lambda: stop.reason)
+        summary = run_archive(archive, task, engine, watcher)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+        if teller.bar is not None:
+            teller.bar.__exit__(None, None, None)
+    teller.ended(summary)
+    return summary, stop
+
+
+# --- what is shown ---------------------------------------------------------------------------
+
+
+def _show_status(dst: str, *, as_json: bool) -> None:
+    from unfade.archive.status import status
+
+    found = status(dst)
+    if as_json:
+        click.echo(json.dumps({"event": "status", "unfade": __version__, **found.to_dict()}))
+        return
+    for line in _status_lines(found):
+        click.echo(line)
+
+
+def _status_lines(found: Status) -> list[str]:
+    done = found.states["done"]
+    lines = [f"{done} of {found.inputs} done ({100 * done / found.inputs:.1f} %)"]
+    lines += [f"{n} {state}" for state, n in found.states.items() if n and state != "done"]
+    lines += [f"  {n} x {kind}" for kind, n in sorted(found.kinds.items())]
+    lines.append(f"{_bytes(found.bytes_in)} of inputs, {_bytes(found.bytes_out)} of results")
+    if found.rate:
+        lines.append(f"run {found.run}: {found.rate:.2f} photos a second, {found.workers} workers")
+    if found.left_s:
+        lines.append(f"{_time(found.left_s)} to the end at this rate")
+    return lines
+
+
+def _show_estimate(found: Estimate, *, as_json: bool) -> None:
+    facts = {
+        "photos": found.photos, "inputs": found.plan.inputs, "finished": found.plan.finished,
+        "bytes_in": found.plan.bytes_todo, "bytes_out": found.bytes_out, "seconds": found.seconds,
+        "workers": found.workers, "measured_on": found.measured, "trial": found.trial,
+        "left_out": found.plan.left_out,
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps({"event": "estimate", "unfade": __version__, **facts}))
+        return
+    click.echo(f"{found.photos} of {found.plan.inputs} inputs to restore.")
+    for what, count in found.plan.left_out.items():
+        click.echo(f"Left out: {count} x {what}.")
+    if found.seconds is None or found.bytes_out is None:
+        click.echo("Time and space are unknown: no photo could be restored.")
+        return
+    how = "restored now" if found.trial else "of earlier runs"
+    click.echo(
+        f"About {_time(found.seconds)} with {found.workers} workers and {_bytes(found.bytes_out)} "
+        f"of results, by the size of {found.measured} photos {how}."
+    )
+
+
+def _write_report(dst: str) -> None:
+    from unfade.archive.report import write_report
+
+    click.echo(f"{write_report(dst)}: the report", err=True)
+
+
+def _bytes(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} days"
