@@ -44,12 +44,3 @@ def test_panel_is_reduced_when_the_photo_is_large(
     tmp_path: Path, size: tuple[int, int], panel: tuple[int, int]
 ) -> None:
     assert panels(tmp_path, *size).shape == (panel[0], 3 * panel[1] + 2 * 8, 3)
-
-
-def test_blocks_leave_no_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "_BLOCK_PIXELS", 10_000)
-    ramp = np.repeat(np.linspace(0, 255, 3300).astype(np.uint8)[:, None], 900, axis=1)
-    photo = from_array(ramp, max_pixels=10**9)
-    panel = compare.panel(photo, 1600, 436).astype(int)
-    assert (np.diff(panel[:, 200, 0]) >= 0).all()
-    assert abs(panel[:, 200, 0] - np.linspace(0, 255, 1600)).max() < 2

@@ -24,6 +24,7 @@ from unfade.archive.work import (
     Row,
     Task,
     Worker,
+    died,
 )
 from unfade.errors import UnfadeError
 
@@ -180,10 +181,7 @@ class LocalPool:
             if tries < self._attempts:
                 self._suspects.append(item)
                 continue
-            text = (
-                f"{item.source}: its worker {reason} {tries} times; restore it by itself, with a "
-                "smaller --tile, or copy it again; --retry-quarantined tries it again"
-            )
+            text = died(item, reason, tries)
             del self._tries[key]
             rows.append(item.row(QUARANTINED, error_kind="WorkerDied", error=text, attempts=tries))
         self._deaths += not one.ready

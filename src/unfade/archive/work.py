@@ -340,6 +340,15 @@ def describe(task: Task) -> Decisive:
     return Worker(task).decisive
 
 
+def died(item: Item, how: str, attempts: int) -> str:
+    """Why an input is in quarantine."""
+    return (
+        f"{item.source}: got a photo whose worker {how} {attempts} times, expected a result; "
+        "restore it by itself with a smaller --tile, or copy it again, then use "
+        "--retry-quarantined"
+    )
+
+
 def worker_name() -> str:
     """Machine and process."""
     return f"{platform.node()}:{os.getpid()}"

@@ -1,0 +1,213 @@
+"""Workers on one or several machines, by Ray Data: a pool of actors that hold the weights."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from unfade.archive.local import WORKER_BYTES
+from unfade.archive.work import (
+    PLANNED,
+    QUARANTINED,
+    Decisive,
+    Item,
+    Row,
+    Task,
+    Worker,
+    describe,
+    died,
+)
+from unfade.errors import UnfadeError, UsageError, WeightsError
+
+_BLOCKS_PER_WORKER = 16
+_MOST_IN_BLOCK = 64
+_WEIGHTS = "WeightsError"  # the kind of error that ends a run
+
+
+def _ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        fix = "pip install 'unfade[cluster]', or leave out --address"
+        raise UsageError("no package ray", "Ray", fix) from error
+
+
+def connect(address: str, workers: int | None) -> int:
+    """Joins a cluster, or starts one here; says how many workers it has room for.
+
+    Args:
+        address: "auto", "local" or ray://HOST:PORT.
+        workers: how many are asked for; None is by GPUs, cores and memory.
+
+    Raises:
+        UsageError: there is no such cluster.
+    """
+    ray = _ray()
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of a new one: as important as this command
+    if not ray.is_initialized():
+        try:
+            ray.init(address, log_to_driver=False, logging_level="error", include_dashboard=False)
+        except (ConnectionError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            fix = "start it with 'ray start --head', or use --address local"
+            raise UsageError(f"--address {address} ({reason})", "a Ray cluster", fix) from error
+    return workers or _room(ray.cluster_resources())
+
+
+def _room(resources: dict[str, float]) -> int:
+    """Workers for the GPUs of a cluster, else for its cores and memory."""
+    gpus = int(resources.get("GPU", 0))
+    if gpus:
+        return gpus
+    by_memory = int(resources.get("memory", WORKER_BYTES) // WORKER_BYTES)
+    return max(1, min(int(resources.get("CPU", 1)), by_memory))
+
+
+class RayPool:
+    """So many actors, which Ray Data keeps busy and replaces when they die.
+
+    An actor tells the register which input it begins. Ray Data repeats the work of an actor that
+    died, without a limit of its own; the register counts how often each input was begun, so that
+    one which kills every actor goes into quarantine.
+    """
+
+    def __init__(self, task: Task, workers: int, *, attempts: int) -> None:
+        self._task = task
+        self._workers = workers
+        self._attempts = attempts
+        self._ray = _ray()
+        self._register: Any = None
+
+    def __enter__(self) -> RayPool:
+        make = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Register)
+        self._register = make.remote()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ray.kill(self._register)
+
+    def decisive(self) -> Decisive:
+        """What decides the results. UnfadeError where weights or options are at fault."""
+        remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus())(_described)
+        found: Decisive | UnfadeError = self._ray.get(remote.remote(self._task))
+        if isinstance(found, UnfadeError):
+            raise found
+        return found
+
+    def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
+        """Restores all items; their rows come as they are done, None when there is time to look.
+
+        Raises:
+            WeightsError: the weights are damaged.
+        """
+        tables = list(self._blocks(items))
+        if not tables or stopping():
+            return
+        data: Any = importlib.import_module("ray.data")
+        context = data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = 1  # each row is sent when it is done
+        context.target_min_block_size = 1
+        dataset = data.from_arrow(tables).map_batches(
+            RayWorker, batch_size=1, batch_format="numpy", num_cpus=1, num_gpus=self._gpus(),
+            fn_constructor_args=(self._task, self._register, self._attempts),
+            compute=data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
+        )  # fmt: skip
+        seen: set[str] = set()
+        told = False
+        for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
+            for text in batch["row"]:
+                row: Row = json.loads(text)
+                if row.get("error_kind") == _WEIGHTS:
+                    raise WeightsError(row["error"], "the weights of this run", "check every node")
+                if row["state"] != PLANNED and row["key"] not in seen:
+                    seen.add(row["key"])
+                    yield row
+            yield None
+            if stopping():
+                if not told:
+                    self._ray.get(self._register.stop.remote())
+                    told = True
+                if self._ray.get(self._register.begun.remote()) <= seen:
+                    return
+
+    def _gpus(self) -> float:
+        asked = self._task.options.device in ("auto", "cuda")
+        return 1 if asked and self._ray.cluster_resources().get("GPU") else 0
+
+    def _blocks(self, items: Iterable[Item]) -> Iterator[Any]:
+        """Tables of items: small ones, so that every worker has some."""
+        pa: Any = importlib.import_module("pyarrow")
+        texts = [json.dumps(asdict(item)) for item in items]
+        share = len(texts) // (self._workers * _BLOCKS_PER_WORKER)
+        step = min(max(share, 1), _MOST_IN_BLOCK)
+        for i in range(0, len(texts), step):
+            yield pa.table({"item": texts[i : i + step]})
+
+
+def _described(task: Task) -> Decisive | UnfadeError:
+    try:
+        return describe(task)
+    except UnfadeError as error:
+        return error
+
+
+class Register:
+    """Counts how often each input was begun; an actor of Ray."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, int] = {}
+        self._stopped = False
+
+    def begin(self, key: str) -> int:
+        """How often the input was begun, this time included; 0 where no more is to be begun."""
+        if self._stopped:
+            return 0
+        self._begun[key] = self._begun.get(key, 0) + 1
+        return self._begun[key]
+
+    def stop(self) -> None:
+        """Lets nothing more begin."""
+        self._stopped = True
+
+    def begun(self) -> set[str]:
+        """The inputs that were begun: a row of each has come, or is to come."""
+        return set(self._begun)
+
+
+class RayWorker:
+    """An actor of Ray Data: one input at a time."""
+
+    def __init__(self, task: Task, register: Any, attempts: int) -> None:
+        os.environ["OMP_NUM_THREADS"] = str(task.threads)
+        self._ray = _ray()
+        self._attempts = attempts
+        self._register = register
+        self._worker = Worker(task)
+        self._stopped = False
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Columns of one item, as JSON -> those of its row."""
+        return {"row": [json.dumps(self._row(Item(**json.loads(text)))) for text in batch["item"]]}
+
+    def _row(self, item: Item) -> Row:
+        if self._stopped:
+            return item.row(PLANNED)
+        tries = self._ray.get(self._register.begin.remote(item.key))
+        if not tries:
+            self._stopped = True
+            return item.row(PLANNED)
+        if tries > self._attempts:
+            return item.row(
+                QUARANTINED, attempts=tries - 1, error_kind="WorkerDied",
+                error=died(item, "died", tries - 1),
+            )  # fmt: skip
+        try:
+            return self._worker(item) | {"attempts": tries}
+        except WeightsError as error:
+            return item.row(PLANNED, error_kind=_WEIGHTS, error=str(error))

@@ -1,0 +1,71 @@
+"""On one local Ray, started once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from tests.archive.helpers import EPOCH, FAULTS, photos, run_here, states, task_for, watcher
+
+from unfade.archive.cluster import RayPool, connect
+from unfade.archive.run import Archive, Summary, Watcher, run_archive
+
+MakePhoto = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[int]:
+    """The number of workers of a Ray whose processes have the faults."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(FAULTS), *sys.path])
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH
+    try:
+        yield connect("local", 2)
+    finally:
+        ray.shutdown()
+        del os.environ["SOURCE_DATE_EPOCH"]
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+def run_ray(src: Path, dst: Path, workers: int, watch: Watcher | None = None) -> Summary:
+    pool = partial(RayPool, workers=workers, attempts=2)
+    return run_archive(Archive(str(src), str(dst)), task_for(str(dst)), pool, watch or watcher())
+
+
+def test_workers_of_ray_give_the_same_bytes_and_survive_a_poisoned_photo(
+    workers: int, tmp_path: Path, make_photo: MakePhoto
+) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    for i in range(6):
+        make_photo(f"scans/{i}.jpg", height=32, width=32, seed=i)
+    run_here(scans, tmp_path / "whole")
+    make_photo("scans/poison.jpg")
+    rows: list[dict[str, Any]] = []
+    summary = run_ray(scans, out, workers, watcher(row=lambda row, _: rows.append(row)))
+    assert summary.counts == {"done": 6, "quarantined": 1}
+    assert photos(out) == photos(tmp_path / "whole")
+    assert len({row["worker"] for row in rows if row["state"] == "done"}) >= 2
+    assert len(rows) == 7
+
+
+def test_run_on_ray_drains(workers: int, tmp_path: Path, make_photo: MakePhoto) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    for i in range(40):
+        make_photo(f"scans/{i:02d}.jpg", height=24, width=24, seed=i)
+    stop: list[str] = []
+    seen = watcher(row=lambda row, _: stop.append("SIGTERM"), stopping=lambda: "".join(stop[:1]))
+    summary = run_ray(scans, out, workers, seen)
+    assert summary.stopped == "SIGTERM"
+    assert 1 <= summary.counts["done"] < 40
+    found = states(out)
+    assert set(found.values()) == {"done", "planned"}
+    assert set(photos(out)) == {key for key, state in found.items() if state == "done"}
