@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from unfade.api import Restorer
 from unfade.archive.manifest import ArchiveManifest
 from unfade.archive.places import open_place
 from unfade.archive.run import Archive, Summary, Watcher, run_archive
@@ -21,11 +23,16 @@ def task_for(dst: str, *, folder: str = "", overwrite: bool = False) -> Callable
     return lambda run: Task(dst, folder, options, None, overwrite, run, threads=1)
 
 
+@functools.cache
+def _restorer() -> Restorer:
+    return Restorer.from_pretrained("compact", device="cpu")
+
+
 class Here:
     """The worker in this process, one input after the other."""
 
     def __init__(self, task: Task) -> None:
-        self._worker = Worker(task)
+        self._worker = Worker(task, _restorer())
 
     def __enter__(self) -> Here:
         return self

@@ -34,6 +34,7 @@ from unfade.memory import release_memory
 from unfade.options import RestoreOptions
 
 if TYPE_CHECKING:
+    from unfade.api import Restorer
     from unfade.manifest import Manifest, Value
     from unfade.types import Restored
 
@@ -140,13 +141,19 @@ class Made:
 
 
 class Worker:
-    """The weights in memory, and the steps of one input. WeightsError where they are damaged."""
+    """The weights in memory, and the steps of one input.
 
-    def __init__(self, task: Task) -> None:
+    Args:
+        restorer: weights that are in memory already; None loads them.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+        UsageError: options do not suit them.
+    """
+
+    def __init__(self, task: Task, restorer: Restorer | None = None) -> None:
         import cv2
         import torch
-
-        from unfade.api import Restorer
 
         torch.set_num_threads(task.threads)
         cv2.setNumThreads(task.threads)
@@ -154,11 +161,7 @@ class Worker:
         options = task.options
         self._task = task
         self._place: Place = open_place(task.dst)
-        self._restorer = Restorer.from_pretrained(
-            options.preset, device=options.device, base=options.base,
-            controlnet=options.controlnet, prediction=options.prediction, dtype=options.dtype,
-            offload=options.offload,
-        )  # fmt: skip
+        self._restorer = restorer or _loaded(options)
         extra: dict[str, Value] = {} if task.quality is None else {"quality": task.quality}
         self.decisive = Decisive(
             self._restorer.record(options) | extra, self._restorer.weights_for(options)
@@ -333,6 +336,15 @@ class Worker:
             worker=worker_name(),
             peak_memory_mib=manifests.peak_memory_mib(),
         )
+
+
+def _loaded(options: RestoreOptions) -> Restorer:
+    from unfade.api import Restorer
+
+    return Restorer.from_pretrained(
+        options.preset, device=options.device, base=options.base, controlnet=options.controlnet,
+        prediction=options.prediction, dtype=options.dtype, offload=options.offload,
+    )  # fmt: skip
 
 
 def describe(task: Task) -> Decisive:
