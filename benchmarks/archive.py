@@ -197,8 +197,8 @@ def planning(count: int) -> None:
     """Time and memory of a plan; the second one finds the manifest of the first."""
     with folder() as place:
         for i in range(count):
+            box = place / "in" / f"box{i // 1000:04d}"
             if i % 1000 == 0:
-                box = place / "in" / f"box{i // 1000:04d}"
                 box.mkdir(parents=True)
             (box / f"Photo {i:07d}.jpg").touch()
         for turn in (1, 2):

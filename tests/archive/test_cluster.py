@@ -37,7 +37,7 @@ def workers() -> Iterator[int]:
 
 
 def run_ray(src: Path, dst: Path, workers: int, watch: Watcher | None = None) -> Summary:
-    pool = partial(RayPool, workers=workers, attempts=2)
+    pool = partial(RayPool, workers=workers, attempts=1)
     return run_archive(Archive(str(src), str(dst)), task_for(str(dst)), pool, watch or watcher())
 
 
@@ -57,13 +57,14 @@ def test_workers_of_ray_give_the_same_bytes_and_survive_a_poisoned_photo(
     assert len(rows) == 7
 
 
-def test_run_on_ray_drains(workers: int, tmp_path: Path, make_photo: MakePhoto) -> None:
+@pytest.mark.usefixtures("workers")
+def test_run_on_ray_drains(tmp_path: Path, make_photo: MakePhoto) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     for i in range(40):
         make_photo(f"scans/{i:02d}.jpg", height=24, width=24, seed=i)
     stop: list[str] = []
     seen = watcher(row=lambda row, _: stop.append("SIGTERM"), stopping=lambda: "".join(stop[:1]))
-    summary = run_ray(scans, out, workers, seen)
+    summary = run_ray(scans, out, 1, seen)
     assert summary.stopped == "SIGTERM"
     assert 1 <= summary.counts["done"] < 40
     found = states(out)

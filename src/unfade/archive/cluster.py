@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from unfade.archive.local import WORKER_BYTES
@@ -25,6 +26,7 @@ from unfade.errors import UnfadeError, UsageError, WeightsError
 
 _BLOCKS_PER_WORKER = 16
 _MOST_IN_BLOCK = 64
+_WINDOW = 100_000  # inputs of one dataset, for which actors load their weights
 _WEIGHTS = "WeightsError"  # the kind of error that ends a run
 
 
@@ -105,15 +107,22 @@ class RayPool:
         Raises:
             WeightsError: the weights are damaged.
         """
-        tables = list(self._blocks(items))
-        if not tables or stopping():
-            return
+        try:
+            while not stopping() and (window := list(islice(items, _WINDOW))):
+                yield from self._window(window, stopping)
+        except self._ray.exceptions.RayError as error:
+            reason = " ".join(str(error).split())[:200]
+            expected, fix = "a cluster that goes on", "start it again; the same command goes on"
+            raise UnfadeError(f"an error of Ray ({reason})", expected, fix) from error
+
+    def _window(self, items: Sequence[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
+        """`rows`, of so many items as one dataset."""
         data: Any = importlib.import_module("ray.data")
         context = data.DataContext.get_current()
         context.enable_progress_bars = False
         context.target_max_block_size = 1  # each row is sent when it is done
         context.target_min_block_size = 1
-        dataset = data.from_arrow(tables).map_batches(
+        dataset = data.from_arrow(self._blocks(items)).map_batches(
             RayWorker, batch_size=1, batch_format="numpy", num_cpus=1, num_gpus=self._gpus(),
             fn_constructor_args=(self._task, self._register, self._attempts),
             compute=data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
@@ -140,14 +149,13 @@ class RayPool:
         asked = self._task.options.device in ("auto", "cuda")
         return 1 if asked and self._ray.cluster_resources().get("GPU") else 0
 
-    def _blocks(self, items: Iterable[Item]) -> Iterator[Any]:
+    def _blocks(self, items: Sequence[Item]) -> list[Any]:
         """Tables of items: small ones, so that every worker has some."""
         pa: Any = importlib.import_module("pyarrow")
-        texts = [json.dumps(asdict(item)) for item in items]
-        share = len(texts) // (self._workers * _BLOCKS_PER_WORKER)
+        share = len(items) // (self._workers * _BLOCKS_PER_WORKER)
         step = min(max(share, 1), _MOST_IN_BLOCK)
-        for i in range(0, len(texts), step):
-            yield pa.table({"item": texts[i : i + step]})
+        texts = [json.dumps(asdict(item)) for item in items]
+        return [pa.table({"item": texts[i : i + step]}) for i in range(0, len(texts), step)]
 
 
 def _described(task: Task) -> Decisive | UnfadeError:

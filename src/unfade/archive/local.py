@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from unfade.archive.work import (
@@ -30,6 +31,7 @@ from unfade.errors import UnfadeError
 
 #: Inputs that a worker has at a time: one is read, one restored, one written.
 _DEPTH = 3
+_END_S = 10.0
 _START_LIMIT = 3  # workers that die before they are ready
 
 
@@ -69,7 +71,7 @@ class LocalPool:
         self._deaths = 0  # in a row, before a worker was ready
 
     def __enter__(self) -> LocalPool:
-        self._pool = [self._start() for _ in range(self._workers)]
+        self._pool = [self._start(i) for i in range(self._workers)]
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -77,7 +79,7 @@ class LocalPool:
             with contextlib.suppress(OSError):
                 one.pipe.close()  # it ends when it sees that
         for one in self._pool:
-            one.process.join(timeout=10)
+            one.process.join(timeout=_END_S if error[0] is None else 0)
             if one.process.is_alive():
                 one.process.kill()
                 one.process.join()
@@ -188,22 +190,27 @@ class LocalPool:
         if self._deaths >= _START_LIMIT:
             expected, fix = "a worker that loads the weights", "use fewer --workers"
             raise UnfadeError(f"workers that die at their start ({reason})", expected, fix)
-        self._pool[self._pool.index(one)] = self._start()
+        place = self._pool.index(one)
+        self._pool[place] = self._start(place)
         return rows
 
-    def _start(self) -> _Process:
+    def _start(self, place: int) -> _Process:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._task), daemon=True)
-        with _environment(self._task.threads):
+        threads = str(self._task.threads)
+        wanted = {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
+        gpus = count_gpus(self._task.options.device)
+        if gpus > 1:
+            wanted["CUDA_VISIBLE_DEVICES"] = str(place % gpus)
+        with _environment(wanted):
             process.start()
         theirs.close()
         return _Process(process, ours)
 
 
 @contextlib.contextmanager
-def _environment(threads: int) -> Generator[None]:
-    """The variables that a worker's libraries read at their start."""
-    wanted = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+def _environment(wanted: dict[str, str]) -> Generator[None]:
+    """Sets the variables that a worker's libraries read at their start."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -291,9 +298,21 @@ def _serve(worker: Worker, pipe: Connection, send: Callable[[object], None]) -> 
 WORKER_BYTES = 1_500_000_000
 
 
-def default_workers() -> int:
-    """As many as there are cores, fewer where memory is short."""
+def default_workers(device: str) -> int:
+    """One for each GPU; without one as many as there are cores, fewer where memory is short."""
     import psutil
 
+    gpus = count_gpus(device)
+    if gpus:
+        return gpus
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(cores or 1, psutil.virtual_memory().available // WORKER_BYTES))
+
+
+def count_gpus(device: str) -> int:
+    """NVIDIA's GPUs of this machine, by its driver; 0 where the device is another one."""
+    if device not in ("auto", "cuda"):
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return found if visible is None else min(found, len(visible.split(",")))

@@ -14,7 +14,7 @@ from unfade.archive.manifest import ArchiveManifest
 from unfade.archive.places import open_place
 from unfade.archive.planning import Plan, check_places, make_plan, sample
 from unfade.archive.sources import Search
-from unfade.archive.work import DONE, FULL, Decisive, Item, Row, Task
+from unfade.archive.work import FULL, Decisive, Item, Row, Task
 from unfade.errors import OutputError
 
 _FLUSH_S = 5.0
@@ -203,8 +203,3 @@ def _flush(manifest: ArchiveManifest, kept: list[Row], summary: Summary) -> None
         return
     kept.clear()
     manifest.compact()
-
-
-def is_complete(summary: Summary) -> bool:
-    """Whether every input of the plan is done."""
-    return summary.counts.get(DONE, 0) == summary.total and not summary.plan.broken

@@ -109,7 +109,7 @@ def batch(
     bag = _is_bag(dst, wanted=bag, dry_run=dry_run)
     folder = PAYLOAD if bag else ""
     archive = Archive(src, dst, folder, overwrite, retry_quarantined, sample)
-    crew = _crew(address, workers, attempts)
+    crew = _crew(address, workers, attempts, options.device)
 
     def task(run: str) -> Task:
         from unfade.archive.work import Task
@@ -169,7 +169,7 @@ class _Crew:
     workers: int
 
 
-def _crew(address: str | None, workers: int | None, attempts: int) -> _Crew:
+def _crew(address: str | None, workers: int | None, attempts: int, device: str) -> _Crew:
     if address is not None:
         from unfade.archive.cluster import RayPool, connect
 
@@ -177,7 +177,7 @@ def _crew(address: str | None, workers: int | None, attempts: int) -> _Crew:
         return _Crew(functools.partial(RayPool, workers=count, attempts=attempts), count)
     from unfade.archive.local import LocalPool, default_workers
 
-    count = workers or default_workers()
+    count = workers or default_workers(device)
     return _Crew(functools.partial(LocalPool, workers=count, attempts=attempts), count)
 
 
