@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -51,6 +52,8 @@ def connect(address: str, workers: int | None) -> int:
     ray = _ray()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # of a new one: as important as this command
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     if not ray.is_initialized():
         try:
             ray.init(address, log_to_driver=False, logging_level="error", include_dashboard=False)
