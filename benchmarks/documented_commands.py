@@ -42,6 +42,14 @@ CANNOT = {
     "restore_speed.py": "takes minutes",
     "accelerate launch": "takes hours; tests/train runs it on small networks",
     "nvidia-smi": "needs a GPU",
+    "ray start": "starts a cluster; tests/archive starts one",
+    "ray stop": "ends every Ray of the machine",
+    "ray get-auth-token": "belongs to a cluster",
+    "RAY_": "belongs to a cluster",
+    "--address auto": "needs a cluster; tests/archive starts one",
+    "s3://": "needs an object store; tests/archive starts one",
+    "xdg-open": "opens a browser",
+    "archive.py": "takes an hour",
 }
 LIMIT = 300.0  # seconds for one command
 
