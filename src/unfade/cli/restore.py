@@ -19,7 +19,7 @@ from unfade.cli.jobs import Job, plan
 from unfade.errors import OutputError, UnfadeError, printable
 from unfade.files.photos import COMPARE_SUFFIX
 from unfade.heard import warnings_heard
-from unfade.options import RestoreOptions
+from unfade.options import EXISTING_COLOURS, RestoreOptions
 from unfade.types import Progress
 
 if TYPE_CHECKING:
