@@ -175,14 +175,14 @@ def restore(
 
     def as_loaded() -> None:
         """As `pipeline.load` leaves the networks."""
-        base.vae.to(torch.float32)
+        cast(Any, base.vae).to(torch.float32)
         for network in networks:
             placed(network, place)
         if place.type == "cpu":
             split.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
 
     def as_they_come() -> None:
-        base.vae.to(kind)
+        cast(Any, base.vae).to(kind)
         for network in networks:
             placed(network, place, "contiguous")
         while split:

@@ -56,7 +56,9 @@ def test_the_guide_leads_from_photos_to_prints(
     for name in ("scan.jpg", "gray.jpg", "small.jpg"):
         photo = make_photo(name, seed=9)
         if name == "gray.jpg":
-            cv2.imwrite(str(photo), cv2.imread(str(photo), cv2.IMREAD_GRAYSCALE))
+            gray = cv2.imread(str(photo), cv2.IMREAD_GRAYSCALE)
+            assert gray is not None
+            cv2.imwrite(str(photo), gray)
     (tmp_path / "recipes" / "sd21").mkdir(parents=True)
     for path in (ROOT / "recipes" / "sd21").glob("*.toml"):
         kind = CfwRecipe if path.stem == "cfw" else ControlnetRecipe

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 import torch
 from diffusers.models.upsampling import Upsample2D
@@ -12,7 +14,8 @@ from unfade.models.upsampling import split_upsampling
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_enlarging_on_small_maps_gives_the_same(layout: torch.memory_format) -> None:
     torch.manual_seed(0)
-    layer = Upsample2D(6, use_conv=True, out_channels=4).to(memory_format=layout)
+    layer = Upsample2D(6, use_conv=True, out_channels=4)
+    cast(Any, layer).to(memory_format=layout)
     x = torch.randn(2, 6, 5, 7).to(memory_format=layout)
     with torch.no_grad():
         doubled, odd = layer(x), layer(x, (9, 14))
@@ -32,7 +35,7 @@ def test_networks_give_the_same_and_keep_their_weights(tiny_sd: Base) -> None:
     def outputs() -> list[torch.Tensor]:
         with torch.no_grad():
             noise = tiny_sd.unet(z, t, encoder_hidden_states=text).sample
-            return [tiny_sd.vae.decode(z).sample, noise]
+            return [cast(Any, tiny_sd.vae).decode(z).sample, noise]
 
     before, names = outputs(), list(tiny_sd.unet.state_dict())
     layers = [*split_upsampling(tiny_sd.vae), *split_upsampling(tiny_sd.unet)]

@@ -39,10 +39,13 @@ def hand_tinted(share: float) -> Levels:
     rgb = scene(0).astype(np.float32)
     height, width = (round(side * share**0.5) for side in rgb.shape[:2])
     part = rgb[30 : 30 + height, 40 : 40 + width]
-    lab = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2LAB) + np.float32((0, 22, 12))
+    lab = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2LAB) + np.array(
+        (0, 22, 12), np.float32
+    )
     part[...] = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     aged = (0.68 * rgb + 0.18) * (1, 0.98, 0.92)
-    return aged + np.random.default_rng(0).normal(0, 0.01, rgb.shape)
+    noise = np.random.default_rng(0).normal(0, 0.01, rgb.shape)
+    return np.asarray(aged + noise, np.float32)
 
 
 def stored(rgb: Levels) -> NDArray[np.uint8]:
@@ -51,7 +54,8 @@ def stored(rgb: Levels) -> NDArray[np.uint8]:
 
 def chroma(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Lab's a and b, (H, W, 2)."""
-    return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:]
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.asarray(lab[..., 1:], np.float32)
 
 
 @pytest.fixture
