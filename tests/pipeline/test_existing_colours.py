@@ -45,7 +45,7 @@ def hand_tinted(share: float) -> Levels:
     part[...] = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     aged = (0.68 * rgb + 0.18) * (1, 0.98, 0.92)
     noise = np.random.default_rng(0).normal(0, 0.01, rgb.shape)
-    return np.asarray(aged + noise, np.float32)
+    return np.asarray(aged + noise, np.float64)
 
 
 def stored(rgb: Levels) -> NDArray[np.uint8]:
