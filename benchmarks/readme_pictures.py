@@ -33,7 +33,9 @@ AGED = [
 
 REAL = ["portrait-1910", "expedition-1897"]
 PROMPT = "a man in a black suit, a brown background"
-SAUCER = (278, 232), (196, 158)  # centre and half axes in the photo of the cup, pixels
+# Centre and half axes of ellipses in the photo of the cup, pixels.
+SAUCER = (278, 232), (196, 158)
+OPENING = (300, 98), (116, 90)
 
 
 def photo(rgb: np.ndarray) -> Photo:
@@ -63,7 +65,8 @@ def coloured(images: Path) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         mask = Path(folder) / "saucer.png"
         plane = np.zeros(cup.native.shape[:2], np.uint8)
-        cv2.imwrite(str(mask), cv2.ellipse(plane, SAUCER[0], SAUCER[1], 0, 0, 360, 255, -1))
+        cv2.ellipse(plane, *SAUCER, 0, 0, 360, 255, -1)
+        cv2.imwrite(str(mask), cv2.ellipse(plane, *OPENING, 0, 0, 360, 0, -1))
         painted = restorer.restore(cup, task="colorize", mask="none", colours=[(mask, "red")])
     named = restorer.restore(old, task="colorize", mask="none", prompt=PROMPT)
     rows: list[np.ndarray] = []
