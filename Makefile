@@ -34,7 +34,7 @@ restore: $(VENV)/.stamp-base
 	@echo "More: $(BIN)/unfade restore --help. (. $(BIN)/activate puts unfade on your path.)"
 
 test: lint docs chromium
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: $(VENV)/.stamp-dev
 	$(BIN)/mkdocs build --quiet --strict

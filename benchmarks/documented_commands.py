@@ -31,6 +31,7 @@ CANNOT = {
     "curl": "needs a running page",
     "unfade train": "takes hours; tests/train runs each training on small networks",
     "--seal": "needs the results of a training",
+    "--average": "needs the results of two trainings",
     "--preset FOLDER": "needs the results of a training",
     "--base sd": "needs Stable Diffusion; tests/cli/test_restore_sd.py has a tiny one",
     "--preset sd21": "needs the weights of Stable Diffusion",

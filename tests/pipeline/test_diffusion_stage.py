@@ -108,7 +108,7 @@ def test_request_has_steps_and_draws_of_the_preset_or_the_options(
         (RestoreOptions(task="colorize", mask="none"), 3),
         (RestoreOptions(task="colorize", mask="none", steps=5), 5),
     ):
-        sampling = resolve(make_photo(), options, stages, StageTimer()).sampling
+        sampling = resolve(make_photo(gray=True), options, stages, StageTimer()).sampling
         assert sampling is not None and (sampling.steps, sampling.draws) == (steps, 2)
 
 
@@ -130,7 +130,7 @@ def test_photo_is_measured_and_restored(
 ) -> None:  # fmt: skip
     stages = Stages(first_stage, DiffusionStage(DiffusionWeights.find(tiny_preset), CPU))
     options = RestoreOptions(task="colorize", mask="none", prompt="a red hat", steps=1, variants=2)
-    request = resolve(make_photo(), options, stages, StageTimer())
+    request = resolve(make_photo(gray=True), options, stages, StageTimer())
     record = request.diffusion_record
     assert record is not None and record["strength"] == 1
     assert record["share"] == 0 and record["grain"] > 0.01

@@ -141,7 +141,7 @@ def test_all_masks_are_found_when_their_share_is_all(
     task = make_found(1.0)
     assert task.detector is not None
     pieces: list[float] = []
-    for number in range(12):
+    for number in range(40):
         sample = task.sample(number)
         with inference(torch.device("cpu")):
             p = (task.detector(sample["lq"][None]).float().sigmoid()[0] * 255).round().numpy()

@@ -74,7 +74,7 @@ def test_result_is_the_command_lines_to_the_byte(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("same_moment")
-def test_result_is_the_command_lines_when_the_scan_has_3_megapixels(
+def test_result_is_the_command_lines_when_the_scan_is_searched_in_a_copy_first(
     restorer: Restorer,
     desk: Desk,
     make_photo: MakePhoto,
@@ -83,7 +83,7 @@ def test_result_is_the_command_lines_when_the_scan_has_3_megapixels(
     tmp_path: Path,
 ) -> None:
     large = Desk(restorer, desk.store, Limits())
-    photo = make_photo("scan.jpg", height=1500, width=2000)
+    photo = make_photo("scan.jpg", height=1000, width=1400)
     opened = actions.open_photo(large, upload(photo))
     made = actions.restore(large, opened, Settings(), edit_of(opened), quiet)
     out = tmp_path / "out.jpg"
