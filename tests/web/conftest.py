@@ -73,7 +73,7 @@ def serve_app() -> Iterator[Serve]:
     for server, _ in running:
         server.should_exit = True
     for _, thread in running:
-        thread.join(10)
+        thread.join(1)  # it is a daemon: what it still waits for ends with the process
 
 
 @pytest.fixture(scope="session")
