@@ -87,7 +87,8 @@ def workspace(folder: Path) -> None:
         scale = side / min(picture.shape[:2])
         return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
-    folders = ("scans", "clean", "old", "photos", "PHOTOS", "damaged", "DIV2K", "val", "train")
+    folders = ("scans", "clean", "old", "photos", "PHOTOS", "damaged", "DIV2K", "val", "train",
+               "archive")  # fmt: skip
     for name in folders:
         (folder / name).mkdir()
         for photo in ("astronaut", "chelsea", "coffee"):
