@@ -13,7 +13,7 @@ from unfade.pipeline.image_source import ImageSource, LumaSource, PhotoSource
 from unfade.pipeline.request import Request
 from unfade.pipeline.stages import Stages
 from unfade.pipeline.tasks import steps, super_resolution
-from unfade.timing import Progress, StageTimer, part
+from unfade.timing import Progress, StageTimer
 
 
 def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
@@ -22,14 +22,9 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     if options.task == "super-resolution":
         scale = SCALE if options.scale is None else float(options.scale)
         check_size(request.photo, scale, options.max_pixels)
-    with timer.stage("load", steps.REPAIR, steps.REPAIR):
-        stages.diffusion.load()
-    stages.diffusion.check_prompts(options)
-    with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
-        return [
-            _variant(request, stages, i, part(progress, i, options.variants))
-            for i in range(options.variants)
-        ]
+    return steps.diffused_variants(
+        request, stages, timer, lambda i, progress: _variant(request, stages, i, progress)
+    )
 
 
 def _variant(request: Request, stages: Stages, variant: int, progress: Progress) -> Photo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from unfade.pipeline.image_source import ImageSource
 from unfade.pipeline.request import Request
 from unfade.pipeline.settings import ColourFix, DiffusionSettings
 from unfade.pipeline.stages import Stages
-from unfade.timing import Progress, StageTimer
+from unfade.timing import Progress, StageTimer, part
 
 #: The least side of a tile that the diffusion model is given, pixels, where the options allow it.
 TILE = 512
@@ -56,6 +56,22 @@ def repaired_photo(request: Request, stages: Stages, timer: StageTimer) -> Photo
     """What the diffusion model is shown of a photo: all of it repaired, whatever is kept later."""
     with timer.stage("mend", REPAIR, DIFFUSE) as progress:
         return first_stage(request, stages, only_damage=False, progress=progress)
+
+
+def diffused_variants(
+    request: Request, stages: Stages, timer: StageTimer, make: Callable[[int, Progress], Photo]
+) -> list[Photo]:
+    """Loads the diffusion model, looks at the prompts, and makes each variant.
+
+    Args:
+        make: the number of a variant, from 0, and its progress -> the variant.
+    """
+    variants = request.options.variants
+    with timer.stage("load", REPAIR, REPAIR):
+        stages.diffusion.load()
+    stages.diffusion.check_prompts(request.options)
+    with timer.stage("diffuse", DIFFUSE, 1.0) as progress:
+        return [make(i, part(progress, i, variants)) for i in range(variants)]
 
 
 def diffused_bands(

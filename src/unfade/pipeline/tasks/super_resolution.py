@@ -32,17 +32,13 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
             assert upscaler is not None, "`DiffusionStage.require` has seen that it is there"
             return [upscaler.enlarge(request.photo, scale, progress=progress)] * options.variants
     check_size(request.photo, scale, options.max_pixels)
-    with timer.stage("load", steps.REPAIR, steps.REPAIR):
-        stages.diffusion.load()
-    stages.diffusion.check_prompts(options)
-    with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
-        return [
-            enlarged(
-                request, stages, i, part(progress, i, options.variants),
-                source=lambda photo, factor: _source(stages, photo, factor), colour_fix="wavelet",
-            )
-            for i in range(options.variants)
-        ]  # fmt: skip
+    return steps.diffused_variants(
+        request, stages, timer,
+        lambda i, progress: enlarged(
+            request, stages, i, progress,
+            source=lambda photo, factor: _source(stages, photo, factor), colour_fix="wavelet",
+        ),
+    )  # fmt: skip
 
 
 def enlarged(
