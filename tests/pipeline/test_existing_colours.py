@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unfade.api import Restorer
 from unfade.imaging import Photo, read_photo
+from unfade.options import Task
 from unfade.pipeline.tone import has_colours
 
 Levels = NDArray[np.float64]  # (H, W, 3), sRGB in 0..1
@@ -123,10 +124,12 @@ def test_replacing_looks_at_the_luminance_alone(restorer: Restorer) -> None:
     assert np.linalg.norm(red - kept) > 10  # nobody could have known
 
 
-def test_hand_tinted_part_keeps_its_colour(restorer: Restorer) -> None:
-    aged = stored(hand_tinted(0.05))
-    out = restorer.restore(aged, task="colorize", mask="none", existing_colours="refresh")
-    place = slice(34, 46), slice(44, 64)
+@pytest.mark.parametrize("task", ["colorize", "old-photo"])
+@pytest.mark.parametrize("share", [0.02, 0.05])
+def test_hand_tinted_part_keeps_its_colour(restorer: Restorer, task: Task, share: float) -> None:
+    aged = stored(hand_tinted(share))
+    out = restorer.restore(aged, task=task, mask="none")
+    place = slice(32, 42), slice(42, 56)
     was, got = (np.linalg.norm(chroma(x)[place].mean((0, 1))) for x in (aged, out.to_numpy()))
     assert was > 10 and got >= 0.8 * was
 

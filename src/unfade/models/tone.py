@@ -142,7 +142,8 @@ def correction(net: ToneNet, thumbnail: Tensor, *, keep_colours: bool = False) -
     """The correction for one photo, or None if its tone is left alone.
 
     The surer the estimator is that the photo faded, the more of the correction is applied. A
-    monochrome, toned or not, comes out neutral; a colour photo's saturation never sinks.
+    monochrome, toned or not, comes out neutral; the saturation of a photo that has colours, were it
+    in a hand-tinted part alone, never sinks.
 
     Args:
         thumbnail: (1, 3, 64, 64) in [0, 1].
@@ -154,7 +155,7 @@ def correction(net: ToneNet, thumbnail: Tensor, *, keep_colours: bool = False) -
     if share <= 0:
         return None
     saturation = levels.saturation.clamp(min=1.0) ** share
-    if not keep_colours:
+    if not (keep_colours or has_colours(thumbnail)):
         least, most = MONOCHROME
         coloured = (float(colour_residual(thumbnail)) - least) / (most - least)
         saturation = saturation * min(1.0, max(0.0, coloured))
