@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from unfade.archive.arrow import Table, pa, pc, pq
 from unfade.archive.places import RECORDS, Place
 from unfade.archive.work import STATES
@@ -156,7 +158,7 @@ def _last(tables: list[Table], columns: Sequence[str] | None) -> Table:
     if not tables:
         return schema.empty_table()
     table = pa.concat_tables(tables).unify_dictionaries()
-    keys = pa.table({"key": table["key"], "row": pa.array(range(len(table)), pa.int64())})
+    keys = pa.table({"key": table["key"], "row": np.arange(len(table))})
     rows = keys.group_by("key").aggregate([("row", "max")]).sort_by("key")["row_max"]
     return table.take(rows)
 

@@ -18,6 +18,7 @@ from unfade.archive.sources import Found, Search
 from unfade.archive.work import DONE, FAILED, MISSING, PLANNED, QUARANTINED
 from unfade.errors import UsageError
 from unfade.files.photos import is_one_file
+from unfade.memory import release_memory
 
 _CHUNK = 20_000
 _KNOWN = ("key", "source", "origin", "size", "stamp", "state", "input_sha256", "output_sha256",
@@ -171,6 +172,7 @@ def make_plan(
         UsageError: SRC does not exist.
     """
     listed = pa.concat_tables(list(list_inputs(search, place, folder))).unify_dictionaries()
+    release_memory()  # of the names: 200 MB for a million
     table = manifest.read(_KNOWN)
     known = _Known(listed, table)
     broken = pc.is_valid(listed["error"])
