@@ -236,13 +236,14 @@ def faults(moments: int, count: int, side: int, seed: int, ray: bool) -> None:
         whole = photos(place / "whole")
         killed: dict[str, int] = {}
         turn = 0
-        for moment in range(moments):
+        while sum(killed.values()) < moments:
             out = place / f"out{turn}"
-            kind = ("worker", "driver", "head")[moment % (3 if ray else 2)]
+            kind = ("worker", "driver", "head")[sum(killed.values()) % (3 if ray else 2)]
             ended = _strike([*command, str(out), "--workers", "2", *extra], kind,
                             rng.uniform(0, seconds))  # fmt: skip
-            killed[ended] = killed.get(ended, 0) + 1
-            if photos(out) == whole:  # done in spite of it: begin anew
+            if ended is not None:
+                killed[ended] = killed.get(ended, 0) + 1
+            if ended is None or photos(out) == whole:  # done: begin anew
                 turn += 1
         for i in range(turn + 1):
             subprocess.run([*command, str(place / f"out{i}")], env=environment(2), check=False,
@@ -280,13 +281,13 @@ def _disturbed(place: Path, seconds: float, whole: dict[str, str]) -> None:
     tell("disturbed", facts | {"same_bytes_with_inputs_back": photos(out) == whole})
 
 
-def _strike(command: list[str], kind: str, wait_s: float) -> str:
-    """Runs a command and kills one of its processes after a while; says which."""
+def _strike(command: list[str], kind: str, wait_s: float) -> str | None:
+    """Runs a command and kills one of its processes after a while; says which, if one was left."""
     driver = subprocess.Popen(command, env=environment(2), stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)  # fmt: skip
     try:
         driver.wait(wait_s)
-        return "ended before"
+        return None
     except subprocess.TimeoutExpired:
         pass
     children = psutil.Process(driver.pid).children(recursive=True)

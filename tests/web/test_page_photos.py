@@ -172,6 +172,12 @@ def test_photo_is_seen_at_once_and_restored_once_its_damage_is_found(
     assert page.locator(".uf-compare").is_hidden()
     page.get_by_text("Start over").click()
     page.locator(".uf-strip").wait_for(state="hidden")
+    page.set_input_files("#uf-upload input[type=file]", str(photo))
+    page.locator("#uf-progress progress[value='0.250']").wait_for()
+    page.click(".uf-remove")  # while its damage is sought
+    page.locator(".uf-strip").wait_for(state="hidden")
+    page.locator("#uf-progress progress").wait_for(state="hidden")
+    assert page.locator(".uf-editor").is_hidden()
     sizes.clear()
     whole.clear()
     page.set_input_files("#uf-upload input[type=file]", str(photo))

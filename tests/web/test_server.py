@@ -16,6 +16,7 @@ from unfade.cli.main import run
 from unfade.imaging import read_mask, read_photo
 from unfade.web.server import warm_up
 from unfade.web.session import Desk
+from unfade.web.theme import asset_path
 
 MakePhoto = Callable[..., Path]
 
@@ -71,6 +72,15 @@ def test_page_names_no_other_origin(address: str) -> None:
     assert status == 200
     for word in (b"fonts.googleapis", b"cdnjs", b'<link rel="preconnect"'):
         assert word not in page
+
+
+def test_icon_is_that_of_unfade(address: str) -> None:
+    status, manifest = fetch(address, "/manifest.json")
+    facts = json.loads(manifest)
+    assert status == 200 and facts["name"].startswith("unfade")
+    for path in ("/favicon.ico", "/pwa_icon"):
+        assert fetch(address, path)[1] == asset_path("icon.svg").read_bytes()
+    assert {icon["src"] for icon in facts["icons"]} <= {"/pwa_icon", "pwa_icon"}
 
 
 def test_login_is_asked_when_there_is_one(

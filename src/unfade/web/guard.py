@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 #: Routes that would ask another server, or that the page has no use for.
 _CLOSED = re.compile(
-    r"/(file[=/]\s*[a-z][a-z0-9+.-]+:|proxy=|custom_component/|deep_link|component_server|stream/"
+    r"/(file[=/]\s*[a-z][a-z0-9+.-]+:|proxy=|custom_component/|deep_link|component_server|stream/|pwa_icon/"
     r"|(openapi\.json|docs|redoc)/?$)",
     re.IGNORECASE,
 )

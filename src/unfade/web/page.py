@@ -191,7 +191,8 @@ class Page:
         finally:  # the page may have been left
             session.searching.difference_update(one.key for one in photos)
         if not session.stopped:
-            told = alert(" ".join(failed)) if failed else bar(_READY)
+            ready = bar(_READY) if session.photos else ""
+            told = alert(" ".join(failed)) if failed else ready
             yield {"progress": told} if not session.waiting else {}
 
     def _search(
@@ -207,7 +208,7 @@ class Page:
             for step in steps:
                 job = Job(functools.partial(step, self.desk, opened))
                 whole, pace = step is actions.find_damage, Pace()
-                with session.running(job):
+                with session.running(job, opened):
                     for stage, share in job.steps():
                         then = ". Then your photo is restored" if session.waiting else ""
                         left_s = pace.left_s(stage, share) if whole else None
@@ -342,24 +343,27 @@ class Page:
             yield from self._wait(opened, session)
             if session.stops != stops:
                 return  # `ended` tells so
+            if not session.has(opened):
+                continue
             job, pace = self._job(opened, settings, session), Pace()
             count = f" ({opened.name}, {number} of {len(photos)})" if len(photos) > 1 else ""
             try:
-                with session.running(job):
+                with session.running(job, opened):
                     for stage, share in job.steps():
                         text, left_s = _STAGES.get(stage, stage), pace.left_s(stage, share)
                         yield {"progress": bar(text + count, share, left_s)}
                 made = job.result()
-                if opened.key in {one.key for one in session.photos}:
+                if session.has(opened):
                     session.add(made)
                     done.append(made)
                     yield {"strip": self._strip(session)}
             except Stopped:
-                return
+                if session.stops != stops:
+                    return
             except Exception as error:
                 failed.append(text_of(error))
         session.stopped = False
-        told = alert(" ".join(failed)) if failed else bar("Done.")
+        told = alert(" ".join(failed)) if failed else bar("Done.") if done else ""
         new = session.photo is not None and session.photo.key in {one.source.key for one in done}
         shown = self._results(session, "compare" if new else None) if done else {}
         yield {"progress": told, **shown}

@@ -50,7 +50,7 @@ def make_app(
     from unfade.web import app as layout
     from unfade.web.guard import Guard
     from unfade.web.session import Desk
-    from unfade.web.theme import head, theme, use_own_meta
+    from unfade.web.theme import asset_path, head, theme, use_own_meta
     from unfade.web.uploads import Uploads
 
     use_own_meta()
@@ -66,7 +66,7 @@ def make_app(
     return mount(
         outer, blocks, path="/", auth=auth, root_path=root_path or None,
         max_file_size=limits.max_bytes, show_error=True, footer_links=[], run_history=False,
-        ssr_mode=False, pwa=False,
+        ssr_mode=False, pwa=False, favicon_path=str(asset_path("icon.svg")),
         enable_monitoring=False, theme=theme(), head=head(),
     )  # fmt: skip
 

@@ -281,7 +281,7 @@ class Session:
         edits: what was painted, by the key of the photo.
         made: the results, by the key of the photo, the oldest first.
         kept: which of them was looked at last, by the key of the photo: the one for the zip.
-        jobs: what is running, to be stopped.
+        jobs: what is running, with the key of its photo.
         searching: keys of the photos whose damage is being sought, or is to be.
         waiting: whether a restoration waits for that.
         stops: how often Cancel was clicked.
@@ -294,7 +294,7 @@ class Session:
     edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     made: dict[str, list[Made]] = field(default_factory=dict[str, list[Made]])
     kept: dict[str, int] = field(default_factory=dict[str, int])
-    jobs: list[Job[Any]] = field(default_factory=list["Job[Any]"])
+    jobs: list[tuple[str, Job[Any]]] = field(default_factory=list["tuple[str, Job[Any]]"])
     searching: set[str] = field(default_factory=set[str])
     waiting: bool = False
     stops: int = 0
@@ -302,13 +302,18 @@ class Session:
     used_s: float = field(default_factory=time.monotonic)
 
     @contextlib.contextmanager
-    def running(self, job: Job[Any]) -> Generator[None]:
-        """Lets `stop` stop a job meanwhile."""
-        self.jobs.append(job)
+    def running(self, job: Job[Any], photo: Opened) -> Generator[None]:
+        """Lets `stop`, and `remove` of its photo, stop a job meanwhile."""
+        entry = photo.key, job
+        self.jobs.append(entry)
         try:
             yield
         finally:
-            self.jobs.remove(job)
+            self.jobs.remove(entry)
+
+    def has(self, photo: Opened) -> bool:
+        """Whether a photo was not removed."""
+        return photo.key in {one.key for one in self.photos}
 
     def add(self, made: Made) -> None:
         """A new result, which is the one that its photo shows."""
@@ -337,13 +342,17 @@ class Session:
                 self.remove(one.key)
 
     def remove(self, key: object) -> None:
-        """Removes a photo with its edits and results; its neighbour takes its place."""
+        """Removes a photo, its edits, its results and its work; its neighbour takes its place."""
         place = next((i for i, one in enumerate(self.photos) if one.key == key), None)
         if place is None:
             return
         gone = self.photos.pop(place).key
         for kind in (self.edits, self.made, self.kept):
             kind.pop(gone, None)
+        self.searching.discard(gone)
+        for owner, job in self.jobs:
+            if owner == gone:
+                job.stop()
         if place < self.shown or self.shown == len(self.photos):
             self.shown = max(self.shown - 1, 0)
 
@@ -352,7 +361,7 @@ class Session:
         self.stops += 1
         self.stopped = True
         self.searching.clear()
-        for job in self.jobs:
+        for _, job in self.jobs:
             job.stop()
 
     def clear(self) -> None:
