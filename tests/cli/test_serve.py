@@ -59,10 +59,12 @@ def test_no_file_is_left_when_the_server_is_stopped(tmp_path: Path, how: signal.
             except (urllib.error.URLError, TimeoutError):
                 time.sleep(0.2)
         assert any(tmp_path.iterdir())
-        began = time.monotonic()
-        server.send_signal(how)  # the example photo is being restored meanwhile
-        code = server.wait(120)
-        taken_s = time.monotonic() - began
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/heartbeat/page") as page:
+            assert page.readline()  # an open page listens until the server is gone
+            began = time.monotonic()
+            server.send_signal(how)  # the example photo is being restored meanwhile
+            code = server.wait(120)
+            taken_s = time.monotonic() - began
         told = server.stderr.read() if server.stderr else ""
     assert not any(tmp_path.iterdir())
     assert code == (0 if how == signal.SIGTERM else 130)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import os
 import signal
 import socket
@@ -141,8 +143,16 @@ def serve(app: FastAPI, server: socket.socket) -> None:
     import uvicorn
 
     signal.signal(signal.SIGTERM, _leave)
+    logging.getLogger("uvicorn.error").addFilter(_is_failure)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_S)
     uvicorn.Server(config).run(sockets=[server])
+
+
+def _is_failure(record: logging.LogRecord) -> bool:
+    """Leaves out of the log that pages were still open when the server was stopped."""
+    error = record.exc_info[1] if record.exc_info else None
+    closing = record.getMessage().startswith("Cancel ")
+    return not closing and not isinstance(error, asyncio.CancelledError)
 
 
 def end_process(code: int) -> None:
