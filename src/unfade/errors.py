@@ -43,6 +43,11 @@ class WeightsError(UnfadeError):
     """Weights that are missing, damaged, or not the expected ones."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error of another library says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def explain(error: Exception, source: Path) -> str:
     """What went wrong with a photo, in one line that names it and says what to do."""
     name = printable(source)

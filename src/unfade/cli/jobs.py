@@ -93,6 +93,16 @@ def plan(
     return jobs
 
 
+def photos_in(folder: Path, output: Path) -> list[Job]:
+    """A job for each photo in a folder and below, which all write one file.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = _unique(_search([str(folder)], folder))
+    return [Job(item.source, output, item.problem) for item in found]
+
+
 def _refuse_streams(inputs: Sequence[str], out: str) -> None:
     """UsageError where "-" is given, which elsewhere means the standard input or output."""
     for name, given in (("input", "-" in inputs), ("output", out == "-")):

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "batch": ("unfade.cli.archive:batch", "Restore an archive, on one machine or several."),
     "detect": ("unfade.cli.detect:detect", "Find scratches, cracks and spots; write masks."),
     "degrade": ("unfade.cli.degrade:degrade", "Age photos on purpose."),
+    "caption": ("unfade.cli.caption:caption", "Write what photos show, as prompts to train on."),
     "train": ("unfade.cli.train:train", "Train the models."),
     "evaluate": ("unfade.cli.evaluate:evaluate", "Score restored photos against clean ones."),
     "bench": ("unfade.cli.bench:bench", "Compare restorers by the papers' tables and figures."),

@@ -12,11 +12,12 @@ in place of "captions". A photo has the captions of all of them, each once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, cast
 
 from unfade.errors import InputError
+from unfade.files import atomic_file
 
 TEXT_SUFFIXES = (".txt", ".caption")
 LISTING = "captions.jsonl"
@@ -61,7 +62,7 @@ def folder_captions(files: Sequence[Path], photos: Set[Path]) -> dict[Path, tupl
     found: dict[Path, list[str]] = {}
     for path in files:
         if path.name == LISTING:
-            for name, captions in _listed(path):
+            for name, captions in listed_captions(path):
                 found.setdefault((path.parent / name).with_suffix(""), []).extend(captions)
     for path in files:
         if path.suffix.lower() in TEXT_SUFFIXES and path.with_suffix("") in photos:
@@ -75,8 +76,12 @@ def folder_captions(files: Sequence[Path], photos: Set[Path]) -> dict[Path, tupl
     return {key: merged(captions) for key, captions in found.items()}
 
 
-def _listed(path: Path) -> list[tuple[str, tuple[str, ...]]]:
-    """The names of photos and their captions in a captions.jsonl."""
+def listed_captions(path: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """The names of photos and their captions in a captions.jsonl.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     out: list[tuple[str, tuple[str, ...]]] = []
     number = 0
     try:
@@ -94,3 +99,28 @@ def _listed(path: Path) -> list[tuple[str, tuple[str, ...]]]:
             'lines of {"file": "x.jpg", "captions": ["..."]}', "correct or remove it", path=path,
         ) from error  # fmt: skip
     return out
+
+
+def add_captions(path: Path, captions: Mapping[str, str]) -> None:
+    """Adds lines to a captions.jsonl, or begins one; a kill leaves the old file or the new one.
+
+    Args:
+        captions: the name of a photo, from the file's folder with "/" -> its caption.
+
+    Raises:
+        InputError: the file that is there cannot be read.
+        OutputError: it cannot be written.
+    """
+    try:
+        before = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        got, fix = f"captions that cannot be read ({error.strerror})", "check its permissions"
+        raise InputError(got, "a file that can be read", fix, path=path) from error
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    lines = [
+        json.dumps({"file": name, "captions": [caption]}) + "\n"
+        for name, caption in captions.items()
+    ]
+    with atomic_file(path) as file:
+        file.write(before + "".join(lines).encode())

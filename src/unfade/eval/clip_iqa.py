@@ -2,66 +2,110 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unfade.eval.images import Image
-from unfade.eval.published import as_tensor, from_folder, normalised, resized
-from unfade.eval.weights import require
+from unfade.errors import WeightsError
+from unfade.eval.clip_resnet import STRIDE, ClipResNet
+from unfade.eval.images import Image, require_side
+from unfade.eval.published import as_tensor, from_folder, load_published, normalised, read_state
+from unfade.eval.weights import CLIP, CLIP_CONFIG, require
 
 PROMPTS = ("Good photo.", "Bad photo.")
-SCALE = 100.0  # CLIP's trained temperature
+_POSITIONS = "attnpool.positional_embedding"
 _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
 class ClipIqa:
-    """The image half of CLIP and the two prompts; see `load_clip_iqa`."""
+    """CLIP's image encoder and the two prompts; see `load_clip_iqa`."""
 
-    network: Any  # transformers' CLIPModel
+    encoder: ClipResNet
     prompts: Tensor  # (2, D), of unit length
-    side: int  # pixels
+    scale: float  # CLIP's trained temperature: what cosines are multiplied by
 
 
 def load_clip_iqa() -> ClipIqa:
-    """CLIP from the folder of metrics, through transformers.
+    """CLIP's ResNet-50 from the folder of metrics, in the layout of OpenCLIP.
 
     Raises:
         WeightsError: the weights are missing or are others.
     """
-    folder = require("clip") / "clip"
-    from transformers import CLIPModel, CLIPTokenizer
-
-    network, tokenizer = from_folder(CLIPModel, folder), from_folder(CLIPTokenizer, folder)
-    tokens = tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
-    with torch.inference_mode():
-        text: Tensor = network.get_text_features(**tokens).pooler_output  # (2, D)
-    side = int(network.config.vision_config.image_size)
-    return ClipIqa(network.eval().requires_grad_(False), F.normalize(text), side)
+    folder = require("clip")
+    path = folder / CLIP
+    config, state = _read_config(folder / CLIP_CONFIG), read_state(path)
+    if not {"logit_scale", "token_embedding.weight"} <= {*state}:
+        raise _others(path, "no text encoder")
+    prompts = _embedded(config, state, path)
+    vision = config["vision_cfg"]
+    encoder = ClipResNet(vision["layers"], vision["width"], config["embed_dim"])
+    seen = {key.removeprefix("visual."): x for key, x in state.items() if key.startswith("visual.")}
+    seen.pop(_POSITIONS, None)
+    load_published(encoder, path, seen)
+    return ClipIqa(encoder, prompts, float(state["logit_scale"].exp()))
 
 
 def clip_iqa(image: Image, clip: ClipIqa) -> float:
     """CLIP-IQA with antonym prompts, Wang, Chan and Loy (2023), Eq. 3; in [0, 1], more is better.
 
-    With ViT-B/16, as torchmetrics offers it; the paper has a ResNet-50 without positions, whose
-    values differ. The short side is made 224 pixels, and the middle is looked at.
+    As published: ResNet-50 without positional embedding, on the whole picture at its own size.
 
     Args:
         image: (H, W, 3) sRGB [0, 1].
         clip: from `load_clip_iqa`.
+
+    Raises:
+        NotApplicable: a side has fewer than 32 pixels.
     """
-    x = as_tensor(image)
-    height, width = x.shape[2:]
-    scale = clip.side / min(height, width)
-    x = resized(x, *(max(clip.side, round(side * scale)) for side in (height, width)))
-    top, left = ((side - clip.side) // 2 for side in x.shape[2:])
-    x = x[..., top : top + clip.side, left : left + clip.side]  # (1, 3, side, side)
+    require_side(image, STRIDE, "CLIP-IQA")
     with torch.inference_mode():
-        pixels = normalised(x, _MEAN, _DEVIATION)
-        found: Tensor = clip.network.get_image_features(pixel_values=pixels).pooler_output
+        found = clip.encoder(normalised(as_tensor(image), _MEAN, _DEVIATION))  # (1, D)
         cosine = F.normalize(found) @ clip.prompts.T  # (1, 2)
-        return float(F.softmax(SCALE * cosine, 1)[0, 0])
+        return float(F.softmax(clip.scale * cosine, 1)[0, 0])
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """The shape of the two encoders, as OpenCLIP writes it."""
+    try:
+        config = json.loads(path.read_text("utf-8"))["model_cfg"]
+        wanted = config["embed_dim"], config["vision_cfg"]["width"], config["text_cfg"]["heads"]
+        if len(config["vision_cfg"]["layers"]) != 4 or not all(isinstance(n, int) for n in wanted):
+            raise ValueError("no ResNet")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _others(path, str(error).strip() or type(error).__name__) from error
+    return cast(dict[str, Any], config)
+
+
+def _embedded(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> Tensor:
+    """The prompts by CLIP's text encoder, which transformers has: (2, D), of unit length."""
+    from diffusers.loaders import single_file_utils
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
+
+    tokenizer = from_folder(CLIPTokenizer, path.parent)
+    text = config["text_cfg"]
+    network: Any = CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=text["vocab_size"], hidden_size=text["width"],
+            intermediate_size=4 * text["width"], num_hidden_layers=text["layers"],
+            num_attention_heads=text["heads"], max_position_embeddings=text["context_length"],
+            projection_dim=config["embed_dim"], hidden_act="quick_gelu",
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+    utils = cast(Any, single_file_utils)
+    load_published(network, path, utils.convert_open_clip_checkpoint(network, state, prefix=""))
+    tokens = tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        return F.normalize(network(**tokens).text_embeds)
+
+
+def _others(path: Path, reason: str) -> WeightsError:
+    fix = "fetch the file again: `unfade models` says how"
+    return WeightsError(f"weights that do not fit ({reason})", "CLIP's ResNet-50", fix, path=path)

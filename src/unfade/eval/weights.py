@@ -52,10 +52,11 @@ _PYTORCH = "https://download.pytorch.org/models"
 _LPIPS = "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1"
 _FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
 _IQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
-_MODEL = "model.safetensors|pytorch_model.bin"
 
 ALEXNET, LPIPS_HEADS = "lpips/alexnet-owt-7be5be79.pth", "lpips/alex.pth"
 INCEPTION = "inception/pt_inception-2015-12-05-6726825d.pth"
+CLIP = "clip-rn50/open_clip_model.safetensors"
+CLIP_CONFIG = "clip-rn50/open_clip_config.json"
 MUSIQ = "musiq/musiq_koniq_ckpt-e95806b9.pth"
 WEIGHTS = (
     MetricWeights(
@@ -71,14 +72,18 @@ WEIGHTS = (
     ),
     MetricWeights(
         "dinov2", ("dinov2", "dinov2-lq"), "Apache-2.0",
-        (MetricFile(("dinov2/config.json", f"dinov2/{_MODEL}"), 346, "facebook/dinov2-base"),),
+        (
+            MetricFile(
+                ("dinov2/config.json", "dinov2/model.safetensors|pytorch_model.bin"),
+                346, "facebook/dinov2-base",
+            ),
+        ),
     ),
     MetricWeights(
         "clip", ("clip-iqa",), "MIT",
         (
             MetricFile(
-                ("clip/config.json", f"clip/{_MODEL}", "clip/tokenizer.json|vocab.json"),
-                603, "openai/clip-vit-base-patch16",
+                (CLIP, CLIP_CONFIG, "clip-rn50/tokenizer.json"), 408, "timm/resnet50_clip.openai"
             ),
         ),
     ),
@@ -116,7 +121,7 @@ def fetch_command(file: MetricFile, folder: Path) -> str:
     if file.source.startswith("https:"):
         return f'curl -L --create-dirs -o "{folder / file.names[0]}" {file.source}'
     to = folder / file.names[0].split("/")[0]
-    return f'hf download {file.source} --local-dir "{to}" --exclude "*.h5" "*.msgpack" "*.onnx"'
+    return f'hf download {file.source} --local-dir "{to}" --exclude "*.bin" "*.h5"'
 
 
 def require(name: str) -> Path:

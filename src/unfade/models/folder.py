@@ -26,7 +26,7 @@ from diffusers.utils import logging as diffusers_logging
 from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from unfade.errors import OutputError, WeightsError
+from unfade.errors import OutputError, WeightsError, first_line
 from unfade.models.cfw import Cfw
 from unfade.models.patches import downscale_of
 from unfade.models.prediction import scheduler_name
@@ -252,11 +252,6 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
     return OutputError(
         reason, "a folder that can be written", "free some space or write elsewhere", path=folder
     )
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another library says, in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from diffusers.loaders import single_file_utils
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from torch import Tensor
 
-from unfade.errors import WeightsError
+from unfade.errors import WeightsError, first_line
 from unfade.models import sd15, sd21
-from unfade.models.folder import Base, Part, first_line, load_tokenizer
+from unfade.models.folder import Base, Part, load_tokenizer
 from unfade.models.prediction import find_prediction, scheduler_name
 from unfade.models.tensors import read_tensors
 from unfade.options import PREDICTIONS, Prediction

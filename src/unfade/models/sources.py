@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from unfade.errors import WeightsError
-from unfade.models.folder import Base, first_line, load_base, load_part
+from unfade.models import hub
+from unfade.models.folder import Base, load_base, load_part
 from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.single_file import load_controlnet_file, load_single_file
@@ -18,7 +17,6 @@ from unfade.options import Prediction
 
 #: The commits that an id without a revision stands for.
 REVISIONS = {SD21_ID: SD21_REVISION, SD15_ID: SD15_REVISION}
-_HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _BASE_FILES = [
     "*/config.json", "scheduler/*.json", "tokenizer/*", "text_encoder/model.safetensors",
     "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors",
@@ -69,7 +67,7 @@ def find_controlnet(source: str | Path, *, dtype: torch.dtype = torch.float32) -
 
 def check_named(source: str | Path, option: str) -> None:
     """Refuses what is neither there nor an id of the hub. WeightsError."""
-    if not Path(source).exists() and _HUB_ID.fullmatch(str(source)) is None:
+    if not Path(source).exists() and not hub.is_id(str(source)):
         raise _nothing(str(source), option, "")
 
 
@@ -78,43 +76,13 @@ def revision_of(source: str) -> tuple[str, str] | None:
 
     The ids in `REVISIONS` need no revision.
     """
-    found = _HUB_ID.fullmatch(source)
-    if found is None:
-        return None
-    revision = found["revision"] or REVISIONS.get(found["id"])
-    return None if revision is None else (found["id"], revision)
+    return hub.pinned(source, REVISIONS)
 
 
 def _fetched(source: str, files: list[str], option: str) -> Path:
-    """The folder that holds a repository of the hub, from the cache or fetched.
-
-    A repository without the plain weights may have them in fp16, as `*.fp16.safetensors`.
-    """
-    import huggingface_hub
-
-    if _HUB_ID.fullmatch(source) is None or Path(source).exists():
-        raise _nothing(source, option, "")
-    pinned = revision_of(source)
-    if pinned is None:
-        raise WeightsError(
-            f"'{source}', neither a folder, a .safetensors file nor a pinned id of the hub",
-            "a path, or ID@REVISION", "name the commit, so that the same weights come each time",
-        )  # fmt: skip
-    name, revision = pinned
-    hub = cast(Any, huggingface_hub)
-    try:
-        where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=files))
-        if not any(where.rglob("*.safetensors")):
-            halves = [file.replace(".safetensors", ".fp16.safetensors") for file in files]
-            where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=halves))
-    except Exception as error:  # network, disk, hub: whatever it is, the way out is the same
-        raise _nothing(source, option, f" ({first_line(error)})") from error
-    if not any(where.rglob("*.safetensors")):
-        raise WeightsError(
-            f"no *.safetensors in '{source}'", "weights in safetensors: pickled ones are not read",
-            f"fetch a file of the same model in .safetensors and give {option} FILE.safetensors",
-        )  # fmt: skip
-    return where
+    return hub.fetched(
+        source, files, option, REVISIONS, lambda reason: _nothing(source, option, reason)
+    )
 
 
 def _nothing(source: str, option: str, reason: str) -> WeightsError:

@@ -1,0 +1,175 @@
+"""`unfade caption`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unfade.cli.batch import Result, run_batch
+from unfade.cli.jobs import Job, photos_in
+from unfade.errors import InputError, UnfadeError, UsageError, is_out_of_memory
+from unfade.options import MAX_PIXELS
+from unfade.types import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unfade.models.captioner import Captioner
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), metavar="FILE",
+    help="The file of captions.  [default: captions.jsonl in FOLDER]",
+)  # fmt: skip
+@click.option(
+    "--model", default="Salesforce/blip-image-captioning-base", show_default=True,
+    metavar="PATH|ID@REVISION",
+    help="BLIP or BLIP-2: a folder in transformers' layout, or a model of the Hugging Face hub.",
+)  # fmt: skip
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=8, show_default=True, metavar="N",
+    help="Photos that are captioned together.",
+)  # fmt: skip
+@click.option(
+    "--device", default="auto", show_default=True, metavar="D", help="auto, cpu, cuda, cuda:1 or "
+    "mps.",
+)  # fmt: skip
+@click.option(
+    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, metavar="N",
+    help="Refuse photos with more pixels than this.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One summary for machines on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
+def caption(
+    folder: Path,
+    out: Path | None,
+    model: str,
+    batch: int,
+    device: str,
+    max_pixels: int,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Write what the photos in FOLDER and below show, one English sentence each.
+
+    The file has a line {"file": "sub/x.jpg", "captions": ["..."]} for each photo, named from
+    FOLDER; `unfade train` and `unfade bench colorize` read it there. A photo that has a caption
+    already, in this file or in another one in FOLDER, keeps it and is not captioned again.
+
+    \b
+    Examples:
+      unfade caption photos/
+      unfade caption DIV2K/DIV2K_valid_HR --model Salesforce/blip2-opt-2.7b --device cuda
+    """
+    if not folder.is_dir():
+        fix = "name a folder of photos"
+        raise UsageError("no such folder", "a folder that exists", fix, path=folder)
+    from unfade.data.caption_files import LISTING
+
+    listing = folder / LISTING if out is None else out
+    if listing.is_dir():
+        raise UsageError("a folder as FILE", "a file", f"name {LISTING} in it", path=listing)
+    jobs = photos_in(folder, listing)
+    waiting = without_captions(folder, listing, jobs)
+
+    from unfade.models.captioner import Captioner
+    from unfade.models.checkpoint import pick_device
+
+    captioner = Captioner.load(model, pick_device(device)) if waiting else None
+    work = CaptionWork(captioner, folder, listing, waiting, batch, max_pixels)
+    summary = run_batch(jobs, work, command="caption", as_json=as_json, verbose=verbose)
+    return summary.exit_code
+
+
+def without_captions(folder: Path, listing: Path, jobs: Sequence[Job]) -> list[Path]:
+    """The photos that neither a file in the folder nor the listing has a caption of.
+
+    Raises:
+        InputError: a file of captions cannot be read.
+    """
+    from unfade.data.caption_files import folder_captions, listed_captions
+
+    photos = [job.source for job in jobs if job.problem is None]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    captions = folder_captions(files, {path.with_suffix("") for path in photos})
+    known = {path for path, texts in captions.items() if texts}
+    if listing.is_file():
+        known |= {
+            (folder / name).with_suffix("") for name, texts in listed_captions(listing) if texts
+        }
+    return [path for path in photos if path.with_suffix("") not in known]
+
+
+@dataclass
+class CaptionWork:
+    """Captions photos some at a time, and adds them to the file as they come.
+
+    Attributes:
+        captioner: None where no photo waits.
+        folder: that names in the file start from.
+        listing: the file.
+        waiting: the photos without a caption, in the order of the jobs.
+        batch: photos at a time.
+    """
+
+    captioner: Captioner | None
+    folder: Path
+    listing: Path
+    waiting: Sequence[Path]
+    batch: int
+    max_pixels: int
+    _found: dict[Path, str | UnfadeError] = field(default_factory=dict[Path, str | UnfadeError])
+
+    def __call__(self, job: Job, progress: Progress) -> Result:
+        """Does one job, and some of those behind it. UnfadeError where the photo cannot be read."""
+        if self.captioner is None or job.source not in self.waiting:
+            return Result("skipped", "has a caption", {})
+        if job.source not in self._found:
+            self._caption(self.captioner, self.waiting.index(job.source), progress)
+        found = self._found[job.source]
+        if isinstance(found, UnfadeError):
+            raise found
+        return Result("done", found, {"caption": found})
+
+    def _caption(self, captioner: Captioner, start: int, progress: Progress) -> None:
+        """Captions the next photos that wait, and writes what they got."""
+        from unfade.data.caption_files import add_captions
+        from unfade.files import make_folder
+        from unfade.imaging import read_photo
+
+        inputs: dict[Path, Tensor] = {}
+        for path in self.waiting[start : start + self.batch]:
+            try:
+                photo = read_photo(path, max_pixels=self.max_pixels)
+                whole = photo.srgb(slice(0, photo.height), slice(0, photo.width))  # (H, W, 3)
+                inputs[path] = captioner.prepare(whole)
+            except UnfadeError as error:
+                self._found[path] = error
+        progress("caption", 0.5)
+        if not inputs:
+            return
+        try:
+            found = captioner.captions([*inputs.values()])
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            got, fix = f"{len(inputs)} photos at a time, too many for the memory", "lower --batch"
+            raise UsageError(got, "fewer", fix) from error
+        texts = dict(zip(inputs, found, strict=True))
+        named = {path: text for path, text in texts.items() if text}
+        make_folder(self.listing.parent)
+        add_captions(
+            self.listing,
+            {path.relative_to(self.folder).as_posix(): text for path, text in named.items()},
+        )
+        self._found |= named
+        for path in texts.keys() - named.keys():
+            fix = "caption it by hand, or use another --model"
+            self._found[path] = InputError("no words for it", "a caption", fix, path=path)
+        progress("caption", 1.0)

@@ -1,0 +1,75 @@
+"""Weights on the Hugging Face hub, at a revision that is named: from its cache, or fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from unfade.errors import WeightsError, first_line
+
+_HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+
+
+def is_id(source: str) -> bool:
+    """Whether a text has the form ID or ID@REVISION."""
+    return _HUB_ID.fullmatch(source) is not None
+
+
+def pinned(source: str, revisions: Mapping[str, str]) -> tuple[str, str] | None:
+    """The id and the revision of a model on the hub; None where a text is not both.
+
+    Args:
+        revisions: the commits that ids without a revision stand for.
+    """
+    found = _HUB_ID.fullmatch(source)
+    if found is None:
+        return None
+    revision = found["revision"] or revisions.get(found["id"])
+    return None if revision is None else (found["id"], revision)
+
+
+def fetched(
+    source: str, files: Sequence[str], option: str, revisions: Mapping[str, str],
+    nothing: Callable[[str], WeightsError],
+) -> Path:  # fmt: skip
+    """The folder that holds a repository of the hub, from the cache or fetched.
+
+    A repository without the plain weights may have them in fp16, as `*.fp16.safetensors`.
+
+    Args:
+        source: ID@REVISION, or an id in `revisions`.
+        files: patterns of what is fetched.
+        option: of the command line, that names the source.
+        revisions: as in `pinned`.
+        nothing: makes the error for weights that are not there, from the reason in brackets.
+
+    Raises:
+        WeightsError: nothing there, no revision, or no weights in safetensors.
+    """
+    import huggingface_hub
+
+    if not is_id(source) or Path(source).exists():
+        raise nothing("")
+    found = pinned(source, revisions)
+    if found is None:
+        raise WeightsError(
+            f"'{source}', neither a folder, a .safetensors file nor a pinned id of the hub",
+            "a path, or ID@REVISION", "name the commit, so that the same weights come each time",
+        )  # fmt: skip
+    name, revision = found
+    hub = cast(Any, huggingface_hub)
+    try:
+        where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=[*files]))
+        if not any(where.rglob("*.safetensors")):
+            halves = [file.replace(".safetensors", ".fp16.safetensors") for file in files]
+            where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=halves))
+    except Exception as error:  # network, disk, hub: whatever it is, the way out is the same
+        raise nothing(f" ({first_line(error)})") from error
+    if not any(where.rglob("*.safetensors")):
+        raise WeightsError(
+            f"no *.safetensors in '{source}'", "weights in safetensors: pickled ones are not read",
+            f"fetch the same model in safetensors and name it with {option}",
+        )  # fmt: skip
+    return where
