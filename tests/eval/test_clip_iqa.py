@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from unfade.errors import WeightsError
 from unfade.eval import weights
 from unfade.eval.clip_iqa import PROMPTS, ClipIqa, clip_iqa, load_clip_iqa
-from unfade.eval.clip_resnet import AttentionPool
+from unfade.eval.clip_resnet import AttentionPool, ClipResNet
 from unfade.eval.images import NotApplicable
 from unfade.models.folder import Base
 
@@ -203,6 +203,13 @@ def test_positions_have_no_part(photo: np.ndarray, folder: Path, clip: ClipIqa) 
     save_file(state, path)
 
 
+def test_network_has_as_many_weights_as_the_published_one() -> None:
+    with torch.device("meta"):
+        network = ClipResNet((3, 4, 6, 3), 64, 1024)
+    positions = (1 + 7 * 7) * 2048
+    assert sum(x.numel() for x in network.parameters()) + positions == 38_316_896
+
+
 def test_pool_of_equal_places_is_the_same_at_any_number() -> None:
     torch.manual_seed(0)
     pool, feature = AttentionPool(128, 5), torch.randn(1, 128, 1, 1)
@@ -224,7 +231,7 @@ def test_what_does_not_fit_is_told(folder: Path) -> None:
     path = folder / "open_clip_model.safetensors"
     state = load_file(path)
     save_file({key: x for key, x in state.items() if "layer4" not in key}, path)
-    with pytest.raises(WeightsError, match=r"do not fit .*layer4"):
+    with pytest.raises(WeightsError, match=r"do not fit .*ClipResNet"):
         load_clip_iqa()
     save_file({key: x for key, x in state.items() if key.startswith("visual.")}, path)
     with pytest.raises(WeightsError, match="no text encoder"):

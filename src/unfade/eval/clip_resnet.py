@@ -68,7 +68,7 @@ class AttentionPool(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(N, L, C) -> (N, heads, L, C / heads)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class ClipResNet(nn.Module):

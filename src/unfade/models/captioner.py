@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unfade.errors import WeightsError, first_line
-from unfade.models.hub import fetched, pinned
+from unfade.models.hub import fetched, pinned, quiet_transformers
 from unfade.models.inference import weights_dtype
 
 CAPTIONER = "Salesforce/blip-image-captioning-base"
@@ -25,6 +25,7 @@ REVISIONS = {
     "Salesforce/blip2-opt-2.7b": "c7d6c9f37354a91481abf26893b22ffcb6d10878",
 }
 _FILES = ("*.json", "vocab.txt", "merges.txt", "*.safetensors")
+_NETWORKS = {"blip": "BlipForConditionalGeneration", "blip-2": "Blip2ForConditionalGeneration"}
 _BEAMS, _TOKENS = 3, 30  # of the search, as in the authors' demonstration; at most, of a caption
 
 
@@ -49,25 +50,24 @@ class Captioner:
             text = str(source)
             path = fetched(text, _FILES, "--model", REVISIONS, lambda why: _nothing(text, why))
         kind = _kind(path)
-        from transformers import (
-            AutoImageProcessor,
-            AutoTokenizer,
-            Blip2ForConditionalGeneration,
-            BlipForConditionalGeneration,
-        )
+        import transformers
 
-        networks = {"blip": BlipForConditionalGeneration, "blip-2": Blip2ForConditionalGeneration}
-        dtype = weights_dtype("auto", device)
+        library: Any = transformers
+        local: dict[str, Any] = {"local_files_only": True}
         try:
-            network: Any = networks[kind].from_pretrained(
-                str(path), local_files_only=True, use_safetensors=True, dtype=dtype
-            )
-            processor: Any = AutoImageProcessor.from_pretrained(
-                str(path), local_files_only=True, backend="pil"
-            )
-            tokenizer: Any = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+            with quiet_transformers():
+                network, report = getattr(library, _NETWORKS[kind]).from_pretrained(
+                    str(path), use_safetensors=True, output_loading_info=True,
+                    dtype=weights_dtype("auto", device), **local,
+                )  # fmt: skip
+                processor = library.AutoImageProcessor.from_pretrained(
+                    str(path), backend="pil", **local
+                )
+                tokenizer = library.AutoTokenizer.from_pretrained(str(path), **local)
         except Exception as error:  # whatever a file of another kind makes the reader do
             raise _others(path, first_line(error)) from error
+        if report["missing_keys"]:
+            raise _others(path, f"no {min(report['missing_keys'])}")
         return cls(network.eval().requires_grad_(False).to(device), processor, tokenizer)
 
     def prepare(self, image: NDArray[np.float32]) -> torch.Tensor:
@@ -79,7 +79,7 @@ class Captioner:
         """A caption for each output of `prepare`: the likeliest that beam search finds."""
         pixels = torch.stack([*inputs])  # (N, 3, S, S)
         pixels = pixels.to(self._network.device, self._network.dtype)
-        with torch.inference_mode():
+        with torch.inference_mode(), quiet_transformers():
             found = self._network.generate(
                 pixel_values=pixels, num_beams=_BEAMS, max_new_tokens=_TOKENS, do_sample=False
             )
@@ -88,12 +88,12 @@ class Captioner:
 
 
 def _kind(folder: Path) -> str:
-    """ "blip" or "blip-2"."""
+    """The model_type: one of _NETWORKS."""
     try:
         kind = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _others(folder, f"no config.json with a model_type: {first_line(error)}") from error
-    if kind not in ("blip", "blip-2"):
+    if kind not in _NETWORKS:
         raise _others(folder, f"model_type {kind}")
     return str(kind)
 

@@ -24,10 +24,10 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.utils import logging as diffusers_logging
 from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
 from unfade.errors import OutputError, WeightsError, first_line
 from unfade.models.cfw import Cfw
+from unfade.models.hub import quiet_transformers
 from unfade.models.patches import downscale_of
 from unfade.models.prediction import scheduler_name
 from unfade.models.tensors import write_tensors
@@ -257,15 +257,10 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
 @contextmanager
 def _quiet() -> Generator[None]:
     """No progress bars and advice from the libraries: what matters is raised."""
-    ours, theirs = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
+    before = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
-        yield
+        with quiet_transformers():
+            yield
     finally:
-        diffusers_logging.set_verbosity(ours)
-        transformers_logging.set_verbosity(theirs)
-        if bars:
-            transformers_logging.enable_progress_bar()
+        diffusers_logging.set_verbosity(before)
