@@ -29,6 +29,8 @@ CANNOT = {
     ".venv": "the environment of a clone",
     "unfade serve": "runs until it is stopped; tests/web starts it",
     "curl": "needs a running page",
+    "unfade caption": "needs the weights of BLIP; tests/cli/test_caption.py has tiny ones",
+    "hf download": "fetches weights",
     "unfade train": "takes hours; tests/train runs each training on small networks",
     "--seal": "needs the results of a training",
     "--average": "needs the results of two trainings",

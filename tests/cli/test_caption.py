@@ -28,10 +28,10 @@ from unfade.models.captioner import CAPTIONER, REVISIONS
 SIDE = 32
 WORDS = (
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "man", "woman", "dog", "cat", "house",
-    "tree", "street", "boat", "hat", "red", "blue", "old", "on", "in", "the", "with", "and", "near", "##s",
-    "<image>",
+    "tree", "street", "boat", "hat", "red", "blue", "old", "on", "in", "the", "with", "and",
+    "near", "##s", "<image>",
 )  # fmt: skip
-SIDES = {"image_size": 32, "patch_size": 16}
+SIDES = {"image_size": SIDE, "patch_size": 16}
 SMALL: dict[str, Any] = {
     "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
     "initializer_range": 0.02,
@@ -44,8 +44,8 @@ def strengthened(model: Any, folder: Path) -> None:
     """Larger random weights, so that what is said depends on the photo."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if weight.ndim > 1 and "position" not in name:
-                weight.mul_(20 if "cross" in name else 6)
+            if weight.ndim > 1 and "position" not in name and "class" not in name:
+                weight.mul_(6)
     model.save_pretrained(folder)
 
 

@@ -121,7 +121,7 @@ def fetch_command(file: MetricFile, folder: Path) -> str:
     if file.source.startswith("https:"):
         return f'curl -L --create-dirs -o "{folder / file.names[0]}" {file.source}'
     to = folder / file.names[0].split("/")[0]
-    return f'hf download {file.source} --local-dir "{to}" --exclude "*.bin" "*.h5"'
+    return f'hf download {file.source} --local-dir "{to}" --exclude "*.bin" --exclude "*.h5"'
 
 
 def require(name: str) -> Path:

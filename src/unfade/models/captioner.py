@@ -112,5 +112,5 @@ def _nothing(source: str, reason: str) -> WeightsError:
     return WeightsError(
         f"no weights at '{source}'{reason}",
         "a folder in transformers' layout, or ID@REVISION on the hub",
-        f'fetch them with `{command} --exclude "*.bin" "*.h5"` and give --model {folder}',
+        f'fetch them with `{command} --exclude "*.bin" --exclude "*.h5"` and give --model {folder}',
     )
