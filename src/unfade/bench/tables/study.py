@@ -164,10 +164,11 @@ TABLES = (
     Table(
         "alignment", "Alignment", f"{STUDY}, Tables 1 and 3",
         "Whether the output shows what the photo showed. Alignment is S(I_y, x^), of the input and "
-        "the output (Eq. 13). For light degradation (sr2, blur1) the study takes the clean photo in "
-        "place of the input (Eq. 14): the columns Alignment, SSIM and DINOv2. For heavy (sr4, "
+        "the output (Eq. 13). For light degradation (sr2, blur1) the study takes the clean photo "
+        "in place of the input (Eq. 14): the columns Alignment, SSIM and DINOv2. For heavy (sr4, "
         "blur20), where many clean photos fit one input, it degrades the output again and compares "
-        "that with the input (Eq. 15). S is our content similarity, SSIM, or DINOv2's where its weights are there. "
+        "that with the input (Eq. 15). S is our content similarity, SSIM, or DINOv2's where its "
+        "weights are there. "
         f"{_BLUR}",
         _alignment, ("alignment", "psnr", "ssim", "niqe"), _METHODS, papers_of("alignment"),
         own=_WITH_INPUT,
