@@ -25,6 +25,8 @@ def test_folder_is_the_variable_or_below_the_cache(
 def test_every_metric_is_known_and_needs_one_set_only() -> None:
     named = [metric for of in WEIGHTS for metric in of.metrics]
     assert len(named) == len(set(named)) and set(named) <= set(ALL_NAMES)
+    for of in WEIGHTS:
+        assert all(name.startswith(f"{of.name}/") for file in of.files for name in file.names)
 
 
 def test_one_of_two_files_is_enough(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, photos_in
-from unfade.errors import InputError, UnfadeError, UsageError, is_out_of_memory
+from unfade.errors import InputError, UsageError, is_out_of_memory
 from unfade.options import MAX_PIXELS
 from unfade.types import Progress
 
@@ -124,16 +124,20 @@ class CaptionWork:
     waiting: Sequence[Path]
     batch: int
     max_pixels: int
-    _found: dict[Path, str | UnfadeError] = field(default_factory=dict[Path, str | UnfadeError])
+    _found: dict[Path, str | Exception] = field(default_factory=dict[Path, str | Exception])
+    _places: dict[Path, int] = field(init=False)  # in `waiting`
+
+    def __post_init__(self) -> None:
+        self._places = {path: place for place, path in enumerate(self.waiting)}
 
     def __call__(self, job: Job, progress: Progress) -> Result:
         """Does one job, and some of those behind it. UnfadeError where the photo cannot be read."""
-        if self.captioner is None or job.source not in self.waiting:
+        if self.captioner is None or job.source not in self._places:
             return Result("skipped", "has a caption", {})
         if job.source not in self._found:
-            self._caption(self.captioner, self.waiting.index(job.source), progress)
+            self._caption(self.captioner, self._places[job.source], progress)
         found = self._found[job.source]
-        if isinstance(found, UnfadeError):
+        if isinstance(found, Exception):
             raise found
         return Result("done", found, {"caption": found})
 
@@ -149,7 +153,7 @@ class CaptionWork:
                 photo = read_photo(path, max_pixels=self.max_pixels)
                 whole = photo.srgb(slice(0, photo.height), slice(0, photo.width))  # (H, W, 3)
                 inputs[path] = captioner.prepare(whole)
-            except UnfadeError as error:
+            except Exception as error:  # this photo's alone: it is raised when its turn comes
                 self._found[path] = error
         progress("caption", 0.5)
         if not inputs:

@@ -37,7 +37,7 @@ def load_clip_iqa() -> ClipIqa:
     Raises:
         WeightsError: the weights are missing or are others.
     """
-    folder = require("clip")
+    folder = require("clip-rn50")
     path = folder / CLIP
     config, state = _read_config(folder / CLIP_CONFIG), read_state(path)
     if not {"logit_scale", "token_embedding.weight"} <= {*state}:

@@ -80,7 +80,7 @@ WEIGHTS = (
         ),
     ),
     MetricWeights(
-        "clip", ("clip-iqa",), "MIT",
+        "clip-rn50", ("clip-iqa",), "MIT",
         (
             MetricFile(
                 (CLIP, CLIP_CONFIG, "clip-rn50/tokenizer.json"), 408, "timm/resnet50_clip.openai"
