@@ -102,6 +102,18 @@ def test_gray_on_gray_leaves_little_contrast_at_any_brightness() -> None:
     assert min(middles) < 0.4 and max(middles) > 0.6
 
 
+def test_any_levels_keep_some_range_and_the_order_of_brightness() -> None:
+    ramp = np.repeat(np.linspace(0, 1, 50, dtype=np.float32)[None, :, None], 3, 2)
+    spans: list[float] = []
+    for seed in range(60):
+        change = tone.any_levels(np.random.default_rng(seed))
+        assert change == tone.any_levels(np.random.default_rng(seed))
+        out = change.apply(ramp)
+        assert (np.diff(out, axis=1) >= 0).all() and np.ptp(out, axis=1).min() > 0.08
+        spans.append(float(np.ptp(out)))
+    assert min(spans) < 0.4 and max(spans) > 0.8
+
+
 def test_draw_tone_draws_kinds_with_and_without_colour_and_none_at_all() -> None:
     drawn = [tone.draw_tone(np.random.default_rng(seed), 0.8) for seed in range(120)]
     assert drawn == [tone.draw_tone(np.random.default_rng(seed), 0.8) for seed in range(120)]

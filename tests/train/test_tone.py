@@ -7,37 +7,60 @@ import numpy as np
 import pytest
 import torch
 
+from unfade.train.tone import pale_photos
+
 MakeTask = Callable[..., Any]
 
 
 def test_sample_is_a_pair_of_thumbnails(make_task: MakeTask) -> None:
     task = make_task("tone")
-    seen = {"mono": set[float](), "faded": set[float]()}
+    mono, faded = set[float](), set[bool]()
     for number in range(60):
         sample = task.sample(number)
         assert sample["lq"].shape == sample["hq"].shape == (3, 64, 64)
         assert sample["lq"].min() >= 0 and sample["lq"].max() <= 1
         assert torch.equal(sample["lq"], task.sample(number)["lq"])
-        for key, values in seen.items():
-            values.add(float(sample[key]))
+        mono.add(float(sample["mono"]))
+        faded.add(bool((sample["lq"] - sample["hq"]).abs().mean() > 0.012))
         if sample["mono"] > 0:
             assert (sample["hq"][0] - sample["hq"][2]).abs().max() < 1e-6
-        if not sample["faded"]:
-            assert (sample["lq"] - sample["hq"]).abs().mean() <= 0.0121
-    assert seen == {"mono": {0.0, 1.0}, "faded": {0.0, 1.0}}
+    assert mono == {0.0, 1.0} and faded == {False, True}
 
 
 def test_samples_are_clean_as_often_as_the_recipe_says(make_task: MakeTask) -> None:
     task = make_task("tone")
-    faded = np.mean([float(task.sample(n)["faded"]) for n in range(150)])
+    samples = [task.sample(n) for n in range(150)]
+    faded = np.mean([float((s["lq"] - s["hq"]).abs().mean() > 0.012) for s in samples])
     assert 0.3 < faded < 1 - task.recipe.clean + 0.1
+
+
+def test_pale_photos_are_those_of_least_contrast_and_of_one_hue() -> None:
+    rng = np.random.default_rng(0)
+    thumbs = [rng.uniform(0, 1, (88, 88, 3)).astype(np.float32) for _ in range(25)]
+    thumbs[3] = 0.5 + 0.1 * (thumbs[3] - 0.5)
+    thumbs[7] = np.repeat(thumbs[7].mean(2, keepdims=True), 3, 2) * np.float32([1, 0.7, 0.4])
+    assert {3, 7} <= set(pale_photos(thumbs))
+    assert len(pale_photos(thumbs)) <= 4
+
+
+def test_gate_learns_whether_a_correction_helps(make_task: MakeTask) -> None:
+    task = make_task("tone")
+    net = task.build().eval()
+    torch.nn.init.zeros_(net.head[-1].weight)  # it corrects nothing, whatever it sees
+    bias = net.head[-1].bias
+    clean = torch.rand(2, 3, 64, 64) * 0.8 + 0.1
+    for value, helps in ((-8.0, False), (8.0, True)):
+        bias.data[10] = value
+        lq = clean if not helps else (net(clean)[0].apply(clean) * 0.4 + 0.3)
+        _, figures = task.loss(net, {"lq": lq, "hq": clean, "mono": torch.zeros(2)})
+        assert figures["gate"] == float(not helps)  # what corrects nothing never helps
 
 
 def test_loss_is_small_for_an_untrained_network_on_clean_photos(make_task: MakeTask) -> None:
     torch.manual_seed(0)
     task = make_task("tone")
     image = torch.rand(2, 3, 64, 64) * 0.8 + 0.1
-    batch = {"lq": image, "hq": image, "mono": torch.zeros(2), "faded": torch.zeros(2)}
+    batch = {"lq": image, "hq": image, "mono": torch.zeros(2)}
     loss, figures = task.loss(task.build().eval(), batch)
     assert loss < 0.05
     assert figures["gain_db"] == pytest.approx(0, abs=2)

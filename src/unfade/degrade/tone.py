@@ -116,6 +116,22 @@ def gray_on_gray(rng: np.random.Generator, amount: float) -> Tone:
     )  # fmt: skip
 
 
+def any_levels(rng: np.random.Generator) -> Tone:
+    """Any black and white levels and exponents, mostly alike in the three channels.
+
+    It stands for no process in particular, so that what is trained on it does not depend on how
+    the named ones are drawn.
+    """
+    span = rng.uniform(0.2, 1.0)
+    shared = rng.uniform(0, 1 - span)
+    uneven = rng.choice([0.02, 0.06, 0.12])
+    floor = np.clip(shared + rng.normal(0, uneven, 3), 0, 0.8)
+    ceiling = np.clip(shared + span + rng.normal(0, uneven, 3), floor + 0.12, 1)
+    gamma = np.exp(np.clip(rng.normal(0, 0.3) + rng.normal(0, uneven, 3), -0.8, 0.8))
+    saturation = 0.0 if rng.random() < 0.3 else 1 - rng.uniform(0, 0.6) * rng.random()
+    return Tone(_triple(gamma), _triple(floor), _triple(ceiling), saturation)
+
+
 def draw_tone(rng: np.random.Generator, amount: float) -> Tone:
     """One global change of tone of the kinds that old prints show; amount in [0, 1]."""
     kind = rng.choice(
