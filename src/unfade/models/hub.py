@@ -57,7 +57,9 @@ def fetched(
     if found is None:
         raise WeightsError(
             f"'{source}', neither a folder, a .safetensors file nor a pinned id of the hub",
-            "a path, or ID@REVISION", "name the commit, so that the same weights come each time",
+            "a path, or ID@REVISION",
+            "check the path (a training has its network in RUN/controlnet); of a model on the hub, "
+            "name the commit, so that the same weights come each time",
         )  # fmt: skip
     name, revision = found
     hub = cast(Any, huggingface_hub)

@@ -90,9 +90,10 @@ def _nothing(source: str, option: str, reason: str) -> WeightsError:
     if option == "--base":
         name, revision = revision_of(source) or (SD21_ID, SD21_REVISION)
         folder = {SD21_ID: "sd21", SD15_ID: "sd15"}.get(name, "base")
+        included = " ".join(f'--include "{pattern}"' for pattern in _BASE_FILES)
         fix = (
-            f"fetch them with `hf download {name} --revision {revision} "
-            f"--local-dir {folder}` (about 5 GB) and give {option} {folder}"
+            f"fetch them with `hf download {name} --revision {revision} --local-dir {folder} "
+            f"{included}` (about 5 GB) and give {option} {folder}"
         )
     return WeightsError(
         f"no weights at '{source}'{reason}",

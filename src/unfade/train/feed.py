@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import torch
@@ -67,8 +68,9 @@ def batches(
 ) -> Iterator[Batch]:
     """The micro-batches of one process, `options.accumulate` for each step that is left."""
     chosen = numbers(step, options, rank, processes)
+    workers = min(options.workers, os.cpu_count() or 1)  # samples are the same with any number
     loader = DataLoader(
-        _Numbered(task), batch_sampler=chosen, num_workers=options.workers,
+        _Numbered(task), batch_sampler=chosen, num_workers=workers,
         pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
     return iter(loader)
