@@ -113,7 +113,7 @@ def test_parquet_is_refused_before_any_work_when_pyarrow_is_missing(
     out = tmp_path / "scores.parquet"
     assert evaluate(folders["low"], "--reference", folders["clean"], "-o", out) == 2
     stdout, stderr = capfd.readouterr()
-    assert stdout == "" and "unfade[tables]" in stderr
+    assert stdout == "" and "pip install '.[tables]'" in stderr
 
 
 def test_missing_and_unfit_files_are_named_and_the_rest_is_scored(

@@ -133,7 +133,7 @@ def test_weights_of_metrics_are_listed_with_their_commands(
     assert "inception (fid, kid): ok" in out
     assert "lpips (lpips): missing, 244.4 MB" in out
     assert f'curl -L --create-dirs -o "{tmp_path / weights.ALEXNET}" https://' in out
-    assert "NON-COMMERCIAL" in out and "pip install 'unfade[iqa-nc]'" in out
+    assert "NON-COMMERCIAL" in out and "pip install '.[iqa-nc]'" in out
     assert run(["models", "--json"]) == 0
     states = {state["name"]: state for state in json.loads(capfd.readouterr().out)["metrics"]}
     assert states["inception"]["ok"] and states["inception"]["commands"] == []

@@ -69,3 +69,14 @@ def test_protected_pixels_of_a_gray_photo_stay_gray_in_a_coloured_result(
     np.testing.assert_array_equal(
         coloured.native[10:30, 10:30], np.repeat(photo.native[10:30, 10:30], 3, 2)
     )
+
+
+@pytest.mark.parametrize(("change", "told"), [(0, False), (40, True)])
+def test_region_that_keeps_another_tone_than_the_rest_is_told(
+    make_photo: MakePhoto, caplog: pytest.LogCaptureFixture, change: int, told: bool
+) -> None:
+    photo, result = make_photo(), make_photo()
+    result.native[...] = np.clip(result.native.astype(int) + change, 0, 255)
+    put_back([result, result], photo, region(slice(10, 30), slice(10, 30)))
+    assert ("tone 'keep'" in caplog.text) == told
+    assert len(caplog.records) == int(told)

@@ -78,7 +78,7 @@ class Plot:
 def require_matplotlib() -> None:
     """UsageError where there is no matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
-        fix = "pip install 'unfade[tables]'"
+        fix = "pip install '.[tables]' in a clone of unfade"
         raise UsageError("no matplotlib", "matplotlib to draw plots", fix)
 
 

@@ -1,4 +1,4 @@
-"""The picture that shows a restoration: before, mask and after, side by side."""
+"""The picture that shows a restoration: before, what was filled, and after, side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_compare(path: Path, before: Photo, mask: NDArray[np.uint8] | None, aft
     Args:
         path: of the picture.
         before: the input.
-        mask: (H, W) 0..255; None leaves its panel out.
+        mask: (H, W) 0..255, 255 where it was filled; None leaves its panel out.
         after: the result.
 
     Raises:

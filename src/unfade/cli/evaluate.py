@@ -412,4 +412,7 @@ def _write(evaluation: Evaluation, out: Path, table: str) -> None:
         write_rows(out / "rows.parquet", rows, metrics, SHORT_KEYS)
     else:
         left = printable(out / "rows.parquet")
-        click.echo(f"{left} left out: it needs pyarrow (pip install 'unfade[tables]').", err=True)
+        click.echo(
+            f"{left} left out: it needs pyarrow (pip install '.[tables]' in a clone of unfade).",
+            err=True,
+        )

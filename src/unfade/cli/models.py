@@ -161,7 +161,7 @@ def _metrics() -> list[MetricState]:
         absent = [file for file in of.files if weights.missing(file, folder)]
         commands = [weights.fetch_command(file, folder) for file in absent]
         if absent and of.extra:
-            commands.append(f"pip install 'unfade[{of.extra}]'")
+            commands.append(f"pip install '.[{of.extra}]'")
         states.append({
             "name": of.name, "metrics": [*of.metrics], "ok": not absent,
             "missing": [name for file in absent for name in weights.missing(file, folder)],

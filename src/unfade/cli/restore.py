@@ -40,7 +40,9 @@ _STALE_S = 3600  # a file is written in far less
 @shared.prompt_options
 @shared.sampling_options
 @shared.quality
-@click.option("--compare", is_flag=True, help="Write NAME.compare.png: before, mask and after.")
+@click.option(
+    "--compare", is_flag=True, help="Write NAME.compare.png: before, what was filled, and after."
+)
 @click.option(
     "--report", is_flag=True, help="Write report.html into OUT: every photo before and after."
 )
@@ -176,10 +178,13 @@ class RestoreWork:
         before = self._read(job.source)
         if self.compare:
             from unfade.cli.compare import write_compare
+            from unfade.masks import harden
 
             made = (restored, *restored.variants)
+            threshold = float(str(manifest["options"]["threshold"]))
             for output, one in zip(job.outputs, made, strict=True):
-                write_compare(compare_path(output), before, one.mask, one.image)
+                filled = None if one.mask is None else harden(one.mask, threshold)
+                write_compare(compare_path(output), before, filled, one.image)
         if self.album is not None:
             self.album.add(job.source, manifest, warnings, before, restored)
 

@@ -67,7 +67,7 @@ def serve(
     """
     login = credentials(auth)
     if find_spec("gradio") is None:
-        fix = "pip install 'unfade[web]'"
+        fix = "pip install '.[web]' in a clone of unfade"
         raise UsageError("no package gradio", "the packages of the page", fix)
 
     from unfade.api import Restorer

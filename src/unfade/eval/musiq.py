@@ -24,7 +24,7 @@ def load_musiq() -> Callable[[Image], float]:
     """
     path = require("musiq") / MUSIQ
     if importlib.util.find_spec("pyiqa") is None:
-        fix = "pip install 'unfade[iqa-nc]' (CC BY-NC-SA: non-commercial use only)"
+        fix = "pip install '.[iqa-nc]' in a clone of unfade (CC BY-NC-SA: non-commercial use only)"
         raise UsageError("no pyiqa", "pyiqa for musiq", fix)
     pyiqa: Any = importlib.import_module("pyiqa")
     network = pyiqa.create_metric("musiq", device="cpu", pretrained_model_path=str(path))

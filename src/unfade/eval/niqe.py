@@ -134,7 +134,7 @@ def _read_mat(path: Path) -> dict[str, Any]:
     try:
         from scipy import io as scipy_io  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
-        fix = "pip install 'unfade[tables]'"
+        fix = "pip install '.[tables]' in a clone of unfade"
         raise UsageError("a .mat, and no scipy", "scipy to read it", fix) from error
     return cast(dict[str, Any], cast(Any, scipy_io).loadmat(path))
 

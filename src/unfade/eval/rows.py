@@ -122,5 +122,5 @@ def has_parquet() -> bool:
 def require_parquet(path: Path) -> None:
     """UsageError where `path` cannot be written because pyarrow is not installed."""
     if not has_parquet():
-        fix = "pip install 'unfade[tables]', or name a .csv"
+        fix = "pip install '.[tables]' in a clone of unfade, or name a .csv"
         raise UsageError("no pyarrow", "pyarrow to write Parquet", fix, path=path)

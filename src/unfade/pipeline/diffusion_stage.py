@@ -111,10 +111,12 @@ class DiffusionStage:
         """Warns of options for the model, for a photo that is restored without it."""
         unused = [name.replace("_", " ") for name in options.for_diffusion]
         if unused:
+            fix = "choose a strength above 0"
+            if "prompt" in unused and options.task == "old-photo":
+                fix += ", or task colorize for colours by a prompt"
             logger.warning(
-                "no diffusion is called for, so this has no effect: %s; choose a strength above 0",
-                ", ".join(unused),
-            )  # fmt: skip
+                "no diffusion is called for, so this has no effect: %s; %s", ", ".join(unused), fix
+            )
 
     def load(self) -> RestorationPipeline:
         """The model; it is read from disk by the first call.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from unfade.pipeline.tiling import bands
 
 _WHITE = 128  # least value of a protected pixel
 _ROWS = 512  # put back together
+#: Mean change, 0..1, from which a region stands out.
+_OTHER_TONE = 0.02
+
+logger = logging.getLogger(__name__)
 
 
 def read_protected(photo: Photo, files: Sequence[Path], max_pixels: int) -> Mask | None:
@@ -49,7 +54,8 @@ def without(mask: Mask, protected: Mask) -> Mask:
 def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> None:
     """Gives the protected pixels of each result, in place, the exact values of the photo.
 
-    A soft edge outside of the protected region blends the two.
+    A soft edge outside of the protected region blends the two. A warning tells where the rest of
+    the photo got another tone, beside which the region stands out.
 
     Args:
         results: of the photo's size and depth; one may be in the list several times.
@@ -59,6 +65,7 @@ def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> 
     if protected is None:
         return
     for result in {id(result): result for result in results}.values():
+        change = np.zeros(result.native.shape[2])
         for rows in bands(photo.height, _ROWS):
             weight = weight_rows(protected, 0.5, rows)[..., None]  # (h, W, 1)
             if not weight.any():
@@ -66,7 +73,14 @@ def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> 
             ours = result.native[rows].astype(np.float32)  # (h, W, C)
             theirs = _values_like(result, photo, rows)
             mixed = ours + weight * (theirs - ours)
+            change += (mixed - ours).sum((0, 1), dtype=np.float64)
             result.native[rows] = (mixed + np.float32(0.5)).astype(result.native.dtype)
+        most = np.iinfo(result.native.dtype).max * np.count_nonzero(protected)
+        if np.abs(change).max() > _OTHER_TONE * most:
+            logger.warning(
+                "the protected part keeps the photo's tone, and the rest got another one; tone "
+                "'keep' leaves the tone as it is everywhere"
+            )
 
 
 def _values_like(result: Photo, photo: Photo, rows: slice) -> NDArray[np.float32]:

@@ -35,7 +35,7 @@ class Journal:
         self.board: Any = None
         _drop_beyond(self.path, step)
         if importlib.util.find_spec("tensorboard") is None:
-            log.info("no curves for TensorBoard: pip install 'unfade[train]'")
+            log.info("no curves for TensorBoard: pip install '.[train]' in a clone of unfade")
             return
         from torch.utils.tensorboard.writer import SummaryWriter
 

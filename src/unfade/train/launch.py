@@ -33,7 +33,9 @@ def accelerator() -> Any:
         from accelerate import utils  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise UsageError(
-            "no accelerate", "the libraries for training", "pip install 'unfade[train]'"
+            "no accelerate",
+            "the libraries for training",
+            "pip install '.[train]' in a clone of unfade",
         ) from error
     timeout = cast(Any, utils).InitProcessGroupKwargs(timeout=_TIMEOUT)
     group = cast(Any, accelerate).Accelerator(

@@ -104,8 +104,9 @@ def _load(path: Path, device: torch.device) -> Any:
         spandrel: Any = importlib.import_module("spandrel")
     except ImportError as error:
         raise UsageError(
-            f"no spandrel ({error})", "it, to run network files", "pip install 'unfade[bench]'; "
-            "it needs a torchvision that belongs to the installed torch", path=path,
+            f"no spandrel ({error})", "it, to run network files",
+            "pip install '.[bench]' in a clone of unfade; it needs a torchvision that belongs to "
+            "the installed torch", path=path,
         ) from error  # fmt: skip
     if not path.is_file():
         raise WeightsError("no such file", "a network", "check the name", path=path)
