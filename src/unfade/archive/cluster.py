@@ -6,6 +6,10 @@ import importlib
 import json
 import logging
 import os
+import queue
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -29,6 +33,10 @@ _BLOCKS_PER_WORKER = 16
 _MOST_IN_BLOCK = 64
 _WINDOW = 100_000  # inputs of one dataset, for which actors load their weights
 _WEIGHTS = "WeightsError"  # the kind of error that ends a run
+_ANSWER_S = 120.0  # in which a cluster must answer
+_LOOK_S = 0.5  # between two looks whether the run is to stop
+_END_S = 2.0
+_MOST_REASON = 200  # characters of what Ray says
 
 
 def _ray() -> Any:
@@ -47,21 +55,56 @@ def connect(address: str, workers: int | None) -> int:
         workers: how many are asked for; None is by GPUs, cores and memory.
 
     Raises:
-        UsageError: there is no such cluster.
+        UsageError: there is no such cluster, or it does not answer.
     """
     ray = _ray()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # of a new one: as important as this command
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    _quieten()
     if not ray.is_initialized():
+        if address != "local" and not address.startswith("ray://"):
+            _require_answer(address)
         try:
             ray.init(address, log_to_driver=False, logging_level="error", include_dashboard=False)
         except (ConnectionError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            fix = "start it with 'ray start --head', or use --address local"
-            raise UsageError(f"--address {address} ({reason})", "a Ray cluster", fix) from error
+            raise _no_cluster(address, reason) from error
     return workers or _room(ray.cluster_resources())
+
+
+def _quieten() -> None:
+    """Lets Ray Data show errors only; its warnings stay in its log file."""
+    importlib.import_module("ray.data")  # sets up its own logging
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.ERROR)
+
+
+def _require_answer(address: str, limit: float = _ANSWER_S) -> None:
+    """Asks a cluster for its status. UsageError where it refuses, or is silent for `limit` s.
+
+    `ray.init` waits without a limit for a cluster that refuses its token, hence `ray status` in a
+    process of its own.
+    """
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status"]
+    command += [] if address == "auto" else ["--address", address]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise _no_cluster(address, f"no answer in {limit:g} s") from error
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise _no_cluster(address, (lines or ["'ray status' failed"])[-1])
+
+
+def _no_cluster(address: str, reason: str) -> UsageError:
+    fix = (
+        "check it with 'ray status'; set RAY_AUTH_MODE=token in this terminal, as where Ray was "
+        "started; start Ray with 'ray start --head', or use --address local"
+    )
+    short = reason if len(reason) <= _MOST_REASON else reason[:_MOST_REASON] + "..."
+    return UsageError(f"--address {address} ({short})", "a Ray cluster that answers", fix)
 
 
 def _room(resources: dict[str, float]) -> int:
@@ -96,10 +139,18 @@ class RayPool:
     def __exit__(self, *error: object) -> None:
         self._ray.kill(self._register)
 
-    def decisive(self) -> Decisive:
-        """What decides the results. UnfadeError where weights or options are at fault."""
+    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
+        """What decides the results, None where the run is stopped before that is known.
+
+        Raises:
+            UnfadeError: the weights or the options are at fault.
+        """
         remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus())(_described)
-        found: Decisive | UnfadeError = self._ray.get(remote.remote(self._task))
+        asked = [remote.remote(self._task), self._register.begun.remote()]
+        while self._ray.wait(asked, num_returns=len(asked), timeout=_LOOK_S)[1]:
+            if stopping():
+                return None
+        found: Decisive | UnfadeError = self._ray.get(asked[0])
         if isinstance(found, UnfadeError):
             raise found
         return found
@@ -130,9 +181,43 @@ class RayPool:
             fn_constructor_args=(self._task, self._register, self._attempts),
             compute=data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
         )  # fmt: skip
+        batches: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        ended = threading.Event()
+
+        def collect() -> None:
+            try:
+                for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
+                    batches.put(batch)
+                    if ended.is_set():
+                        return
+                batches.put(None)
+            except Exception as error:
+                batches.put(error)
+
+        # A thread of its own: the iterator gives nothing, and cannot be ended, while actors start.
+        thread = threading.Thread(target=collect, daemon=True)
+        thread.start()
+        try:
+            yield from self._collected(batches, stopping)
+        finally:
+            ended.set()
+            thread.join(_END_S)
+
+    def _collected(
+        self, batches: queue.SimpleQueue[Any], stopping: Callable[[], bool]
+    ) -> Iterator[Row | None]:
+        """The rows of batches, until None comes instead of a batch, or the run has stopped."""
         seen: set[str] = set()
         told = False
-        for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
+        while True:
+            try:
+                batch = batches.get(timeout=_LOOK_S)
+            except queue.Empty:
+                batch = {"row": []}
+            if batch is None:
+                return
+            if isinstance(batch, Exception):
+                raise batch
             for text in batch["row"]:
                 row: Row = json.loads(text)
                 if row.get("error_kind") == _WEIGHTS:

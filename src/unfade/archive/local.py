@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -78,22 +79,26 @@ class LocalPool:
         for one in self._pool:
             with contextlib.suppress(OSError):
                 one.pipe.close()  # it ends when it sees that
+        limit = time.monotonic() + (_END_S if error[0] is None else 0)
         for one in self._pool:
-            one.process.join(timeout=_END_S if error[0] is None else 0)
+            one.process.join(timeout=max(0.0, limit - time.monotonic()) if one.ready else 0)
             if one.process.is_alive():
                 one.process.kill()
                 one.process.join()
 
-    def decisive(self) -> Decisive:
+    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
         """What decides the results, as the first worker that is ready tells it.
+
+        None where the run is stopped before that.
 
         Raises:
             UnfadeError: the weights or the options are at fault.
         """
-        while True:
+        while not stopping():
             for message in self._messages():
                 if isinstance(message, Decisive):
                     return message
+        return None
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
         """Restores all items; their rows come as they are done, None when there is time to look.

@@ -35,7 +35,7 @@ class Plan:
         inputs: how many were found.
         finished: how many of them need not be done.
         quarantined: how many are left out, since they killed their workers.
-        broken: how many cannot be read, or clash with another name.
+        broken: key -> why an input cannot be read, or clashes with another name.
         bytes_todo: size of the inputs to do.
         left_out: reason -> count of what was passed over.
     """
@@ -44,9 +44,14 @@ class Plan:
     inputs: int
     finished: int
     quarantined: int
-    broken: int
+    broken: dict[str, str]
     bytes_todo: int
     left_out: dict[str, int] = field(default_factory=dict[str, int])
+
+    @classmethod
+    def empty(cls) -> Plan:
+        """A plan of no input, of a run that was stopped before it could be planned."""
+        return cls(pa.table({}), 0, 0, 0, {}, 0)
 
 
 def check_places(src: str, dst: str) -> None:
@@ -203,10 +208,14 @@ def make_plan(
         inputs=len(listed),
         finished=pc.sum(done).as_py() or 0,
         quarantined=pc.sum(out).as_py() or 0,
-        broken=pc.sum(broken).as_py() or 0,
+        broken=_errors(listed.filter(broken)),
         bytes_todo=pc.sum(todo["size"]).as_py() or 0,
         left_out=dict(search.left_out),
     )
+
+
+def _errors(rows: Table) -> dict[str, str]:
+    return dict(zip(rows["key"].to_pylist(), rows["error"].to_pylist(), strict=True))
 
 
 def _all(*masks: Any) -> Any:

@@ -33,8 +33,12 @@ class Engine(Protocol):
         """Ends them."""
         ...
 
-    def decisive(self) -> Decisive:
-        """What decides the results. UnfadeError where weights or options are at fault."""
+    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
+        """What decides the results, None where the run is stopped before that is known.
+
+        Raises:
+            UnfadeError: the weights or the options are at fault.
+        """
         ...
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
@@ -138,7 +142,11 @@ def run_archive(
         manifest = ArchiveManifest(place)
         run = manifest.begin_run()
         workers = stack.enter_context(_entered(engine(task(f"run-{run}"))))
-        decisive = workers.decisive()
+        started = time.monotonic()
+        decisive = workers.decisive(lambda: bool(watcher.stopping()))
+        if decisive is None:
+            seconds = time.monotonic() - started
+            return Summary(Plan.empty(), seconds=seconds, stopped=watcher.stopping())
         plan = make_plan(
             Search(archive.src, archive.dst), place, manifest, folder=archive.folder,
             settings=decisive.settings_text, weights=decisive.weights_text,

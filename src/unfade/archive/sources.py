@@ -18,6 +18,7 @@ from unfade.imaging.formats import SUFFIXES
 
 LISTS = (".txt", ".lst")
 SHARDS = (".tar",)
+_MOST_NAMED = 8  # kinds of files in an error
 MEMBER = "::"  # between the name of a shard and that of its member
 
 
@@ -40,11 +41,13 @@ class Search:
         src: as it was given.
         skip: a folder that is passed over: DST, where it lies in SRC.
         left_out: reason -> count of files and folders that were passed over.
+        others: suffix -> count of files that are neither photos nor shards.
     """
 
     src: str
     skip: str
     left_out: Counter[str] = field(default_factory=Counter[str])
+    others: Counter[str] = field(default_factory=Counter[str])
 
     def __iter__(self) -> Iterator[Found]:
         """Raises UsageError where SRC does not exist or is of no known kind."""
@@ -113,6 +116,8 @@ class Search:
             return not name.endswith(COMPARE_SUFFIX)
         if other_photo(name):
             self.left_out[f"{suffix} file, which cannot be read"] += 1
+        elif suffix not in SHARDS:
+            self.others[f"{suffix} file" if suffix else "file without a suffix"] += 1
         return suffix in SHARDS
 
     def _own(self, folder: Path, name: str, names: set[str]) -> bool:
@@ -249,6 +254,17 @@ class Search:
                 f"{_text(shard)}: got a shard that cannot be read ({reason}), expected a tar file"
             )
             yield Found(_text(prefix) + "/", _text(shard), 0, stamp, error=text + "; copy it again")
+
+
+def require_inputs(search: Search) -> None:
+    """UsageError where SRC does not exist, or has no photo; says what was found instead."""
+    if next(iter(search), None) is not None:
+        return
+    others = search.left_out + search.others
+    found = ", ".join(f"{count} x {what}" for what, count in others.most_common(_MOST_NAMED))
+    what = f"passed over: {found}" if found else "it is empty"
+    got = f"no photos in {_text(search.src)} ({what})"
+    raise UsageError(got, f"photos ({', '.join(sorted(SUFFIXES))}) or shards (.tar)", "check SRC")
 
 
 def open_binary(source: str) -> Any:

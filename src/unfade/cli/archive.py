@@ -83,6 +83,9 @@ def batch(
     does what is missing, changed or failed. SIGTERM or Ctrl-C ends a run after the photos that are
     being restored; a second one ends it at once. --json writes one JSON object a line.
 
+    Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 stopped
+    by SIGTERM.
+
     \b
     Examples:
       unfade batch scans/ restored/ --dry-run
@@ -102,10 +105,12 @@ def batch(
     src, dst = _require(places, 2, "SRC and DST")
     from unfade.archive.bag import PAYLOAD
     from unfade.archive.run import Archive
+    from unfade.archive.sources import Search, require_inputs
 
     if options.variants > 1:
         fix = "use unfade restore, which writes several results of one photo"
         raise UsageError(f"{options.variants} variants", "one result of each photo", fix)
+    require_inputs(Search(src, dst))
     bag = _is_bag(dst, wanted=bag, dry_run=dry_run)
     folder = PAYLOAD if bag else ""
     archive = Archive(src, dst, folder, overwrite, retry_quarantined, sample)
@@ -129,17 +134,17 @@ def batch(
 
         place = open_place(dst)
         write_checksums(place, ArchiveManifest(place))
-    if report:
+    if report and summary.plan.inputs:
         _write_report(dst)
     if stop.signal is not None:
-        return EXIT_TERMINATED if stop.signal == signal.SIGTERM else EXIT_STOPPED
-    failed = summary.total - summary.counts.get("done", 0) + summary.plan.broken
+        return stop.exit_code
+    failed = summary.total - summary.counts.get("done", 0) + len(summary.plan.broken)
     return EXIT_FAILED if failed else 0
 
 
 def _require(places: tuple[str, ...], count: int, names: str) -> tuple[str, ...]:
     if len(places) != count:
-        got = f"{len(places)} place{'s' * (len(places) != 1)} ({' '.join(places)})"
+        got = f"{_count(len(places), 'place')} ({' '.join(places)})"
         raise UsageError(got, names, "see unfade batch --help")
     return places
 
@@ -173,6 +178,8 @@ def _crew(address: str | None, workers: int | None, attempts: int, device: str) 
     if address is not None:
         from unfade.archive.cluster import RayPool, connect
 
+        if address != "local":
+            click.echo(f"Waiting for Ray at {address} ...", err=True)
         count = connect(address, workers)
         return _Crew(functools.partial(RayPool, workers=count, attempts=attempts), count)
     from unfade.archive.local import LocalPool, default_workers
@@ -200,6 +207,11 @@ class _Stop:
         """The signal's name, "" before there was one."""
         return "" if self.signal is None else signal.Signals(self.signal).name
 
+    @property
+    def exit_code(self) -> int:
+        """Of a command that was stopped."""
+        return EXIT_TERMINATED if self.signal == signal.SIGTERM else EXIT_STOPPED
+
 
 @dataclass
 class _Teller:
@@ -217,15 +229,17 @@ class _Teller:
         self.total = total
         facts = {
             "inputs": plan.inputs, "todo": total, "finished": plan.finished,
-            "quarantined": plan.quarantined, "unreadable": plan.broken, "left_out": plan.left_out,
+            "quarantined": plan.quarantined, "unreadable": len(plan.broken),
+            "broken": plan.broken, "left_out": plan.left_out,
         }  # fmt: skip
         self._json("planned", facts)
         if not self.as_json:
             self.bar = Bar(total)
             words = [f"{plan.inputs} inputs", f"{total} to restore", f"{plan.finished} done before"]
             words += [f"{plan.quarantined} in quarantine"] * bool(plan.quarantined)
-            words += [f"{plan.broken} that cannot be read"] * bool(plan.broken)
+            words += [f"{len(plan.broken)} that cannot be read"] * bool(plan.broken)
             click.echo(", ".join(words) + ".", err=True)
+            _echo_errors(plan)
             for what, count in plan.left_out.items():
                 click.echo(f"Left out: {count} x {what}.", err=True)
 
@@ -255,12 +269,20 @@ class _Teller:
         self._json("ended", facts)
         if self.as_json:
             return
-        words = [f"{count} {state}" for state, count in summary.counts.items()] or ["nothing to do"]
+        nothing = "nothing done" if summary.stopped else "nothing to do"
+        words = [f"{count} {state}" for state, count in summary.counts.items()] or [nothing]
         words += [f"{summary.left} left"] * bool(summary.left)
         text = f"{', '.join(words)}, {summary.seconds:.1f} s."
         if summary.stopped:
             text = f"Stopped ({summary.stopped}): {text} The same command goes on from there."
         click.echo(text, err=True)
+
+    def cut(self, reason: str) -> None:
+        """Tells the end of a run by a second signal, with photos in hand."""
+        self._json("ended", {"done": self.done, "todo": self.total, "stopped": reason})
+        if not self.as_json:
+            text = f"Stopped at once ({reason}) after {self.done} of {self.total}."
+            click.echo(f"{text} The same command goes on from there.", err=True)
 
     def _json(self, event: str, facts: dict[str, Any]) -> None:
         if self.as_json:
@@ -279,6 +301,9 @@ def _run(
     try:
         watcher = Watcher(teller.planned, teller.row, lambda: stop.reason)
         summary = run_archive(archive, task, engine, watcher)
+    except KeyboardInterrupt:
+        teller.cut(stop.reason)
+        raise click.exceptions.Exit(stop.exit_code) from None
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
@@ -289,6 +314,11 @@ def _run(
 
 
 # --- what is shown ---------------------------------------------------------------------------
+
+
+def _echo_errors(plan: Plan) -> None:
+    for error in plan.broken.values():
+        click.echo(f"Error: {error}", err=True)
 
 
 def _show_status(dst: str, *, as_json: bool) -> None:
@@ -309,7 +339,8 @@ def _status_lines(found: Status) -> list[str]:
     lines += [f"  {n} x {kind}" for kind, n in sorted(found.kinds.items())]
     lines.append(f"{_bytes(found.bytes_in)} of inputs, {_bytes(found.bytes_out)} of results")
     if found.rate:
-        lines.append(f"run {found.run}: {found.rate:.2f} photos a second, {found.workers} workers")
+        workers = _count(found.workers, "worker")
+        lines.append(f"run {found.run}: {found.rate:.2f} photos a second, {workers}")
     if found.left_s:
         lines.append(f"{_time(found.left_s)} to the end at this rate")
     return lines
@@ -328,14 +359,20 @@ def _show_estimate(found: Estimate, *, as_json: bool) -> None:
     click.echo(f"{found.photos} of {found.plan.inputs} inputs to restore.")
     for what, count in found.plan.left_out.items():
         click.echo(f"Left out: {count} x {what}.")
+    _echo_errors(found.plan)
     if found.seconds is None or found.bytes_out is None:
         click.echo("Time and space are unknown: no photo could be restored.")
         return
     how = "restored now" if found.trial else "of earlier runs"
+    workers, photos = _count(found.workers, "worker"), _count(found.measured, "photo")
     click.echo(
-        f"About {_time(found.seconds)} with {found.workers} workers and {_bytes(found.bytes_out)} "
-        f"of results, by the size of {found.measured} photos {how}."
+        f"About {_time(found.seconds)} with {workers} and {_bytes(found.bytes_out)} of results, "
+        f"by the size of {photos} {how}."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _write_report(dst: str) -> None:

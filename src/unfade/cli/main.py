@@ -69,7 +69,7 @@ def cli() -> None:
 
     
     `unfade COMMAND --help` shows all options of a command.
-    Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 130 stopped.
+    Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 130 stopped (143 by SIGTERM).
     """
 
 
