@@ -231,7 +231,9 @@ def test_status_and_report_tell_what_the_manifest_holds(
     assert run(["batch", "--report", str(out)]) == 0
     page = (out / "unfade-archive/report.html").read_text("utf-8")
     assert "bad &lt;1&gt;.jpg (failed)" in page
-    assert page.count('alt="before"') == page.count('alt="after"') == 8
+    assert page.count('alt="before"') == page.count('alt="after"') == 4
+    assert 'href="../a/one.jpg"' in page and 'href="../../scans/a/one.jpg"' in page
+    assert "file:" not in page and "None" not in page
     assert run(["batch", "--status", str(tmp_path / "nothing")]) == 2
 
 

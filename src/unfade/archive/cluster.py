@@ -211,7 +211,7 @@ class RayPool:
         told = False
         while True:
             try:
-                batch = batches.get(timeout=_LOOK_S)
+                batch: Any = batches.get(timeout=_LOOK_S)
             except queue.Empty:
                 batch = {"row": []}
             if batch is None:

@@ -1,36 +1,40 @@
-"""One page about an archive: failures, and contact sheets of the worst results."""
+"""One page about an archive: failures, and galleries of the worst results."""
 
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
 import unfade.manifest as manifests
 import unfade.pages.page as pages
 from unfade._version import __version__
 from unfade.archive.arrow import Table, pa, pc
 from unfade.archive.bag import PAYLOAD, is_bag
-from unfade.archive.places import RECORDS, Place, is_url, open_place
+from unfade.archive.places import RECORDS, LocalPlace, Place, is_url, open_place
 from unfade.archive.sources import MEMBER, open_binary
 from unfade.archive.status import Status, read_manifest, status
 from unfade.archive.work import DONE, FAILED, MISSING, QUARANTINED
 from unfade.errors import UnfadeError
 
 NAME = f"{RECORDS}/report.html"
-SHOWN = 48  # photos in a contact sheet
+SHOWN = 24  # photos in a gallery
 MOST_ROWS = 500
-_SIDE_PX = 320
-_QUALITY = 80
+_WIDTH_PX = 480
+_HEIGHT_PX = 640
+_QUALITY = 85
 _COLUMNS = ["key", "source", "offset", "size", "state", "run", "alignment", "damaged", "seconds",
             "warnings", "error_kind", "error", "settings", "weights"]  # fmt: skip
 _SHEETS = (
     ("aligned", "Least aligned", "alignment", "ascending",
      "Before and after of the results that show least of what their inputs show."),
     ("damaged", "Most filled", "damaged", "descending",
-     "Before and after of the results with the largest share of filled pixels."),
+     "Before and after of the results with the largest share of filled pixels, apart from those "
+     "above."),
 )  # fmt: skip
 _HEADS = ["photo", "alignment", "damaged (%)", "seconds", "warnings"]
 
@@ -49,12 +53,20 @@ def report(place: Place, dst: str) -> str:
     done = table.filter(pc.equal(state, DONE))
     failed = table.filter(pc.is_in(state, pa.array([FAILED, QUARANTINED, MISSING])))
     found = status(dst)
-    sheets = [_sheet(place, done, *sheet) for sheet in _SHEETS]
-    sheets = [sheet for sheet in sheets if sheet["photos"]]
+    sheets: list[dict[str, Any]] = []
+    shown: set[str] = set()
+    for name, title, column, order, text in _SHEETS:
+        ordered = _worst(done, column, order, 2 * SHOWN)
+        rows = [row for row in ordered if row["key"] not in shown][:SHOWN]
+        photos = _gallery(place, rows)
+        shown |= {str(row["key"]) for row in rows}
+        sheets += [{"name": name, "title": title, "text": text, "photos": photos}] * bool(photos)
     worst = _worst(done, "alignment", "ascending", MOST_ROWS)
-    titles = {"kinds": ("Failures by kind", found.kinds), "failed": ("Not done", len(failed))}
-    titles |= {sheet["name"]: (sheet["title"], True) for sheet in sheets}
-    titles |= {"worst": ("Least aligned, as a table", worst), "settings": ("Settings", True)}
+    titles: dict[str, tuple[str, object]] = {
+        "kinds": ("Failures by kind", found.kinds), "failed": ("Not done", failed.num_rows),
+        **{sheet["name"]: (sheet["title"], True) for sheet in sheets},
+        "worst": ("Least aligned, as a table", worst), "settings": ("Settings and weights", True),
+    }  # fmt: skip
     return pages.render(
         "archive.html",
         title="unfade batch",
@@ -64,7 +76,7 @@ def report(place: Place, dst: str) -> str:
         failed=[_why(row) for row in failed.slice(0, MOST_ROWS).to_pylist()],
         sheets=sheets,
         columns=_HEADS,
-        rows=[_row(row) for row in worst],
+        rows=[_row(place, row) for row in worst],
         options=_cells(done, "settings"),
         weights=_cells(done, "weights"),
     )
@@ -85,20 +97,42 @@ def _worst(done: Table, column: str, order: str, count: int) -> list[dict[str, A
     return measured.sort_by([(column, order), ("key", "ascending")]).slice(0, count).to_pylist()
 
 
-def _sheet(
-    place: Place, done: Table, name: str, title: str, column: str, order: str, text: str
-) -> dict[str, Any]:
-    """A contact sheet. A photo whose files cannot be read any more is left out."""
+def _gallery(place: Place, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The pairs of pictures. A photo whose files cannot be read any more is left out."""
     folder = PAYLOAD if is_bag(place) else ""
     photos: list[dict[str, str]] = []
-    for row in _worst(done, column, order, SHOWN):
+    for row in rows:
+        name = posixpath.join(folder, row["key"])
         try:
             before = _picture(_input(row), row["key"])
-            after = _picture(place.read(posixpath.join(folder, row["key"])) or b"", row["key"])
+            after = _picture(place.read(name) or b"", row["key"])
         except (UnfadeError, OSError):
             continue
-        photos.append({"before": before, "after": after, "caption": _caption(row)})
-    return {"name": name, "title": title, "text": text, "photos": photos}
+        photos.append(
+            {"before": before, "after": after, "name": str(row["key"]), "caption": _caption(row),
+             "input": _address(place, row), "result": quote(posixpath.join("..", name))}
+        )  # fmt: skip
+    return photos
+
+
+def _address(place: Place, row: dict[str, Any]) -> str:
+    """Of an input, as seen from the page; "" where a browser cannot open it.
+
+    It is relative where input and page are on one disk, so that both can be moved together.
+    """
+    source = str(row["source"])
+    if row["offset"] is not None:  # in a shard
+        return ""
+    if is_url(source):
+        return source if source.startswith(("http://", "https://")) else ""
+    path = Path(source).absolute()
+    if not isinstance(place, LocalPlace):
+        return path.as_uri()
+    try:
+        relative = os.path.relpath(path, Path(place.root, RECORDS).absolute())
+    except ValueError:  # another drive of Windows
+        return path.as_uri()
+    return quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
 def _input(row: dict[str, Any]) -> bytes:
@@ -120,23 +154,21 @@ def _picture(data: bytes, key: str) -> str:
         path = Path(folder) / posixpath.basename(key)
         path.write_bytes(data)
         photo = read_photo(path)
-        size = panel_size(photo.height, photo.width, _SIDE_PX)
+        longest = _WIDTH_PX if photo.width >= photo.height else _HEIGHT_PX
+        size = panel_size(photo.height, photo.width, longest)
         return pages.data_uri(jpeg(panel(photo, *size), quality=_QUALITY), "image/jpeg")
 
 
 def _caption(row: dict[str, Any]) -> str:
-    words = [str(row["key"])]
-    words += [f"alignment {row['alignment']:.3f}"] * (row["alignment"] is not None)
+    words = [f"alignment {row['alignment']:.3f}"] * (row["alignment"] is not None)
     words += [f"{100 * (row['damaged'] or 0):.2f} % filled"] * (row["damaged"] is not None)
-    return " · ".join(words)
+    return ", ".join(words)
 
 
-def _row(row: dict[str, Any]) -> list[pages.Cell]:
-    source = str(row["source"])
-    link = "" if is_url(source) or row["offset"] is not None else Path(source).absolute().as_uri()
+def _row(place: Place, row: dict[str, Any]) -> list[pages.Cell]:
     damaged = None if row["damaged"] is None else 100 * row["damaged"]
     return [
-        pages.Cell(str(row["key"]), link=link),
+        pages.Cell(str(row["key"]), link=_address(place, row)),
         _number(row["alignment"], "{:.3f}"),
         _number(damaged, "{:.2f}"),
         _number(row["seconds"], "{:.1f}"),
@@ -158,4 +190,14 @@ def _cells(done: Table, column: str) -> list[list[pages.Cell]]:
         return []
     text = done.sort_by("run")[column].cast("string")[-1].as_py() or "{}"
     values: dict[str, object] = json.loads(text)
-    return [[pages.Cell(name), pages.Cell(str(value))] for name, value in values.items()]
+    return [[pages.Cell(name), pages.Cell(_shown(value))] for name, value in values.items()]
+
+
+def _shown(value: object) -> str:
+    """A value of JSON in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        entries = cast(list[object], value)
+        return ", ".join(_shown(entry) for entry in entries) or "–"
+    return "–" if value is None or value == "" else str(value)
