@@ -43,7 +43,7 @@ def _ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        fix = "pip install 'unfade[cluster]', or leave out --address"
+        fix = "pip install -e '.[cluster]' in unfade's checkout, or leave out --address"
         raise UsageError("no package ray", "Ray", fix) from error
 
 
