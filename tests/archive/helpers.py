@@ -40,7 +40,7 @@ class Here:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def decisive(self, stopping: Callable[[], bool]) -> Decisive:
+    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
         return self._worker.decisive
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:

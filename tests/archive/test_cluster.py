@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,11 @@ import pytest
 import ray
 from tests.archive.helpers import EPOCH, FAULTS, photos, run_here, states, task_for, watcher
 
+from unfade.archive import cluster
 from unfade.archive.cluster import RayPool, connect
 from unfade.archive.run import Archive, Summary, Watcher, run_archive
+from unfade.archive.work import Item
+from unfade.errors import UsageError
 
 MakePhoto = Callable[..., Path]
 
@@ -70,3 +74,27 @@ def test_run_on_ray_drains(tmp_path: Path, make_photo: MakePhoto) -> None:
     found = states(out)
     assert set(found.values()) == {"done", "planned"}
     assert set(photos(out)) == {key for key, state in found.items() if state == "done"}
+
+
+def test_silent_cluster_is_told() -> None:
+    """An address at which nothing answers."""
+    with pytest.raises(UsageError, match=r"RAY_AUTH_MODE.*ray start --head"):
+        cluster._require_answer("127.0.0.1:9", limit=1.0)
+
+
+@pytest.mark.usefixtures("workers")
+def test_run_on_ray_that_is_stopped_while_its_workers_start_ends(
+    tmp_path: Path, make_photo: MakePhoto
+) -> None:
+    """More workers than the cluster has room for: some never start."""
+    make_photo("scans/0.jpg", height=24, width=24)
+    pool = RayPool(task_for(str(tmp_path / "out"))("run-1"), 3, attempts=1)
+    with pool:
+        item = Item("0.jpg", str(tmp_path / "scans/0.jpg"), "", None, 1, "", twin=False,
+                    known_source=None, known_input=None, known_output=None)  # fmt: skip
+        stop = iter([False])
+        started = time.monotonic()
+        assert pool.decisive(lambda: True) is None
+        rows = list(pool.rows(iter([item]), lambda: next(stop, True)))
+    assert [row for row in rows if row is not None] == []
+    assert time.monotonic() - started < 30

@@ -18,8 +18,8 @@ from unfade.archive import bag
 from unfade.archive.estimate import estimate
 from unfade.archive.manifest import ArchiveManifest
 from unfade.archive.places import open_place
-from unfade.archive.run import Archive, Summary
-from unfade.archive.work import Row
+from unfade.archive.run import Archive, Summary, run_archive
+from unfade.archive.work import Decisive, Row
 from unfade.cli.main import run
 from unfade.errors import UsageError
 
@@ -235,6 +235,42 @@ def test_status_and_report_tell_what_the_manifest_holds(
     assert 'href="../a/one.jpg"' in page and 'href="../../scans/a/one.jpg"' in page
     assert "file:" not in page and "None" not in page
     assert run(["batch", "--status", str(tmp_path / "nothing")]) == 2
+
+
+def test_run_that_is_stopped_before_its_plan_does_nothing(scans: Path, tmp_path: Path) -> None:
+    class Starting(Here):
+        def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
+            return None if stopping() else super().decisive(stopping)
+
+    out = str(tmp_path / "out")
+    watch = watcher(stopping=lambda: "SIGTERM")
+    summary = run_archive(Archive(str(scans), out), task_for(out), Starting, watch)
+    assert (summary.stopped, summary.counts, summary.total) == ("SIGTERM", {}, 0)
+    assert photos(tmp_path / "out") == {}
+
+
+def test_inputs_that_cannot_be_read_are_named_before_the_first_photo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_photo: MakePhoto
+) -> None:
+    make_photo("scans/one.jpg", height=24, width=24)
+    (tmp_path / "list.txt").write_text("scans/one.jpg\nscans/none.jpg\n")
+    command = ["batch", str(tmp_path / "list.txt"), str(tmp_path / "out"), "--workers", "1",
+               "--threads", "1", "--strength", "0", "--device", "cpu"]  # fmt: skip
+    assert run(command) == 1
+    told = capsys.readouterr().err
+    assert f"Error: {tmp_path}/scans/none.jpg: got no such file" in told
+    assert "1 done" in told
+
+
+def test_src_without_photos_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans/notes.doc").write_bytes(b"x")
+    (tmp_path / "scans/raw.heic").write_bytes(b"x")
+    assert run(["batch", str(tmp_path / "scans"), str(tmp_path / "out"), "--bag"]) == 2
+    told = capsys.readouterr().err
+    assert f"no photos in {tmp_path}/scans (passed over: 1 x .heic file" in told
+    assert "1 x .doc file" in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_full_disk_stops_the_run(make_photo: MakePhoto, tmp_path: Path) -> None:
