@@ -14,7 +14,7 @@ import torch
 from tests.archive.helpers import FAULTS, Here, photos, run_here, states, task_for, watcher
 
 import unfade.manifest as manifests
-from unfade.archive import bag
+from unfade.archive import bag, local
 from unfade.archive.estimate import estimate
 from unfade.archive.manifest import ArchiveManifest
 from unfade.archive.places import open_place
@@ -250,8 +250,10 @@ def test_run_that_is_stopped_before_its_plan_does_nothing(scans: Path, tmp_path:
 
 
 def test_inputs_that_cannot_be_read_are_named_before_the_first_photo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_photo: MakePhoto
-) -> None:
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_photo: MakePhoto,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(local, "LocalPool", lambda task, workers, attempts: Here(task))
     make_photo("scans/one.jpg", height=24, width=24)
     (tmp_path / "list.txt").write_text("scans/one.jpg\nscans/none.jpg\n")
     command = ["batch", str(tmp_path / "list.txt"), str(tmp_path / "out"), "--workers", "1",

@@ -10,9 +10,11 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from unfade.archive.local import WORKER_BYTES
@@ -36,6 +38,7 @@ _WEIGHTS = "WeightsError"  # the kind of error that ends a run
 _ANSWER_S = 120.0  # in which a cluster must answer
 _LOOK_S = 0.5  # between two looks whether the run is to stop
 _END_S = 2.0
+_STDERR = 2  # number of the file
 _MOST_REASON = 200  # characters of what Ray says
 
 
@@ -57,6 +60,7 @@ def connect(address: str, workers: int | None) -> int:
     Raises:
         UsageError: there is no such cluster, or it does not answer.
     """
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # read at the import: no second cluster
     ray = _ray()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # of a new one: as important as this command
@@ -66,7 +70,10 @@ def connect(address: str, workers: int | None) -> int:
         if address != "local" and not address.startswith("ray://"):
             _require_answer(address)
         try:
-            ray.init(address, log_to_driver=False, logging_level="error", include_dashboard=False)
+            with _quiet_core():
+                ray.init(
+                    address, log_to_driver=False, logging_level="error", include_dashboard=False
+                )
         except (ConnectionError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise _no_cluster(address, reason) from error
@@ -79,6 +86,29 @@ def _quieten() -> None:
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.ERROR)
+
+
+@contextmanager
+def _quiet_core() -> Generator[None]:
+    """Keeps the log of Ray's core from the terminal; its errors are raised as exceptions too.
+
+    The core logs that each actor keeps its arguments, which a user can do nothing about. Its start,
+    in this context, would log that the level was set, which only a redirection of stderr prevents.
+    """
+    name = "RAY_BACKEND_LOG_LEVEL"
+    if name in os.environ:  # somebody looks for a fault
+        yield
+        return
+    os.environ[name] = "fatal"
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _require_answer(address: str, limit: float = _ANSWER_S) -> None:
@@ -171,21 +201,12 @@ class RayPool:
 
     def _window(self, items: Sequence[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
         """`rows`, of so many items as one dataset."""
-        data: Any = importlib.import_module("ray.data")
-        context = data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.target_max_block_size = 1  # each row is sent when it is done
-        context.target_min_block_size = 1
-        dataset = data.from_arrow(self._blocks(items)).map_batches(
-            RayWorker, batch_size=1, batch_format="numpy", num_cpus=1, num_gpus=self._gpus(),
-            fn_constructor_args=(self._task, self._register, self._attempts),
-            compute=data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
-        )  # fmt: skip
         batches: queue.SimpleQueue[Any] = queue.SimpleQueue()
         ended = threading.Event()
 
         def collect() -> None:
             try:
+                dataset = self._dataset(items)
                 for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
                     batches.put(batch)
                     if ended.is_set():
@@ -202,6 +223,18 @@ class RayPool:
         finally:
             ended.set()
             thread.join(_END_S)
+
+    def _dataset(self, items: Sequence[Item]) -> Any:
+        data: Any = importlib.import_module("ray.data")
+        context = data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = 1  # each row is sent when it is done
+        context.target_min_block_size = 1
+        return data.from_arrow(self._blocks(items)).map_batches(
+            RayWorker, batch_size=1, batch_format="numpy", num_cpus=1, num_gpus=self._gpus(),
+            fn_constructor_args=(self._task, self._register, self._attempts),
+            compute=data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
+        )  # fmt: skip
 
     def _collected(
         self, batches: queue.SimpleQueue[Any], stopping: Callable[[], bool]
