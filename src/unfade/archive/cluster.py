@@ -80,12 +80,12 @@ def connect(address: str, workers: int | None) -> int:
     return workers or _room(ray.cluster_resources())
 
 
-def _quieten() -> None:
-    """Lets Ray Data show errors only; its warnings stay in its log file."""
+def _quieten(level: int = logging.ERROR) -> None:
+    """Lets Ray Data show nothing below a level; its log file has the rest."""
     importlib.import_module("ray.data")  # sets up its own logging
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
-            handler.setLevel(logging.ERROR)
+            handler.setLevel(level)
 
 
 @contextmanager
@@ -223,6 +223,8 @@ class RayPool:
         finally:
             ended.set()
             thread.join(_END_S)
+            if thread.is_alive():  # it ends with an error when Ray does
+                _quieten(logging.CRITICAL)
 
     def _dataset(self, items: Sequence[Item]) -> Any:
         data: Any = importlib.import_module("ray.data")
