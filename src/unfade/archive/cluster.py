@@ -212,7 +212,7 @@ class RayPool:
                     if ended.is_set():
                         return
                 batches.put(None)
-            except Exception as error:
+            except BaseException as error:  # Ray raises SystemExit in threads where it ends
                 batches.put(error)
 
         # A thread of its own: the iterator gives nothing, and cannot be ended, while actors start.
@@ -251,7 +251,7 @@ class RayPool:
                 batch = {"row": []}
             if batch is None:
                 return
-            if isinstance(batch, Exception):
+            if isinstance(batch, BaseException):
                 raise batch
             for text in batch["row"]:
                 row: Row = json.loads(text)
