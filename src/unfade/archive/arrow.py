@@ -14,7 +14,7 @@ def _load(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        fix = "pip install -e '.[cluster]' in unfade's checkout"
+        fix = "pip install '.[cluster]' in a clone of unfade"
         raise UsageError("no package pyarrow", "the package that keeps manifests", fix) from error
 
 

@@ -46,7 +46,7 @@ def _ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        fix = "pip install -e '.[cluster]' in unfade's checkout, or leave out --address"
+        fix = "pip install '.[cluster]' in a clone of unfade, or leave out --address"
         raise UsageError("no package ray", "Ray", fix) from error
 
 

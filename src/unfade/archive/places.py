@@ -89,7 +89,7 @@ def file_system(url: str) -> tuple[Any, str]:
         found: Any = fsspec.core.url_to_fs(url, use_listings_cache=False)  # pyright: ignore
     except (ImportError, ValueError) as error:
         kind = url.split("://", maxsplit=1)[0]
-        fix = "pip install -e '.[cluster]' in unfade's checkout, and what fsspec names for "
+        fix = "pip install '.[cluster]' in a clone of unfade, and what fsspec names for "
         fix += f"{kind}://"
         raise UsageError(f"{url} ({error})", "a kind of URL that can be opened", fix) from error
     return found[0], str(found[1]).rstrip("/")
