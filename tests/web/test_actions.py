@@ -245,7 +245,7 @@ def test_diffusion_makes_variants_when_it_is_there(
         task="colorize", existing_colours="replace", prompt="a red dress", steps=1, variants=2
     )
     made = actions.restore(tiny, opened, settings, edit_of(opened), quiet)
-    assert [path.name for path in made.photos] == ["a-restored-1.png", "a-restored-2.png"]
+    assert [path.name for path in made.photos] == ["a-coloured-1.png", "a-coloured-2.png"]
     assert len(made.views) == 2
     assert dict(made.views[0].facts)["Described as"] == "a red dress"
     own = replace(settings, prompt="", variants=1, automatic=False, fidelity=0.4, strength=0.9)
@@ -273,7 +273,7 @@ def test_gray_photo_is_coloured_by_the_shipped_weights(
             assert taken["fidelity"] == 0  # what is faithful to gray has no colours
 
 
-def test_zip_holds_the_latest_of_each_photo(
+def test_zip_holds_all_results_of_each_photo(
     desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     first = actions.open_photo(desk, upload(make_photo("one/a.jpg")))
@@ -284,8 +284,10 @@ def test_zip_holds_the_latest_of_each_photo(
     ]
     with zipfile.ZipFile(results.pack(desk, made)) as file:
         names = ["a-mask.png", "a-restored.jpg", "a-restored.json"]
-        assert sorted(file.namelist()) == [*(f"2/{name}" for name in names), *names]
-        assert file.read("a-restored.jpg") == made[2].photos[0].read_bytes()
+        again = [name.replace("a-", "a-2-") for name in names]
+        assert sorted(file.namelist()) == [*(f"2/{name}" for name in names), *again, *names]
+        assert file.read("a-restored.jpg") == made[0].photos[0].read_bytes()
+        assert file.read("a-2-mask.png") == made[2].masks[0].read_bytes()
         assert file.read("2/a-restored.jpg") == made[1].photos[0].read_bytes()
         assert file.read("2/a-mask.png") == made[1].masks[0].read_bytes()
     with pytest.raises(UsageError, match="restore a photo first"):

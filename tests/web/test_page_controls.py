@@ -38,8 +38,8 @@ def test_first_screen_says_what_it_is_and_links_do_not_say_gradio(
 _SEEN = {
     "Mend an old photo": {"Change only the damage", "Keep the tone", ".uf-paints"},
     "Make it larger": {"Times larger"},
-    "Give it colours": {"Change only the damage", "What is in the photo", "How many versions",
-                        "Number that starts chance", ".uf-paints", ".uf-colours"},
+    "Give it colours": {"What is in the photo", "How many versions", "Draw another version",
+                        ".uf-paints", ".uf-colours"},
 }  # fmt: skip
 _OWN = {"How much may be redrawn", "Steps"}  # seen once they are chosen by the visitor
 
@@ -66,6 +66,7 @@ def test_controls_and_tools_are_those_of_the_task(
             page.get_by_text("Replace them with").click()
         page.locator("#uf-restore", has_text=f"{verb} this photo").wait_for()
         assert seen() == names
+        assert page.locator(".uf-ready").is_visible() == (verb != "Enlarge")  # there is no red
     page.get_by_label("Choose for me").uncheck()
     page.get_by_text("Steps").wait_for()
     assert seen() == _SEEN["Give it colours"] | _OWN
@@ -149,5 +150,6 @@ def _is_reached_with_the_tab_key(page: Any) -> None:
         reached.add(page.evaluate(
             "document.activeElement.closest('[id^=uf-]')?.id ?? document.activeElement.innerText"
         ))  # fmt: skip
-    parts = {"upload", "strip", "compare", "files", "restore", "cancel", "diffusion"}
+    parts = {"upload", "strip", "compare", "files", "go-on", "restore", "diffusion"}
+    assert page.locator("#uf-cancel").is_hidden()  # nothing runs
     assert {f"uf-{part}" for part in parts} <= reached

@@ -134,7 +134,7 @@ def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(
     steps.drag(page, (0.15, 0.9), (0.25, 0.9))
     page.locator(".uf-undo").click()
     steps.restore(page)
-    made = read_photo(steps.download(page, "restored.png", tmp_path))
+    made = read_photo(steps.download(page, "gray-coloured.png", tmp_path))
     red, _, blue = made.native[75, 140].astype(int)
     assert red > blue + 20
     mask = read_mask(steps.download(page, "gray-colour-1.png", tmp_path), size=(150, 200))
@@ -152,7 +152,7 @@ def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(
     page.get_by_text("Refresh them:").click()
     page.locator("#uf-prompt").wait_for(state="hidden")
     page.click("#uf-restore")
-    page.wait_for_selector("#uf-files a[download='dress-restored.json']")
+    page.wait_for_selector("#uf-files a[download='dress-coloured.json']")
     assert "The photo's own, refreshed" in page.inner_text(".uf-facts")
     told = json.loads(steps.download(page, ".json", tmp_path).read_text("utf-8"))
     assert told["options"]["existing_colours"] == "refresh"

@@ -36,6 +36,7 @@ def test_cancel_ends_the_work_and_a_reload_keeps_the_photos(
     page.click("#uf-cancel")
     page.wait_for_selector("#uf-progress >> text=Stopped.")
     assert page.locator(".uf-compare").is_hidden()
+    page.locator("#uf-cancel").wait_for(state="hidden")
     assert page.locator("#uf-files").is_hidden()  # nothing to be downloaded
     page.click("#uf-restore")
     page.wait_for_selector("#uf-progress progress")
@@ -75,6 +76,7 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
     page.locator(".uf-compare").wait_for(state="hidden")
     assert page.inner_text(".uf-name") == "a.png"
     assert page.locator("#uf-result").is_hidden()
+    page.locator(".uf-ready").wait_for()  # in place of "Done."
     page.click("#uf-restore-all")
     page.wait_for_selector("#uf-progress >> text=Done.")
     page.wait_for_selector("#uf-files a[download='a-restored.png']")
@@ -84,10 +86,12 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
     waiting.value.save_as(kept)
     with zipfile.ZipFile(kept) as file:
         parts = ("mask.png", "restored.json", "restored.png")
-        assert sorted(file.namelist()) == [f"{name}-{part}" for name in "ab" for part in parts]
+        names = ("a", "b-2", "b")  # b was restored twice
+        assert sorted(file.namelist()) == [f"{name}-{part}" for name in names for part in parts]
     page.click(".uf-thumb[data-name='b.png'] .uf-pick")
-    page.wait_for_selector("#uf-files a[download='b-restored.png']")
-    page.wait_for_selector("#uf-history img >> nth=1")  # b was restored twice
+    page.wait_for_selector("#uf-files a[download='b-2-restored.png']")
+    page.wait_for_selector("#uf-history >> text=Result 2: restored")
+    page.locator(".uf-ready").wait_for(state="hidden")  # there is no red beside a result
     page.click(".uf-thumb[data-name='b.png'] .uf-remove")
     page.wait_for_selector("#uf-files a[download='a-restored.png']")
     assert page.inner_text(".uf-name") == "a.png"
@@ -97,6 +101,22 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
     page.locator(".uf-strip").wait_for(state="hidden")
     assert page.locator(".uf-canvas").is_hidden() and page.locator(".uf-compare").is_hidden()
     steps.choose(page, make_photo("c.png"))
+    steps.restore(page)
+    _is_mended_and_then_enlarged(page, steps, tmp_path)
+
+
+def _is_mended_and_then_enlarged(page: Any, steps: Any, folder: Path) -> None:
+    mended = read_photo(steps.download(page, "c-restored.png", folder)).native
+    page.click("#uf-go-on")
+    page.wait_for_selector(".uf-editor[data-photo='c-restored.png']:not([hidden])")
+    page.locator(".uf-ready").wait_for()
+    page.get_by_text("Make it larger").click()
+    page.locator("#uf-restore", has_text="Enlarge this photo").wait_for()
+    steps.restore(page)
+    larger = read_photo(steps.download(page, "c-restored-enlarged.png", folder)).native
+    small = cv2.resize(larger, mended.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert larger.shape[0] == 4 * mended.shape[0]
+    assert np.abs(small.astype(int) - mended).mean() < 8  # not the photo before
 
 
 def test_two_visitors_get_their_own_photos(

@@ -124,14 +124,15 @@ def restore(
         got, fix = "a photo that was removed, as all are after a while", "choose the file again"
         raise InputError(got, "one that is still here", fix, path=opened.path)
     sensitivity = _sensitivity(edit)
-    number = 1 + len(list(opened.path.parent.glob("restored-*")))
+    number = 1 + len(list(opened.path.parent.glob("restored-*/shown")))
     folder = opened.path.parent / f"restored-{number}"
+    stem = opened.path.stem if number == 1 else f"{opened.path.stem}-{number}"
     mask: Literal["auto"] | Path = "auto"
     protect: tuple[Path, ...] = ()
     regions: tuple[ColourRegion, ...] = ()
     if settings.task != "super-resolution":
         mask, protect = _painted(desk, opened, edit, sensitivity, number, progress)
-        regions = _regions(opened, edit, folder)
+        regions = _regions(opened, edit, folder / stem)
     options = settings.options(
         mask=mask,
         sensitivity=sensitivity if mask == "auto" else "normal",
@@ -143,7 +144,8 @@ def restore(
     )
     found = _found(desk, opened) if mask == "auto" else None
     restored = desk.restorer.run(opened.path, options, found=found, progress=progress)
-    return results.save(restored, opened, folder, [*protect, *(one.mask for one in regions)])
+    painted = [*protect, *(one.mask for one in regions)]
+    return results.save(restored, opened, folder, painted, task=settings.task, stem=stem)
 
 
 def _found(desk: Desk, opened: Opened) -> masks.Mask | None:
@@ -185,8 +187,12 @@ def _painted(
     return mask, protect
 
 
-def _regions(opened: Opened, edit: dict[str, Any], folder: Path) -> tuple[ColourRegion, ...]:
-    """What the visitor gave a colour; each region as a mask of the photo's size in `folder`."""
+def _regions(opened: Opened, edit: dict[str, Any], start: Path) -> tuple[ColourRegion, ...]:
+    """What the visitor gave a colour; each region as a mask of the photo's size.
+
+    Args:
+        start: folder and beginning of the name of the masks.
+    """
     given: object = edit.get("colours") or []
     colours = cast(list[object], given) if isinstance(given, list) else None
     if colours is None or len(colours) > masks.MOST_COLOURS:
@@ -199,8 +205,9 @@ def _regions(opened: Opened, edit: dict[str, Any], folder: Path) -> tuple[Colour
     for i, colour in enumerate(named, 1):
         if painted is None or not (painted == i).any():
             continue
-        region = ColourRegion(folder / f"{opened.path.stem}-colour-{len(regions) + 1}.png", colour)
-        make_folder(folder)
+        path = start.with_name(f"{start.name}-colour-{len(regions) + 1}.png")
+        region = ColourRegion(path, colour)
+        make_folder(path.parent)
         plane = (painted == i).astype(np.uint8) * np.uint8(255)
         write_mask(region.mask, resize(plane, (opened.height, opened.width)))
         regions.append(region)
@@ -250,7 +257,7 @@ def restore_upload(
         colour_regions=regions,
     )
     restored = desk.restorer.run(path, options)
-    photos, papers = results.write(restored, path.parent / "restored-1" / path.name)
+    photos, papers = results.write(restored, path.parent / "restored-1" / path.name, settings.task)
     del restored
     release_memory()
     return [*photos, *papers]

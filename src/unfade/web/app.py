@@ -90,7 +90,7 @@ def build(desk: Desk) -> Any:
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
         _wire_visit(blocks, page, session, parts)
         _wire_photos(page, session, parts)
-        _wire_controls(page, parts, controls)
+        _wire_controls(page, session, parts, controls)
         _wire_work(page, session, parts, controls)
         _wire_looking(page, session, parts)
     return blocks
@@ -126,6 +126,7 @@ def _stage() -> Controls:
             label="Download: photo, report of what was done, masks", file_count="multiple",
             interactive=False, elem_id="uf-files",
         )  # fmt: skip
+        made["go_on"] = _G.Button("Go on with this result", elem_id="uf-go-on")
         made["zip"] = _G.Button("Download everything as one zip", elem_id="uf-zip")
         made["package"] = _G.File(visible=False)
         made["versions"] = _pictures("Versions: click one to compare it", "variants")
@@ -148,7 +149,8 @@ def _controls(desk: Desk) -> Controls:
     }
     made["scale"] = _G.Slider(
         1, MOST["scale"], usual.scale, step=0.5, label="Times larger", visible=False,
-        info="Damage stays as it is: mend the photo first.", interactive=True,
+        info="Damage stays as it is: mend the photo first, and go on with the result.",
+        interactive=True,
     )  # fmt: skip
     made["existing_colours"] = _G.Radio(
         [(_COLOURS[name], name) for name in EXISTING_COLOURS], value=usual.existing_colours,
@@ -157,7 +159,7 @@ def _controls(desk: Desk) -> Controls:
     made["prompt"] = _G.Textbox(
         "", label="What is in the photo, and in which colours?", visible=False, interactive=True,
         placeholder="a woman in a red dress", elem_id="uf-prompt",
-        info="In English. The words of colours that you paint join it.",
+        info="In English. Colours that you paint are added; you need not write them.",
     )  # fmt: skip
     return made
 
@@ -179,7 +181,7 @@ def _model(desk: Desk, parts: Controls) -> Controls:
                 least, most, getattr(usual, name), step=step, label=label, interactive=True
             )
         made["seed"] = _G.Number(
-            0, label="Number that starts chance", info="Another number gives another result.",
+            0, label="Draw another version: number", info="Another number, another version.",
             precision=0, minimum=0, interactive=True,
         )  # fmt: skip
         made["variants"] = _G.Slider(
@@ -259,6 +261,9 @@ def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
         parts["example"].click(
             _filling(page.example, SHOWN), [editor, session], shown, **quiet, **look
         ),
+        parts["go_on"].click(
+            _filling(page.go_on, SHOWN), [editor, session], shown, **quiet, **look
+        ),
     ]
     _wire_end(page, events, session, parts)
     at_once = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
@@ -267,7 +272,7 @@ def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
     strip.clear(_filling(page.clear, SHOWN), session, shown, cancels=events, **at_once)
 
 
-def _wire_controls(page: Page, parts: Controls, controls: Controls) -> None:
+def _wire_controls(page: Page, session: Any, parts: Controls, controls: Controls) -> None:
     """Shows what counts for the task, and hides what does not."""
     chosen = [controls["task"], controls["automatic"]]
     shown = [(parts | controls)[name] for name in FITTED]
@@ -275,8 +280,8 @@ def _wire_controls(page: Page, parts: Controls, controls: Controls) -> None:
         (parts | controls)[name].visible = visible
     for component in chosen:
         component.change(
-            _filling(page.fitting, FITTED), chosen, shown, queue=False, show_progress="hidden",
-            api_visibility="private",
+            _filling(page.fitting, FITTED), [session, *chosen], shown, queue=False,
+            show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     told = [controls["task"], controls["existing_colours"]]
     for component in told:

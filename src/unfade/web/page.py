@@ -51,7 +51,11 @@ _STAGES = {
 #: The words of the buttons, by task.
 VERBS = {"old-photo": "Mend", "super-resolution": "Enlarge", "colorize": "Colour"}
 _STOPPED = "Stopped. What was not finished is gone."
-_READY = "Red marks what will be filled in. Change it, or go on."
+#: It is seen beside red marks only (work.css).
+_READY = (
+    '<div class="uf-progress uf-ready" role="status">'
+    "Red marks what will be filled in. Change it, or go on.</div>"
+)
 _GONE = (
     "The server no longer has your photos: it was started again, or an hour has passed. "
     "Please choose them again."
@@ -62,9 +66,9 @@ _LARGE = 1000  # pixels of the long side, from which on a small copy is searched
 #: Components that the handlers of photos and results fill.
 SHOWN = ("upload", "progress", "strip", "editor", "compare", "facts", "versions", "files",
          "history", "restore_all")  # fmt: skip
-#: Controls of a task, and the buttons.
-FITTED = ("only_damage", "keep_tone", "scale", "prompt", "idle", "automatic", "fidelity",
-          "strength", "steps", "seed", "variants", "restore", "restore_all")  # fmt: skip
+#: Controls of a task, the buttons, and the words beside them.
+FITTED = ("progress", "only_damage", "keep_tone", "scale", "prompt", "idle", "automatic",
+          "fidelity", "strength", "steps", "seed", "variants", "restore", "restore_all")  # fmt: skip
 
 
 def text_of(error: Exception) -> str:
@@ -191,7 +195,7 @@ class Page:
         finally:  # the page may have been left
             session.searching.difference_update(one.key for one in photos)
         if not session.stopped:
-            ready = bar(_READY) if session.photos else ""
+            ready = _READY if session.photos else ""
             told = alert(" ".join(failed)) if failed else ready
             yield {"progress": told} if not session.waiting else {}
 
@@ -237,18 +241,26 @@ class Page:
         copy.write_bytes(asset_path("example.jpg").read_bytes())
         yield from self.open([str(copy)], edit, session)
 
+    def go_on(self, edit: Edit, session: Session) -> Iterator[Updates]:
+        """Opens the result on the page as a new photo. Fills SHOWN."""
+        made = None if session.photo is None else session.result(session.photo)
+        if made is None:
+            yield _gone(session)
+            return
+        yield from self.open([str(made.photos[session.variant])], edit, session)
+
     def choose(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
         """Shows another photo, and keeps what was painted on the last one."""
         self._keep(edit, session)
         session.choose(event.key)
-        return {**self._look(session), **_gone(session)}
+        return {**self._look(session), **_told(session), **_gone(session)}
 
     def remove(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
         """Removes a photo and its results."""
         self._keep(edit, session)
-        told = _gone(session)
+        gone = _gone(session)
         session.remove(event.key)
-        return {**self._look(session), **told}
+        return {**self._look(session), **_told(session), **gone}
 
     def clear(self, session: Session) -> Updates:
         """Starts over: no photos, no results, nothing that runs."""
@@ -273,18 +285,19 @@ class Page:
         if edit is not None and edit["id"] in {one.key for one in session.photos}:
             session.edits[edit["id"]] = edit
 
-    def fitting(self, task: Task, automatic: bool) -> Updates:
+    def fitting(self, session: Session, task: Task, automatic: bool) -> Updates:
         """Shows what counts for a task, and names it on the buttons. Fills FITTED."""
         counting = self.counting(task, automatic)
         verb = VERBS[task]
         return {name: gr.update(visible=one) for name, one in counting.items()} | {
             "restore": gr.update(value=f"{verb} this photo"),
             "restore_all": gr.update(value=f"{verb} all photos"),
+            **_told(session),
         }
 
     def counting(self, task: Task, automatic: bool) -> dict[str, bool]:
         """Which controls count for a task, and whether the diffusion model stands idle."""
-        restorer, enlarges = self.desk.restorer, task == "super-resolution"
+        restorer, mends = self.desk.restorer, task == "old-photo"
         chosen = not automatic
         options = Settings(task=task, automatic=bool(automatic)).options(
             mask="auto", max_pixels=self.desk.limits.max_pixels, diffuses=restorer.diffuses,
@@ -292,7 +305,7 @@ class Page:
         acts = restorer.takes_part(options)
         colours = task == "colorize"
         return {
-            "only_damage": not enlarges, "keep_tone": task == "old-photo", "scale": enlarges,
+            "only_damage": mends, "keep_tone": mends, "scale": task == "super-resolution",
             "prompt": colours, "idle": restorer.diffuses and not acts and not colours,
             "automatic": restorer.diffuses, "strength": chosen and restorer.diffuses,
             "steps": chosen and restorer.diffuses,
@@ -386,7 +399,7 @@ class Page:
             edit = edit | {"tints": "", "colours": ""}  # they are not shown either
         refreshes = opened.coloured and settings.existing_colours == "refresh"
         if settings.task == "colorize" and refreshes:  # all else is not shown
-            settings = Settings("colorize", settings.only_damage)
+            settings = Settings("colorize")
         return Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
 
     def stop(self, session: Session) -> None:
@@ -430,6 +443,7 @@ class Page:
         """The strip, and the result of the current photo."""
         photo = session.photo
         made = None if photo is None else session.result(photo)
+        session.variant = 0
         several = gr.update(visible=len(session.photos) > 1)
         common = {"strip": self._strip(session, view), "restore_all": several}
         if photo is None or made is None:
@@ -438,7 +452,7 @@ class Page:
                     "history": hidden}  # fmt: skip
         views = [(str(one.after), f"Version {i}") for i, one in enumerate(made.views, 1)]
         past = [
-            (str(one.views[0].after), f"Result {i}")
+            (str(one.views[0].after), f"Result {i}: {one.kind}")
             for i, one in enumerate(session.made[photo.key], 1)
         ]
         return {
@@ -450,7 +464,10 @@ class Page:
     def variant(self, session: Session, event: gr.SelectData) -> Updates:
         """Another variant of the result on the page."""
         made = None if session.photo is None else session.result(session.photo)
-        return {} if made is None else _compared(made, int(event.index))
+        if made is None:
+            return {}
+        session.variant = min(max(int(event.index), 0), len(made.views) - 1)
+        return _compared(made, session.variant)
 
     def again(self, session: Session, event: gr.SelectData) -> Updates:
         """Shows an earlier result of the photo; the row to choose from stays as it is."""
@@ -461,12 +478,12 @@ class Page:
         session.kept[photo.key] = min(max(int(event.index), 0), last)
         shown = self._results(session, None)
         del shown["history"]
-        return shown
+        return {**shown, **_told(session)}
 
     def pack(self, session: Session) -> str:
-        """The zip of all photos, each with the result that was looked at last."""
-        made = [session.result(one) for one in session.photos]
-        return str(results.pack(self.desk, [one for one in made if one is not None]))
+        """The zip of all results of all photos."""
+        made = [one for photo in session.photos for one in session.made.get(photo.key, [])]
+        return str(results.pack(self.desk, made))
 
     # --- without the page --------------------------------------------------------------------
 
@@ -521,9 +538,20 @@ def _gone(session: Session) -> Updates:
     return {} if session.photos else {"progress": alert(_GONE)}
 
 
+def _told(session: Session) -> Updates:
+    """The words that fit the current photo, in place of those about what was done before.
+
+    What runs says by itself how far it is.
+    """
+    if session.busy:
+        return {}
+    photo = session.photo
+    return {"progress": _READY if photo is not None and photo.searched else ""}
+
+
 def _compared(made: Made, variant: int) -> Updates:
     """A variant of a result beside its photo, and what was done to it."""
-    view = made.views[min(max(variant, 0), len(made.views) - 1)]
+    view = made.views[variant]
     source = made.source
     rows = "".join(
         f"<dt>{html.escape(what)}</dt><dd>{html.escape(much)}</dd>" for what, much in view.facts

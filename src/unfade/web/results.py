@@ -10,21 +10,31 @@ import unfade.manifest as manifests
 from unfade.errors import UsageError
 from unfade.imaging import read_photo, write_mask
 from unfade.masks import harden
+from unfade.options import Task
 from unfade.types import Restored, numbered
 from unfade.web import masks, pictures
 from unfade.web.session import Desk, Made, Opened, View
 
+#: What a result is called, by task: in the names of its files, and where it is chosen.
+KINDS: dict[Task, str] = {
+    "old-photo": "restored", "super-resolution": "enlarged", "colorize": "coloured",
+}  # fmt: skip
 
-def save(restored: Restored, opened: Opened, folder: Path, painted: list[Path]) -> Made:
+
+def save(
+    restored: Restored, opened: Opened, folder: Path, painted: list[Path], *, task: Task, stem: str
+) -> Made:
     """Writes a result and all that the page shows of it.
 
     Args:
         painted: the masks of what was protected and of what got a colour.
+        task: of the restoration.
+        stem: what the names of its files begin with.
     """
-    photos, papers = write(restored, folder / opened.name)
+    photos, papers = write(restored, folder / f"{stem}{opened.path.suffix}", task)
     kept: list[Path] = []
     if restored.mask is not None:
-        kept.append(folder / f"{opened.path.stem}-mask.png")
+        kept.append(folder / f"{stem}-mask.png")
         threshold = float(str(restored.manifest["options"]["threshold"]))
         write_mask(kept[0], harden(restored.mask, threshold))
     before = pictures.display(read_photo(opened.path))
@@ -42,16 +52,16 @@ def save(restored: Restored, opened: Opened, folder: Path, painted: list[Path]) 
         view.after.write_bytes(pictures.jpeg(after))
         view.changes.write_bytes(pictures.png(change.overlay))
         views.append(view)
-    return Made(opened, photos, papers, [*kept, *painted], views)
+    return Made(opened, KINDS[task], photos, papers, [*kept, *painted], views)
 
 
-def write(restored: Restored, output: Path) -> tuple[list[Path], list[Path]]:
+def write(restored: Restored, output: Path, task: Task) -> tuple[list[Path], list[Path]]:
     """Writes a result and its variants: the photos, and their manifests.
 
     Args:
-        output: where the photo would go under its own name; "-restored" joins the name.
+        output: where the photo would go under its own name; the word of the task joins the name.
     """
-    output = output.with_stem(f"{output.stem}-restored")
+    output = output.with_stem(f"{output.stem}-{KINDS[task]}")
     restored.save(output)
     photos = numbered(output, 1 + len(restored.variants))
     folder = output.parent.parent
@@ -110,22 +120,26 @@ def _percent(share: float) -> str:
 
 
 def pack(desk: Desk, made: Sequence[Made]) -> Path:
-    """One zip of results, of each photo the last of them, with reports and masks; in their order.
+    """One zip of results with their reports and masks, in their order.
+
+    Where photos have the same name, the results of the later ones are in numbered folders.
 
     Raises:
         UsageError: nothing was restored yet, or it has been removed since.
     """
-    here = [one for one in made if all(path.is_file() for path in (*one.photos, *one.papers))]
-    latest = {one.source.key: one for one in here}
-    if not latest:
+    files: dict[str, list[Path]] = {}
+    for one in made:
+        if all(path.is_file() for path in (*one.photos, *one.papers)):
+            files.setdefault(one.source.key, []).extend(Path(name) for name in one.files)
+    if not files:
         raise UsageError("no result that is still here", "restored photos", "restore a photo first")
     path = desk.store.folder() / "restored.zip"
     seen: set[str] = set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-        for number, one in enumerate(latest.values(), 1):
-            clash = any(photo.name in seen for photo in one.photos)
-            prefix = f"{number}/" if clash else ""
-            for item in (*one.photos, *one.papers, *one.masks):
-                seen.add(item.name)
+        for number, items in enumerate(files.values(), 1):
+            names = {item.name for item in items}
+            prefix = f"{number}/" if names & seen else ""
+            seen |= names
+            for item in items:
                 file.write(item, prefix + item.name)
     return path

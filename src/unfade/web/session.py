@@ -253,6 +253,7 @@ class Made:
 
     Attributes:
         source: the photo that it came from.
+        kind: what was done to it, in a word, see `results.KINDS`.
         photos: in the format of the input; several where several variants were asked for.
         papers: their manifests.
         masks: what was filled, where anything was to be, and the regions that got a colour: PNG.
@@ -260,6 +261,7 @@ class Made:
     """
 
     source: Opened
+    kind: str
     photos: list[Path]
     papers: list[Path]
     masks: list[Path]
@@ -280,7 +282,8 @@ class Session:
         shown: the place of the current photo.
         edits: what was painted, by the key of the photo.
         made: the results, by the key of the photo, the oldest first.
-        kept: which of them was looked at last, by the key of the photo: the one for the zip.
+        kept: which of them was looked at last, by the key of the photo.
+        variant: which variant of the current photo's result is looked at.
         jobs: what is running, with the key of its photo.
         searching: keys of the photos whose damage is being sought, or is to be.
         waiting: whether a restoration waits for that.
@@ -294,6 +297,7 @@ class Session:
     edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     made: dict[str, list[Made]] = field(default_factory=dict[str, list[Made]])
     kept: dict[str, int] = field(default_factory=dict[str, int])
+    variant: int = 0
     jobs: list[tuple[str, Job[Any]]] = field(default_factory=list["tuple[str, Job[Any]]"])
     searching: set[str] = field(default_factory=set[str])
     waiting: bool = False
@@ -310,6 +314,11 @@ class Session:
             yield
         finally:
             self.jobs.remove(entry)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs for this visitor, or waits for what runs."""
+        return bool(self.jobs or self.searching or self.waiting)
 
     def has(self, photo: Opened) -> bool:
         """Whether a photo was not removed."""
