@@ -68,7 +68,8 @@ SHOWN = ("upload", "progress", "strip", "editor", "compare", "facts", "versions"
          "history", "restore_all")  # fmt: skip
 #: Controls of a task, the buttons, and the words beside them.
 FITTED = ("progress", "only_damage", "keep_tone", "scale", "prompt", "idle", "automatic",
-          "fidelity", "strength", "steps", "seed", "variants", "restore", "restore_all")  # fmt: skip
+          "fidelity", "strength", "steps", "seed", "variants", "restore",
+          "restore_all")  # fmt: skip
 
 
 def text_of(error: Exception) -> str:
