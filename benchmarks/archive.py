@@ -234,6 +234,8 @@ def faults(moments: int, count: int, side: int, seed: int, ray: bool) -> None:
         command = [*UNFADE, "batch", str(place / "in")]
         seconds, _ = timed([*command, str(place / "whole"), "--workers", "2"], 2)
         whole = photos(place / "whole")
+        if ray:  # it takes longer to start
+            seconds, _ = timed([*command, str(place / "ray"), "--workers", "2", *extra], 2)
         killed: dict[str, int] = {}
         turn = 0
         while sum(killed.values()) < moments:

@@ -51,7 +51,7 @@ _STAGES = {
 #: The words of the buttons, by task.
 VERBS = {"old-photo": "Mend", "super-resolution": "Enlarge", "colorize": "Colour"}
 _STOPPED = "Stopped. What was not finished is gone."
-#: It is seen beside red marks only (work.css).
+#: It is seen beside red marks only (page.css).
 _READY = (
     '<div class="uf-progress uf-ready" role="status">'
     "Red marks what will be filled in. Change it, or go on.</div>"

@@ -88,7 +88,7 @@ class _OwnMeta(BaseLoader):
 
 def head() -> str:
     """The style sheet of our own parts, for the head of the page."""
-    return f"<style>{asset('page.css')}{asset('work.css')}</style>"
+    return f"<style>{asset('page.css')}</style>"
 
 
 def asset_path(name: str) -> Path:
