@@ -54,7 +54,7 @@ def test_parquet_is_asked_for_when_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unfade.eval.rows.has_parquet", lambda: False)
-    with pytest.raises(UsageError, match=r"unfade\[tables\]"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[tables\]'"):
         write_rows(tmp_path / "rows.parquet", ROWS)
 
 

@@ -46,7 +46,7 @@ def test_accelerator_says_what_to_install_when_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    with pytest.raises(UsageError, match=r"pip install 'unfade\[train\]'"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[train\]'"):
         accelerator()
 
 

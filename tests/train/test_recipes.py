@@ -58,7 +58,10 @@ def test_recipe_can_be_read(name: str) -> None:
 def test_recipes_of_stable_diffusion_fit_it_and_part_among_eight_cards() -> None:
     kinds = {"old_photo": ControlnetRecipe, "colorize": ControlnetRecipe, "cfw": CfwRecipe,
              "super_resolution": ControlnetRecipe}  # fmt: skip
-    assert {path.stem for path in SD21.glob("*.toml")} == set(kinds)
+    trial = load_toml(SD21 / "trial.toml", ControlnetRecipe)
+    check_batch(trial.loop, 1)
+    assert trial.pairs == load_toml(SD21 / "old_photo.toml", ControlnetRecipe).pairs
+    assert {path.stem for path in SD21.glob("*.toml")} == {*kinds, "trial"}
     for name, kind in kinds.items():
         recipe = load_toml(SD21 / f"{name}.toml", kind)
         recipe.pairs.check()
@@ -69,5 +72,6 @@ def test_recipes_of_stable_diffusion_fit_it_and_part_among_eight_cards() -> None
         assert recipe.loop.checkpointing == (kind is ControlnetRecipe)
         if isinstance(recipe, ControlnetRecipe):
             assert (len(recipe.widths), recipe.loop.rate) == (4, 1e-5)
+            assert recipe.loop.moments == "bf16"
         else:
             assert len(recipe.hidden) == 3

@@ -111,5 +111,5 @@ def test_spandrel_is_asked_for_when_it_is_missing(
     make_case: MakeCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "spandrel", None)
-    with pytest.raises(UsageError, match=r"unfade\[bench\]"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[bench\]'"):
         Network("x", tmp_path / "net.pth", "cpu").check([make_case()])
