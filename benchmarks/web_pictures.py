@@ -26,11 +26,17 @@ SIZES = {"desktop": (1280, 1000), "phone": (390, 844)}
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-def restored(page: Page, address: str) -> None:
+def chosen(page: Page, address: str) -> None:
+    """The photo with the damage that was found."""
     page.set_default_timeout(120_000)
     page.goto(address)
     page.set_input_files("#uf-upload input[type=file]", str(PHOTO))
     page.wait_for_selector("text=Red marks what will be filled in")
+    page.evaluate("window.scrollTo(0, 0)")
+
+
+def restored(page: Page) -> None:
+    """The photo before and after."""
     page.click("#uf-restore")
     page.wait_for_selector("#uf-progress >> text=Done.")
     page.wait_for_function("document.querySelector('.uf-after').naturalWidth > 0")
@@ -42,7 +48,7 @@ def shoot(page: Page, out: Path) -> None:
     from PIL import Image
 
     with Image.open(out) as image:
-        image.convert("RGB").quantize(256).save(out, optimize=True)
+        image.convert("RGB").quantize(128).save(out, optimize=True)
     print(out, out.stat().st_size)
 
 
@@ -65,9 +71,10 @@ def main() -> None:
         ):
             view = {"width": width, "height": height}
             page = browser.new_page(viewport=view, color_scheme=scheme)  # type: ignore[arg-type]
-            restored(page, address)
+            chosen(page, address)
             shoot(page, given.out / f"web-{name}-{scheme}.png")
             if scheme == "light":
+                restored(page)
                 page.locator("#uf-compare").scroll_into_view_if_needed()
                 shoot(page, given.out / f"web-{name}-result.png")
             page.close()
