@@ -38,7 +38,8 @@ def test_pale_photos_are_those_of_least_contrast_and_of_one_hue() -> None:
     rng = np.random.default_rng(0)
     thumbs = [rng.uniform(0, 1, (88, 88, 3)).astype(np.float32) for _ in range(25)]
     thumbs[3] = 0.5 + 0.1 * (thumbs[3] - 0.5)
-    thumbs[7] = np.repeat(thumbs[7].mean(2, keepdims=True), 3, 2) * np.array([1, 0.7, 0.4], np.float32)
+    sepia = np.array([1, 0.7, 0.4], np.float32)
+    thumbs[7] = thumbs[7].mean(2, keepdims=True) * sepia
     assert {3, 7} <= set(pale_photos(thumbs))
     assert len(pale_photos(thumbs)) <= 4
 
