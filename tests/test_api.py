@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -286,3 +287,22 @@ def test_alignment_is_one_where_only_the_damage_may_change(
     out = restorer.restore(photo, mask=mask, only_damage=True, tone=None)
     assert (out.image.native != read_photo(photo).native).any()
     assert out.alignment == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("task", "tone", "told"),
+    [("old-photo", None, True), ("old-photo", "keep", False), ("colorize", None, False)],
+)
+def test_protected_part_that_keeps_another_tone_is_told(
+    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    task: Task, tone: Literal["keep"] | None, told: bool,
+) -> None:  # fmt: skip
+    gray = read_photo(make_photo("a.png", height=96, width=96)).native.mean(2, keepdims=True)
+    faded = (gray * [0.35, 0.315, 0.245] + 110).astype(np.uint8)
+    protected = np.zeros((96, 96), np.uint8)
+    protected[20:60, 20:60] = 255
+    write_mask(tmp_path / "keep.png", protected)
+    restorer.restore(
+        faded, task=task, tone=tone, mask="none", strength=0, protect=tmp_path / "keep.png"
+    )
+    assert ("tone 'keep'" in caplog.text) == told

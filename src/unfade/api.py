@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from unfade.pipeline.stages import Stages
 
     Files = str | Path | Sequence[str | Path]
+
+logger = logging.getLogger(__name__)
 
 
 class Restorer:
@@ -213,7 +216,7 @@ class Restorer:
         """
         from unfade.pipeline import tasks
         from unfade.pipeline.consistency import content_consistency
-        from unfade.pipeline.protect import put_back
+        from unfade.pipeline.protect import OTHER_TONE, put_back
         from unfade.pipeline.region_colours import with_region_colours
         from unfade.pipeline.request import resolve
 
@@ -227,7 +230,12 @@ class Restorer:
             source, image, record = load(photo, options.max_pixels)
         request = resolve(image, options, stages, timer, found)
         images = tasks.restore(request, stages, timer)
-        put_back(images, image, request.protected)
+        change = put_back(images, image, request.protected)
+        if change > OTHER_TONE and options.task == "old-photo" and options.tone != "keep":
+            logger.warning(
+                "the protected part keeps the photo's tone, and the rest got another one; tone "
+                "'keep' leaves the tone as it is everywhere"
+            )
         with timer.stage("align", 1.0, 1.0):
             consistency = content_consistency(request, images)
         if request.region_colours:  # after the comparison: they were asked for, not invented

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from unfade.pipeline.tiling import bands
 
 _WHITE = 128  # least value of a protected pixel
 _ROWS = 512  # put back together
-#: Mean change, 0..1, from which a region stands out.
-_OTHER_TONE = 0.02
-
-logger = logging.getLogger(__name__)
+#: Mean change, 0..1, that was taken back in a region, from which the region stands out.
+OTHER_TONE = 0.02
 
 
 def read_protected(photo: Photo, files: Sequence[Path], max_pixels: int) -> Mask | None:
@@ -51,21 +48,25 @@ def without(mask: Mask, protected: Mask) -> Mask:
     return mask
 
 
-def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> None:
+def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> float:
     """Gives the protected pixels of each result, in place, the exact values of the photo.
 
-    A soft edge outside of the protected region blends the two. A warning tells where the rest of
-    the photo got another tone, beside which the region stands out.
+    A soft edge outside of the protected region blends the two.
 
     Args:
         results: of the photo's size and depth; one may be in the list several times.
         photo: as it was read.
         protected: (H, W), 255 = protected; None changes nothing.
+
+    Returns:
+        By how much the results had changed the protected part: the mean of the channel that changed
+        most, 0..1.
     """
     if protected is None:
-        return
+        return 0.0
+    most = 0.0
     for result in {id(result): result for result in results}.values():
-        change = np.zeros(result.native.shape[2])
+        change, total = np.zeros(result.native.shape[2]), 0.0
         for rows in bands(photo.height, _ROWS):
             weight = weight_rows(protected, 0.5, rows)[..., None]  # (h, W, 1)
             if not weight.any():
@@ -74,13 +75,11 @@ def put_back(results: Sequence[Photo], photo: Photo, protected: Mask | None) -> 
             theirs = _values_like(result, photo, rows)
             mixed = ours + weight * (theirs - ours)
             change += (mixed - ours).sum((0, 1), dtype=np.float64)
+            total += float(weight.sum(dtype=np.float64))
             result.native[rows] = (mixed + np.float32(0.5)).astype(result.native.dtype)
-        most = np.iinfo(result.native.dtype).max * np.count_nonzero(protected)
-        if np.abs(change).max() > _OTHER_TONE * most:
-            logger.warning(
-                "the protected part keeps the photo's tone, and the rest got another one; tone "
-                "'keep' leaves the tone as it is everywhere"
-            )
+        full = np.iinfo(result.native.dtype).max * max(total, 1.0)
+        most = max(most, float(np.abs(change).max()) / full)
+    return most
 
 
 def _values_like(result: Photo, photo: Photo, rows: slice) -> NDArray[np.float32]:

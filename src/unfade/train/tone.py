@@ -126,7 +126,7 @@ def pale_photos(thumbs: Sequence[Image]) -> list[int]:
 
 
 def _faded(hq: Image, rng: np.random.Generator) -> tuple[Image, bool]:
-    """A thumbnail (64, 64, 3) that faded in one to three ways, and whether its colours are gone."""
+    """A thumbnail (64, 64, 3) that faded, at times unevenly, and whether its colours are gone."""
     lq, mono = hq, False
     named = rng.random() < 0.75
     for i in range(1 + int(rng.random() < 0.2)):
