@@ -10,17 +10,18 @@ from torch import Tensor, nn
 
 from unfade.errors import WeightsError
 from unfade.models.blocks import ResBlock
+from unfade.models.tone_field import FieldNet
 
 
 def grow(network: nn.Module, start: nn.Module) -> nn.Module:
-    """Gives a network the weights of another; residual blocks that this one lacks pass all on.
+    """Gives a network the weights of another; blocks that this one lacks change nothing at first.
 
     So it computes what the other does, and can learn more (net morphism, arXiv 1603.01670). What
     it sees or says beyond the other counts nothing at first.
 
     Args:
-        network: fresh, of the same shape but for residual blocks added behind others, and inputs
-            and outputs added behind the others'.
+        network: fresh, of the same shape but for residual blocks added behind others, a network of
+            uneven fading, and inputs and outputs added behind the others'.
 
     Returns:
         `network`.
@@ -34,7 +35,7 @@ def grow(network: nn.Module, start: nn.Module) -> nn.Module:
     modules = cast(Iterable[tuple[str, nn.Module]], network.named_modules())
     for name, block in modules:
         keys = [key for key in own if key.startswith(f"{name}.")]
-        if isinstance(block, ResBlock) and not any(key in given for key in keys):
+        if isinstance(block, ResBlock | FieldNet) and not any(key in given for key in keys):
             block.silence()
             added += keys
     wrong = [
