@@ -16,6 +16,7 @@ from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import q_sample
 from unfade.errors import UsageError
 from unfade.models.folder import Base
+from unfade.models.scaled_controlnet import ScaledControlNet
 from unfade.train.controlnet import ControlnetTask
 from unfade.train.loop import train
 
@@ -196,3 +197,18 @@ def test_gradients_reach_every_weight_when_samples_swap_in_bf16(
     with torch.autocast("cpu", torch.bfloat16):
         task.loss(controlnet, batch)[0].backward()
     assert all(p.grad is not None and p.grad.any() for p in controlnet.parameters())
+
+
+def test_controlnet_of_another_size_is_trained_exported_and_gone_on_with(
+    make_diffusion_task: MakeTask, tmp_path: Path
+) -> None:
+    def task() -> ControlnetTask:
+        return make_diffusion_task("controlnet", block_widths=[4, 8], block_layers=2)
+
+    net = train(task(), task().recipe.loop, tmp_path)
+    task().export(net, tmp_path / "controlnet")
+    loaded = task().load(tmp_path / "controlnet")
+    assert isinstance(loaded, ScaledControlNet)
+    assert bool(loaded.project_middle.weight.any())  # it has learnt
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-3)

@@ -17,6 +17,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from unfade.errors import UsageError
+from unfade.models.scaled_controlnet import scaled_controlnet
 
 Space = Literal["pixel", "latent"]  # what a ControlNet sees: the photo, or its scaled latent
 Spacing = Literal["trailing", "leading"]
@@ -166,6 +167,8 @@ def build_controlnet(
     space: Space = "pixel",
     mask: bool = False,
     widths: Sequence[int] = CONDITION_WIDTHS,
+    block_widths: Sequence[int] = (),
+    block_layers: int = 0,
 ) -> ControlNetModel:
     """A ControlNet that starts as the UNet's encoder and, untrained, changes nothing.
 
@@ -178,18 +181,24 @@ def build_controlnet(
         mask: one channel more, for the scratch mask.
         widths: of the condition's embedding in pixel space; their number less one is how often
             it halves the photo, as often as the autoencoder does.
+        block_widths: channels at each level; empty are the UNet's. A ControlNet of another size
+            than the UNet's encoder starts from random weights.
+        block_layers: residual blocks at each level; 0 is the UNet's number.
 
     Raises:
-        UsageError: widths that are too few for pixel space.
+        UsageError: widths that are too few for pixel space, or that do not fit the UNet.
     """
     if space == "pixel" and len(widths) < 2:
         got = f"condition widths {tuple(widths)}"
         raise UsageError(got, "two or more in pixel space", "give one for each size")
-    channels = 3 if space == "pixel" else cast(int, cast(Any, unet).config.in_channels)
+    config = cast(Any, unet).config
+    channels = int(mask) + (3 if space == "pixel" else cast(int, config.in_channels))
+    embedding = tuple(widths if space == "pixel" else widths[-1:])
+    shape = list(block_widths or config.block_out_channels), block_layers or config.layers_per_block
+    if shape != (list(config.block_out_channels), config.layers_per_block):
+        return scaled_controlnet(unet, *shape, channels, embedding)
     return ControlNetModel.from_unet(
-        unet,
-        conditioning_channels=channels + int(mask),
-        conditioning_embedding_out_channels=tuple(widths if space == "pixel" else widths[-1:]),
+        unet, conditioning_channels=channels, conditioning_embedding_out_channels=embedding
     )
 
 

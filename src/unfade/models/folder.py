@@ -30,11 +30,14 @@ from unfade.models.cfw import Cfw
 from unfade.models.hub import quiet_transformers
 from unfade.models.patches import downscale_of
 from unfade.models.prediction import scheduler_name
+from unfade.models.scaled_controlnet import ScaledControlNet
 from unfade.models.tensors import write_tensors
 from unfade.options import Prediction
 
 Part = AutoencoderKL | UNet2DConditionModel | ControlNetModel | Cfw | CLIPTextModel
-P = TypeVar("P", AutoencoderKL, UNet2DConditionModel, ControlNetModel, Cfw, CLIPTextModel)
+P = TypeVar(
+    "P", AutoencoderKL, UNet2DConditionModel, ControlNetModel, ScaledControlNet, Cfw, CLIPTextModel
+)
 
 BASE_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
@@ -153,6 +156,16 @@ def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32)
             f"every tensor of a {cls.__name__}", "fetch them again", path=folder,
         )  # fmt: skip
     return model.eval().requires_grad_(False)
+
+
+def load_controlnet(folder: Path, *, dtype: torch.dtype = torch.float32) -> ControlNetModel:
+    """A ControlNet in diffusers' layout, of its UNet's size or of another one: see `load_part`."""
+    try:
+        about = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        about = {}  # load_part says what is wrong
+    scaled = isinstance(about, dict) and "unet_widths" in about
+    return load_part(folder, ScaledControlNet if scaled else ControlNetModel, dtype=dtype)
 
 
 def save_part(folder: Path, model: Part) -> None:

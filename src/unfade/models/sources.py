@@ -9,7 +9,7 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from unfade.errors import WeightsError
 from unfade.models import hub
-from unfade.models.folder import Base, load_base, load_part
+from unfade.models.folder import Base, load_base, load_controlnet
 from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.single_file import load_controlnet_file, load_single_file
@@ -62,7 +62,7 @@ def find_controlnet(source: str | Path, *, dtype: torch.dtype = torch.float32) -
     if not path.is_dir():
         path = _fetched(str(source), _CONTROLNET_FILES, "--controlnet")
     inner = path / "controlnet"
-    return load_part(inner if inner.is_dir() else path, ControlNetModel, dtype=dtype)
+    return load_controlnet(inner if inner.is_dir() else path, dtype=dtype)
 
 
 def check_named(source: str | Path, option: str) -> None:

@@ -21,7 +21,7 @@ from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule, q_sample, target
 from unfade.errors import UsageError
 from unfade.models.compact import CONDITION_WIDTHS, Space, build_controlnet
-from unfade.models.folder import Base, load_part, save_part
+from unfade.models.folder import Base, load_controlnet, save_part
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
@@ -46,6 +46,9 @@ class ControlnetRecipe:
         space: what the ControlNet sees, "pixel": the photo, or "latent": its latent.
         mask: whether it sees the scratch mask too.
         widths: of the condition's embedding in pixel space (`models.compact.build_controlnet`).
+        block_widths, block_layers: channels and residual blocks at each level of the ControlNet
+            (arXiv 2505.18674, V); none and 0 are the UNet's. At another size it starts from random
+            weights, not as the UNet's encoder.
         p_iide: probability that a sample keeps its photo as the condition; otherwise its own
             estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
         late: share of the samples that get a timestep from the last tenth, beside those that fall
@@ -62,6 +65,8 @@ class ControlnetRecipe:
     space: Space = "pixel"
     mask: bool = True
     widths: list[int] = field(default_factory=lambda: list(CONDITION_WIDTHS))
+    block_widths: list[int] = field(default_factory=list[int])
+    block_layers: int = 0
     p_iide: float = 0.5
     late: float = 0.0
     early: float = 0.0
@@ -108,11 +113,12 @@ class ControlnetTask(WithoutNetworks):
             cast(Any, base.unet).enable_gradient_checkpointing()
 
     def build(self) -> nn.Module:
-        """A ControlNet that starts as the UNet's encoder and changes nothing yet."""
+        """A ControlNet that changes nothing yet; of the UNet's size, it starts as its encoder."""
         recipe = self.recipe
         return build_controlnet(
-            self.base.unet, space=recipe.space, mask=recipe.mask, widths=recipe.widths
-        )
+            self.base.unet, space=recipe.space, mask=recipe.mask, widths=recipe.widths,
+            block_widths=recipe.block_widths, block_layers=recipe.block_layers,
+        )  # fmt: skip
 
     def sample(self, number: int) -> Batch:
         """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps.
@@ -190,4 +196,4 @@ class ControlnetTask(WithoutNetworks):
 
     def load(self, path: Path) -> nn.Module:
         """A ControlNet in diffusers' layout, to start from."""
-        return load_part(path, ControlNetModel)
+        return load_controlnet(path)
