@@ -112,7 +112,7 @@ def main(
     fidelity: float,
 ) -> None:  # fmt: skip
     asked = load_toml(Path(recipe), ControlnetRecipe)
-    asked = replace(asked, loop=replace(asked.loop, steps=steps, show_every=steps))
+    asked = replace(asked, loop=replace(asked.loop, steps=steps, validate_every=steps))
     tasks: list[Task] = ["old-photo"] if asked.pairs.super_resolution == 0 else list(RECIPES)
     files = photos_in(data, count)
     methods: list[Method] = [Preset(FIRST, {"preset": preset, "strength": 0.0})]

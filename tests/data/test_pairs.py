@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unfade.data.pairs import PairOptions, Spot, crop, old_photo_pair, photo_index
+from unfade.data.pairs import HardNegative, PairOptions, crop, old_photo_pair, photo_index
 from unfade.data.sources import CleanPhoto
 from unfade.degrade import Degraded
 from unfade.degrade.ops import luma
@@ -105,7 +105,7 @@ def test_crop_holds_its_spot(
 ) -> None:
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     shares = np.stack([(rows + 0.5) / height, (columns + 0.5) / width, 0 * rows], 2)
-    out = crop(shares, np.random.default_rng(seed), size, Spot(0, y, x))
+    out = crop(shares, np.random.default_rng(seed), size, HardNegative(0, y, x))
     assert out.shape == (size, size, 3)
     for axis, share, pixels in ((0, y, height), (1, x, width)):
         near = 2 / pixels  # a pixel of the photo at 0.6 of its size, and rounding
@@ -117,7 +117,7 @@ def test_crop_shows_its_spot_at_many_places_and_seldom_at_the_edge() -> None:
     image[98:103, 98:103] = 1
     places: list[tuple[float, float]] = []
     for seed in range(60):
-        out = crop(image, np.random.default_rng(seed), 48, Spot(0, 0.5, 0.5))[..., 0]
+        out = crop(image, np.random.default_rng(seed), 48, HardNegative(0, 0.5, 0.5))[..., 0]
         y, x = np.unravel_index(int(out.argmax()), out.shape)
         places.append((float(y), float(x)))
     assert np.min(places) > 4 and np.max(places) < 44
@@ -137,7 +137,7 @@ def shade(pair: Degraded) -> int:
 
 
 PLAIN = PairOptions(size=16, distractors=False)
-SPOTS = [Spot(3, 0.5, 0.5), Spot(11, 0.1, 0.9)]
+SPOTS = [HardNegative(3, 0.5, 0.5), HardNegative(11, 0.1, 0.9)]
 
 
 def test_hard_pairs_are_drawn_at_their_share(shades: list[CleanPhoto]) -> None:
@@ -164,7 +164,7 @@ def test_hard_pairs_hold_their_spot_and_depend_on_seed_and_number_alone() -> Non
     image[20:25, 80:85] = (0, 0, 255)
     photos = [CleanPhoto("red", cv2.imencode(".png", image)[1].tobytes())]
     options = replace(PLAIN, size=32, hard=1.0)
-    spots = [Spot(0, 22.5 / 90, 82.5 / 120)]
+    spots = [HardNegative(0, 22.5 / 90, 82.5 / 120)]
     for number in range(30):
         pair = old_photo_pair(photos, 5, number, options, spots)
         assert np.ptp(pair.hq[..., 0]) > 0.1  # red, or its gray

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from unfade.models.folder import Base
 
 LOOP = LoopOptions(
-    steps=6, batch=2, rate=2e-3, warmup=2, workers=0, save_every=100, show_every=100
+    steps=6, batch=2, rate=2e-3, warmup=2, workers=0, save_every=100, validate_every=100
 )  # fmt: skip
 PAIRS = PairOptions(size=32)
 PAIRED = RestorationOptions(first_stage=False)

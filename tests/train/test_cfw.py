@@ -14,13 +14,13 @@ from unfade.models.cfw import Cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
 from unfade.train.cfw import CfwRecipe, CfwTask
-from unfade.train.sampling import sample_z0
+from unfade.train.diffusion_sampling import sample_z0
 
 MakeTask = Callable[..., Any]
 
 
 def batch_of(task: Any) -> dict[str, torch.Tensor]:
-    samples = [task.sample(n) for n in range(2)]
+    samples = [task.sample("train", n) for n in range(2)]
     return {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
 
 
@@ -55,7 +55,7 @@ def test_only_the_cfw_learns(make_diffusion_task: MakeTask) -> None:
 def test_show_and_export(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
     task = make_diffusion_task("cfw")
     cfw = task.build()
-    figures = task.show(cfw, tmp_path / "sheet.png")
+    figures = task.validate(cfw, tmp_path / "sheet.png")
     assert abs(figures["shown_psnr"] - figures["shown_psnr_without"]) < 1e-3  # untrained
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     task.export(cfw, tmp_path / "cfw")

@@ -143,7 +143,7 @@ def test_samples_swap_each_for_itself_at_the_rate_of_the_recipe(
 ) -> None:
     task = make_diffusion_task("controlnet", p_iide=p_iide)
     count = 150 if 0 < p_iide < 1 else 20
-    swaps = np.array([bool(task.sample(n)["swap"]) for n in range(count)])
+    swaps = np.array([bool(task.sample("train", n)["swap"]) for n in range(count)])
     assert swaps.mean() == pytest.approx(1 - p_iide, abs=0.1 if 0 < p_iide < 1 else 0)
     if 0 < p_iide < 1:  # neighbours in a batch do not swap together
         together = np.mean(swaps[1:] & swaps[:-1])

@@ -130,20 +130,20 @@ class Line:
     def build(self) -> nn.Module:
         return nn.Sequential(nn.Linear(3, 8), nn.Dropout(self.dropout), nn.Linear(8, 1))
 
-    def sample(self, number: int) -> dict[str, torch.Tensor]:
-        x = torch.from_numpy(generator(0, "line", number).random(3, np.float32))
+    def sample(self, split: str, index: int) -> dict[str, torch.Tensor]:
+        x = torch.from_numpy(generator(0, "line", index).random(3, np.float32))
         return {"x": x, "y": x.sum()[None]}
 
     def loss(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
         loss = (model(batch["x"]) - batch["y"]).square().mean()
         return loss, {"worst": float((model(batch["x"]) - batch["y"]).detach().abs().mean())}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         return {}
 
 
 LINE = LoopOptions(
-    steps=8, batch=8, rate=1e-2, warmup=2, workers=0, save_every=1, show_every=100,
+    steps=8, batch=8, rate=1e-2, warmup=2, workers=0, save_every=1, validate_every=100,
     precision="fp32",
 )  # fmt: skip
 
@@ -216,7 +216,7 @@ def go(run, delay=0.0):
     torch.set_num_threads(1)
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
     photos = [CleanPhoto("a", cv2.imencode(".png", image)[1].tobytes())]
-    loop = LoopOptions(steps=24, batch=2, warmup=3, workers=0, save_every=3, show_every=100)
+    loop = LoopOptions(steps=24, batch=2, warmup=3, workers=0, save_every=3, validate_every=100)
     model = ScratchConfig(2, 4, [4, 4], [1, 1])
     recipe = ScratchRecipe(loop, PairOptions(size=32), model, imagenet=False)
     train(ScratchTask(recipe, photos), loop, Path(run), progress=lambda *_: time.sleep(delay))
@@ -260,8 +260,8 @@ def test_train_goes_on_bit_for_bit_when_it_was_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_train_learns_a_few_samples(make_task: MakeTask, tmp_path: Path, name: str) -> None:
     task = make_task(name, steps=120, rate=4e-3, batch=4)
-    samples = [task.sample(n) for n in range(4)]
-    task.sample = lambda number: samples[number % 4]
+    samples = [task.sample("train", n) for n in range(4)]
+    task.sample = lambda split, index: samples[index % 4]
     losses: list[float] = []
 
     def watch(model: nn.Module) -> float:
@@ -278,7 +278,7 @@ def test_train_learns_a_few_samples(make_task: MakeTask, tmp_path: Path, name: s
 
 def test_train_writes_a_log_and_a_sheet(make_task: MakeTask, tmp_path: Path) -> None:
     exported: list[nn.Module] = []
-    task = make_task("stage1", steps=4, save_every=2, show_every=2)
+    task = make_task("stage1", steps=4, save_every=2, validate_every=2)
     result = train(task, task.recipe.loop, tmp_path, export=lambda net, step: exported.append(net))
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 2, 4, 4]
@@ -291,7 +291,7 @@ def test_train_writes_a_log_and_a_sheet(make_task: MakeTask, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["scratch", "tone"])
 def test_tasks_show_a_sheet(make_task: MakeTask, tmp_path: Path, name: str) -> None:
     task = make_task(name)
-    task.show(task.build().eval(), tmp_path / "sheet.png")
+    task.validate(task.build().eval(), tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 

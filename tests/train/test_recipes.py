@@ -9,7 +9,6 @@ from unfade.config import load_toml
 from unfade.data.windows import check_views
 from unfade.train.cfw import CfwRecipe
 from unfade.train.controlnet import ControlnetRecipe
-from unfade.train.feed import check_batch
 from unfade.train.options import (
     ColourRecipe,
     EnlargerRecipe,
@@ -18,6 +17,7 @@ from unfade.train.options import (
     ToneRecipe,
 )
 from unfade.train.prior import PriorRecipe
+from unfade.train.sampler import check_batch
 from unfade.train.vae import VaeRecipe
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "compact"

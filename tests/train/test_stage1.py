@@ -16,8 +16,8 @@ from unfade.masks import erased
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull
-from unfade.train.feed import batches
 from unfade.train.options import Stage1Recipe
+from unfade.train.sampler import batches
 from unfade.train.stage1 import Stage1Task, found, imperfect, mending_loss
 
 MakeTask = Callable[..., Any]
@@ -84,7 +84,7 @@ def test_imperfect_masks_mostly_hold_the_true_one() -> None:
 def test_sample_keeps_the_tone_in_its_target(make_task: MakeTask) -> None:
     task = make_task("stage1")
     for number in range(10):
-        sample = task.sample(number)
+        sample = task.sample("train", number)
         assert sample["lq"].shape == sample["hq"].shape == (3, 32, 32)
         assert sample["mask"].shape == (1, 32, 32)
         means = (sample["lq"] - sample["hq"]).mean((1, 2)).abs()
@@ -94,7 +94,7 @@ def test_sample_keeps_the_tone_in_its_target(make_task: MakeTask) -> None:
 
 def test_loss_reports_the_gain_over_the_fill(make_task: MakeTask) -> None:
     task = make_task("stage1")
-    batch = {k: v[None] for k, v in task.sample(1).items()}
+    batch = {k: v[None] for k, v in task.sample("train", 1).items()}
 
     class Idle(torch.nn.Module):
         def forward(self, lq: torch.Tensor, mask: torch.Tensor, *, local: bool) -> torch.Tensor:
@@ -142,7 +142,7 @@ def test_all_masks_are_found_when_their_share_is_all(
     assert task.detector is not None
     pieces: list[float] = []
     for number in range(40):
-        sample = task.sample(number)
+        sample = task.sample("train", number)
         with inference(torch.device("cpu")):
             p = (task.detector(sample["lq"][None]).float().sigmoid()[0] * 255).round().numpy()
         seen = np.where(p[1] >= 128, p.max(0), p[0]).astype(np.uint8)
@@ -160,7 +160,7 @@ def test_masks_are_found_at_their_share(make_found: Callable[[float], Stage1Task
     task.detector.register_forward_hook(lambda *_: calls.append(1))
     for number in range(100):
         before = len(calls)
-        mask = task.sample(number)["mask"]
+        mask = task.sample("train", number)["mask"]
         assert len(calls) > before or set(mask.unique().tolist()) <= {0.0, 1.0}
     assert len(calls) == pytest.approx(65, abs=13)
 
@@ -171,7 +171,7 @@ def test_pairs_are_the_same_whatever_share_of_their_masks_is_found(
     none, all_ = make_found(0.0), make_found(1.0)
     assert none.detector is None
     for number in range(5):
-        one, other, plain = (t.sample(number) for t in (none, all_, make_task("stage1")))
+        one, other, plain = (t.sample("train", number) for t in (none, all_, make_task("stage1")))
         assert all(torch.equal(one[k], plain[k]) for k in plain)
         assert all(torch.equal(one[k], other[k]) for k in ("lq", "hq"))
 

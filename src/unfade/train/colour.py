@@ -39,9 +39,9 @@ from unfade.models.inference import inference
 from unfade.models.tensors import from_array
 from unfade.models.words import Vocabulary, learn_vocabulary
 from unfade.rng import generator
-from unfade.train.loop import Batch
 from unfade.train.options import ColourRecipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
 _SHOWN = 24  # photos on the sheet
 _MEASURED = 96  # held-out photos, at most
@@ -78,10 +78,14 @@ class ColourTask:
             network.encoder.load_imagenet()
         return network
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The light (1, S, S), hints (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
         drawn = colour_sample(
-            self.photos, self.labelled, self.recipe.loop.seed, number, self.recipe.samples
+            self.photos,
+            self.labelled,
+            self.recipe.loop.seed,
+            random_index(split, index),
+            self.recipe.samples,
         )
         return self._batch(drawn, drawn.prompt)
 
@@ -99,7 +103,7 @@ class ColourTask:
         figures = {"chroma_error": chroma_distance(mean, chroma), "gray_error": _length(chroma)}
         return losses.mean(), figures
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Gray, coloured, coloured with the caption, the photo; figures on held-out photos.
 
         Figures are means over the photos: the distance of the chroma from the photo's, of gray
@@ -119,7 +123,7 @@ class ColourTask:
             if len(rows) < _SHOWN:
                 chromas = (torch.zeros_like(true), plain, told, true)
                 rows.append([_picture(sample.lab[..., 0], chroma) for chroma in chromas])
-        write_sheet(path, [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)] or rows)
+        write_sample_grid(path, [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)] or rows)
         means = {name: sum(values) / len(values) for name, values in errors.items()}
         for name in ("colourful", "told_colourful"):
             means[name] /= max(1e-6, means["true_colourful"])

@@ -25,13 +25,13 @@ from unfade.models.folder import Base, load_part, save_part
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import held_out, validation_batch
+from unfade.train.diffusion_sampling import sample_z0
 from unfade.train.iide import Noised, swap_conditions
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
-from unfade.train.sampling import sample_z0
-from unfade.train.sheets import mean_psnr, write_triples
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.sample_grid import mean_psnr, write_comparison_grid
+from unfade.train.sampler import validation_batch_size, validation_batches
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
 _SHOWN = 12
 _MEASURED = 48  # held-out windows that the loss is taken on
@@ -114,12 +114,13 @@ class ControlnetTask(WithoutNetworks):
             self.base.unet, space=recipe.space, mask=recipe.mask, widths=recipe.widths
         )
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps.
 
         With more than one draw, these three have a dimension more in front.
         """
-        sample = self.pairs.sample(number)
+        sample = self.pairs.sample(split, index)
+        number = random_index(split, index)
         drawn = [self._draw(number, i, sample) for i in range(self.recipe.draws)]
         if len(drawn) == 1:
             return sample | drawn[0]
@@ -143,7 +144,7 @@ class ControlnetTask(WithoutNetworks):
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Eq. 2 with IIDE's conditions; the share of samples that swapped."""
-        base, controlnet = self.pairs.place(batch["z0"].device), cast(ControlNetModel, model)
+        base, controlnet = self.pairs.to_device(batch["z0"].device), cast(ControlNetModel, model)
         z0, noise, t, swap = (batch[key] for key in ("z0", "noise", "t", "swap"))
         condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
         text = self.pairs.text(batch)
@@ -158,20 +159,20 @@ class ControlnetTask(WithoutNetworks):
         loss = F.mse_loss(output, target(self.schedule, z0, noise, t))
         return loss, {"swapped": float(swap.float().mean())}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Held-out photos: degraded, restored, clean; the loss on these, and PSNR, dB."""
         controlnet, loop = cast(ControlNetModel, model), self.recipe.loop
-        device, size = controlnet.device, validation_batch(loop)
+        device, size = controlnet.device, validation_batch_size(loop)
         loss, rows = 0.0, list[tuple[Tensor, Tensor, Tensor]]()
         with torch.no_grad(), mixed(device, loop.precision):
-            for batch in held_out(self, _MEASURED, size, device):
+            for batch in validation_batches(self, _MEASURED, size, device):
                 kept = batch | {"swap": torch.zeros_like(batch["swap"])}
                 loss += len(batch["t"]) / _MEASURED * float(self.loss(model, kept)[0])
-            for batch in held_out(self, _SHOWN, size, device):
+            for batch in validation_batches(self, _SHOWN, size, device):
                 made = self._restored(controlnet, batch)
                 rows.append((batch["lq"].cpu(), made.cpu(), batch["hq"].cpu()))
         lq, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))
-        write_triples(path, lq, out, hq)
+        write_comparison_grid(path, lq, out, hq)
         return {"shown_loss": loss, "shown_psnr": mean_psnr(out, hq)}
 
     def _restored(self, controlnet: ControlNetModel, batch: Batch) -> Tensor:

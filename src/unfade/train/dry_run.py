@@ -15,12 +15,12 @@ import torch
 
 from unfade.data.sources import CleanPhoto, load_folders
 from unfade.manifest import peak_memory_mib
-from unfade.train.feed import check_batch
 from unfade.train.inputs import Inputs
 from unfade.train.launch import accelerator, check_precision, enough_memory
 from unfade.train.loop import train
 from unfade.train.options import LoopOptions
 from unfade.train.run import prepare, read_recipe, start_from
+from unfade.train.sampler import check_batch
 
 STEPS = 20
 _WARM = 5  # steps that are not measured: caches fill, kernels are chosen, networks are compiled
@@ -116,7 +116,7 @@ def _tried(
             raise _Enough
 
     longer = replace(options, steps=max(options.steps, STEPS + 1), save_every=1 << 30,
-                     show_every=1 << 30)  # fmt: skip
+                     validate_every=1 << 30)  # fmt: skip
     begun = start_from(name, task, inputs.start)
     with contextlib.suppress(_Enough):
         train(task, longer, folder / "run", start=begun, progress=watch)

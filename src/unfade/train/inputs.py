@@ -54,8 +54,12 @@ class Inputs:
     def needed_start(self) -> Path:
         """`start`. UsageError where it is not given."""
         if self.start is None:
-            fix = "pass --start, or set hard = 0, kept = 0, decoder_only = false in the recipe"
-            raise UsageError("no weights to start from", "those that the recipe is about", fix)
+            raise UsageError(
+                "no weights to start from",
+                "those that the recipe is about",
+                "pass --start, or set hard = 0, weight_averaging = 0 and decoder_only = false in "
+                "the recipe",
+            )
         return self.start
 
     def needed_base(self) -> str:

@@ -36,7 +36,7 @@ from unfade.errors import InputError
 from unfade.models.inference import inference
 from unfade.models.patches import downscale_of
 from unfade.models.tensors import from_array
-from unfade.train.chunks import Chunks, weights_digest
+from unfade.train.tensor_cache import TensorCache, weights_digest
 
 log = logging.getLogger(__name__)
 _LAYOUT = 2  # of the files: older ones hold no pixels
@@ -80,8 +80,8 @@ class LatentStore:
                 for sizes in scaled:
                     yield self._tensors(vae, sizes)
 
-        self.chunks = Chunks(folder / f"latents-{name}", len(photos), make, progress=progress)
-        self._items = [i for i in range(len(photos)) if not self.chunks.has(i, "none")]
+        self.cache = TensorCache(folder / f"latents-{name}", len(photos), make, progress=progress)
+        self._items = [i for i in range(len(photos)) if not self.cache.has(i, "none")]
         self.photos = [photos[i] for i in self._items]
         if len(self.photos) < len(photos):
             kept = set(self._items)
@@ -91,7 +91,7 @@ class LatentStore:
             got = f"{len(photos)} photos that cannot be decoded"
             raise InputError(got, "JPEG, PNG, WebP, BMP or TIFF", "check the files")
         self._shapes = [
-            [tuple(self.chunks.part(i, f"{v}").get_shape()[1:]) for v in range(views.views)]
+            [tuple(self.cache.slices(i, f"{v}").get_shape()[1:]) for v in range(views.views)]
             for i in self._items
         ]
 
@@ -113,18 +113,18 @@ class LatentStore:
     def latent(self, window: Window) -> Tensor:
         """(C, h, w), float32, a scaled latent."""
         rows, columns = window.slices()
-        part = self.chunks.part(self._items[window.photo], f"{window.view}")
+        part = self.cache.slices(self._items[window.photo], f"{window.view}")
         return cast(Tensor, part[:, rows, columns]).float()
 
     def colours(self, window: Window) -> Names:
         """(h, w), the names of the cells' colours (`data.captions.colour_map`)."""
-        part = self.chunks.part(self._items[window.photo], f"{window.view}.colours")
+        part = self.cache.slices(self._items[window.photo], f"{window.view}.colours")
         return cast(Tensor, part[window.slices()]).numpy()
 
     def pixels(self, window: Window) -> Image:
         """(S, S, 3) float32, sRGB [0, 1]: what the window's latent encodes."""
         size, (rows, columns) = window.view % len(self.views.sides), window.slices(self.cell)
-        part = self.chunks.part(self._items[window.photo], f"{size}.pixels")
+        part = self.cache.slices(self._items[window.photo], f"{size}.pixels")
         width = int(part.get_shape()[1])
         found = cast(Tensor, part[rows, columns_of(window.view, self.views, columns, width)])
         pixels: Pixels = found.numpy()

@@ -18,12 +18,12 @@ from unfade.errors import WeightsError
 from unfade.manifest import make_folder
 from unfade.models.inference import mixed, placed
 from unfade.rng import generator
-from unfade.train.feed import batches
 from unfade.train.interruption import is_small, step_boundary
-from unfade.train.journal import Journal
 from unfade.train.launch import accelerator, check_precision
+from unfade.train.logger import TrainingLogger
 from unfade.train.optim import build_optimizer, rate_at, set_rate
 from unfade.train.options import LoopOptions
+from unfade.train.sampler import batches
 from unfade.train.state import STATE, find_state, keep_states, load_state, save_state, update_ema
 from unfade.train.task import Batch, Task
 
@@ -42,7 +42,7 @@ class _Objective(nn.Module):
         return self.task.loss(self.model, batch)
 
 
-def forgetful(model: nn.Module) -> None:
+def enable_checkpointing(model: nn.Module) -> None:
     """Turns gradient checkpointing on in every network of diffusers or transformers that can."""
     for part in model.modules():
         can = getattr(part, "_supports_gradient_checkpointing", True)
@@ -67,7 +67,7 @@ def _fresh(
                 "start from others, or change the model in the recipe",
             ) from error  # fmt: skip
     if options.checkpointing:
-        forgetful(model)
+        enable_checkpointing(model)
     if options.frozen_norms:
         for part in model.modules():
             if isinstance(part, nn.BatchNorm2d):
@@ -94,14 +94,14 @@ def forward_pass(device: torch.device, options: LoopOptions) -> Generator[None]:
 
 
 def _step(
-    group: Any, objective: nn.Module, optimizer: torch.optim.Optimizer, feed: Iterator[Batch],
+    group: Any, objective: nn.Module, optimizer: torch.optim.Optimizer, loader: Iterator[Batch],
     options: LoopOptions,
 ) -> dict[str, float]:  # fmt: skip
     """One step of the optimizer; returns its figures, means over micro-batches and processes."""
     optimizer.zero_grad(set_to_none=True)
     rows: list[dict[str, float]] = []
     for micro in range(1, options.accumulate + 1):
-        batch = {k: v.to(group.device) for k, v in next(feed).items()}
+        batch = {k: v.to(group.device) for k, v in next(loader).items()}
         apart = micro < options.accumulate
         with group.no_sync(objective) if apart else nullcontext():
             plain = options.attention == "plain"
@@ -137,9 +137,9 @@ def train(
     stopped ends as an unbroken one does, and several processes see what one would see alone.
 
     Args:
-        run: the folder of this training: state.safetensors, log.jsonl, tensorboard/ and sheets.
+        run: the folder of this training: state.safetensors, log.jsonl, tensorboard/, sheets.
         start: a network whose weights a new training starts from.
-        export: called with the averaged network and the step whenever a sheet is drawn.
+        export: called with the averaged network and the step after each validation.
         progress: called with the step and the smoothed figures.
 
     Raises:
@@ -158,15 +158,15 @@ def train(
     state, found = run / STATE, find_state(run)
     step = load_state(found, model, ema, optimizer) if found is not None else 0
     objective = cast(nn.Module, group.prepare_model(_Objective(task, model)))
-    feed = batches(task, step, options, group.process_index, group.num_processes)
-    journal = Journal(run, step) if group.is_main_process else None
+    loader = batches(task, step, options, group.process_index, group.num_processes)
+    logger = TrainingLogger(run, step) if group.is_main_process else None
     mean: dict[str, float] = {}
     began, first, alone = time.monotonic(), step, group.num_processes == 1
     while step < options.steps:
         set_rate(optimizer, rate_at(step, options))
         _seed(options, step)
         with step_boundary(alone and is_small(model)) as interruption:
-            figures = _step(group, objective, optimizer, feed, options)
+            figures = _step(group, objective, optimizer, loader, options)
             step += 1
             update_ema(ema, model, options.ema, step)
         if interruption.requested:
@@ -175,17 +175,17 @@ def train(
         mean = {k: v if k not in mean else 0.98 * mean[k] + 0.02 * v for k, v in figures.items()}
         if progress is not None:
             progress(step, mean)
-        if journal is not None and (step % options.save_every == 0 or step == options.steps):
+        if logger is not None and (step % options.save_every == 0 or step == options.steps):
             keep_states(run, options.states)
             save_state(state, step, model, ema, optimizer)
             speed = (step - first) / (time.monotonic() - began)
-            journal.row(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
-        if step % options.show_every == 0 or step == options.steps:
-            if journal is not None:
-                journal.show(step, lambda sheet: task.show(ema, sheet))
+            logger.log_figures(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
+        if step % options.validate_every == 0 or step == options.steps:
+            if logger is not None:
+                logger.log_validation(step, lambda grid: task.validate(ema, grid))
                 if export is not None:
                     export(ema, step)
             group.wait_for_everyone()
-    if journal is not None:
-        journal.close()
+    if logger is not None:
+        logger.close()
     return ema

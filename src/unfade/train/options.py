@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unfade.config import renamed_field
 from unfade.data.colour import ColourOptions
 from unfade.data.enlarging import SmallOptions
 from unfade.data.pairs import PairOptions
@@ -31,12 +32,13 @@ class LoopOptions:
         schedule: "cosine" falls to 1 % of the peak, "constant" stays there.
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the ones exported.
-        kept: share of the weights that the training started from in those exported: fine-tuned
-            weights alone are worse on photos unlike the training's (WiSE-FT, arXiv 2109.01903).
+        weight_averaging: share of the start weights in the exported weights, which are averages
+            of both: fine-tuned weights alone are worse on photos unlike those of the training
+            (WiSE-FT, arXiv 2109.01903).
         seed: of data order, crops, degradations and initial weights.
         workers: processes that prepare data.
-        save_every, show_every: steps between checkpoints and between validation sheets, when the
-            averaged weights are exported too.
+        save_every, validate_every: steps between checkpoints and between validations, which
+            also export the averaged weights.
         states: checkpoints that are kept: state.safetensors, the last, and state-STEP.safetensors.
         exports: exported weights of earlier validations that are kept, with -STEP after their name.
         frozen_norms: use the statistics that batch normalisation has, and leave them as they are:
@@ -62,11 +64,11 @@ class LoopOptions:
     weight_decay: float = 1e-4
     clip: float = 1.0
     ema: float = 0.998
-    kept: float = 0.0
+    weight_averaging: float = renamed_field("kept", 0.0)
     seed: int = 0
     workers: int = 1
     save_every: int = 200
-    show_every: int = 1000
+    validate_every: int = renamed_field("show_every", 1000)
     states: int = 1
     exports: int = 0
     frozen_norms: bool = False
@@ -77,13 +79,13 @@ class LoopOptions:
     layout: Layout = "channels_last"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "save_every", "show_every", "states"):
+        for name in ("steps", "batch", "accumulate", "save_every", "validate_every", "states"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
         for name in (
             "rate", "encoder_rate", "warmup", "weight_decay", "seed", "workers", "exports"
         ):  # fmt: skip
             self._check(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("ema", "kept"):
+        for name in ("ema", "weight_averaging"):
             self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")
         self._check("clip", self.clip > 0, "more than 0")
 
@@ -98,8 +100,8 @@ class ScratchRecipe:
     """`unfade train scratch`.
 
     Attributes:
-        alarms: share of the photos that hard pairs are drawn from: those on which the weights
-            that the training starts from raise the loudest false alarms.
+        hard_negatives: share of the photos that hard pairs are drawn from: those on which the
+            start weights give the strongest false alarms.
         error_weight: how much more a pixel of damage counts for each unit of its mean square
             error ([0, 1] squared) in the damaged photo: a bright crack that is missed costs more
             than a faint one.
@@ -111,7 +113,7 @@ class ScratchRecipe:
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: PairOptions = field(default_factory=PairOptions)
     model: ScratchConfig = field(default_factory=ScratchConfig)
-    alarms: float = 0.12
+    hard_negatives: float = renamed_field("alarms", 0.12)
     error_weight: float = 0.0
     recall: float = 1.5
     imagenet: bool = True

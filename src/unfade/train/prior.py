@@ -34,13 +34,13 @@ from unfade.models.folder import Base, load_base, save_base
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT, held_out, validation_batch
+from unfade.train.diffusion_sampling import sample_z0
 from unfade.train.latents import LatentStore
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import encode_tokens, learn_tokenizer, tokenize
-from unfade.train.sampling import sample_z0
-from unfade.train.sheets import write_sheet
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.sampler import validation_batch_size, validation_batches
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
 _SHOWN = 8
 _MEASURED = 48  # held-out windows that the loss is taken on
@@ -102,12 +102,12 @@ class PriorTask(WithoutNetworks):
         text.requires_grad_(not self.recipe.frozen_text)
         return nn.ModuleDict({"unet": build_unet(self.recipe.unet), "text_encoder": text})
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The z0 and noise (C, h, w), t () and tokens (L,)."""
         seed = self.recipe.loop.seed
-        store = self.held_out if number >= HELD_OUT else self.store
-        window = store.window(seed, number % HELD_OUT)
-        rng = generator(seed, "prior", number)
+        store = self.held_out if split == "validation" else self.store
+        window = store.window(seed, index)
+        rng = generator(seed, "prior", random_index(split, index))
         z0 = store.latent(window)
         noise = from_array(rng.standard_normal(z0.shape, np.float32))
         t = torch.tensor(int(rng.integers(self.schedule.steps)))
@@ -127,21 +127,24 @@ class PriorTask(WithoutNetworks):
         output = predict(unet, None, zt, t, text, None).float()
         return F.mse_loss(output, target(self.schedule, z0, noise, t)), {}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Held-out windows above what the model makes of their captions; the loss on these."""
         unet, text_encoder = _parts(model)
         loop, loss, rows = self.recipe.loop, 0.0, list[list[Tensor]]([[], []])
         vae = cast(AutoencoderKL, cast(Any, self.vae).to(unet.device))
+        size = validation_batch_size(loop)
         with torch.no_grad(), mixed(unet.device, loop.precision):
-            for batch in held_out(self, _MEASURED, validation_batch(loop), unet.device):
+            for batch in validation_batches(
+                self, _MEASURED, validation_batch_size(loop), unet.device
+            ):
                 loss += len(batch["t"]) / _MEASURED * float(self.loss(model, batch)[0])
-            for batch in held_out(self, _SHOWN, validation_batch(loop), unet.device):
+            for batch in validation_batches(self, _SHOWN, size, unet.device):
                 text = encode_tokens(text_encoder, batch["tokens"])
                 noise = batch["noise"]
                 made = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
                 for row, z in zip(rows, (batch["z0"], made), strict=True):
                     row.extend(decode(vae, z).float().clamp(0, 1).cpu())
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {"shown_loss": loss}
 
     def export(self, model: nn.Module, folder: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Any, TypedDict, cast
 
 from unfade import manifest
 from unfade._version import __version__
+from unfade.config import from_dict, to_dict
 from unfade.data.sources import CleanPhoto, fingerprint
+from unfade.errors import UsageError
 from unfade.files import atomic_file
 from unfade.train.inputs import Inputs
 
@@ -49,7 +51,7 @@ class RunManifest(TypedDict):
 
 
 def begin(
-    run: Path, task: str, recipe: dict[str, Any], photos: Sequence[CleanPhoto], inputs: Inputs,
+    run: Path, task: str, recipe: Any, photos: Sequence[CleanPhoto], inputs: Inputs,
     group: Any,
 ) -> None:  # fmt: skip
     """Writes the manifest of a run, or adds a start to it; warns where it is not as it began.
@@ -71,13 +73,12 @@ def begin(
     )  # fmt: skip
     earlier = _read(run)
     record = RunManifest(
-        task=task, recipe=recipe, photos=len(photos), data_sha256=fingerprint(photos),
+        task=task, recipe=to_dict(recipe), photos=len(photos), data_sha256=fingerprint(photos),
         base=inputs.base, controlnet=inputs.controlnet,
         starts=[*(earlier["starts"] if earlier else []), start],
         weights=earlier["weights"] if earlier else {}, peak_memory_mib=None,
     )  # fmt: skip
-    told = ("task", "recipe", "data_sha256", "base", "controlnet")
-    changed = [name for name in told if earlier and earlier.get(name) != record.get(name)]
+    changed = _changed(earlier, record, recipe) if earlier else []
     if changed:
         log.warning(
             "%s: not as when this run began: %s; it goes on, but differs from an unbroken one",
@@ -95,6 +96,18 @@ def finish(run: Path, weights: Path) -> None:
     hashes = {p.relative_to(run).as_posix(): manifest.sha256_file(p) for p in files}
     record["weights"], record["peak_memory_mib"] = hashes, manifest.peak_memory_mib()
     _write(run, record)
+
+
+def _changed(earlier: RunManifest, record: RunManifest, recipe: Any) -> list[str]:
+    """The entries that differ; recipes are compared as dataclasses, whatever their version."""
+    try:
+        same_recipe = from_dict(earlier["recipe"], cast(type[Any], type(recipe))) == recipe
+    except UsageError:
+        same_recipe = False
+    names = ("task", "recipe", "data_sha256", "base", "controlnet")
+    differs = {name: earlier.get(name) != record.get(name) for name in names}
+    differs["recipe"] = not same_recipe
+    return [name for name in names if differs[name]]
 
 
 def _read(run: Path) -> RunManifest | None:

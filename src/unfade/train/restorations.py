@@ -27,16 +27,15 @@ from unfade.models.presets import ENLARGER, find_preset
 from unfade.models.stage1 import CELL, Stage1Net
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
 from unfade.train.latents import LatentStore
 from unfade.train.prompts import encode_tokens, tokenize
 from unfade.train.stage1 import imperfect
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 from unfade.train.texts import TextStore
 
 
 class Restorations(WithoutNetworks):
-    """Samples by number, the same for a given (seed, number).
+    """Samples of restorations, the same for the same seed, split and index.
 
     Args:
         base: its autoencoder makes the latents, its tokenizer the tokens; on the device of the
@@ -82,16 +81,16 @@ class Restorations(WithoutNetworks):
             self.base = replace(base, text_encoder=_without_weights(base.text_encoder))
         self.length = prompt_length(base.text_encoder)
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and gray (); the prompt.
 
         The prompt is tokens (L,) or, where prompts are cached, text (L, D). Where small photos are
         enlarged by the first stage: small (3, S / 2, S / 2), of which the upper left (3, S / scale,
         S / scale) counts, and scale (), 0 where there is none.
         """
-        store = self.held_out if number >= HELD_OUT else self.store
-        window = store.window(self.seed, number % HELD_OUT)
-        rng = generator(self.seed, "restoration", number)
+        store = self.held_out if split == "validation" else self.store
+        window = store.window(self.seed, index)
+        rng = generator(self.seed, "restoration", random_index(split, index))
         hq = store.pixels(window)
         given = draw_task(hq, rng, self.options)
         prompted = given.prompted and rng.random() < self.options.prompts
@@ -174,7 +173,7 @@ class Restorations(WithoutNetworks):
         with torch.no_grad():
             return encode_tokens(self.base.text_encoder, batch["tokens"])
 
-    def place(self, device: torch.device) -> Base:
+    def to_device(self, device: torch.device) -> Base:
         """The frozen networks on a device; costs nothing where they are there."""
         networks: list[nn.Module] = [self.base.vae, self.base.unet]
         networks += [] if self.texts else [cast(nn.Module, self.base.text_encoder)]

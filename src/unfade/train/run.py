@@ -12,8 +12,8 @@ import cv2
 import torch
 from torch import nn
 
-from unfade.config import save_toml, to_dict
-from unfade.data.pairs import Spot
+from unfade.config import save_toml
+from unfade.data.pairs import HardNegative
 from unfade.data.sources import CleanPhoto, load_folders
 from unfade.errors import UsageError
 from unfade.manifest import make_folder
@@ -25,14 +25,13 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 from unfade.train import record
-from unfade.train.alarms import loudest
 from unfade.train.colour import ColourTask
 from unfade.train.enlarger import EnlargerTask
-from unfade.train.feed import check_batch
-from unfade.train.grow import grow
+from unfade.train.hard_negatives import mine_hard_negatives
 from unfade.train.inputs import Inputs, Progress
 from unfade.train.launch import accelerator, check_precision, enough_memory
 from unfade.train.loop import train
+from unfade.train.net2net import net2net
 from unfade.train.options import (
     ColourRecipe,
     EnlargerRecipe,
@@ -41,9 +40,10 @@ from unfade.train.options import (
     Stage1Recipe,
     ToneRecipe,
 )
+from unfade.train.sampler import check_batch
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
-from unfade.train.state import blend
+from unfade.train.state import average_weights
 from unfade.train.task import Exporter, Task
 from unfade.train.tone import ToneTask
 
@@ -80,11 +80,13 @@ def prepare(
 ) -> Task:  # fmt: skip
     """The task of this name, with what it needs of the photos made and its networks on a device."""
     if name == "scratch":
-        spots: list[Spot] = []
+        hard_negatives: list[HardNegative] = []
         if recipe.pairs.hard > 0:
             detector = load_model(inputs.needed_start(), ScratchDetector)
-            spots = loudest(detector, photos, recipe.alarms, cache, progress=progress)
-        return ScratchTask(recipe, photos, spots, inputs.stencils())
+            hard_negatives = mine_hard_negatives(
+                detector, photos, recipe.hard_negatives, cache, progress=progress
+            )
+        return ScratchTask(recipe, photos, hard_negatives, inputs.stencils())
     if name == "stage1":
         return Stage1Task(recipe, photos, inputs.stencils())
     if name == "tone":
@@ -104,7 +106,7 @@ def start_from(name: str, task: Task, path: Path | None) -> nn.Module | None:
         return None
     if isinstance(task, Exporter):
         return task.load(path)
-    return grow(task.build(), load_model(path, _NETWORKS[name])).eval()
+    return net2net(task.build(), load_model(path, _NETWORKS[name])).eval()
 
 
 def _exporter(
@@ -122,8 +124,8 @@ def _exporter(
             save_model(path, cast(Network, network))
 
     def export(network: nn.Module, step: int) -> None:
-        if begun is not None and options.kept > 0:
-            network = blend(network, begun, options.kept)
+        if begun is not None and options.weight_averaging > 0:
+            network = average_weights(network, begun, options.weight_averaging)
         write(network, path)
         if options.exports > 0 and step < options.steps:
             write(network, path.with_name(f"{path.stem}-{step:06d}{path.suffix}"))
@@ -186,11 +188,13 @@ def train_task(
             name, settings, inputs, photos, cache or run / "cache", group.device,
             lambda n: report(n, len(photos), {}),
         )  # fmt: skip
-        begun = start_from(name, task, inputs.needed_start() if options.kept > 0 else start)
+        begun = start_from(
+            name, task, inputs.needed_start() if options.weight_averaging > 0 else start
+        )
         make_folder(run)
         if group.is_main_process:
             save_toml(run / "recipe.toml", settings)
-            record.begin(run, name, to_dict(settings), photos, inputs, group)
+            record.begin(run, name, settings, photos, inputs, group)
         path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
         export = _exporter(task, path, begun, options)
         network = train(

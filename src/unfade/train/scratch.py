@@ -9,16 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unfade.data.pairs import Spot, check_size, large_photos, old_photo_pair
+from unfade.data.pairs import HardNegative, check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.stencils import Stencil
 from unfade.degrade.types import Degraded
 from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
-from unfade.train.feed import HELD_OUT
-from unfade.train.loop import Batch
 from unfade.train.options import ScratchRecipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
 _SHOWN = 12
 
@@ -59,7 +58,7 @@ class ScratchTask:
     """Photos aged by `degrade.old_photo` -> their masks.
 
     Args:
-        spots: places that were taken for damage, for the hard pairs.
+        hard_negatives: clean places that a detector took for damage, for the hard pairs.
         stencils: shapes of real damage.
 
     Raises:
@@ -67,11 +66,14 @@ class ScratchTask:
     """
 
     def __init__(
-        self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto], spots: Sequence[Spot] = (),
+        self,
+        recipe: ScratchRecipe,
+        photos: Sequence[CleanPhoto],
+        hard_negatives: Sequence[HardNegative] = (),
         stencils: Sequence[Stencil] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_size(recipe.pairs.size, 2 ** len(recipe.model.widths))
-        self.recipe, self.photos, self.spots = recipe, photos, spots
+        self.recipe, self.photos, self.hard_negatives = recipe, photos, hard_negatives
         self.stencils = stencils
         self.large = large_photos(photos, recipe.pairs.size)
 
@@ -82,11 +84,17 @@ class ScratchTask:
             detector.encoder.load_imagenet()
         return detector
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The lq (3, H, W); mask (2, H, W): damage, lost border; square error of lq (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
         pair = old_photo_pair(
-            self.photos, seed, number, options, self.spots, self.large, self.stencils
+            self.photos,
+            seed,
+            random_index(split, index),
+            options,
+            self.hard_negatives,
+            self.large,
+            self.stencils,
         )
         return _tensors(pair)
 
@@ -99,12 +107,12 @@ class ScratchTask:
         loss = mask_loss(logits, batch["mask"], more, self.recipe.recall)
         return loss, {"f1": float(2 * hit / total.clamp(min=1))}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Photo, true mask, found mask."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         for i in range(_SHOWN):
-            s = self.sample(HELD_OUT + i)
+            s = self.sample("validation", i)
             with torch.no_grad():
                 p = model(s["lq"][None].to(device)).sigmoid()[0].cpu()  # (2, S, S)
             row = [s["lq"], s["mask"].amax(0, keepdim=True), p.amax(0, keepdim=True)]
@@ -112,5 +120,5 @@ class ScratchTask:
                 rows[-1] += row
             else:
                 rows.append(row)
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {}

@@ -24,11 +24,10 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import CELL, Stage1Net, push_pull
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
-from unfade.train.loop import Batch
 from unfade.train.losses import dissimilarity, spectral_l1
 from unfade.train.options import Stage1Recipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
 _SHOWN = 24
 _FLOOR = 5e-5  # mean square error, 43 dB: what is better counts little
@@ -123,9 +122,10 @@ class Stage1Task:
         network.net.requires_grad_(self.recipe.local)
         return network
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The lq and hq (3, H, W); mask, and damage = the mask and what it missed (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
+        number = random_index(split, index)
         pair = old_photo_pair(
             self.photos, seed, number, options, large=self.large, stencils=self.stencils
         )
@@ -154,13 +154,13 @@ class Stage1Task:
             loss = loss + self.recipe.structure * dissimilarity(out, hq)
         return loss, {"sound_db": sound, "holes_db": holes}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Input, mask, output, target; the gain over the fill on these."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         gains: list[float] = []
         for i in range(_SHOWN):
-            s = self.sample(HELD_OUT + i)
+            s = self.sample("validation", i)
             lq, mask, hq, damage = (s[k][None].to(device) for k in ("lq", "mask", "hq", "damage"))
             with torch.no_grad():
                 out = model(lq, mask, local=self.recipe.local)
@@ -172,7 +172,7 @@ class Stage1Task:
                 rows[-1] += row
             else:
                 rows.append(row)
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {"shown_sound_db": sum(gains) / len(gains)}
 
 

@@ -28,13 +28,13 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float, step: int) -> Non
                 old.copy_(new)
 
 
-def blend(network: nn.Module, start: nn.Module, kept: float) -> nn.Module:
-    """A network whose weights lie between two others': kept start + (1 - kept) network."""
+def average_weights(network: nn.Module, start: nn.Module, start_share: float) -> nn.Module:
+    """A network whose weights are start_share * start + (1 - start_share) * network."""
     out = copy.deepcopy(network)
     with torch.no_grad():
         for new, old in zip(out.state_dict().values(), start.state_dict().values(), strict=True):
             if new.is_floating_point():
-                new.lerp_(old.to(new), kept)
+                new.lerp_(old.to(new), start_share)
     return out
 
 

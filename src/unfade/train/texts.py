@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from unfade.data.sources import CleanPhoto
 from unfade.diffusion.condition import embed
-from unfade.train.chunks import Chunks, weights_digest
+from unfade.train.tensor_cache import TensorCache, weights_digest
 
 
 class TextStore:
@@ -49,9 +49,9 @@ class TextStore:
                 yield {"text": embedded(self.prompts[photo]).half()}
 
         self.null = embedded([""])[0].float()
-        self.chunks = Chunks(folder / f"texts-{name}", len(photos), make, progress=progress)
+        self.cache = TensorCache(folder / f"texts-{name}", len(photos), make, progress=progress)
 
     def draw(self, photo: int, rng: np.random.Generator) -> Tensor:
         """(L, D), float32, one of a photo's captions; the null text where it has none."""
         place = int(rng.integers(len(self.prompts[photo])))
-        return cast(Tensor, self.chunks.part(photo, "text")[place]).float()
+        return cast(Tensor, self.cache.slices(photo, "text")[place]).float()

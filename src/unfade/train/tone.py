@@ -20,10 +20,9 @@ from unfade.degrade.types import Image
 from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
-from unfade.train.loop import Batch
 from unfade.train.options import ToneRecipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
 _PALE = 0.08  # share of the photos that look most faded though they are not
 _GRAY = 0.01  # mean range of the channels up to which a photo is gray
@@ -44,8 +43,9 @@ class ToneTask:
         """The untrained estimator."""
         return ToneNet(self.recipe.model)
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The lq and hq (3, 64, 64), mono () and faded () in {0, 1}."""
+        number = random_index(split, index)
         rng = generator(self.recipe.loop.seed, "tone", number)
         place = photo_index(self.recipe.loop.seed, number, len(self.thumbs))
         clean = rng.random() < self.recipe.clean
@@ -85,12 +85,12 @@ class ToneTask:
         figures = {"gain_db": float(10 * gain.mean()), "gate": float(right)}
         return (mse + 1e-4).sqrt().mean() + 0.02 * gate, figures
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Faded, corrected, clean."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         for i in range(24):
-            s = self.sample(HELD_OUT + i)
+            s = self.sample("validation", i)
             with torch.no_grad():
                 lq = s["lq"][None].to(device)  # (1, 3, 64, 64)
                 levels, _ = model(lq)
@@ -100,7 +100,7 @@ class ToneTask:
                 rows[-1] += row
             else:
                 rows.append(row)
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {}
 
 

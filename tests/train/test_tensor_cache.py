@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from unfade.errors import OutputError
-from unfade.train import chunks
-from unfade.train.chunks import Chunks, weights_digest
+from unfade.train import tensor_cache
+from unfade.train.tensor_cache import TensorCache, weights_digest
 
 Make = Callable[[range], Iterator[dict[str, Tensor]]]
 
 
 @pytest.fixture(autouse=True)
 def two_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "_CHUNK", 2)
+    monkeypatch.setattr(tensor_cache, "_ITEMS_PER_FILE", 2)
 
 
 def counting(made: list[int]) -> Make:
@@ -35,7 +35,7 @@ def counting(made: list[int]) -> Make:
 def test_parts_are_what_was_made(tmp_path: Path) -> None:
     made: list[int] = []
     done: list[int] = []
-    found = Chunks(tmp_path / "c", 5, counting(made), progress=done.append)
+    found = TensorCache(tmp_path / "c", 5, counting(made), progress=done.append)
     assert made == [0, 1, 2, 3, 4] and done == [2, 4, 5]
     assert len(list((tmp_path / "c").iterdir())) == 3
     for item in (4, 0, 3):
@@ -45,10 +45,10 @@ def test_parts_are_what_was_made(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_twice(tmp_path: Path) -> None:
-    Chunks(tmp_path, 5, counting([]))
+    TensorCache(tmp_path, 5, counting([]))
     made: list[int] = []
     done: list[int] = []
-    again = Chunks(tmp_path, 5, counting(made), progress=done.append)
+    again = TensorCache(tmp_path, 5, counting(made), progress=done.append)
     assert made == [] and done == [2, 4, 5]
     assert again.part(4, "half")[:].tolist() == [2, 2]
 
@@ -61,14 +61,14 @@ def test_work_goes_on_at_the_file_in_which_it_was_killed(tmp_path: Path) -> None
             yield made
 
     with pytest.raises(KeyboardInterrupt):
-        Chunks(tmp_path, 5, killed)
+        TensorCache(tmp_path, 5, killed)
     kept = next(tmp_path.iterdir())
     mine, theirs = tmp_path / ".unfade-1.tmp", tmp_path / ".unfade-2.tmp"
     for part in (mine, theirs):
         part.write_bytes(kept.read_bytes()[:20])
     os.utime(mine, (0, 0))  # killed in writing, long ago
     made: list[int] = []
-    found = Chunks(tmp_path, 5, counting(made))
+    found = TensorCache(tmp_path, 5, counting(made))
     assert made == [2, 3, 4]
     assert found.part(3, "rows")[2].tolist() == [8, 9, 10, 11]
     assert not mine.exists() and theirs.exists()  # another process may be writing it
@@ -76,16 +76,16 @@ def test_work_goes_on_at_the_file_in_which_it_was_killed(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("left", [0, 5, -1])
 def test_a_file_is_made_anew_when_it_is_cut_short(tmp_path: Path, left: int) -> None:
-    Chunks(tmp_path, 4, counting([]))
+    TensorCache(tmp_path, 4, counting([]))
     damaged = tmp_path / "00001.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:left])
     made: list[int] = []
-    found = Chunks(tmp_path, 4, counting(made))
+    found = TensorCache(tmp_path, 4, counting(made))
     assert made == [2, 3] and found.part(3, "half")[:].tolist() == [1.5, 1.5]
 
 
 def test_a_copy_for_another_process_opens_its_own_files(tmp_path: Path) -> None:
-    found = Chunks(tmp_path, 5, counting([]))
+    found = TensorCache(tmp_path, 5, counting([]))
     found.part(0, "half")  # a handle is open, which no pickle can hold
     copy = pickle.loads(pickle.dumps(found))
     assert torch.equal(copy.part(3, "rows")[:], found.part(3, "rows")[:])
@@ -95,19 +95,19 @@ def test_processes_make_a_part_each_and_wait_for_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: dict[int, list[int]] = {0: [], 1: []}
-    monkeypatch.setattr(chunks, "share", lambda: (1, 2))
+    monkeypatch.setattr(tensor_cache, "share", lambda: (1, 2))
     waited: list[bool] = []
 
     def other(there: Callable[[], bool]) -> None:  # the first process is done at the first look
         waited.append(there())
         with monkeypatch.context() as patch:
-            patch.setattr(chunks, "share", lambda: (0, 2))
-            patch.setattr(chunks, "wait_for", lambda there: waited.append(there()))
-            Chunks(tmp_path, 7, counting(made[0]))
+            patch.setattr(tensor_cache, "share", lambda: (0, 2))
+            patch.setattr(tensor_cache, "wait_for", lambda there: waited.append(there()))
+            TensorCache(tmp_path, 7, counting(made[0]))
         assert there()
 
-    monkeypatch.setattr(chunks, "wait_for", other)
-    found = Chunks(tmp_path, 7, counting(made[1]))
+    monkeypatch.setattr(tensor_cache, "wait_for", other)
+    found = TensorCache(tmp_path, 7, counting(made[1]))
     assert made == {0: [0, 1, 4, 5], 1: [2, 3, 6]} and waited[0] is False
     assert found.part(5, "half")[:].tolist() == [2.5, 2.5]
 
@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     made: list[int] = []
     with pytest.raises(OutputError, match="a file where a folder should be"):
-        Chunks(tmp_path / "file" / "c", 1, counting(made))
+        TensorCache(tmp_path / "file" / "c", 1, counting(made))
     assert made == []
 
 

@@ -8,7 +8,7 @@ import torch
 from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule
 from unfade.models.folder import Base
-from unfade.train.sampling import sample_z0
+from unfade.train.diffusion_sampling import sample_z0
 
 
 def test_sample_z0_walks_as_diffusers_does(base: Base) -> None:

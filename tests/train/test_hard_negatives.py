@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.data.pairs import Spot
+from unfade.data.pairs import HardNegative
 from unfade.data.sources import CleanPhoto
 from unfade.errors import OutputError
 from unfade.models.scratch import ScratchDetector
-from unfade.train.alarms import loudest
+from unfade.train.hard_negatives import mine_hard_negatives
 
 Square = tuple[int, int, int]  # the middle, y and x, and the side
 
@@ -37,7 +37,7 @@ def calls(detector: ScratchDetector) -> Iterator[list[int]]:
 def test_loudest_finds_the_place_of_the_alarm(
     detector: ScratchDetector, tmp_path: Path, place: tuple[int, int]
 ) -> None:
-    [spot] = loudest(detector, [photo((*place, 7))], 1.0, tmp_path)
+    [spot] = mine_hard_negatives(detector, [photo((*place, 7))], 1.0, tmp_path)
     assert spot.photo == 0
     assert spot.y * 121 == pytest.approx(place[0], abs=4)
     assert spot.x * 157 == pytest.approx(place[1], abs=4)
@@ -45,7 +45,7 @@ def test_loudest_finds_the_place_of_the_alarm(
 
 
 def test_loudest_finds_the_larger_of_two_alarms(detector: ScratchDetector, tmp_path: Path) -> None:
-    [spot] = loudest(detector, [photo((30, 30, 5), (90, 120, 11))], 1.0, tmp_path)
+    [spot] = mine_hard_negatives(detector, [photo((30, 30, 5), (90, 120, 11))], 1.0, tmp_path)
     assert (spot.y * 121, spot.x * 157) == pytest.approx((90, 120), abs=4)
 
 
@@ -53,19 +53,19 @@ def test_loudest_come_first_and_at_their_share(detector: ScratchDetector, tmp_pa
     photos = [photo((60, 80, side)) for side in (5, 15, 3, 9)]
     order = [1, 3, 0, 2]
     for share, count in ((1.0, 4), (0.5, 2), (0.25, 1), (0.0, 0)):
-        found = loudest(detector, photos, share, tmp_path)
+        found = mine_hard_negatives(detector, photos, share, tmp_path)
         assert [spot.photo for spot in found] == order[:count]
 
 
 def test_photos_without_an_alarm_are_left_out(detector: ScratchDetector, tmp_path: Path) -> None:
     faint = photo((60, 80, 101), red=160)  # a logit of -2.4 in half of the picture
-    found = loudest(detector, [photo(), faint, photo((60, 80, 5))], 1.0, tmp_path)
+    found = mine_hard_negatives(detector, [photo(), faint, photo((60, 80, 5))], 1.0, tmp_path)
     assert [spot.photo for spot in found] == [2]
 
 
 def test_small_photos_are_searched(detector: ScratchDetector, tmp_path: Path) -> None:
     photos = [photo((0, 0, 9), height=1, width=1), photo((2, 30, 5), height=5, width=40)]
-    found = loudest(detector, photos, 1.0, tmp_path)
+    found = mine_hard_negatives(detector, photos, 1.0, tmp_path)
     assert {spot.photo for spot in found} == {0, 1}
     wide = next(spot for spot in found if spot.photo == 1)
     assert wide.x * 40 == pytest.approx(30, abs=4)
@@ -76,10 +76,14 @@ def test_loudest_are_kept_for_the_next_run(
 ) -> None:
     photos = [photo((60, 80, 5)), photo(), photo((20, 30, 9))]
     done: list[int] = []
-    first = loudest(detector, photos, 0.7, tmp_path / "new" / "cache", progress=done.append)
+    first = mine_hard_negatives(
+        detector, photos, 0.7, tmp_path / "new" / "cache", progress=done.append
+    )
     assert done == [1, 2, 3] and len(calls) == 3 and len(first) == 2
-    again = loudest(detector, photos, 0.7, tmp_path / "new" / "cache", progress=done.append)
-    assert again == first and all(isinstance(spot, Spot) for spot in again)
+    again = mine_hard_negatives(
+        detector, photos, 0.7, tmp_path / "new" / "cache", progress=done.append
+    )
+    assert again == first and all(isinstance(spot, HardNegative) for spot in again)
     assert done == [1, 2, 3] and len(calls) == 3
     assert len(list((tmp_path / "new" / "cache").iterdir())) == 1
 
@@ -87,19 +91,19 @@ def test_loudest_are_kept_for_the_next_run(
 def test_nothing_found_is_kept_too(
     detector: ScratchDetector, tmp_path: Path, calls: list[int]
 ) -> None:
-    assert loudest(detector, [photo()], 1.0, tmp_path) == []
-    assert loudest(detector, [photo()], 1.0, tmp_path) == [] and len(calls) == 1
+    assert mine_hard_negatives(detector, [photo()], 1.0, tmp_path) == []
+    assert mine_hard_negatives(detector, [photo()], 1.0, tmp_path) == [] and len(calls) == 1
 
 
 def test_a_search_is_made_anew_when_share_photos_or_weights_are_others(
     detector: ScratchDetector, tmp_path: Path, calls: list[int]
 ) -> None:
     photos = [photo((60, 80, 5)), photo((20, 30, 9))]
-    loudest(detector, photos, 1.0, tmp_path)
-    loudest(detector, photos, 0.5, tmp_path)
-    loudest(detector, photos[::-1], 1.0, tmp_path)
+    mine_hard_negatives(detector, photos, 1.0, tmp_path)
+    mine_hard_negatives(detector, photos, 0.5, tmp_path)
+    mine_hard_negatives(detector, photos[::-1], 1.0, tmp_path)
     detector.get_parameter("leave.bias")[0] += 0.1
-    loudest(detector, photos, 1.0, tmp_path)
+    mine_hard_negatives(detector, photos, 1.0, tmp_path)
     assert len(calls) == 8 and len(list(tmp_path.iterdir())) == 4
 
 
@@ -110,11 +114,11 @@ def test_a_damaged_cache_is_made_anew(
     detector: ScratchDetector, tmp_path: Path, calls: list[int], damage: bytes
 ) -> None:
     photos = [photo((60, 80, 5))]
-    first = loudest(detector, photos, 1.0, tmp_path)
+    first = mine_hard_negatives(detector, photos, 1.0, tmp_path)
     [path] = tmp_path.iterdir()
     whole = path.read_bytes()
     path.write_bytes(damage)
-    assert loudest(detector, photos, 1.0, tmp_path) == first and len(calls) == 2
+    assert mine_hard_negatives(detector, photos, 1.0, tmp_path) == first and len(calls) == 2
     assert path.read_bytes() == whole
 
 
@@ -127,9 +131,9 @@ def test_a_kill_leaves_no_half_cache(
 
     photos = [photo((60, 80, 5)), photo((20, 30, 9)), photo()]
     with pytest.raises(KeyboardInterrupt):
-        loudest(detector, photos, 1.0, tmp_path, progress=killed)
+        mine_hard_negatives(detector, photos, 1.0, tmp_path, progress=killed)
     assert list(tmp_path.iterdir()) == []
-    assert len(loudest(detector, photos, 1.0, tmp_path)) == 2 and len(calls) == 5
+    assert len(mine_hard_negatives(detector, photos, 1.0, tmp_path)) == 2 and len(calls) == 5
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(
@@ -137,5 +141,5 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="a file where a folder should be"):
-        loudest(detector, [photo()], 1.0, tmp_path / "file")
+        mine_hard_negatives(detector, [photo()], 1.0, tmp_path / "file")
     assert calls == []

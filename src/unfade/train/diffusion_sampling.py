@@ -1,4 +1,4 @@
-"""From pure noise to a latent, for previews and for training on what comes out."""
+"""Samples latents from noise with DDIM, for previews and to train the CFW on its output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sample_z0(
     Args:
         noise: (N, C, h, w), Gaussian.
         text: (N, L, D), embedded prompts.
-        condition: what the ControlNet sees; None without one.
+        condition: input of the ControlNet; None without a ControlNet.
 
     Returns:
         (N, C, h, w), scaled latents.

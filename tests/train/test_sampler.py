@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from unfade.errors import UsageError
-from unfade.train.feed import batches, numbers
 from unfade.train.options import LoopOptions
+from unfade.train.sampler import batches, sample_indices
 
 
 class Counting:
-    """Of a task what the feed asks for: samples, which are their numbers."""
+    """A task whose samples are their indices."""
 
-    def sample(self, number: int) -> dict[str, torch.Tensor]:
-        return {"number": torch.tensor(number)}
+    def sample(self, split: str, index: int) -> dict[str, torch.Tensor]:
+        assert split == "train"
+        return {"index": torch.tensor(index)}
 
 
 @given(
@@ -32,7 +33,7 @@ def test_processes_and_micro_batches_see_together_what_one_batch_sees(
 ) -> None:
     batch = micro * accumulate * processes
     options = LoopOptions(steps=5, batch=batch, accumulate=accumulate)
-    parts = [list(numbers(step, options, rank, processes)) for rank in range(processes)]
+    parts = [list(sample_indices(step, options, rank, processes)) for rank in range(processes)]
     for i in range(5 - step):
         mine = [part[i * accumulate : (i + 1) * accumulate] for part in parts]
         seen = sorted(n for process in mine for one in process for n in one)
@@ -40,18 +41,18 @@ def test_processes_and_micro_batches_see_together_what_one_batch_sees(
     assert all(len(part) == (5 - step) * accumulate for part in parts)
 
 
-def test_numbers_refuse_a_batch_that_does_not_part_evenly() -> None:
+def test_sample_indices_refuse_a_batch_that_does_not_part_evenly() -> None:
     for batch, accumulate, processes in ((8, 3, 1), (8, 1, 3), (2, 2, 2)):
         options = LoopOptions(batch=batch, accumulate=accumulate)
         with pytest.raises(UsageError, match=f"batch of {batch}"):
-            next(numbers(0, options, 0, processes))
+            next(sample_indices(0, options, 0, processes))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_in_order(workers: int) -> None:
     options = LoopOptions(steps=10**9, batch=3, workers=workers)  # endless, and not listed first
-    feed = batches(cast(Any, Counting()), 4, options, 0, 1)
-    seen = [b["number"].tolist() for b in islice(feed, 3)]
+    loader = batches(cast(Any, Counting()), 4, options, 0, 1)
+    seen = [b["index"].tolist() for b in islice(loader, 3)]
     assert seen == [[12, 13, 14], [15, 16, 17], [18, 19, 20]]
 
 
@@ -65,5 +66,5 @@ def test_spawned_processes_get_samples_and_no_networks(
     task = make_task(name)
     monkeypatch.setattr(nn.Module, "__reduce_ex__", refuse)
     copy = pickle.loads(pickle.dumps(task))
-    one, other = task.sample(3), copy.sample(3)
+    one, other = task.sample("train", 3), copy.sample("train", 3)
     assert one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)

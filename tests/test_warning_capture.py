@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unfade.heard import warnings_heard
+from unfade.warning_capture import capture_warnings
 
 PHOTO = Path("scans/a.jpg")
 
@@ -15,7 +15,7 @@ PHOTO = Path("scans/a.jpg")
 def test_warnings_are_heard_only_while_listened_to() -> None:
     logger = logging.getLogger("unfade.somewhere")
     before = list(logging.getLogger("unfade").handlers)
-    with warnings_heard(PHOTO) as said:
+    with capture_warnings(PHOTO) as said:
         logger.warning("a %s", "b")
         logger.info("quiet")
     logger.warning("later")
@@ -25,16 +25,17 @@ def test_warnings_are_heard_only_while_listened_to() -> None:
 
 def test_listening_ends_with_an_error() -> None:
     before = list(logging.getLogger("unfade").handlers)
-    with pytest.raises(ValueError, match="x"), warnings_heard(PHOTO):
+    with pytest.raises(ValueError, match="x"), capture_warnings(PHOTO):
         raise ValueError("x")
     assert logging.getLogger("unfade").handlers == before
 
 
 def test_warnings_go_to_stderr_once_and_name_the_photo() -> None:
     code = (
-        "import logging\nfrom pathlib import Path\nfrom unfade.heard import warnings_heard\n"
+        "import logging\nfrom pathlib import Path\n"
+        "from unfade.warning_capture import capture_warnings\n"
         "log = logging.getLogger('unfade.x')\n"
-        "with warnings_heard(Path('scans/a.jpg')):\n"
+        "with capture_warnings(Path('scans/a.jpg')):\n"
         "    log.warning('no profile')\n    log.warning('no profile')\n"
         "    log.warning('scans/a.jpg has no end')\n"
     )
