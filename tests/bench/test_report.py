@@ -16,14 +16,14 @@ import pytest
 from unfade.bench import crops
 from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case, Cost
-from unfade.bench.crops import shown_scenes
 from unfade.bench.grids import cost_grid, difference_grid, means_grid, paper_grids
 from unfade.bench.paper_values import papers_of
 from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
 from unfade.bench.report import write_report
+from unfade.bench.report_pictures import shown_scenes
 from unfade.bench.run import Failure, Run
 from unfade.bench.scenes import scenes_of
-from unfade.bench.sections import Cell, Grid, Picture, Scene, Section, markdown
+from unfade.bench.sections import Cell, Grid, Scene, SceneImage, Section, markdown
 from unfade.eval.images import Protocol
 from unfade.eval.rows import Row
 from unfade.options import RestoreOptions
@@ -280,7 +280,7 @@ def test_pictures_are_cut_to_where_they_differ_and_small_ones_enlarged(tmp_path:
     small = cv2.resize(clean, (125, 150))
     for name, image in (("lq", small), ("hq", clean), ("out", other)):
         assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-    pictures = [Picture(name, f"{name}.png") for name in ("lq", "out", "hq")]
+    pictures = [SceneImage(name, f"{name}.png") for name in ("lq", "out", "hq")]
     section = Section("n", "N", "s", "r", scenes=[Scene("t", "c", pictures, "out")])
     shown, left = shown_scenes([section], tmp_path)
     images = [decoded(uri) for _, uri in shown["n"][0].pictures]

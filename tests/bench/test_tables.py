@@ -12,17 +12,17 @@ import pytest
 
 from unfade.bench import prepare
 from unfade.bench.cases import Case
-from unfade.bench.drive import NO_DIFFUSION, fitted, run_table
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
-from unfade.bench.own import OWN
 from unfade.bench.run import Run
+from unfade.bench.run_table import NO_DIFFUSION, fitted, run_table
 from unfade.bench.sections import Section
 from unfade.bench.tables import TABLES, base
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
-from unfade.bench.tables.printed import with_paper_values
 from unfade.bench.tables.study import damaged_again, retention_rate
+from unfade.bench.tables.user_paper_values import with_paper_values
+from unfade.bench.user_folders import OWN
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol
 
@@ -270,7 +270,7 @@ def test_old_photos_are_compared_with_the_photo_in_colour(photos: Path, tmp_path
 
 def test_alignment_of_eq_13_compares_with_the_input(photos: Path, tmp_path: Path) -> None:
     table = TABLES["alignment"]
-    score = table.own["alignment-y"].score
+    score = table.table_measures["alignment-y"].score
     (case,) = (c for c in table.build(photos, tmp_path / "work", True, 0) if "sr2" in c.name)
     assert case.references is not None
     small = cv2.imread(str(case.inputs / "p0.png"))
@@ -314,7 +314,7 @@ def test_alignment_with_the_input_is_one_when_the_output_is_the_clean_photo(
     table = TABLES["alignment"]
     for case in table.build(photos, tmp_path / "work", True, 0):
         assert case.references is not None
-        score = table.own[name].score
+        score = table.table_measures[name].score
         assert score(case, "p0", case.references / "p0.png") == pytest.approx(1, abs=0.02)
         assert score(case, "p0", case.references / "p1.png") < 0.9
 

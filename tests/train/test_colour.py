@@ -52,12 +52,15 @@ def test_samples_are_what_the_network_takes(make_task: MakeTask) -> None:
     for number in range(4):
         sample = task.sample("train", number)
         assert {k: tuple(v.shape) for k, v in sample.items()} == {
-            "light": (1, 32, 32), "hints": (3, 32, 32), "tokens": (6,), "chroma": (2, 8, 8),
-        }  # fmt: skip
+            "light": (1, 32, 32),
+            "region_colours": (3, 32, 32),
+            "tokens": (6,),
+            "chroma": (2, 8, 8),
+        }
         again = make_task("colour").sample("train", number)
         assert all(torch.equal(sample[k], again[k]) for k in sample)
     batch = {k: v[None] for k, v in sample.items()}
-    assert task.build().eval()(batch["light"], batch["hints"], batch["tokens"]).shape == (
+    assert task.build().eval()(batch["light"], batch["region_colours"], batch["tokens"]).shape == (
         1, 260, 8, 8
     )  # fmt: skip
 

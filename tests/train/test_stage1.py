@@ -12,7 +12,7 @@ import torch
 from unfade.data.pairs import PairOptions, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
-from unfade.masks import erased
+from unfade.masks import inpainting_hole
 from unfade.models.inference import inference
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull
@@ -147,7 +147,9 @@ def test_all_masks_are_found_when_their_share_is_all(
             p = (task.detector(sample["lq"][None]).float().sigmoid()[0] * 255).round().numpy()
         seen = np.where(p[1] >= 128, p.max(0), p[0]).astype(np.uint8)
         mask = sample["mask"][0].numpy()
-        np.testing.assert_array_equal(mask, erased(seen, task.detector.config.threshold, 1))
+        np.testing.assert_array_equal(
+            mask, inpainting_hole(seen, task.detector.config.threshold, 1)
+        )
         true = old_photo_pair(task.photos, 0, number, task.recipe.pairs).mask
         np.testing.assert_array_equal(sample["damage"][0].numpy(), np.maximum(mask, true))
         pieces.append(float(mask.mean()))

@@ -13,7 +13,7 @@ from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.classics import INTERPOLATIONS, MENDING
 from unfade.bench.methods.names import FIRST_STAGE
 from unfade.bench.run import Run
-from unfade.bench.scoring import Extra
+from unfade.bench.scoring import ExtraMeasure
 from unfade.eval.measures import ALL_NAMES, DESCRIPTIONS, GIVEN_MEASURES, SET_MEASURES, Description
 from unfade.eval.rows import Row
 from unfade.eval.statistics import Difference, Estimate, bootstrap_mean, paired_difference
@@ -27,7 +27,7 @@ Cases = Sequence[Case]
 
 
 @dataclass(frozen=True)
-class OwnMeasure(Description):
+class TableMeasure(Description):
     """A measure of one table alone.
 
     Attributes:
@@ -35,7 +35,7 @@ class OwnMeasure(Description):
         weights: a metric whose weights it needs: without these it is left out. "" for none.
     """
 
-    score: Extra
+    score: ExtraMeasure
     weights: str = ""
 
 
@@ -54,13 +54,13 @@ class Aggregate:
     Attributes:
         run: may hold other tables too.
         table: name of this table.
-        own: measures of this table alone, by name.
+        table_measures: measures of this table alone, by name.
         seed: of the bootstrap.
     """
 
     run: Run
     table: str
-    own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
+    table_measures: Mapping[str, TableMeasure] = field(default_factory=dict[str, TableMeasure])
     seed: int = 0
 
     @property
@@ -84,8 +84,8 @@ class Aggregate:
         for (table, _, _), distances in self.run.distances.items():
             names |= {*distances} if table == self.table else set()
         distances = {**SET_MEASURES, **GIVEN_MEASURES}
-        known: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.own}
-        order = (*ALL_NAMES, *GIVEN_MEASURES, *self.own)
+        known: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.table_measures}
+        order = (*ALL_NAMES, *GIVEN_MEASURES, *self.table_measures)
         return {name: known[name] for name in order if name in names}
 
     def methods(self, cases: Cases | None = None) -> list[str]:

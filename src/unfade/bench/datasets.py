@@ -10,7 +10,7 @@ from pathlib import Path
 import PIL.Image
 
 from unfade.errors import InputError, UsageError
-from unfade.eval.folders import unambiguous_photos
+from unfade.eval.matching import unambiguous_photos
 
 STABLESR_LQ, STABLESR_HQ = 128, 512  # pixels a side of StableSR's crops (arXiv 2305.07015, 4)
 

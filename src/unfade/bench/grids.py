@@ -78,7 +78,7 @@ def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
 
 
 def _paper_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
-    known: dict[str, Description] = {**DESCRIPTIONS, **SET_MEASURES, **aggregate.own}
+    known: dict[str, Description] = {**DESCRIPTIONS, **SET_MEASURES, **aggregate.table_measures}
     systems, names = paper.systems, paper.metrics
     own = [method for method in aggregate.methods(group.cases) if method not in systems]
     rows = [_paper_row(aggregate, paper, group, system, names) for system in (*systems, *own)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from unfade.bench.cases import Case, Cost
 from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record, Result, holds
-from unfade.bench.results import check_result
+from unfade.bench.result_checks import check_result
 from unfade.errors import UnfadeError
 
 

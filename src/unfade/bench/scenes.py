@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unfade.bench.aggregate import Aggregate, label_of
+from unfade.bench.case_files import inputs_of, reference_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of, reference_of
-from unfade.bench.sections import Picture, Scene
+from unfade.bench.sections import Scene, SceneImage
 
 GROUPS = 3  # of a table that are shown, spread evenly
 _RANKED_BY = ("psnr", "ssim", "chroma")
@@ -77,7 +77,7 @@ def _scene(
 ) -> Scene:
     """One photo as all methods left it in these cases, which have the same inputs."""
     subject, word = named
-    pictures = [Picture("damaged", _below(inputs_of(cases[0])[image], out))]
+    pictures = [SceneImage("damaged", _below(inputs_of(cases[0])[image], out))]
     values: list[str] = []
     focus, measure = subject, aggregate.measures[metric]
     for case in cases:
@@ -86,13 +86,13 @@ def _scene(
             value = aggregate.values([case], method, metric).get((case.name, image))
             label = f"{method}{_apart(case, cases)}"
             if path.is_file() and method != "input":
-                pictures.append(Picture(label, _below(path, out)))
+                pictures.append(SceneImage(label, _below(path, out)))
                 focus = label if method == subject else focus
             if value is not None:
                 values.append(f"{label} {value:.{measure.digits}f}")
     clean = reference_of(cases[0], image)
     if clean is not None:
-        pictures.append(Picture("clean", _below(clean, out)))
+        pictures.append(SceneImage("clean", _below(clean, out)))
     caption = f"{measure.title}: {', '.join(values)}"
     title = f"{_title(cases)}: {subject}'s {word}, {image}"
     return Scene(title, caption, pictures, focus)

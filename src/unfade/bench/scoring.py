@@ -16,8 +16,8 @@ from unfade.bench.restoring import sentence
 from unfade.bench.run import Failure
 from unfade.errors import UnfadeError, UsageError
 from unfade.eval.evaluation import Evaluation
-from unfade.eval.folders import Match
 from unfade.eval.images import Protocol
+from unfade.eval.matching import Match
 from unfade.eval.measures import REDEGRADED, SET_MEASURES, Measure, chosen, measures
 from unfade.eval.rows import Row
 from unfade.manifest import sha256_file
@@ -25,8 +25,8 @@ from unfade.manifest import sha256_file
 #: What looks at a result alone.
 NO_REFERENCE = ("niqe", "colourfulness", "clip-iqa", "musiq")
 
-#: A measure of a table's own: of a case, the name of an image, and its result.
-Extra = Callable[[Case, str, Path], float]
+#: A measure of one table alone; its arguments are the case, the image's name and its result.
+ExtraMeasure = Callable[[Case, str, Path], float]
 
 
 class Scoring:
@@ -41,7 +41,7 @@ class Scoring:
     """
 
     def __init__(
-        self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, Extra]
+        self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, ExtraMeasure]
     ) -> None:
         known = chosen(metrics)
         redegraded = [name for name in known if name in REDEGRADED]
@@ -82,13 +82,13 @@ class CaseScoring:
     case: Case
     measures: Mapping[str, Measure]
     sets: tuple[str, ...]
-    extra: Mapping[str, Extra]
+    extra: Mapping[str, ExtraMeasure]
     protocol: Protocol
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(
         self, records: Mapping[str, Record], references: Mapping[str, Path], run_paths: RunPaths,
-        tick: Callable[[int], None],
+        advance: Callable[[int], None],
     ) -> None:  # fmt: skip
         """Measures what is not measured yet.
 
@@ -96,21 +96,21 @@ class CaseScoring:
             records: method -> what is known of its results; takes up the scores.
             references: name -> clean photo; empty where there are none.
             run_paths: where the results lie.
-            tick: called with the number of results that are scored since.
+            advance: called with the number of results that were scored since the last call.
         """
         hashes = {name: sha256_file(path) for name, path in references.items()}
         key = json.dumps(
             {"measures": fingerprint([*self.measures, *self.sets]), **asdict(self.protocol)}
         )
         todo = {method: self._unscored(record, hashes, key) for method, record in records.items()}
-        tick(sum(len(r.results) for r in records.values()) - sum(map(len, todo.values())))
+        advance(sum(len(r.results) for r in records.values()) - sum(map(len, todo.values())))
         evaluation = Evaluation(self.measures, self.sets, self.protocol)
         try:
             for name in dict.fromkeys(name for names in todo.values() for name in names):
                 own = [method for method, names in todo.items() if name in names]
                 paths = {method: run_paths.result(self.case, method, name) for method in own}
                 self._score(evaluation, name, references.get(name), paths, records)
-                tick(len(own))
+                advance(len(own))
             if self.sets:
                 self._measure_sets(evaluation, records, hashes)
         finally:

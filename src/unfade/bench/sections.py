@@ -52,7 +52,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Picture:
+class SceneImage:
     """One of several pictures of one scene, below the folder of the run where it lies there."""
 
     label: str
@@ -72,7 +72,7 @@ class Scene:
 
     title: str
     caption: str
-    pictures: list[Picture]
+    pictures: list[SceneImage]
     focus: str
 
 

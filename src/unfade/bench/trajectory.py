@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.ours import Preset
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     restore_each,
     with_pixels,
 )
+from unfade.bench.methods.ours import Preset
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.colours import NAMES
+from unfade.config import renamed_field
 from unfade.data.captions import colour_map, phrases
 from unfade.data.garments import Regions, label_regions, recolour_garments
 from unfade.data.pairs import photo_index
@@ -46,7 +47,7 @@ class ColourOptions:
         recoloured: share of the crops with known regions in which one or two get a new colour.
         sure: the same of the crops whose regions are found by `data.regions`.
         captions: share of the other crops whose prompt is not the null text.
-        hints: share of the crops with painted regions.
+        region_colours: share of the crops with painted regions.
     """
 
     size: int = 160
@@ -57,10 +58,19 @@ class ColourOptions:
     recoloured: float = 0.75
     sure: float = 0.3
     captions: float = 0.5
-    hints: float = 0.35
+    region_colours: float = renamed_field("hints", 0.35)
 
     def __post_init__(self) -> None:
-        shares = ("aged", "film", "labelled", "recoloured", "sure", "captions", "hints", "least")
+        shares = (
+            "aged",
+            "film",
+            "labelled",
+            "recoloured",
+            "sure",
+            "captions",
+            "region_colours",
+            "least",
+        )
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 got = f"samples.{name} = {getattr(self, name):g}"
@@ -74,14 +84,14 @@ class ColourSample:
     Attributes:
         seen: (H, W) in [0, 1], L / 100 as an old photo shows it.
         lab: (H, W, 3), the clean photo, with its new colours.
-        hints: (H, W, 3): a and b of painted pixels, and 1 there.
+        region_colours: (H, W, 3): a and b of painted pixels, and 1 there.
         prompt: "" is the null text.
         region: (H, W) in [0, 1], the first region that has a new colour; else zeros.
     """
 
     seen: Mask
     lab: Lab
-    hints: NDArray[np.float32]
+    region_colours: NDArray[np.float32]
     prompt: str
     region: Mask
 
@@ -127,7 +137,7 @@ def colour_sample(
     rgb, regions = _crop(photo, options, rng)
     lab = to_lab(rgb)
     changed: list[Mask] = []
-    prompt, hinted = "", rng.random() < options.hints
+    prompt, hinted = "", rng.random() < options.region_colours
     if regions and rng.random() < options.recoloured:
         lab, prompt, changed = recolour_garments(lab, regions, photo.captions, rng)
     else:
@@ -140,15 +150,15 @@ def colour_sample(
     region = changed[0] if changed else np.zeros(extent(lab), np.float32)
     if len(changed) == 1 and hinted and rng.random() < 0.6:
         prompt = ""  # the hint alone says which colour
-    hints = np.zeros_like(lab)
+    region_colours = np.zeros_like(lab)
     if hinted:
-        hints = draw_hints(lab[..., 1:], rng, region if changed else None)
+        region_colours = draw_region_colours(lab[..., 1:], rng, region if changed else None)
     seen = lab[..., 0] / np.float32(100)
     if not changed and rng.random() < options.film:
         seen = on_film(rgb, rng)
     if rng.random() < options.aged:
         seen = aged_light(seen, rng)
-    return ColourSample(seen, lab, hints, prompt, region)
+    return ColourSample(seen, lab, region_colours, prompt, region)
 
 
 def plain_sample(photo: CleanPhoto, size: int) -> ColourSample:
@@ -220,7 +230,7 @@ def _palette(rgb: Image, lab: Lab, rng: np.random.Generator) -> str:
     return ", ".join(dict.fromkeys(name_of(small[place]) for place in places))
 
 
-def draw_hints(
+def draw_region_colours(
     chroma: NDArray[np.float32], rng: np.random.Generator, region: Mask | None = None
 ) -> NDArray[np.float32]:
     """Points and blobs of true chroma, as a user would paint them (arXiv 1705.02999, 3.1).
@@ -230,7 +240,7 @@ def draw_hints(
         region: (H, W) in [0, 1], where the first of them lies; now and then it is all of that.
 
     Returns:
-        (H, W, 3), see `ColourSample.hints`.
+        (H, W, 3), see `ColourSample.region_colours`.
     """
     height, width = extent(chroma)
     out = np.zeros((height, width, 3), np.float32)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from unfade.errors import WeightsError
 from unfade.eval.clip_resnet import STRIDE, ClipResNet
 from unfade.eval.images import Image, require_side
-from unfade.eval.published import as_tensor, from_folder, load_published, normalised, read_state
+from unfade.eval.pretrained import as_tensor, from_folder, load_pretrained, normalised, read_state
 from unfade.eval.weights import CLIP, CLIP_CONFIG, require
 
 PROMPTS = ("Good photo.", "Bad photo.")
@@ -47,7 +47,7 @@ def load_clip_iqa() -> ClipIqa:
     encoder = ClipResNet(vision["layers"], vision["width"], config["embed_dim"])
     seen = {key.removeprefix("visual."): x for key, x in state.items() if key.startswith("visual.")}
     seen.pop(_POSITIONS, None)
-    load_published(encoder, path, seen)
+    load_pretrained(encoder, path, seen)
     return ClipIqa(encoder, prompts, float(state["logit_scale"].exp()))
 
 
@@ -100,7 +100,7 @@ def _embedded(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> T
         )
     )  # fmt: skip
     utils = cast(Any, single_file_utils)
-    load_published(network, path, utils.convert_open_clip_checkpoint(network, state, prefix=""))
+    load_pretrained(network, path, utils.convert_open_clip_checkpoint(network, state, prefix=""))
     tokens = tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
     with torch.inference_mode():
         return F.normalize(network(**tokens).text_embeds)

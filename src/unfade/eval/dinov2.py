@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unfade.eval.images import Image, require_same_size
-from unfade.eval.published import as_tensor, from_folder, normalised, resized
+from unfade.eval.pretrained import as_tensor, from_folder, normalised, resized
 from unfade.eval.weights import require
 from unfade.pipeline.alignment import Features
 

@@ -13,8 +13,8 @@ import numpy as np
 from unfade.errors import InputError, UnfadeError
 from unfade.eval.distances import Features, standardised
 from unfade.eval.extractors import extractors
-from unfade.eval.folders import Match
 from unfade.eval.images import Image, NotApplicable, Protocol, require_same_size
+from unfade.eval.matching import Match
 from unfade.eval.measures import SET_MEASURES, Measure
 from unfade.eval.rows import Row
 from unfade.imaging import read_photo

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unfade.eval.images import Image, require_same_size, require_side
-from unfade.eval.published import as_tensor, load_published, normalised, read_state
+from unfade.eval.pretrained import as_tensor, load_pretrained, normalised, read_state
 from unfade.eval.weights import ALEXNET, LPIPS_HEADS, require
 
 WIDTHS = (64, 192, 384, 256, 256)
@@ -70,7 +70,7 @@ def load_lpips() -> Lpips:
     biases = [state.get(f"features.{place}.bias") for place in _PLACES]
     widths = tuple(len(bias) for bias in biases if bias is not None)
     network = Lpips(widths if len(widths) == len(WIDTHS) else WIDTHS)
-    load_published(network, folder / ALEXNET, state)
+    load_pretrained(network, folder / ALEXNET, state)
     return network
 
 

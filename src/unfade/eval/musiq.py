@@ -11,7 +11,7 @@ import torch
 
 from unfade.errors import UsageError
 from unfade.eval.images import Image
-from unfade.eval.published import as_tensor
+from unfade.eval.pretrained import as_tensor
 from unfade.eval.weights import MUSIQ, require
 
 

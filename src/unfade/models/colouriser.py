@@ -140,7 +140,7 @@ class Attention(nn.Module):
 
 
 class Colouriser(nn.Module):
-    """Lightness, hints and words -> logits of the bins of chroma.
+    """Lightness, region colours and words -> logits of the bins of chroma.
 
     Attributes:
         vocabulary: of the prompts.
@@ -168,28 +168,30 @@ class Colouriser(nn.Module):
         self.register_buffer("centres", centres, persistent=False)  # (Q, 2)
         self.register_buffer("log_prior", torch.zeros(len(centres)))  # (Q,)
 
-    def forward(self, light: Tensor, hints: Tensor, tokens: Tensor) -> Tensor:
+    def forward(self, light: Tensor, region_colours: Tensor, tokens: Tensor) -> Tensor:
         """Logits of the bins, (N, Q, H / 4, W / 4).
 
         Args:
             light: (N, 1, H, W), L / 100; H and W are multiples of `STRIDE`.
-            hints: (N, 3, H, W): a and b of painted pixels, and 1 there; 0 elsewhere.
+            region_colours: (N, 3, H, W): a and b of painted pixels, and 1 there; 0 elsewhere.
             tokens: (N, T), from `padded`.
         """
         words, absent = self.text(tokens), tokens == PAD
         features = self.encoder(light.expand(-1, 3, -1, -1))
         h = self.enter(torch.cat([features[4], _places(features[4])], 1))  # (N, C, H/32, W/32)
-        h = self.block16(self._fused(self.fuse16, h, features[3], hints))  # (N, C, H/16, W/16)
+        h = self.block16(
+            self._fused(self.fuse16, h, features[3], region_colours)
+        )  # (N, C, H/16, W/16)
         h = self.attend16(h, words, absent)
-        h = self.block8(self._fused(self.fuse8, h, features[2], hints))  # (N, C, H/8, W/8)
+        h = self.block8(self._fused(self.fuse8, h, features[2], region_colours))  # (N, C, H/8, W/8)
         h = self.attend8(h, words, absent)
-        h = self.block4(self._fused(self.fuse4, h, features[1], hints))  # (N, C, H/4, W/4)
+        h = self.block4(self._fused(self.fuse4, h, features[1], region_colours))  # (N, C, H/4, W/4)
         return self.leave(h)
 
-    def _fused(self, fuse: nn.Module, h: Tensor, skip: Tensor, hints: Tensor) -> Tensor:
+    def _fused(self, fuse: nn.Module, h: Tensor, skip: Tensor, region_colours: Tensor) -> Tensor:
         size = skip.shape[-2:]
         h = F.interpolate(h, size=size, mode="bilinear", align_corners=False)
-        return fuse(torch.cat([h, skip, pooled_hints(hints, size)], 1))
+        return fuse(torch.cat([h, skip, pooled_region_colours(region_colours, size)], 1))
 
     def encode(self, prompt: str) -> Encoded:
         """A prompt as numbers, with the words that are not known."""
@@ -232,13 +234,13 @@ def _places(features: Tensor) -> Tensor:
     return grid.expand(n, -1, -1, -1)
 
 
-def pooled_hints(hints: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+def pooled_region_colours(region_colours: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     """Hints (N, 3, H, W) at a smaller size, (N, 3, h, w), as the network takes them.
 
     They are the mean of what is painted of a cell, about -1..1, and how much is painted. A point
     counts in full: a cell of which a quarter is painted is a hint.
     """
-    mean = F.adaptive_avg_pool2d(hints, (size[0], size[1]))  # (N, 3, h, w)
+    mean = F.adaptive_avg_pool2d(region_colours, (size[0], size[1]))  # (N, 3, h, w)
     share = mean[:, 2:]
     present = (4 * share).clamp(max=1)
     chroma = mean[:, :2] / share.clamp(min=1e-6) / _SCALE

@@ -59,7 +59,7 @@ def fold_norms(model: nn.Module) -> nn.Module:
     return model
 
 
-def placed(model: M, device: torch.device, layout: Layout = "channels_last") -> M:
+def to_device(model: M, device: torch.device, layout: Layout = "channels_last") -> M:
     """Moves a network to a device, in the memory layout that most convolutions like best."""
     form = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     return cast(Any, model).to(device, memory_format=form)

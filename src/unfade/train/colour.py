@@ -79,7 +79,7 @@ class ColourTask:
         return network
 
     def sample(self, split: Split, index: int) -> Batch:
-        """The light (1, S, S), hints (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
+        """The light (1, S, S), region colours (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
         drawn = colour_sample(
             self.photos,
             self.labelled,
@@ -92,7 +92,7 @@ class ColourTask:
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The mean cross-entropy of the bins; the errors of the mean chroma and of gray."""
         network = cast(Colouriser, model)
-        logits = network(batch["light"], batch["hints"], batch["tokens"]).float()
+        logits = network(batch["light"], batch["region_colours"], batch["tokens"]).float()
         chroma, centres = batch["chroma"], cast(Tensor, network.centres)
         target = soft_bins(chroma, centres)  # (N, Q, h, w)
         losses = -(target * logits.log_softmax(1)).sum(1)  # (N, h, w)
@@ -134,7 +134,9 @@ class ColourTask:
         length = self.recipe.model.length
         return {
             "light": from_array(np.ascontiguousarray(sample.seen, np.float32))[None],
-            "hints": from_array(np.ascontiguousarray(sample.hints.transpose(2, 0, 1))),
+            "region_colours": from_array(
+                np.ascontiguousarray(sample.region_colours.transpose(2, 0, 1))
+            ),
             "tokens": padded(self.vocabulary.encode(prompt, length), length),
             "chroma": _cells(sample.lab[..., 1:]),
         }
@@ -144,7 +146,7 @@ class ColourTask:
         device = next(network.parameters()).device
         batch = {k: v[None].to(device) for k, v in self._batch(sample, prompt).items()}
         with inference(device):
-            logits = network(batch["light"], batch["hints"], batch["tokens"])
+            logits = network(batch["light"], batch["region_colours"], batch["tokens"])
             return annealed_mean(logits, cast(Tensor, network.centres))[0].cpu()
 
     def _renamed(self, network: Colouriser) -> dict[str, float]:

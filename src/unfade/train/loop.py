@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unfade.errors import WeightsError
 from unfade.manifest import make_folder
-from unfade.models.inference import mixed, placed
+from unfade.models.inference import mixed, to_device
 from unfade.rng import generator
 from unfade.train.interruption import is_small, step_boundary
 from unfade.train.launch import accelerator, check_precision
@@ -57,7 +57,7 @@ def _fresh(
 ) -> nn.Module:
     """The network to train on its device, with the weights of `start` where there is one."""
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
-    model = placed(task.build().train(), device, options.layout)
+    model = to_device(task.build().train(), device, options.layout)
     if start is not None:
         try:
             model.load_state_dict(start.state_dict())

@@ -16,7 +16,7 @@ from unfade.data.sources import CleanPhoto
 from unfade.degrade.stencils import Stencil
 from unfade.degrade.strokes import field
 from unfade.errors import UsageError
-from unfade.masks import erased
+from unfade.masks import inpainting_hole
 from unfade.models.checkpoint import load_model
 from unfade.models.inference import fold_norms, inference
 from unfade.models.presets import find_preset
@@ -65,7 +65,7 @@ def found(detector: ScratchDetector, lq: Tensor) -> NDArray[np.float32]:
         p = detector(lq[None]).float().sigmoid()[0]  # (2, H, W)
     damage, lost = (np.rint(255 * x.numpy()).astype(np.uint8) for x in p)
     mask = np.maximum(damage, np.where(lost >= 128, lost, np.uint8(0)))
-    return erased(mask, detector.config.threshold, 1)
+    return inpainting_hole(mask, detector.config.threshold, 1)
 
 
 def _errors(out: Tensor, target: Tensor, damage: Tensor) -> tuple[Tensor, Tensor]:

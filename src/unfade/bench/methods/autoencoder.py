@@ -11,8 +11,8 @@ import numpy as np
 
 from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.base import Method
+from unfade.bench.methods.in_process import pixels, restore_each, with_pixels
 from unfade.bench.methods.ours import Preset
-from unfade.bench.methods.pictures import pixels, restore_each, with_pixels
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo

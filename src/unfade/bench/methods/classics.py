@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     resized,
     restore_each,
     with_pixels,
 )
-from unfade.bench.results import target_size
+from unfade.bench.result_checks import target_size
 from unfade.eval.classical import (
     Pixels,
     classical,

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     resized,
     restore_each,
     with_pixels,
 )
-from unfade.bench.results import target_size
+from unfade.bench.result_checks import target_size
 from unfade.errors import UsageError, WeightsError
 from unfade.eval.images import Image
 from unfade.imaging import Photo, read_photo

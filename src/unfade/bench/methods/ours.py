@@ -13,14 +13,14 @@ import cv2
 from unfade._version import __version__
 from unfade.api import Restorer
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     resized,
     restore_each,
     with_pixels,
 )
-from unfade.bench.results import target_size
+from unfade.bench.result_checks import target_size
 from unfade.config import from_dict, to_dict
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo

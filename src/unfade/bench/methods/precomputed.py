@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unfade.bench.case_files import inputs_of, match_outputs
 from unfade.bench.cases import Case, Cost
-from unfade.bench.folders import inputs_of, match_outputs
-from unfade.bench.results import place_foreign, read_foreign
+from unfade.bench.result_checks import place_foreign, read_foreign
 from unfade.errors import InputError, UnfadeError, UsageError
 from unfade.manifest import Value, sha256_file
 

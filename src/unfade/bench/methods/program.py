@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unfade.bench.case_files import match_outputs
 from unfade.bench.cases import Case, Cost
-from unfade.bench.folders import match_outputs
 from unfade.bench.methods.base import MethodError
-from unfade.bench.methods.process import run_program
-from unfade.bench.results import place_foreign
+from unfade.bench.methods.subprocesses import run_program
+from unfade.bench.result_checks import place_foreign
 from unfade.errors import UnfadeError, UsageError
 from unfade.manifest import Value
 from unfade.options import SCALE
@@ -76,7 +76,7 @@ class Program:
             for name, path in images.items():
                 shutil.copyfile(path, source / (flat[name] + path.suffix))
             placeholders = {"{input}": str(source), "{output}": str(made)}
-            meter = run_program(
+            usage = run_program(
                 [_filled(word, placeholders) for word in self._words(case)], log,
                 timeout_s=self.timeout_s,
             )  # fmt: skip
@@ -86,7 +86,7 @@ class Program:
                 if own in found:
                     place = outputs / f"{name}.png"
                     megapixels += place_foreign(case, name, found[own], place) / 1e6
-        return Cost(len(images), megapixels, meter.seconds, meter.peak_mib)
+        return Cost(len(images), megapixels, usage.seconds, usage.peak_mib)
 
     def _collect(self, made: Path, names: Sequence[str]) -> dict[str, Path]:
         try:

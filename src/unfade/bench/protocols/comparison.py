@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.drive import run_table
 from unfade.bench.methods.base import Method
-from unfade.bench.methods.pictures import restore_each, with_pixels
+from unfade.bench.methods.in_process import restore_each, with_pixels
 from unfade.bench.prepare import write_png
 from unfade.bench.protocols.base import Progress, Report
 from unfade.bench.run import Run
+from unfade.bench.run_table import run_table
 from unfade.bench.sections import Section
 from unfade.bench.tables.base import Table
 from unfade.eval.evaluation import read_rgb

@@ -83,7 +83,7 @@ def false_alarms(settings: Settings, progress: Progress | None = None) -> Report
         _summarise(report)
         if settings.sheet is not None:
             captions = {row.image: 100 * row.values[FLAGGED] for row in report.rows}
-            _write_sheet(settings.sheet, captions, pictures)
+            _write_contact_sheet(settings.sheet, captions, pictures)
     return report
 
 
@@ -111,7 +111,7 @@ def _overlay(pixels: Pixels, flagged: NDArray[np.bool_]) -> Pixels:
     return np.rint(small * (1 - weight) + _RED * weight).astype(np.uint8)
 
 
-def _write_sheet(path: Path, shares: dict[str, float], pictures: dict[str, Pixels]) -> None:
+def _write_contact_sheet(path: Path, shares: dict[str, float], pictures: dict[str, Pixels]) -> None:
     """Writes a contact sheet in the order of `shares` (percent), with captions."""
     cells: list[Pixels] = []
     for name, share in shares.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from unfade.bench.aggregate import Aggregate, OwnMeasure
+from unfade.bench.aggregate import Aggregate, TableMeasure
 from unfade.bench.cases import Case
 from unfade.bench.datasets import find_datasets
 from unfade.bench.degradations import COLOUR_TARGET
@@ -19,7 +19,7 @@ from unfade.bench.prepare import Plan, input_scale, large_enough, make_folders, 
 from unfade.bench.report import write_report
 from unfade.bench.run import Run
 from unfade.bench.scenes import scenes_of
-from unfade.bench.scoring import Extra
+from unfade.bench.scoring import ExtraMeasure
 from unfade.bench.sections import Grid, Section
 from unfade.degrade import SEVERITIES
 from unfade.eval.measures import REDEGRADED
@@ -89,7 +89,7 @@ class Table:
         wanted_metrics: measured always; those whose weights are here come on top.
         methods: names of those that take part where none are named.
         papers: what papers printed, one entry for each set of photos and damage.
-        own: measures of this table alone, by name.
+        table_measures: measures of this table alone, by name.
         plots: draws what there is to draw.
         grids: tables beside that of the means.
         timed: whether the times of all cases make one figure for each method.
@@ -104,7 +104,7 @@ class Table:
     wanted_metrics: tuple[str, ...] = METRICS
     methods: tuple[str, ...] = METHODS
     papers: tuple[PaperTable, ...] = ()
-    own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
+    table_measures: Mapping[str, TableMeasure] = field(default_factory=dict[str, TableMeasure])
     plots: Callable[[Aggregate], list[Plot]] = lambda _: []
     grids: Callable[[Aggregate], list[Grid]] = lambda _: []
     timed: bool = True
@@ -118,11 +118,11 @@ class Table:
         return (*self.wanted_metrics, *weighted_metrics())
 
     @property
-    def extra(self) -> dict[str, Extra]:
-        """The table's own measures, as the runner takes them, as far as their weights are here."""
-        here = weighted_metrics()
-        own = self.own.items()
-        return {name: m.score for name, m in own if not m.weights or m.weights in here}
+    def extra(self) -> dict[str, ExtraMeasure]:
+        """The table's own measures, for the runner; those without weights are left out."""
+        available = weighted_metrics()
+        measures = self.table_measures.items()
+        return {name: m.score for name, m in measures if not m.weights or m.weights in available}
 
     def build(self, data: Path, work: Path, quick: bool, seed: int) -> list[Case]:
         """Writes inputs and references, and says which cases they make.
@@ -147,7 +147,7 @@ class Table:
             UsageError: matplotlib is not installed.
             OutputError: a file cannot be written.
         """
-        aggregate = Aggregate(run, self.name, self.own)
+        aggregate = Aggregate(run, self.name, self.table_measures)
         section = Section(self.name, self.title, self.source, self.reading)
         if aggregate.methods():
             section.grids.append(means_grid(aggregate, self.title))

@@ -6,17 +6,17 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from unfade.bench.aggregate import OwnMeasure
+from unfade.bench.aggregate import TableMeasure
+from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
 from unfade.bench.degradations import blurred, scale_of
-from unfade.bench.folders import inputs_of
 from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.classics import INTERPOLATIONS
-from unfade.bench.methods.pictures import resized
+from unfade.bench.methods.in_process import resized
 from unfade.bench.paper_values import STUDY, papers_of
 from unfade.bench.plots import curves, scatter
-from unfade.bench.scoring import Extra
+from unfade.bench.scoring import ExtraMeasure
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
@@ -70,7 +70,7 @@ def damaged_again(image: Image, degradation: str) -> Image:
     return blurred(image, float(degradation.removeprefix("blur")))
 
 
-def _with_input(metric: str) -> Extra:
+def _with_input(metric: str) -> ExtraMeasure:
     """Eq. 15 of the study by one measure: the output, damaged as its input was, and the input."""
 
     def score(case: Case, name: str, path: Path) -> float:
@@ -96,14 +96,14 @@ def _alignment_with_input(case: Case, name: str, path: Path) -> float:
 
 
 _WITH_INPUT = {
-    "alignment-y": OwnMeasure(
+    "alignment-y": TableMeasure(
         "Alignment with input (Eq. 13)", "higher", 4, _alignment_with_input
     ),
-    "alignment-lq": OwnMeasure(
+    "alignment-lq": TableMeasure(
         "Alignment, degraded again (Eq. 15)", "higher", 4, _with_input("alignment-lq")
     ),
-    "ssim-lq": OwnMeasure("SSIM, degraded again (Eq. 15)", "higher", 4, _with_input("ssim-lq")),
-    "dinov2-lq": OwnMeasure(
+    "ssim-lq": TableMeasure("SSIM, degraded again (Eq. 15)", "higher", 4, _with_input("ssim-lq")),
+    "dinov2-lq": TableMeasure(
         "DINOv2 distance, degraded again (Eq. 15)", "lower", 4, _with_input("dinov2-lq"),
         weights="dinov2",
     ),
@@ -171,7 +171,7 @@ TABLES = (
         "weights are there. "
         f"{_BLUR}",
         _alignment, ("alignment", "psnr", "ssim", "niqe"), _METHODS, papers_of("alignment"),
-        own=_WITH_INPUT,
+        table_measures=_WITH_INPUT,
         plots=lambda aggregate: scatter(
             aggregate, "alignment-niqe", "alignment-y", "niqe", "NIQE against alignment (Eq. 13)"
         ),

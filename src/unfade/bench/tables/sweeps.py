@@ -13,7 +13,7 @@ from unfade.bench.methods.ours import Preset
 from unfade.bench.paper_values import STUDY
 from unfade.bench.plots import Plot, curves
 from unfade.bench.tables.base import METRICS, Setting, Table, make_case, options_for
-from unfade.bench.tables.swept import gains_grids
+from unfade.bench.tables.sweep_grid import gains_grids
 from unfade.bench.trajectory import AFTER, Estimates
 
 STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)

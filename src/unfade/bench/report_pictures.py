@@ -22,7 +22,7 @@ _QUALITY = 90
 
 
 @dataclass(frozen=True)
-class Shown:
+class EncodedScene:
     """A scene whose pictures can be written into a page.
 
     Attributes:
@@ -38,7 +38,9 @@ class Shown:
         return sum(len(uri) for _, uri in self.pictures)
 
 
-def shown_scenes(sections: Sequence[Section], out: Path) -> tuple[dict[str, list[Shown]], int]:
+def encode_scenes(
+    sections: Sequence[Section], out: Path
+) -> tuple[dict[str, list[EncodedScene]], int]:
     """The scenes of each section whose pictures fit into the budget.
 
     Every section has its first scenes before another has its later ones.
@@ -46,22 +48,22 @@ def shown_scenes(sections: Sequence[Section], out: Path) -> tuple[dict[str, list
     Returns:
         Section -> scenes, and how many were left out.
     """
-    shown: dict[str, list[Shown]] = {section.name: [] for section in sections}
+    encoded: dict[str, list[EncodedScene]] = {section.name: [] for section in sections}
     used, left = 0, 0
     for rank in range(max((len(section.scenes) for section in sections), default=0)):
         for section in sections:
             if rank >= len(section.scenes):
                 continue
-            made = _shown(section.scenes[rank], out)
-            if made is None or used + made.size > BUDGET:
+            scene = _encode_scene(section.scenes[rank], out)
+            if scene is None or used + scene.size > BUDGET:
                 left += 1
                 continue
-            used += made.size
-            shown[section.name].append(made)
-    return shown, left
+            used += scene.size
+            encoded[section.name].append(scene)
+    return encoded, left
 
 
-def _shown(scene: Scene, out: Path) -> Shown | None:
+def _encode_scene(scene: Scene, out: Path) -> EncodedScene | None:
     """None where a picture has gone."""
     try:
         found = [(p.label, read_rgb(out / p.path)) for p in scene.pictures]
@@ -71,10 +73,8 @@ def _shown(scene: Scene, out: Path) -> Shown | None:
     images = [(label, _enlarged(image, height, width)) for label, image in found]
     top, left, side = _window([image for _, image in images])
     cut = slice(top, top + side), slice(left, left + side)
-    pictures = tuple(
-        (label, data_uri(_encoded(image[cut]), "image/jpeg")) for label, image in images
-    )
-    return Shown(scene, pictures)
+    pictures = tuple((label, data_uri(_jpeg(image[cut]), "image/jpeg")) for label, image in images)
+    return EncodedScene(scene, pictures)
 
 
 def _enlarged(image: Image, height: int, width: int) -> Image:
@@ -96,7 +96,7 @@ def _window(images: Sequence[Image]) -> tuple[int, int, int]:
     return int(top), int(left), side
 
 
-def _encoded(image: Image) -> bytes:
+def _jpeg(image: Image) -> bytes:
     """A JPEG without loss of colour resolution."""
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     return jpeg(pixels, quality=_QUALITY)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unfade.bench.case_files import inputs_of, references_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.autoencoder import GIVEN
 from unfade.bench.tables.base import Setting, Table
 from unfade.errors import UsageError
@@ -17,7 +17,7 @@ _METRICS = ("psnr", "ssim", "ms-ssim", "gmsd", "ciede2000", "niqe", "alignment")
 _WITHOUT_REFERENCES = ("niqe", "colourfulness")
 
 
-def own_table(lq: Path, reference: Path | None) -> Table:
+def user_folders_table(lq: Path, reference: Path | None) -> Table:
     """The table of these folders.
 
     Args:

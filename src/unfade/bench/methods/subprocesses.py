@@ -49,7 +49,7 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
             fix = "check its name and its permissions"
             raise MethodError(f"{words[0]}: {reason}", "a program", fix) from error
         try:
-            with ResourceUsage(process.pid, tree=True) as meter:
+            with ResourceUsage(process.pid, tree=True) as usage:
                 code = process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
             got = f"a program that was still running after {timeout_s:g} s"
@@ -61,7 +61,7 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
         said = _tail(log, began)
         got = f"{_ending(code)}" + (f", last words: {said}" if said else "")
         raise MethodError(got, "exit code 0", f"see {printable(log)}")
-    return meter
+    return usage
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unfade.bench.case_files import inputs_of, references_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.base import Method
-from unfade.bench.results import size_text, target_size
+from unfade.bench.result_checks import size_text, target_size
 from unfade.errors import UsageError
 from unfade.imaging import read_photo
 

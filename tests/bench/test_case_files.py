@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from unfade.bench.case_files import inputs_of, match_outputs, reference_of, references_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of, match_outputs, reference_of, references_of
 from unfade.errors import InputError, UsageError
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from unfade.bench.aggregate import Aggregate
+from unfade.bench.case_files import inputs_of, references_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
 from unfade.bench.methods.base import Method
 from unfade.bench.paper_values import IIDE

@@ -49,7 +49,7 @@ def _check(line: Line, number: int, path: Path) -> None:
         expected = f"one of {', '.join(TABLES)}"
         got = f"the table {line['table']!r} in line {number}"
         raise InputError(got, expected, "see `unfade bench --list`", path=path)
-    known = (*ALL_NAMES, *TABLES[line["table"]].own)
+    known = (*ALL_NAMES, *TABLES[line["table"]].table_measures)
     if line["metric"] not in known:
         got = f"the metric {line['metric']!r} in line {number}"
         raise InputError(got, f"one of {', '.join(known)}", "see docs/metrics.md", path=path)

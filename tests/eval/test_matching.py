@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unfade.errors import UsageError
-from unfade.eval.folders import match_folders
+from unfade.eval.matching import match_folders
 
 
 def make(folder: Path, *names: str) -> Path:

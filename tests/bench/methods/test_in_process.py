@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unfade.bench.cases import Case
-from unfade.bench.methods.pictures import pixels, resized, restore_each, with_pixels
+from unfade.bench.methods.in_process import pixels, resized, restore_each, with_pixels
 from unfade.errors import InputError
 from unfade.imaging import read_photo
 

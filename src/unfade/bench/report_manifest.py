@@ -16,35 +16,39 @@ from unfade.bench.run import Run
 from unfade.bench.sections import finite
 
 
-def about(run: Run, table: str, path: Path) -> dict[str, Any]:
-    """The manifest of a folder: of this table as it ran now, of others as they ran.
+def make_manifest(run: Run, table: str, path: Path) -> dict[str, Any]:
+    """The manifest of an output folder: this table's run, and the earlier runs of other tables.
 
     Args:
-        path: of the manifest as it was; it need not exist.
+        path: the earlier manifest, which may be missing.
     """
     commit, dirty = manifests.checkout()
-    made = {"unfade": __version__, "commit": commit, "dirty": dirty, "created": manifests.now()}
-    own = {
-        **made,
+    origin = {"unfade": __version__, "commit": commit, "dirty": dirty, "created": manifests.now()}
+    entry = {
+        **origin,
         "methods": list(run.methods),
         "metrics": list(run.metrics),
         "protocol": {"space": run.protocol.space, "crop_border": run.protocol.crop_border},
         "cases": {case.name: _case(run, case) for case in run.cases if case.table == table},
         "failures": [f.error for f in run.failures if f.table == table],
     }
-    before: dict[str, Any] = {}
+    earlier: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        before = json.loads(path.read_text("utf-8"))["tables"]
+        earlier = json.loads(path.read_text("utf-8"))["tables"]
     machine = {"system": platform.platform(), "cores": os.cpu_count()}
-    tables = {**before, table: own}
-    return finite({**made, "versions": manifests.versions(), "machine": machine, "tables": tables})
+    tables = {**earlier, table: entry}
+    return finite(
+        {**origin, "versions": manifests.versions(), "machine": machine, "tables": tables}
+    )
 
 
-def facts(manifest: dict[str, Any]) -> dict[str, str]:
-    """What stands at the head of a report."""
+def report_facts(manifest: dict[str, Any]) -> dict[str, str]:
+    """The facts at the head of a report: version, commit, time, seeds, machine."""
     commit = manifest["commit"] or "not a checkout"
     changed = " with changes" if manifest["dirty"] else ""
-    seeds = {case["seed"] for own in manifest["tables"].values() for case in own["cases"].values()}
+    seeds = {
+        case["seed"] for entry in manifest["tables"].values() for case in entry["cases"].values()
+    }
     return {
         "unfade": str(manifest["unfade"]),
         "commit": f"{commit[:12]}{changed}",

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from unfade.bench.cases import Case
-from unfade.bench.own import own_table
+from unfade.bench.user_folders import user_folders_table
 from unfade.errors import UsageError
 
 MakeCase = Callable[..., Case]
 
 
 def built(lq: Path, reference: Path | None, tmp_path: Path) -> Case:
-    (case,) = own_table(lq, reference).build(tmp_path, tmp_path / "work", False, 5)
+    (case,) = user_folders_table(lq, reference).build(tmp_path, tmp_path / "work", False, 5)
     return case
 
 
@@ -36,7 +36,7 @@ def test_smaller_inputs_are_to_be_enlarged(make_case: MakeCase, tmp_path: Path) 
 def test_without_references_nothing_is_measured_that_needs_them(
     make_case: MakeCase, tmp_path: Path
 ) -> None:
-    table = own_table(make_case().inputs, None)
+    table = user_folders_table(make_case().inputs, None)
     assert built(make_case().inputs, None, tmp_path).references is None
     assert "psnr" not in table.metrics and "niqe" in table.metrics
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from unfade.bench.case_files import reference_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import reference_of
 from unfade.errors import InputError, UnfadeError
 from unfade.imaging import Photo, read_photo, write_photo
 from unfade.options import SCALE

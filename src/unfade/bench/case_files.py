@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unfade.bench.cases import Case
 from unfade.errors import UsageError
-from unfade.eval.folders import match_names, unambiguous_photos
+from unfade.eval.matching import match_names, unambiguous_photos
 from unfade.imaging import SUFFIXES
 
 

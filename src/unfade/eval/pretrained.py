@@ -29,7 +29,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise _unreadable(path, error) from error
 
 
-def load_published(network: nn.Module, path: Path, state: dict[str, Tensor]) -> None:
+def load_pretrained(network: nn.Module, path: Path, state: dict[str, Tensor]) -> None:
     """Loads a state dict strictly, and readies the network for inference.
 
     Raises:

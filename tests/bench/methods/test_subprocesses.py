@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from unfade.bench.methods.base import MethodError
-from unfade.bench.methods.process import run_program
+from unfade.bench.methods.subprocesses import run_program
 
 
 def python(code: str) -> list[str]:
@@ -26,15 +26,15 @@ def test_both_streams_go_into_the_log(tmp_path: Path) -> None:
 def test_memory_of_children_counts(tmp_path: Path) -> None:
     child = "import time; held = bytearray(150 << 20); time.sleep(1)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    meter = run_program(python(code), tmp_path / "log", timeout_s=None)
-    assert meter.peak_mib is not None and 150 < meter.peak_mib < 400
-    assert meter.seconds > 1
+    usage = run_program(python(code), tmp_path / "log", timeout_s=None)
+    assert usage.peak_mib is not None and 150 < usage.peak_mib < 400
+    assert usage.seconds > 1
 
 
 def test_our_own_memory_does_not_count(tmp_path: Path) -> None:
     held = bytearray(300 << 20)
-    meter = run_program(python("import time; time.sleep(0.5)"), tmp_path / "log", timeout_s=None)
-    assert meter.peak_mib is not None and meter.peak_mib < 100
+    usage = run_program(python("import time; time.sleep(0.5)"), tmp_path / "log", timeout_s=None)
+    assert usage.peak_mib is not None and usage.peak_mib < 100
     assert len(held) > 0
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from unfade.bench.case_files import reference_of
 from unfade.bench.cases import Case, Cost
-from unfade.bench.folders import reference_of
 from unfade.bench.methods.resource_usage import ResourceUsage
 from unfade.errors import InputError
 from unfade.eval.images import Image
@@ -30,14 +30,14 @@ def restore_each(
         steps: asked afterwards for the sampling steps that ran, as `Cost` has them.
     """
     megapixels = 0.0
-    with ResourceUsage() as meter:
+    with ResourceUsage() as usage:
         for name, path in images.items():
             result = restore(name, path)
             place = outputs / f"{name}.png"
             place.parent.mkdir(parents=True, exist_ok=True)
             write_photo(place, result)
             megapixels += result.width * result.height / 1e6
-    return Cost(len(images), megapixels, meter.seconds, meter.peak_mib, parameters, steps())
+    return Cost(len(images), megapixels, usage.seconds, usage.peak_mib, parameters, steps())
 
 
 def pixels(photo: Photo) -> Image:
