@@ -137,8 +137,8 @@ class Aggregate:
 
     def _distance(self, cases: Cases, method: str, metric: str) -> Estimate:
         keys = [(self.table, case.name, method) for case in cases]
-        found = [self.run.distances[key] for key in keys if key in self.run.distances]
-        distances = [own[metric] for own in found if metric in own]
+        known = [self.run.distances[key] for key in keys if key in self.run.distances]
+        distances = [values[metric] for values in known if metric in values]
         nan = float("nan")
         if not distances:
             return Estimate(nan, nan, nan, 0)

@@ -32,9 +32,9 @@ def check_cases(cases: Sequence[Case], methods: Sequence[Method]) -> None:
             raise UsageError(got, f"one of {', '.join(case.methods)}", "name it with --method")
         _check_photos(case)
     for method in methods:
-        own = [case for case in cases if takes_part(method.name, case)]
-        if own:
-            method.check(own)
+        method_cases = [case for case in cases if takes_part(method.name, case)]
+        if method_cases:
+            method.check(method_cases)
 
 
 def takes_part(method: str, case: Case) -> bool:

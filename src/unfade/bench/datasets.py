@@ -76,9 +76,9 @@ def find_gopro(data: Path) -> Dataset | None:
     sharp: dict[str, Path] = {}
     blurred: dict[str, Path] = {}
     for scene in sorted(path for path in (root / "test").iterdir() if path.is_dir()):
-        for kind, found in (("sharp", sharp), ("blur", blurred)):
+        for kind, paths in (("sharp", sharp), ("blur", blurred)):
             photos = _flat(scene / kind, None)
-            found |= {f"{scene.name}-{name}": path for name, path in photos.items()}
+            paths |= {f"{scene.name}-{name}": path for name, path in photos.items()}
     _require_count(root / "test", len(sharp), 1111)
     return _dataset("GOPRO", _paired(sharp, blurred, root / "test", (1,)))
 
@@ -99,9 +99,9 @@ def find_realsr(data: Path) -> Dataset | None:
     low: dict[str, Path] = {}
     for maker in ("Canon", "Nikon"):
         for name, path in _flat(root / maker / "Test" / "4", 100).items():
-            for suffix, found in (("_HR", clean), ("_LR4", low)):
+            for suffix, paths in (("_HR", clean), ("_LR4", low)):
                 if name.endswith(suffix):
-                    found[name.removesuffix(suffix)] = path
+                    paths[name.removesuffix(suffix)] = path
     _require_count(root, len(clean), 100)
     return _dataset("RealSR", _paired(clean, low, root, (1, 4)))
 
@@ -170,9 +170,9 @@ def find_datasets(data: Path, wanted: Iterable[str]) -> list[Dataset]:
     if not data.is_dir():
         raise UsageError("no such folder", "a folder of photos", "check the name", path=data)
     for names in (wanted, FINDERS):
-        found = [dataset for name in names if (dataset := FINDERS[name](data)) is not None]
-        if found:
-            return [_captioned(dataset, data) for dataset in found]
+        datasets = [dataset for name in names if (dataset := FINDERS[name](data)) is not None]
+        if datasets:
+            return [_captioned(dataset, data) for dataset in datasets]
     return [_captioned(open_folder(data), data)]
 
 

@@ -51,8 +51,8 @@ def degraded(hq: Image, degradation: str, rng: np.random.Generator) -> tuple[Ima
     if degradation in plain:
         return plain[degradation](), hq
     if degradation in SEVERITIES or degradation in MIXTURES:
-        made = degrade(hq, rng, "old-photo", level=degradation)
-        return made.lq, made.hq
+        degraded_photo = degrade(hq, rng, "old-photo", level=degradation)
+        return degraded_photo.lq, degraded_photo.hq
     scaled, blur = _SCALED.fullmatch(degradation), _BLUR.fullmatch(degradation)
     if blur:
         return blurred(hq, float(blur[1])), hq

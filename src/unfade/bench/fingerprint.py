@@ -36,9 +36,9 @@ def fingerprint(metrics: Iterable[str]) -> str:
 @functools.cache
 def _code() -> str:
     """Of all files that measure."""
-    found: list[str] = []
+    lines: list[str] = []
     for part in _MEASURES:
         place = _PACKAGE / part
         files = [place] if place.is_file() else sorted(place.iterdir())
-        found += [f"{path.name} {sha256_file(path)}" for path in files if path.is_file()]
-    return "\n".join(found)
+        lines += [f"{path.name} {sha256_file(path)}" for path in files if path.is_file()]
+    return "\n".join(lines)

@@ -26,7 +26,7 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
     measures = aggregate.measures
     rows: list[list[Cell]] = []
     for group in aggregate.groups:
-        own: list[list[Cell]] = []
+        group_rows: list[list[Cell]] = []
         methods = aggregate.methods(group.cases) if by_case else aggregate.run.methods
         for method in methods:
             count = aggregate.count(group.cases, method)
@@ -34,8 +34,8 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
                 estimate(aggregate.estimate(group.cases, method, name), known.digits, count)
                 for name, known in measures.items()
             ]
-            own.append([Cell(group.label), Cell(method), number(count, 0), *cells])
-        rows += _marked(own, [None, None, None, *(m.better for m in measures.values())])
+            group_rows.append([Cell(group.label), Cell(method), number(count, 0), *cells])
+        rows += _marked(group_rows, [None, None, None, *(m.better for m in measures.values())])
     protocol = aggregate.run.protocol
     note = (
         f"Means over images with 95 % intervals ({RESAMPLES} bootstrap resamples, seed "
@@ -73,15 +73,17 @@ def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
     """The table of the photos' own set and damage; of other sets the first of that damage."""
     case = group.cases[0]
     fitting = [paper for paper in papers if paper.degradation in ("", case.degradation)]
-    own = (paper for paper in fitting if case.dataset.startswith(paper.dataset))
-    return next(own, fitting[0] if fitting else None)
+    same_dataset = (paper for paper in fitting if case.dataset.startswith(paper.dataset))
+    return next(same_dataset, fitting[0] if fitting else None)
 
 
 def _paper_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
     known: dict[str, Description] = {**DESCRIPTIONS, **SET_MEASURES, **aggregate.table_measures}
     systems, names = paper.systems, paper.metrics
-    own = [method for method in aggregate.methods(group.cases) if method not in systems]
-    rows = [_paper_row(aggregate, paper, group, system, names) for system in (*systems, *own)]
+    others_here = [method for method in aggregate.methods(group.cases) if method not in systems]
+    rows = [
+        _paper_row(aggregate, paper, group, system, names) for system in (*systems, *others_here)
+    ]
     columns = ["system"]
     for name in names:
         columns += [f"{known[name].heading} here", f"{known[name].heading} printed"]

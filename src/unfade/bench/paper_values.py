@@ -78,15 +78,15 @@ def papers_of(table: str) -> tuple[PaperTable, ...]:
 
 def entered(papers: Sequence[PaperTable], lines: Iterable[Line]) -> tuple[PaperTable, ...]:
     """The tables of a paper with more figures; a new set or damage gets a table of its own."""
-    found = list(papers)
+    tables = list(papers)
     for line in lines:
-        index = next((i for i, paper in enumerate(found) if _belongs(paper, line)), None)
+        index = next((i for i, paper in enumerate(tables) if _belongs(paper, line)), None)
         if index is None:
-            found.append(PaperTable(line["dataset"], line["damage"]))
-            index = len(found) - 1
+            tables.append(PaperTable(line["dataset"], line["damage"]))
+            index = len(tables) - 1
         value = PaperValue(float(line["value"]), line["source"])
-        found[index] = found[index].with_value(line["system"], line["metric"], value)
-    return tuple(found)
+        tables[index] = tables[index].with_value(line["system"], line["metric"], value)
+    return tuple(tables)
 
 
 def _belongs(paper: PaperTable, line: Line) -> bool:

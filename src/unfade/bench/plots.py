@@ -106,8 +106,8 @@ def _swept_lines(aggregate: Aggregate, metric: str) -> list[Line]:
     lines: list[Line] = []
     for method in aggregate.methods(cases):
         for kind in kinds:
-            own = [case for case in cases if (case.dataset, case.degradation) == kind]
-            points = [(c.value, aggregate.estimate([c], method, metric)) for c in own]
+            kind_cases = [case for case in cases if (case.dataset, case.degradation) == kind]
+            points = [(c.value, aggregate.estimate([c], method, metric)) for c in kind_cases]
             known = [(x, e) for x, e in points if x is not None and e.count]
             label = method if len(kinds) == 1 else f"{method}, {kind[1]}"
             lines.append(Line(
@@ -123,11 +123,11 @@ def _levels(aggregate: Aggregate, metric: str) -> list[Line]:
     lines: list[Line] = []
     for method in aggregate.methods(cases):
         for dataset in sets:
-            own = [case for case in cases if case.dataset == dataset]
-            found = aggregate.estimate(own, method, metric)
+            set_cases = [case for case in cases if case.dataset == dataset]
+            value = aggregate.estimate(set_cases, method, metric)
             label = method if len(sets) == 1 else f"{method}, {dataset}"
-            if found.count:
-                lines.append(Line(label, [], [found.mean], level=True))
+            if value.count:
+                lines.append(Line(label, [], [value.mean], level=True))
     return lines
 
 

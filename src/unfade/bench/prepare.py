@@ -104,10 +104,14 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
     """
     folder = work / f"{_plain(plan.dataset.name)}-{degradation}-{plan.side}"
     inputs, references = folder / "lq", folder / "hq"
-    made, record = folder / _MADE, _record(plan, degradation)
-    if made.is_file() and made.read_text("utf-8") == record and _complete(folder, plan):
+    record_file, record = folder / _MADE, _record(plan, degradation)
+    if (
+        record_file.is_file()
+        and record_file.read_text("utf-8") == record
+        and _complete(folder, plan)
+    ):
         return inputs, references
-    made.unlink(missing_ok=True)
+    record_file.unlink(missing_ok=True)
     for part in (inputs, references):
         manifests.make_folder(part)
         for old in part.glob("*.png"):
@@ -116,7 +120,7 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
         lq, hq = _pictures(plan, pair, degradation)
         write_png(inputs / f"{pair.name}.png", lq)
         write_png(references / f"{pair.name}.png", hq)
-    with atomic_file(made) as file:
+    with atomic_file(record_file) as file:
         file.write(record.encode())
     return inputs, references
 

@@ -47,7 +47,7 @@ def page(sections: Sequence[Section], manifest: dict[str, object], out: Path) ->
         out: the folder that plots and pictures lie in.
     """
     scenes, left = encode_scenes(sections, out)
-    size = sum(encoded.size for own in scenes.values() for encoded in own)
+    size = sum(encoded.size for section_scenes in scenes.values() for encoded in section_scenes)
     summary = report_facts(manifest) | {
         "size": f"{size / 1e6:.1f} MB of pictures, all in this file"
     }
@@ -109,11 +109,11 @@ def _scene(encoded: EncodedScene) -> pages.Scene:
 
 def _sections(out: Path, order: Sequence[str]) -> list[Section]:
     """Those that there are: others than the named ones first."""
-    found: list[Section] = []
+    sections: list[Section] = []
     for path in sorted((out / SECTIONS_FOLDER).glob("*.json")):
         try:
-            found.append(Section.read(path))
+            sections.append(Section.read(path))
         except InputError:
             continue  # of another version; it is written anew with its table
     positions = {name: i for i, name in enumerate(order)}
-    return sorted(found, key=lambda section: positions.get(section.name, -1))
+    return sorted(sections, key=lambda section: positions.get(section.name, -1))

@@ -66,11 +66,11 @@ def encode_scenes(
 def _encode_scene(scene: Scene, out: Path) -> EncodedScene | None:
     """None where a picture has gone."""
     try:
-        found = [(p.label, read_rgb(out / p.path)) for p in scene.pictures]
+        photos = [(p.label, read_rgb(out / p.path)) for p in scene.pictures]
     except UnfadeError:
         return None
-    height, width = (max(image.shape[axis] for _, image in found) for axis in (0, 1))
-    images = [(label, _enlarged(image, height, width)) for label, image in found]
+    height, width = (max(image.shape[axis] for _, image in photos) for axis in (0, 1))
+    images = [(label, _enlarged(image, height, width)) for label, image in photos]
     top, left, side = _window([image for _, image in images])
     cut = slice(top, top + side), slice(left, left + side)
     pictures = tuple((label, data_uri(_jpeg(image[cut]), "image/jpeg")) for label, image in images)

@@ -51,8 +51,8 @@ class Restoring:
         make_folder(self._folder)
         if pending and not self.method.at_once:  # a program is asked for each case, as it is timed
             own = self.case, self.method.name, self.hashes, self.run_paths
-            found = reuse(record, pending, *own)
-            pending = [name for name in pending if name not in found]
+            reused = reuse(record, pending, *own)
+            pending = [name for name in pending if name not in reused]
         self.advance(len(self.inputs) - len(pending))
         batches = [pending] if self.method.at_once and pending else [[name] for name in pending]
         saved = time.monotonic()

@@ -31,10 +31,10 @@ def reuse(
     Returns:
         The names that were found.
     """
-    own, found = run_paths.record(case, method), list[str]()
+    own_record, reused = run_paths.record(case, method), list[str]()
     left = {hashes[name]: name for name in wanted}
     for path in run_paths.records(method):
-        if not left or path == own:
+        if not left or path == own_record:
             continue
         other = Record.read(path)
         if other.identity != record.identity:
@@ -49,8 +49,8 @@ def reuse(
             record.results[name] = Result(known.input, known.output)
             record.add_cost(_share(other))
             del left[known.input]
-            found.append(name)
-    return found
+            reused.append(name)
+    return reused
 
 
 def _copied(source: Path, case: Case, name: str, place: Path) -> bool:

@@ -77,12 +77,12 @@ class Run:
             UsageError: pyarrow is not installed.
             OutputError: a file cannot be written.
         """
-        run_paths, own = RunPaths(self.out), {case.table for case in self.cases}
-        kept = [row for row in _rows(run_paths.rows) if row.table not in own]
+        run_paths, tables = RunPaths(self.out), {case.table for case in self.cases}
+        kept = [row for row in _rows(run_paths.rows) if row.table not in tables]
         write_rows(run_paths.rows, [*kept, *self.rows])
         costs = [_line(key) | asdict(cost) for key, cost in self.costs.items()]
-        _write_lines(run_paths.costs, costs, own)
-        _write_lines(run_paths.failures, [asdict(failure) for failure in self.failures], own)
+        _write_lines(run_paths.costs, costs, tables)
+        _write_lines(run_paths.failures, [asdict(failure) for failure in self.failures], tables)
 
 
 def _line(key: Key) -> dict[str, object]:
@@ -97,12 +97,12 @@ def _rows(path: Path) -> list[Row]:
         return []
 
 
-def _write_lines(path: Path, lines: Sequence[Mapping[str, object]], own: set[str]) -> None:
+def _write_lines(path: Path, lines: Sequence[Mapping[str, object]], tables: set[str]) -> None:
     """Replaces the lines of these tables in a file that holds a list of objects."""
     kept: list[dict[str, Any]] = []
     try:
-        found: list[dict[str, Any]] = json.loads(path.read_bytes())
-        kept = [line for line in found if line["table"] not in own]
+        earlier: list[dict[str, Any]] = json.loads(path.read_bytes())
+        kept = [line for line in earlier if line["table"] not in tables]
     except (OSError, ValueError, KeyError, TypeError):
         pass
     with atomic_file(path) as file:

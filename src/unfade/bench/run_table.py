@@ -69,7 +69,7 @@ def fitted(cases: Sequence[Case], methods: Sequence[Method]) -> tuple[list[Case]
         WeightsError: weights that are damaged.
     """
     reasons: dict[tuple[str, str], list[str]] = {}
-    found: list[Case] = []
+    fitting: list[Case] = []
     for case in cases:
         able: list[str] = []
         for method in methods:
@@ -81,12 +81,12 @@ def fitted(cases: Sequence[Case], methods: Sequence[Method]) -> tuple[list[Case]
             elif reason:
                 reasons.setdefault((method.name, reason), []).append(case.name)
         if able:
-            found.append(replace(case, methods=tuple(able)))
+            fitting.append(replace(case, methods=tuple(able)))
     notes = [
         f"{name}: {reason} ({len(names)} of {len(cases)} cases: {', '.join(names)})."
         for (name, reason), names in reasons.items()
     ]
-    return found, [*notes, *_alone(found, methods)]
+    return fitting, [*notes, *_alone(fitting, methods)]
 
 
 def _alone(cases: Sequence[Case], methods: Sequence[Method]) -> list[str]:

@@ -102,10 +102,10 @@ def _run_case(
             restoring = Restoring(case, method, inputs, hashes, run_paths, advance)
             records[method.name] = restoring.run()
             run.failures += restoring.failures
-    own = scoring.of(case)
-    own.run(records, references, run_paths, steps.stage(f"{case.name}: scoring"))
-    run.failures += own.failures
-    wanted = [*own.measures, *own.extra]
+    case_scoring = scoring.of(case)
+    case_scoring.run(records, references, run_paths, steps.stage(f"{case.name}: scoring"))
+    run.failures += case_scoring.failures
+    wanted = [*case_scoring.measures, *case_scoring.extra]
     for method, record in records.items():
         key = case.table, case.name, method
         run.rows += rows_of(case, method, record, wanted)
@@ -114,10 +114,11 @@ def _run_case(
         if record.distances:
             count, nan = len(record.results), float("nan")
             run.distances[key] = {
-                name: Estimate(record.distances[name], nan, nan, count) for name in own.sets
+                name: Estimate(record.distances[name], nan, nan, count)
+                for name in case_scoring.sets
             }
     run.notes += notes_on(case, records, len(inputs), wanted)
-    left = [name for name in run.metrics if name not in {*wanted, *own.sets}]
+    left = [name for name in run.metrics if name not in {*wanted, *case_scoring.sets}]
     if left:
         names = ", ".join(left)
         run.notes.append(f"{case.table}/{case.name}: no {names}, for want of references.")

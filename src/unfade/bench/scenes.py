@@ -29,7 +29,7 @@ def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
     metric = next((name for name in _RANKED_BY if name in aggregate.measures), None)
     if subject is None or metric is None:
         return []
-    bundles = [own for own in _bundles(aggregate) if aggregate.values(own, subject, metric)]
+    bundles = [cases for cases in _bundles(aggregate) if aggregate.values(cases, subject, metric)]
     limit = min(GROUPS, len(bundles))
     shown = [bundles[(2 * i + 1) * len(bundles) // (2 * limit)] for i in range(limit)]
     scenes: list[Scene] = []
@@ -38,18 +38,18 @@ def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
         ranked = sorted(gains, key=lambda image: gains[image])
         chosen = {ranked[-1]: "best", ranked[0]: "worst"}
         for image, word in reversed(chosen.items()):
-            own = [case for case in cases if image in inputs_of(case)]
-            scenes.append(_scene(aggregate, own, image, (subject, word), metric, out))
+            cases = [case for case in cases if image in inputs_of(case)]
+            scenes.append(_scene(aggregate, cases, image, (subject, word), metric, out))
     return scenes
 
 
 def _bundles(aggregate: Aggregate) -> list[list[Case]]:
     """Cases that are shown together: lines of the table, and those of the same inputs."""
-    found: dict[object, list[Case]] = {}
+    bundles: dict[object, list[Case]] = {}
     for group in aggregate.groups:
         key = group.cases[0].inputs if len(group.cases) == 1 else group.label
-        found.setdefault(key, []).extend(group.cases)
-    return [*found.values()]
+        bundles.setdefault(key, []).extend(group.cases)
+    return [*bundles.values()]
 
 
 def _gains(
@@ -60,11 +60,11 @@ def _gains(
     before: dict[str, float] = {}
     if subject != "input":
         before = {image: v for (_, image), v in aggregate.values(cases, "input", metric).items()}
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for (_, image), value in aggregate.values(cases, subject, metric).items():
         gain = sign * (value - before.get(image, 0.0))
-        found.setdefault(image, []).append(gain if math.isfinite(gain) else 0.0)
-    return {image: sum(gains) / len(gains) for image, gains in found.items()}
+        values.setdefault(image, []).append(gain if math.isfinite(gain) else 0.0)
+    return {image: sum(gains) / len(gains) for image, gains in values.items()}
 
 
 def _scene(

@@ -107,10 +107,10 @@ class CaseScoring:
         evaluation = Evaluation(self.measures, self.sets, self.protocol)
         try:
             for name in dict.fromkeys(name for names in todo.values() for name in names):
-                own = [method for method, names in todo.items() if name in names]
-                paths = {method: run_paths.result(self.case, method, name) for method in own}
+                methods = [method for method, names in todo.items() if name in names]
+                paths = {method: run_paths.result(self.case, method, name) for method in methods}
                 self._score(evaluation, name, references.get(name), paths, records)
-                advance(len(own))
+                advance(len(methods))
             if self.sets:
                 self._measure_sets(evaluation, records, hashes)
         finally:

@@ -52,9 +52,13 @@ def _with_scale(case: Case, seed: int) -> Case:
             photo, target = read_photo(path), read_photo(references[name])
             scales[target.height / photo.height] = name
     if len(scales) > 1:
-        found = " and ".join(f"{scale:g} ({name})" for scale, name in sorted(scales.items())[:2])
+        differing = " and ".join(
+            f"{scale:g} ({name})" for scale, name in sorted(scales.items())[:2]
+        )
         fix = "put photos of each scale into folders of their own"
-        raise UsageError(f"references {found} times as high", "one scale", fix, path=case.inputs)
+        raise UsageError(
+            f"references {differing} times as high", "one scale", fix, path=case.inputs
+        )
     scale = next(iter(scales), 1.0)
     if scale <= 1:
         return case

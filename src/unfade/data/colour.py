@@ -141,12 +141,12 @@ def colour_sample(
     if regions and rng.random() < options.recoloured:
         lab, prompt, changed = recolour_garments(lab, regions, photo.captions, rng)
     else:
-        found = sure_regions(lab, photo.captions)
-        if found and rng.random() < options.sure:
-            lab, prompt, area = recolour_region(lab, found, rng)
+        outlined = sure_regions(lab, photo.captions)
+        if outlined and rng.random() < options.sure:
+            lab, prompt, area = recolour_region(lab, outlined, rng)
             changed = [area]
         elif rng.random() < options.captions:
-            prompt = _prompt(photo, rgb, lab, found, rng)
+            prompt = _prompt(photo, rgb, lab, outlined, rng)
     region = changed[0] if changed else np.zeros(extent(lab), np.float32)
     if len(changed) == 1 and hinted and rng.random() < 0.6:
         prompt = ""  # the hint alone says which colour

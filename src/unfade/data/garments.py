@@ -41,13 +41,13 @@ def label_regions(labels: NDArray[np.uint8], names: Mapping[int, str]) -> Region
     Returns:
         Name -> (H, W) in [0, 1].
     """
-    found: Regions = {}
+    regions: Regions = {}
     for level, name in names.items():
         inside = labels == level
         if name not in SKIPPED and inside.mean() >= _LEAST:
             sharp = inside.astype(np.float32)
-            found[name] = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 0.7), np.float32)
-    return found
+            regions[name] = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 0.7), np.float32)
+    return regions
 
 
 def named_parts(caption: str) -> dict[str, str]:

@@ -75,7 +75,7 @@ def sure_regions(lab: Lab, captions: Sequence[str]) -> Regions:
     """
     said = set(re.findall(r"[a-z]+", " ".join(captions).lower()))
     light, a, b = (np.ascontiguousarray(lab[..., i]) for i in range(3))
-    found: Regions = {}
+    regions: Regions = {}
     rough: Lab | None = None
     for noun, kind in _KINDS.items():
         if said.isdisjoint(kind.words):
@@ -83,8 +83,8 @@ def sure_regions(lab: Lab, captions: Sequence[str]) -> Regions:
         rough = _roughness(light) if rough is None else rough
         region = _touching(kind.looks(light, a, b, rough), kind.edge)
         if region is not None and _LEAST <= region.mean() <= _MOST:
-            found[noun] = np.asarray(cv2.GaussianBlur(region, (0, 0), 1.0), np.float32)
-    return found
+            regions[noun] = np.asarray(cv2.GaussianBlur(region, (0, 0), 1.0), np.float32)
+    return regions
 
 
 def _roughness(light: Lab) -> Lab:

@@ -178,10 +178,10 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _label_names(record: Any) -> dict[int, str]:
     """Gray levels and their names from a photo's JSON object, none where it has none."""
-    found = record.get("labels", {})
-    if not isinstance(found, dict):
+    names = record.get("labels", {})
+    if not isinstance(names, dict):
         raise TypeError("labels that are no table of names")
-    return {int(level): str(name) for level, name in cast(dict[Any, Any], found).items()}
+    return {int(level): str(name) for level, name in cast(dict[Any, Any], names).items()}
 
 
 def load_photos(folder: Path) -> Sequence[CleanPhoto]:
@@ -228,8 +228,8 @@ def _from_folder(folder: Path) -> list[CleanPhoto]:
 
 def load_folders(folders: Sequence[Path]) -> Sequence[CleanPhoto]:
     """The photos of several folders, sorted by key. InputError as of `load_photos`."""
-    found = [photo for folder in folders for photo in load_photos(folder)]
-    return sorted(found, key=lambda photo: photo.key)
+    photos = [photo for folder in folders for photo in load_photos(folder)]
+    return sorted(photos, key=lambda photo: photo.key)
 
 
 def hold_out(

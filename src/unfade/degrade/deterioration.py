@@ -134,22 +134,22 @@ def _damage(
     weights = {
         name: share * _PRONE.get(origin, {}).get(name, 1.0) for name, share in _COMMON.items()
     }
-    found: list[tuple[str, Mark]] = []
-    taken = 0.0
+    marks: list[tuple[str, Mark]] = []
+    covered_share = 0.0
     for attempt in range(wanted + 6):
-        if len(found) >= wanted and taken >= enough:
+        if len(marks) >= wanted and covered_share >= enough:
             break
         name = pick(rng, weights)
-        own = _child(rng)
-        much = level.much * ranging(own, 0.5, 1.6) * (0.6 if attempt > wanted else 1.0)
-        mark = MARKS[name](size, unit, own, much)
+        mark_rng = _child(rng)
+        much = level.much * ranging(mark_rng, 0.5, 1.6) * (0.6 if attempt > wanted else 1.0)
+        mark = MARKS[name](size, unit, mark_rng, much)
         share = float((mark.cover > COVERED).mean())
-        if share == 0.0 or (taken + share > allowed and (found or share > 1.5 * allowed)):
+        if share == 0.0 or (covered_share + share > allowed and (marks or share > 1.5 * allowed)):
             continue
         weights[name] *= 0.35
-        taken += share
-        found.append((name, mark))
-    return found
+        covered_share += share
+        marks.append((name, mark))
+    return marks
 
 
 def _making(size: Size, unit: float, rng: Rng, origin: str, wear: float) -> tuple[list[Step], ...]:
@@ -172,11 +172,11 @@ def _making(size: Size, unit: float, rng: Rng, origin: str, wear: float) -> tupl
 
 
 def _fading(size: Size, unit: float, rng: Rng, origin: str, mono: bool, fade: float) -> list[Step]:
-    own = _child(rng)
+    step_rng = _child(rng)
     steps: list[Step] = []
     if not mono:
         if origin != "slide" or chance(rng, 0.5):
-            steps.append(process.chromogenic(own, fade))
+            steps.append(process.chromogenic(step_rng, fade))
         if chance(rng, 0.5):
             steps.append(process.saturation(_child(rng), fade))
     else:
@@ -184,7 +184,7 @@ def _fading(size: Size, unit: float, rng: Rng, origin: str, mono: bool, fade: fl
             "albumen": process.albumen, "collodion": process.collodion,
             "cyanotype": process.cyanotype,
         }  # fmt: skip
-        steps.append(makers.get(origin, process.silver)(own, fade))
+        steps.append(makers.get(origin, process.silver)(step_rng, fade))
     if chance(rng, 0.3 * (0.3 + fade)):
         steps.append(process.edge_fading(size, unit, _child(rng), fade))
     return steps

@@ -97,8 +97,8 @@ def visible(
     local = difference(blurred(inside, 0.25 * unit))
     wide = np.ones((2 * reach + 3, 2 * reach + 3), np.uint8)
     peak = np.asarray(cv2.dilate(local, wide), np.float32)
-    own = (local > 0.5 * peak) & (local > 0.6 * floor)
-    inner = own & (spread > 0)
+    is_core = (local > 0.5 * peak) & (local > 0.6 * floor)
+    inner = is_core & (spread > 0)
     seen = _followed(margin > 1, margin > _FAINT, inner)
     return _tidy(seen, margin, unit).astype(np.float32)
 
@@ -119,8 +119,8 @@ def _followed(
 def _tidy(seen: NDArray[np.bool_], margin: Mask, unit: float) -> NDArray[np.bool_]:
     """Closes gaps of a pixel and drops small pieces that do not stand out enough."""
     closed = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    count, found, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-    labels = np.asarray(found, np.intp)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    labels = np.asarray(labels, np.intp)
     # The root mean square gives the clearer part of a piece more weight than its mean.
     power = np.bincount(labels.ravel(), np.square(margin.ravel(), dtype=np.float64), count)
     area = np.asarray(stats[:, cv2.CC_STAT_AREA], np.float64)

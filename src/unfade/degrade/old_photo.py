@@ -443,12 +443,12 @@ def old_photo(
     h, w = extent(hq)
     scale = min(h, w) / 256 if unit is None else unit
     p = _Print(hq, hq, hq, np.zeros((h, w), np.float32), rng, severity, scale)
-    made: list[Step] = [lambda: _lens(p)]
+    steps: list[Step] = [lambda: _lens(p)]
     if p.extra(0.12):
-        made.append(lambda: _resample(p, 1 + 0.8 * severity.blur))
+        steps.append(lambda: _resample(p, 1 + 0.8 * severity.blur))
     if p.extra(0.03):
-        made.append(lambda: _halftone(p))
-    made.append(lambda: _grain(p))
+        steps.append(lambda: _halftone(p))
+    steps.append(lambda: _grain(p))
     aged, damage = _ageing(p, stencils)
     scan = _scan(p)
     if p.extra(0.25):
@@ -456,8 +456,8 @@ def old_photo(
     late = [step for step in damage if rng.random() < 0.25]
     early = [step for step in damage if step not in late]
     if p.extra(0.3):
-        aged.append(made.pop())
-    history = [*made, *_shuffled(rng, [*aged, *early])]
+        aged.append(steps.pop())
+    history = [*steps, *_shuffled(rng, [*aged, *early])]
     for step in late:
         scan.insert(int(rng.integers(len(scan) + 1)), step)
     for step in [*history, *scan]:

@@ -144,5 +144,5 @@ def timesteps(steps: int, strength: float, total: int) -> list[int]:
     if not 0 <= strength <= 1:
         raise UsageError(f"strength {strength}", "0 to 1", "try 0.5")
     top = strength * total
-    found = (round(top * (steps - i) / steps) - 1 for i in range(steps))
-    return sorted({t for t in found if t >= 0}, reverse=True)
+    times = (round(top * (steps - i) / steps) - 1 for i in range(steps))
+    return sorted({t for t in times if t >= 0}, reverse=True)

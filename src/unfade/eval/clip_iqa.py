@@ -65,8 +65,8 @@ def clip_iqa(image: Image, clip: ClipIqa) -> float:
     """
     require_side(image, STRIDE, "CLIP-IQA")
     with torch.inference_mode():
-        found = clip.encoder(normalised(as_tensor(image), _MEAN, _DEVIATION))  # (1, D)
-        cosine = F.normalize(found) @ clip.prompts.T  # (1, 2)
+        features = clip.encoder(normalised(as_tensor(image), _MEAN, _DEVIATION))  # (1, D)
+        cosine = F.normalize(features) @ clip.prompts.T  # (1, 2)
         return float(F.softmax(clip.scale * cosine, 1)[0, 0])
 
 

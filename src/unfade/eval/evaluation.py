@@ -113,8 +113,8 @@ class Evaluation:
         values = _values(self.measures, cut, target, path, gaps)
         lq = match.results.get(LQ)
         if self.redegraded is not None and lq is not None:
-            made = self.redegraded.degrade(image)
-            values |= _values(self.redegraded.measures, made, read_rgb(lq), path, gaps)
+            redegraded = self.redegraded.degrade(image)
+            values |= _values(self.redegraded.measures, redegraded, read_rgb(lq), path, gaps)
         described = self._describe(method, match, cut, target, gaps)
         for gap in gaps:
             unfit = isinstance(gap.error, NotApplicable) and (described or bool(values))
@@ -131,8 +131,8 @@ class Evaluation:
                 clean = self._features.setdefault((source, _CLEAN), {})
                 if match.name not in clean:
                     clean[match.name] = extractor.features(target)
-                found = self._features.setdefault((source, method), {})
-                found[match.name] = extractor.features(image)
+                features = self._features.setdefault((source, method), {})
+                features[match.name] = extractor.features(image)
                 described = True
             except InputError as error:
                 names = [n for n in self.set_measures if SET_MEASURES[n].source == source]
@@ -158,10 +158,10 @@ class Evaluation:
             values: dict[str, float] = {}
             counts: list[int] = []
             for name in self.set_measures:
-                found = self._features.get((SET_MEASURES[name].source, method), {})
+                features = self._features.get((SET_MEASURES[name].source, method), {})
                 try:
-                    values[name] = self._distance(name, found)
-                    counts.append(len(found))
+                    values[name] = self._distance(name, features)
+                    counts.append(len(features))
                 except InputError as error:
                     got = f"{error.got} (method {method})"
                     self.problems.append(InputError(got, error.expected, error.fix))
@@ -169,12 +169,15 @@ class Evaluation:
                 out[method] = Distances(min(counts), values)
         return out
 
-    def _distance(self, name: str, found: Mapping[str, Features]) -> float:
+    def _distance(self, name: str, features: Mapping[str, Features]) -> float:
         measure = SET_MEASURES[name]
         clean = self._features.get((measure.source, _CLEAN), {})
-        if not found:
+        if not features:
             raise InputError("no features", "two images at least", "leave this metric out")
-        sets = np.concatenate([*found.values()]), np.concatenate([clean[image] for image in found])
+        sets = (
+            np.concatenate([*features.values()]),
+            np.concatenate([clean[image] for image in features]),
+        )
         if self._extractors[measure.source].standardise:
             scale = np.concatenate([*clean.values()])
             sets = standardised(sets[0], scale), standardised(sets[1], scale)

@@ -59,8 +59,8 @@ def read_features(path: Path) -> Features:
         UsageError: there is no such file, or it holds no table of numbers.
     """
     try:
-        found: Any = np.load(path, allow_pickle=False)
-        table = np.asarray(found, np.float64)
+        features: Any = np.load(path, allow_pickle=False)
+        table = np.asarray(features, np.float64)
     except (OSError, EOFError, ValueError, TypeError) as error:
         got = f"no features ({str(error) or type(error).__name__})"
         raise UsageError(got, "a .npy of numbers, (N, D)", "check the file", path=path) from error

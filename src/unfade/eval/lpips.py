@@ -48,12 +48,12 @@ class Lpips(nn.Module):
     def _unit(self, x: Tensor) -> list[Tensor]:
         """The rectified features, of unit length at each place: (N, C, h, w) each."""
         x = normalised(2 * x - 1, _MEAN, _DEVIATION)
-        found: list[Tensor] = []
+        features: list[Tensor] = []
         for layer in self.features:
             x = cast(Tensor, layer(x))
             if isinstance(layer, nn.ReLU):
-                found.append(F.normalize(x, dim=1, eps=1e-10))
-        return found
+                features.append(F.normalize(x, dim=1, eps=1e-10))
+        return features
 
 
 def load_lpips() -> Lpips:

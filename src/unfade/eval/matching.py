@@ -47,10 +47,10 @@ def match_folders(
             problems.append(InputError("no reference", expected, fix, path=photos[name]))
     matches: list[Match] = []
     for name, path in clean.items():
-        own = {method: files[name] for method, files in results.items() if name in files}
-        if own:
-            matches.append(Match(name, path, own))
-        for method in methods.keys() - own.keys():
+        paths = {method: files[name] for method, files in results.items() if name in files}
+        if paths:
+            matches.append(Match(name, path, paths))
+        for method in methods.keys() - paths.keys():
             fix = "make the result, or take the reference away"
             problems.append(
                 InputError(f"no result of {method}", f"{name}.* as one", fix, path=path)

@@ -70,9 +70,9 @@ def fit_niqe(images: Iterable[Image]) -> NiqeModel:
     for image in images:
         if min(image.shape[:2]) < 96:
             continue
-        found = scene_statistics(image)
-        sharp = found.sharpness > SHARP * found.sharpness.max()
-        learnt.append(_whole(found.features[sharp]))
+        statistics = scene_statistics(image)
+        sharp = statistics.sharpness > SHARP * statistics.sharpness.max()
+        learnt.append(_whole(statistics.features[sharp]))
     features = np.concatenate([np.empty((0, FEATURES)), *learnt])
     if len(features) <= FEATURES:
         got = f"{len(features)} sharp blocks of 96 x 96 pixels"

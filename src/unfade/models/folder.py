@@ -110,10 +110,11 @@ def check_fit(base: Base, controlnet: ControlNetModel) -> None:
     """WeightsError where a ControlNet was made for another base model."""
     ours, theirs = cast(Any, base.unet).config, cast(Any, controlnet).config
     for name in ("in_channels", "block_out_channels", "cross_attention_dim"):
-        own, other = ours[name], theirs[name]
-        if json.dumps(own) != json.dumps(other):  # a list and a tuple are alike
+        base_value, controlnet_value = ours[name], theirs[name]
+        if json.dumps(base_value) != json.dumps(controlnet_value):  # a list and a tuple are alike
             raise WeightsError(
-                f"a ControlNet whose {name} is {other}", f"{own}, as the base model has it",
+                f"a ControlNet whose {name} is {controlnet_value}",
+                f"{base_value}, as the base model has it",
                 "use one that was trained on this base model",
             )  # fmt: skip
 
@@ -127,13 +128,13 @@ def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32)
     Raises:
         WeightsError: the weights are missing, damaged, incomplete or of another network.
     """
-    found = sorted(folder.glob("*.safetensors"))
-    if not found or not (folder / "config.json").is_file():
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or not (folder / "config.json").is_file():
         raise _missing(folder)
     options: dict[str, object] = {"dtype": dtype}
     if cls is not CLIPTextModel:
         options["low_cpu_mem_usage"] = find_spec("accelerate") is not None
-    if all(".fp16." in path.name for path in found):
+    if all(".fp16." in path.name for path in files):
         options["variant"] = "fp16"
     try:
         with _quiet():

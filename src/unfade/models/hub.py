@@ -24,11 +24,11 @@ def pinned(source: str, revisions: Mapping[str, str]) -> tuple[str, str] | None:
     Args:
         revisions: the commits that ids without a revision stand for.
     """
-    found = _HUB_ID.fullmatch(source)
-    if found is None:
+    match = _HUB_ID.fullmatch(source)
+    if match is None:
         return None
-    revision = found["revision"] or revisions.get(found["id"])
-    return None if revision is None else (found["id"], revision)
+    revision = match["revision"] or revisions.get(match["id"])
+    return None if revision is None else (match["id"], revision)
 
 
 def fetched(
@@ -53,15 +53,15 @@ def fetched(
 
     if not is_id(source) or Path(source).exists():
         raise nothing("")
-    found = pinned(source, revisions)
-    if found is None:
+    pin = pinned(source, revisions)
+    if pin is None:
         raise WeightsError(
             f"'{source}', neither a folder, a .safetensors file nor a pinned id of the hub",
             "a path, or ID@REVISION",
             "check the path (a training has its network in RUN/controlnet); of a model on the hub, "
             "name the commit, so that the same weights come each time",
         )  # fmt: skip
-    name, revision = found
+    name, revision = pin
     hub = cast(Any, huggingface_hub)
     try:
         where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=[*files]))

@@ -103,8 +103,8 @@ def found_files(folder: Path) -> list[str]:
     """The paths in a folder of all that belongs to a preset, with "/", sorted."""
     files = [name for name in (*FILES, ENLARGER, COLOUR) if (folder / name).is_file()]
     for part in (*DIFFUSION_PARTS, CFW):
-        found = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
-        files += [p.as_posix() for p in found if not any(x.startswith(".") for x in p.parts)]
+        paths = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
+        files += [p.as_posix() for p in paths if not any(x.startswith(".") for x in p.parts)]
     return sorted(files)
 
 
@@ -211,16 +211,16 @@ def find_preset(preset: str | Path) -> Preset:
         )  # fmt: skip
     hashes = read_manifest(folder)
     if str(preset) == SD21:
-        own = (*FILES, ENLARGER, COLOUR)
-        hashes = {name: digest for name, digest in hashes.items() if name in own}
+        allowed = (*FILES, ENLARGER, COLOUR)
+        hashes = {name: digest for name, digest in hashes.items() if name in allowed}
     _refuse_halves(folder, hashes)
     for name in (*FILES, *hashes):
         if name not in hashes or not (folder / name).is_file():
             raise _missing(folder / name)
     defaults = Defaults() if str(preset) == SD21 else read_defaults(folder)
-    found = Preset(str(preset), folder, hashes, defaults)
-    found.check(FILES)
-    return found
+    loaded = Preset(str(preset), folder, hashes, defaults)
+    loaded.check(FILES)
+    return loaded
 
 
 def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
@@ -243,7 +243,7 @@ def _missing(path: Path) -> WeightsError:
 def _check(path: Path, expected: str) -> None:
     if not path.is_file():
         raise _missing(path)
-    found = sha256_file(path)
-    if found != expected:
+    digest = sha256_file(path)
+    if digest != expected:
         fix = "install the package again"
-        raise WeightsError(f"sha256 {found[:12]}…", f"{expected[:12]}…", fix, path=path)
+        raise WeightsError(f"sha256 {digest[:12]}…", f"{expected[:12]}…", fix, path=path)

@@ -136,8 +136,8 @@ def load_controlnet_file(path: Path, *, dtype: torch.dtype = torch.float32) -> C
         renamed = utils.convert_controlnet_checkpoint(tensors, config=model.config)
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise _another_controlnet(path, first_line(error)) from error
-    found = {key: value for key, value in renamed.items() if value is not None}
-    return _filled(model, found, dtype, path, _another_controlnet)
+    tensors = {key: value for key, value in renamed.items() if value is not None}
+    return _filled(model, tensors, dtype, path, _another_controlnet)
 
 
 def _family(tensors: Mapping[str, Tensor], path: Path) -> _Family:
@@ -208,11 +208,11 @@ def _filled(
 ) -> P:  # fmt: skip
     """The network with these weights, all of them, ready for inference."""
     expected = model.state_dict()
-    found = {key.removeprefix("text_model."): value.to(dtype) for key, value in tensors.items()}
+    tensors = {key.removeprefix("text_model."): value.to(dtype) for key, value in tensors.items()}
     for key, value in expected.items():
-        if key not in found:
+        if key not in tensors:
             raise another(path, f"no {key}")
-        if found[key].shape != value.shape:
-            raise another(path, f"{key} of shape {tuple(found[key].shape)}")
-    model.load_state_dict({key: found[key] for key in expected}, assign=True)
+        if tensors[key].shape != value.shape:
+            raise another(path, f"{key} of shape {tuple(tensors[key].shape)}")
+    model.load_state_dict({key: tensors[key] for key in expected}, assign=True)
     return model.eval().requires_grad_(False)

@@ -26,12 +26,12 @@ def split_upsampling(network: nn.Module) -> list[Upsample2D]:
     Returns:
         The layers that were changed; `del layer.forward` gives each its own way back.
     """
-    found: list[Upsample2D] = []
+    layers: list[Upsample2D] = []
     for layer in network.modules():
         if isinstance(layer, Upsample2D) and _is_plain(layer):
             cast(Any, layer).forward = partial(_forward, layer)
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def _is_plain(layer: Upsample2D) -> bool:

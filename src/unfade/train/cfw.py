@@ -112,13 +112,13 @@ class CfwTask(WithoutNetworks):
         base, controlnet = self.pairs.to_device(device), cast(nn.Module, self.controlnet).to(device)
         picture = self.pairs.mended(batch)  # (N, 3, H, W)
         condition = self.pairs.condition(self.kind, picture, batch["mask"])
-        made = sample_z0(
+        latents = sample_z0(
             self.schedule, base.unet, cast(ControlNetModel, controlnet), batch["noise"],
             self.pairs.text(batch), condition, steps=self.recipe.steps,
         )  # fmt: skip
         with torch.no_grad():
             features = encoder_features(base.vae, picture)
-        return decode_fused(base.vae, cast(Cfw, model), made, features, fidelity).float()
+        return decode_fused(base.vae, cast(Cfw, model), latents, features, fidelity).float()
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Charbonnier and spectral error at fidelity 1; PSNR of the batch, dB."""

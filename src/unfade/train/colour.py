@@ -79,7 +79,7 @@ class ColourTask:
         return network
 
     def sample(self, split: Split, index: int) -> Batch:
-        """The light (1, S, S), region colours (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
+        """Light (1, S, S), region colours (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
         drawn = colour_sample(
             self.photos,
             self.labelled,
@@ -168,8 +168,8 @@ class ColourTask:
 def _vocabulary(recipe: ColourRecipe, photos: Sequence[CleanPhoto]) -> list[str]:
     """The words of the photos' captions and those that are made up beside them."""
     captions = [text for photo in photos for text in photo.captions]
-    made = [*phrase_words(), *garment_words(photos)] * recipe.least
-    return learn_vocabulary([*captions, *made], least=recipe.least, most=recipe.vocabulary)
+    phrases = [*phrase_words(), *garment_words(photos)] * recipe.least
+    return learn_vocabulary([*captions, *phrases], least=recipe.least, most=recipe.vocabulary)
 
 
 def colour_shares(photos: Sequence[CleanPhoto]) -> Tensor:

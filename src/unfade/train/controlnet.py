@@ -124,7 +124,7 @@ class ControlnetTask(WithoutNetworks):
         drawn = [self._draw(number, i, sample) for i in range(self.recipe.draws)]
         if len(drawn) == 1:
             return sample | drawn[0]
-        return sample | {key: torch.stack([one[key] for one in drawn]) for key in drawn[0]}
+        return sample | {key: torch.stack([draw[key] for draw in drawn]) for key in drawn[0]}
 
     def _draw(self, number: int, draw: int, sample: Batch) -> Batch:
         """Noise, timestep and swap of one draw."""
@@ -169,8 +169,8 @@ class ControlnetTask(WithoutNetworks):
                 kept = batch | {"swap": torch.zeros_like(batch["swap"])}
                 loss += len(batch["t"]) / _MEASURED * float(self.loss(model, kept)[0])
             for batch in validation_batches(self, _SHOWN, size, device):
-                made = self._restored(controlnet, batch)
-                rows.append((batch["lq"].cpu(), made.cpu(), batch["hq"].cpu()))
+                restored = self._restored(controlnet, batch)
+                rows.append((batch["lq"].cpu(), restored.cpu(), batch["hq"].cpu()))
         lq, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))
         write_comparison_grid(path, lq, out, hq)
         return {"shown_loss": loss, "shown_psnr": mean_psnr(out, hq)}
@@ -179,11 +179,11 @@ class ControlnetTask(WithoutNetworks):
         """(N, 3, S, S), [0, 1]: degraded photos of a batch, restored from pure noise."""
         condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
         noise = batch["noise"] if self.recipe.draws == 1 else batch["noise"][:, 0]
-        made = sample_z0(
+        latents = sample_z0(
             self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,
             steps=_STEPS,
         )  # fmt: skip
-        return decode(self.base.vae, made).float().clamp(0, 1)
+        return decode(self.base.vae, latents).float().clamp(0, 1)
 
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes the ControlNet in diffusers' layout, in fp16."""

@@ -87,5 +87,5 @@ def swap_conditions(
     z0_hat = estimate_z0(base, schedule, controlnet, batch.part(index))
     with torch.no_grad():
         picture = z0_hat if kind.space == "latent" else decode(base.vae, z0_hat)
-        own = make_condition(kind, picture, None).to(batch.condition.dtype)
-        return batch.condition.index_copy(0, index, own)
+        estimate = make_condition(kind, picture, None).to(batch.condition.dtype)
+        return batch.condition.index_copy(0, index, estimate)

@@ -126,8 +126,8 @@ class LatentStore:
         size, (rows, columns) = window.view % len(self.views.sides), window.slices(self.cell)
         part = self.cache.slices(self._items[window.photo], f"{size}.pixels")
         width = int(part.get_shape()[1])
-        found = cast(Tensor, part[rows, columns_of(window.view, self.views, columns, width)])
-        pixels: Pixels = found.numpy()
+        view_pixels = cast(Tensor, part[rows, columns_of(window.view, self.views, columns, width)])
+        pixels: Pixels = view_pixels.numpy()
         return as_image(np.ascontiguousarray(pixels if window.view == size else pixels[:, ::-1]))
 
 

@@ -155,8 +155,8 @@ def train(
     if options.compiled:
         model.compile()  # pyright: ignore[reportUnknownMemberType]
     optimizer = build_optimizer(model, options)
-    state, found = run / STATE, find_state(run)
-    step = load_state(found, model, ema, optimizer) if found is not None else 0
+    state, checkpoint = run / STATE, find_state(run)
+    step = load_state(checkpoint, model, ema, optimizer) if checkpoint is not None else 0
     objective = cast(nn.Module, group.prepare_model(_Objective(task, model)))
     loader = batches(task, step, options, group.process_index, group.num_processes)
     logger = TrainingLogger(run, step) if group.is_main_process else None

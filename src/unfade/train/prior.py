@@ -141,8 +141,8 @@ class PriorTask(WithoutNetworks):
             for batch in validation_batches(self, _SHOWN, size, unet.device):
                 text = encode_tokens(text_encoder, batch["tokens"])
                 noise = batch["noise"]
-                made = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
-                for row, z in zip(rows, (batch["z0"], made), strict=True):
+                sampled = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
+                for row, z in zip(rows, (batch["z0"], sampled), strict=True):
                     row.extend(decode(vae, z).float().clamp(0, 1).cpu())
         write_sample_grid(path, rows)
         return {"shown_loss": loss}
@@ -160,13 +160,13 @@ class PriorTask(WithoutNetworks):
 
 def _check_widths(recipe: PriorRecipe, vae: AutoencoderKL) -> None:
     latents = int(cast(Any, vae).config.latent_channels)
-    for name, own, other in (
+    for name, width, expected in (
         ("unet.latent_channels", recipe.unet.latent_channels, latents),
         ("unet.text_width", recipe.unet.text_width, recipe.text.width),
     ):
-        if own != other:
+        if width != expected:
             fix = "change it in the recipe"
-            raise UsageError(f"{name} = {own}", f"{other}, as the network before has it", fix)
+            raise UsageError(f"{name} = {width}", f"{expected}, as the network before has it", fix)
 
 
 def _parts(model: nn.Module) -> tuple[UNet2DConditionModel, CLIPTextModel]:

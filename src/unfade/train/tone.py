@@ -59,8 +59,8 @@ class ToneTask:
             hq = np.ascontiguousarray(hq[:, ::-1])
         lq, mono = hq, bool(np.ptp(hq, axis=2).mean() < _GRAY)
         if not clean:
-            lq, made = _faded(lq, rng)
-            mono = mono or made
+            lq, became_gray = _faded(lq, rng)
+            mono = mono or became_gray
         if mono:
             hq = np.repeat(luma(hq)[..., None], 3, 2)
         lq = gaussian_noise(lq, float(rng.uniform(0, 0.008)), False, rng)

@@ -34,8 +34,8 @@ def is_linear(vae: AutoencoderKL) -> bool:
     """Whether `start_linear` knows this shape: one level, one group, folded squares."""
     config = cast(Any, vae).config
     room = _room(config.block_out_channels[0], config.latent_channels)
-    one = len(config.block_out_channels) == 1 and config.norm_num_groups == 1
-    return one and config.in_channels > 3 and room >= config.latent_channels
+    has_one_level = len(config.block_out_channels) == 1 and config.norm_num_groups == 1
+    return has_one_level and config.in_channels > 3 and room >= config.latent_channels
 
 
 def _room(width: int, latents: int) -> int:

@@ -110,7 +110,7 @@ def own_autoencoders(methods: Sequence[Method], cases: Sequence[Case]) -> list[M
     Args:
         cases: that the presets are to restore, at least one.
     """
-    found: dict[Path, Method] = {}
+    by_folder: dict[Path, Method] = {}
     for method in methods:
         if isinstance(method, Preset):
             options = method.options(cases[0])
@@ -118,5 +118,5 @@ def own_autoencoders(methods: Sequence[Method], cases: Sequence[Case]) -> list[M
             folder = Path(known if options.base is None else options.base) / "vae"
             if is_autoencoder(folder):
                 name = f"{method.name}'s autoencoder"
-                found.setdefault(folder.resolve(), Autoencoder(name, folder))
-    return [*found.values()]
+                by_folder.setdefault(folder.resolve(), Autoencoder(name, folder))
+    return [*by_folder.values()]

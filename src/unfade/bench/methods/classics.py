@@ -105,13 +105,13 @@ class Classical:
 
     def identity(self, case: Case) -> Mapping[str, Value]:
         """The scale, and the detector where it is asked."""
-        own: dict[str, Value] = {"kind": self._what, **_scale(case)}
+        settings: dict[str, Value] = {"kind": self._what, **_scale(case)}
         if self._what in _MASKED:
-            own["mask"] = str(case.options.search)
+            settings["mask"] = str(case.options.search)
         if self._searches(case):
             assert self._restorer is not None, "a method is checked before it runs"
-            own["detector"] = self._restorer.weights["scratch.safetensors"]
-        return own
+            settings["detector"] = self._restorer.weights["scratch.safetensors"]
+        return settings
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path

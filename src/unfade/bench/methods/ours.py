@@ -122,8 +122,8 @@ class Preset(_Ours):
     def threshold(self, case: Case) -> float:
         """The probability from which a pixel counts as damaged."""
         options = self.options(case)
-        own = self._restorer(options).threshold
-        return own if options.threshold is None else options.threshold
+        default = self._restorer(options).threshold
+        return default if options.threshold is None else options.threshold
 
     def lacks_diffusion(self, case: Case) -> bool:
         """Whether the preset has no diffusion model for a case."""
@@ -144,9 +144,9 @@ class Preset(_Ours):
         """The options and the hashes of the weights."""
         options = self.options(case)
         restorer = self._restorer(options)
-        own = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
+        settings = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
         return {
-            "kind": "preset", "unfade": __version__, **own, **restorer.weights_for(options),
+            "kind": "preset", "unfade": __version__, **settings, **restorer.weights_for(options),
         }  # fmt: skip
 
     def restore_folder(

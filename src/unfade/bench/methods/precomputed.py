@@ -59,17 +59,17 @@ class ResultsFolder:
             return False
 
     def _check_case(self, case: Case) -> None:
-        names, found = list(inputs_of(case)), self._found(case)
-        missing = [name for name in names if name not in found]
+        names, results = list(inputs_of(case)), self._found(case)
+        missing = [name for name in names if name not in results]
         if missing:
-            kind = InputError if found else UsageError
+            kind = InputError if results else UsageError
             raise kind(
                 f"no result of {missing[0]} ({len(missing)} of {len(names)} are missing)",
                 f"a result for every input in {case.inputs}",
                 "make them all, named as their inputs are", path=self._folder(case),
             )  # fmt: skip
         problems: list[UnfadeError] = []
-        for name, path in found.items():
+        for name, path in results.items():
             try:
                 read_foreign(case, name, path)
             except UnfadeError as error:
@@ -88,9 +88,9 @@ class ResultsFolder:
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
     ) -> Cost | None:
         """Copies the results (`Method.restore_folder`). What they cost is not known."""
-        found = self._found(case)
+        results = self._found(case)
         for name in images:
-            place_foreign(case, name, found[name], outputs / f"{name}.png")
+            place_foreign(case, name, results[name], outputs / f"{name}.png")
         return None
 
     def _folder(self, case: Case) -> Path:

@@ -69,36 +69,38 @@ class Program:
                 What it wrote until then does not count.
         """
         with tempfile.TemporaryDirectory(prefix="unfade-bench-") as folder:
-            source, made = Path(folder, "input"), Path(folder, "output")
+            source, target = Path(folder, "input"), Path(folder, "output")
             source.mkdir()
-            made.mkdir()
+            target.mkdir()
             flat = {name: name.replace("/", "__") for name in images}
             for name, path in images.items():
                 shutil.copyfile(path, source / (flat[name] + path.suffix))
-            placeholders = {"{input}": str(source), "{output}": str(made)}
+            placeholders = {"{input}": str(source), "{output}": str(target)}
             usage = run_program(
                 [_filled(word, placeholders) for word in self._words(case)], log,
                 timeout_s=self.timeout_s,
             )  # fmt: skip
-            found = self._collect(made, list(flat.values()))
+            results = self._collect(target, list(flat.values()))
             megapixels = 0.0
-            for name, own in flat.items():
-                if own in found:
+            for name, flat_name in flat.items():
+                if flat_name in results:
                     place = outputs / f"{name}.png"
-                    megapixels += place_foreign(case, name, found[own], place) / 1e6
+                    megapixels += place_foreign(case, name, results[flat_name], place) / 1e6
         return Cost(len(images), megapixels, usage.seconds, usage.peak_mib)
 
-    def _collect(self, made: Path, names: Sequence[str]) -> dict[str, Path]:
+    def _collect(self, folder: Path, names: Sequence[str]) -> dict[str, Path]:
         try:
-            found = match_outputs(made, names)
+            results = match_outputs(folder, names)
         except UnfadeError as error:
             fix = "see what it expects of {output}"
             raise MethodError(f"{error.got} as its {{output}}", "results", fix) from error
-        if not found:
-            others = ", ".join(sorted(path.name for path in made.rglob("*") if path.is_file())[:3])
+        if not results:
+            others = ", ".join(
+                sorted(path.name for path in folder.rglob("*") if path.is_file())[:3]
+            )
             fix = "name results as their inputs are"
             raise MethodError(f"results called {others}", f"{names[0]}.* and so on", fix)
-        return found
+        return results
 
     def _words(self, case: Case) -> list[str]:
         scale = case.options.scale

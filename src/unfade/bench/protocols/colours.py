@@ -288,14 +288,14 @@ def _shift_grid(pairs: dict[str, Pair], shifts: dict[str, float]) -> Grid:
     """How often a colour word moved its region the right way."""
     rows: list[list[Cell]] = []
     for kind in ("all", "caption", "phrase"):
-        own = np.array([s for key, s in shifts.items() if kind in ("all", pairs[key].kind)])
+        kind_shifts = np.array([s for key, s in shifts.items() if kind in ("all", pairs[key].kind)])
         cells = [Cell("–")] * 3
-        if len(own):
-            shares = (float((own > 0).mean()), float((own > 2).mean()))
-            median = float(np.median(own))
+        if len(kind_shifts):
+            shares = (float((kind_shifts > 0).mean()), float((kind_shifts > 2).mean()))
+            median = float(np.median(kind_shifts))
             cells = [Cell(f"{share:.0%}", share, "number") for share in shares]
             cells.append(Cell(f"{median:+.2f}", median, "number"))
-        rows.append([Cell(kind), number(len(own), 0), *cells])
+        rows.append([Cell(kind), number(len(kind_shifts), 0), *cells])
     columns = ["prompts", "pairs", "right way", "by more than 2", "median shift"]
     note = "Shifts in Lab's (a, b) along the direction from the one word's colour to the other's."
     return Grid("Pairs of prompts that differ in one colour word", columns, rows, note)

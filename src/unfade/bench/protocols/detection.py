@@ -52,10 +52,10 @@ def detection_grid(
     """Pooled figures, one line for each value of a parameter."""
     lines: list[list[Cell]] = []
     for value in values:
-        own = [row for row in rows if row.parameter == parameter and row.value == value]
-        scores = [v for names in (STRICT, LOOSE) for v in pooled_f1(total(own, method, names))]
+        matching = [row for row in rows if row.parameter == parameter and row.value == value]
+        scores = [v for names in (STRICT, LOOSE) for v in pooled_f1(total(matching, method, names))]
         line = [number(value, digits), *(number(score, 3) for score in scores)]
-        flagged = 100 * column(own, method, FLAGGED)
+        flagged = 100 * column(matching, method, FLAGGED)
         if len(flagged):
             line += [percent(flagged.mean(), 2), percent(flagged.max(), 1)]
         lines.append(line)
@@ -73,9 +73,9 @@ def kinds_grid(rows: Iterable[Row], method: str) -> Grid | None:
              if name.endswith(" true")}  # fmt: skip
     lines: list[list[Cell]] = []
     for kind in sorted(names):
-        found, true = total(rows, method, (f"{kind} found", f"{kind} true")).tolist()
+        detected, true = total(rows, method, (f"{kind} found", f"{kind} true")).tolist()
         photos = int(np.count_nonzero(column(rows, method, f"{kind} true")))
-        recall = found / true if true else None
+        recall = detected / true if true else None
         lines.append([Cell(kind), number(photos, 0), number(true, 0), number(recall, 3)])
     if not lines:
         return None

@@ -156,9 +156,9 @@ def _measure(settings: Settings, restorer: Restorer, index: int, path: Path) -> 
         add("error left", _error_shares(restored, degraded.hq, hole, degraded.mask > 0))
         add(CLEAN, {"psnr": metrics.psnr(clean, hq)})
     for value in thresholds(settings, restorer.threshold):
-        own = counts(reaches(soft, value), degraded.mask > 0, degraded.kinds)
-        own[FLAGGED] = float(reaches(calm, value).mean())
-        add(DETECTOR, own, value)
+        detection = counts(reaches(soft, value), degraded.mask > 0, degraded.kinds)
+        detection[FLAGGED] = float(reaches(calm, value).mean())
+        add(DETECTOR, detection, value)
     return rows
 
 
@@ -216,7 +216,7 @@ def _enlarged(
     The true mask is enlarged by nearest pixels; the tolerance of the loose F1 stays one pixel of
     the photo before it was enlarged.
     """
-    found: list[tuple[str, dict[str, float], str, float]] = []
+    rows: list[tuple[str, dict[str, float], str, float]] = []
     lq, mask = to_image(to_pixels(degraded.lq)), degraded.mask
     for factor in settings.enlarge:  # 1 leaves the photo as it is
         size = lq.shape[1] * factor, lq.shape[0] * factor
@@ -227,8 +227,8 @@ def _enlarged(
         for method, image in ((DETECTOR, large), (NOISY, noisy)):
             soft = _detected(settings, restorer, to_pixels(image))
             values = counts(reaches(soft, restorer.threshold), true, {}, factor)
-            found.append((method, values, "enlarge", float(factor)))
-    return found
+            rows.append((method, values, "enlarge", float(factor)))
+    return rows
 
 
 def _summarise(report: Report, settings: Settings, threshold: float) -> None:

@@ -58,16 +58,18 @@ class Setting:
 
     def plans(self, *wanted: str, images: int | None = None) -> list[Plan]:
         """Of the wanted datasets, or of what there is."""
-        found = find_datasets(self.data, wanted)
-        return [plan(one, quick=self.quick, seed=self.seed, images=images) for one in found]
+        datasets = find_datasets(self.data, wanted)
+        return [
+            plan(dataset, quick=self.quick, seed=self.seed, images=images) for dataset in datasets
+        ]
 
     def captioned(self, *wanted: str) -> list[Plan]:
         """As `plans`, of the photos that have captions, where any has one."""
         plans: list[Plan] = []
-        for found in find_datasets(self.data, wanted):
-            named = tuple(pair for pair in found.pairs if pair.name in found.captions)
-            own = replace(found, pairs=large_enough(named, quick=self.quick) or found.pairs)
-            plans.append(plan(own, quick=self.quick, seed=self.seed))
+        for dataset in find_datasets(self.data, wanted):
+            named = tuple(pair for pair in dataset.pairs if pair.name in dataset.captions)
+            chosen = replace(dataset, pairs=large_enough(named, quick=self.quick) or dataset.pairs)
+            plans.append(plan(chosen, quick=self.quick, seed=self.seed))
         return plans
 
     def swept(self, values: Sequence[float]) -> list[float]:

@@ -58,16 +58,16 @@ def _spectra(aggregate: Aggregate) -> list[Plot]:
         clean = _mean_spectrum([*references_of(case).values()])
         if clean is None:
             continue
-        found = {"damaged input": _mean_spectrum([*inputs_of(case).values()])}
+        spectra = {"damaged input": _mean_spectrum([*inputs_of(case).values()])}
         for method in aggregate.methods([case]):
             if method != "input":
                 images = [row.image for row in aggregate.run.rows_of(case, method)]
                 paths = [aggregate.run.result(case, method, image) for image in images]
-                found[method] = _mean_spectrum(paths)
+                spectra[method] = _mean_spectrum(paths)
         rings = [(i + 0.5) / (2 * BINS) for i in range(BINS)]
         lines = [
             Line(label, rings, _decibels(power / clean))
-            for label, power in found.items()
+            for label, power in spectra.items()
             if power is not None
         ]
         panels.append(Panel("cycles per pixel", "power over that of clean (dB)", lines,
@@ -78,15 +78,15 @@ def _spectra(aggregate: Aggregate) -> list[Plot]:
 
 def _mean_spectrum(paths: Sequence[Path]) -> np.ndarray | None:
     """(BINS,), the mean power over photos; None where none is large enough."""
-    found: list[np.ndarray] = []
+    spectra: list[np.ndarray] = []
     for path in paths:
         try:
             image = read_rgb(path)
         except UnfadeError:
             continue
         if min(image.shape[:2]) >= MIN_SIDE:
-            found.append(radial_spectrum(image) + ROUNDING)
-    return np.mean(found, 0) if found else None
+            spectra.append(radial_spectrum(image) + ROUNDING)
+    return np.mean(spectra, 0) if spectra else None
 
 
 def _decibels(ratio: np.ndarray) -> list[float]:
@@ -123,11 +123,11 @@ def _edit_grids(aggregate: Aggregate) -> list[Grid]:
                 continue
             prefix = "gray" if word in COLOURS else "old"
             cases = [case for case in aggregate.cases if case.degradation == f"{prefix}-{word}"]
-            own = aggregate.estimate(cases, method, "alignment")
+            estimate = aggregate.estimate(cases, method, "alignment")
             kind = "colour" if word in COLOURS else "structure"
             rows.append([
                 Cell(method), Cell(kind), Cell(word), number(len(failures), 0),
-                number(sum(failures) / len(failures), 2), number(own.mean, 4),
+                number(sum(failures) / len(failures), 2), number(estimate.mean, 4),
             ])  # fmt: skip
     columns = ["method", "edit", "prompt", "images", "failed", "alignment"]
     note = (
@@ -160,13 +160,13 @@ def _failures(aggregate: Aggregate, method: str, word: str) -> list[bool]:
 
 def _results(aggregate: Aggregate, method: str, degradation: str) -> dict[str, Image]:
     """What a method made of the photos of one case, dataset and name -> (H, W, 3)."""
-    found: dict[str, Image] = {}
+    images: dict[str, Image] = {}
     for case in aggregate.cases:
         if case.degradation == degradation:
             for row in aggregate.run.rows_of(case, method):
                 path = aggregate.run.result(case, method, row.image)
-                found[f"{case.dataset}/{row.image}"] = read_rgb(path)
-    return found
+                images[f"{case.dataset}/{row.image}"] = read_rgb(path)
+    return images
 
 
 def _chroma(image: Image) -> np.ndarray:

@@ -37,10 +37,10 @@ _BLUR = (
 
 def _perception_distortion(setting: Setting) -> list[Case]:
     name = "perception-distortion"
-    cases = [make_case(name, setting, one, "sr4") for one in setting.plans("DIV2K")]
-    for one in setting.plans("GOPRO", "DIV2K"):
-        real = one.dataset.name == "GOPRO"
-        cases.append(make_case(name, setting, one, "real" if real else "blur5"))
+    cases = [make_case(name, setting, plan, "sr4") for plan in setting.plans("DIV2K")]
+    for plan in setting.plans("GOPRO", "DIV2K"):
+        real = plan.dataset.name == "GOPRO"
+        cases.append(make_case(name, setting, plan, "real" if real else "blur5"))
         break
     return cases
 

@@ -42,9 +42,9 @@ def _gains(aggregate: Aggregate, plain: Sequence[Case], swept: Sequence[Case], o
             cells = [Cell(method), Cell(f"{case.value:g}", case.value, "number")]
             cells += [number(steps, 0), number(time, 2)]
             for name, measure in measures.items():
-                own = _by_image(aggregate, [case], method, name)
-                found = _difference(own, _by_image(aggregate, plain, other, name), aggregate.seed)
-                cells.append(estimate(found, measure.digits, aggregate.count([case], method)))
+                values = _by_image(aggregate, [case], method, name)
+                gain = _difference(values, _by_image(aggregate, plain, other, name), aggregate.seed)
+                cells.append(estimate(gain, measure.digits, aggregate.count([case], method)))
             rows.append(cells)
     parameter = swept[0].parameter
     columns = [
@@ -62,10 +62,10 @@ def _gains(aggregate: Aggregate, plain: Sequence[Case], swept: Sequence[Case], o
     return Grid(f"Gains over {other}, and time: {kind}", columns, rows, note)
 
 
-def _difference(own: Mapping[str, float], other: Mapping[str, float], seed: int) -> Estimate:
+def _difference(values: Mapping[str, float], baseline: Mapping[str, float], seed: int) -> Estimate:
     """Own less other over the images that both have."""
-    shared = [image for image in own if image in other]
-    first, second = (np.array([v[image] for image in shared]) for v in (own, other))
+    shared = [image for image in values if image in baseline]
+    first, second = (np.array([v[image] for image in shared]) for v in (values, baseline))
     return paired_difference(first, second, seed=seed).estimate
 
 

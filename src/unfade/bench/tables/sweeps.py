@@ -44,20 +44,20 @@ def _swept(
                 options = options_for(damage, plan)
                 cases.append(make_case(table, setting, plan, damage, options))
                 for value in setting.swept(values):
-                    own = replace(
+                    swept = replace(
                         options, strength=1.0, reach="all", steps=steps, fidelity=0.0,
                         posterior_mean=0.0, vae_residual=0.0,
                     )  # fmt: skip
                     if parameter == "strength":
-                        own = replace(own, strength=value)
+                        swept = replace(swept, strength=value)
                     elif parameter == "steps":
-                        own = replace(own, steps=round(value))
+                        swept = replace(swept, steps=round(value))
                     elif parameter == "eta":
-                        own = replace(own, eta=value)
+                        swept = replace(swept, eta=value)
                     elif parameter == "self_condition":
-                        own = replace(own, self_condition=value)
+                        swept = replace(swept, self_condition=value)
                     cases.append(make_case(
-                        table, setting, plan, damage, own, parameter=parameter, value=value
+                        table, setting, plan, damage, swept, parameter=parameter, value=value
                     ))  # fmt: skip
         return cases
 

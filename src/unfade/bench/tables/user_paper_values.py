@@ -32,11 +32,11 @@ def with_paper_values(tables: Sequence[Table], path: Path) -> list[Table]:
     lines = read_lines(path)
     for number, line in enumerate(lines, 2):
         _check(line, number, path)
-    found: list[Table] = []
+    extended: list[Table] = []
     for table in tables:
-        own = [line for line in lines if line["table"] == table.name]
-        found.append(replace(table, papers=entered(table.papers, own)))
-    return found
+        table_lines = [line for line in lines if line["table"] == table.name]
+        extended.append(replace(table, papers=entered(table.papers, table_lines)))
+    return extended
 
 
 def _check(line: Line, number: int, path: Path) -> None:
