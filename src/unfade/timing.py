@@ -1,4 +1,4 @@
-"""Times the stages of one restoration and reports how far it has come."""
+"""Times the stages of a restoration and reports its progress."""
 
 from __future__ import annotations
 

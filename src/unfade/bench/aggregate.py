@@ -1,4 +1,4 @@
-"""The aggregator: means over images with intervals, and differences between methods."""
+"""Aggregates rows: means over images with intervals, and differences between methods."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Aggregate:
 
     @property
     def subject(self) -> str | None:
-        """The method that the table is about: the first that is no baseline, or else the last."""
+        """The main method of the table: the first that is no baseline, or else the last."""
         methods = self.methods()
         subjects = [name for name in methods if name not in BASELINES]
         return subjects[0] if subjects else methods[-1] if methods else None
@@ -123,14 +123,14 @@ class Aggregate:
         return bootstrap_mean(np.array(values, np.float64), seed=self.seed)
 
     def difference(self, cases: Cases, first: str, second: str, metric: str) -> Difference:
-        """First less second over the images that both have."""
+        """The difference of first and second over their common images."""
         columns = [self.values(cases, method, metric) for method in (first, second)]
         shared = [image for image in columns[0] if image in columns[1]]
         arrays = (np.array([column[image] for image in shared], np.float64) for column in columns)
         return paired_difference(*arrays, seed=self.seed)
 
     def cost(self, cases: Cases, method: str) -> Cost | None:
-        """What the method needed for all of them; None where that is not known."""
+        """The method's total cost for these cases; None if it is unknown."""
         keys = ((self.table, case.name, method) for case in cases)
         costs = [self.run.costs[key] for key in keys if key in self.run.costs]
         return functools.reduce(Cost.plus, costs) if costs else None

@@ -13,7 +13,7 @@ from unfade.imaging import read_photo
 
 
 def check_cases(cases: Sequence[Case], methods: Sequence[Method]) -> None:
-    """Reads every photo once and asks every method.
+    """Checks that every photo can be read and every method can run.
 
     Raises:
         UsageError: no case or method, two of one name, a folder that is missing or empty, inputs

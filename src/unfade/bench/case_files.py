@@ -1,4 +1,4 @@
-"""Inputs and references of a case, and the outputs that belong to its inputs."""
+"""Finds the inputs and references of a case, and matches outputs to inputs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def references_of(case: Case) -> dict[str, Path]:
 
 
 def reference_of(case: Case, name: str) -> Path | None:
-    """The reference of one input; None where there is none."""
+    """The reference of one input; None if there is none."""
     if case.references is None:
         return None
     for suffix in (".png", *sorted(SUFFIXES)):

@@ -17,7 +17,7 @@ STABLESR_LQ, STABLESR_HQ = 128, 512  # pixels a side of StableSR's crops (arXiv 
 
 @dataclass(frozen=True)
 class Pair:
-    """A clean photo and, where the set has one, the damaged one that was taken of the same scene.
+    """A clean photo and, if the set has one, the damaged photo of the same scene.
 
     Attributes:
         name: of both, unique in the set, without "/".
@@ -155,7 +155,7 @@ FINDERS: dict[str, Callable[[Path], Dataset | None]] = {
 
 
 def find_datasets(data: Path, wanted: Iterable[str]) -> list[Dataset]:
-    """Those of the wanted sets that are there, or else others, or else the folder itself.
+    """The wanted sets that exist, or else others, or else the folder itself.
 
     Each has the captions of a `captions.jsonl` beside its photos (`read_captions`).
 
@@ -184,7 +184,7 @@ def _captioned(dataset: Dataset, data: Path) -> Dataset:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Height and width, from the header alone. InputError where it cannot be read."""
+    """Height and width, from the header alone. InputError if it cannot be read."""
     try:
         with PIL.Image.open(path) as picture:
             return picture.height, picture.width
@@ -214,7 +214,7 @@ def _below(data: Path, names: tuple[str, ...], mark: str) -> Path | None:
 
 
 def _flat(folder: Path, count: int | None) -> dict[str, Path]:
-    """Name -> photo; "/" in names becomes "-". UsageError where there are not `count` of them."""
+    """Name -> photo; "/" in names becomes "-". UsageError if there are not `count` of them."""
     photos = unambiguous_photos(folder)
     if count is not None:
         _require_count(folder, len(photos), count)
@@ -230,7 +230,7 @@ def _require_count(folder: Path, got: int, count: int) -> None:
 def _paired(
     clean: dict[str, Path], low: dict[str, Path], folder: Path, scales: tuple[int, ...]
 ) -> list[Pair]:
-    """Pairs by name. UsageError where one is alone, or its size is none that the set has."""
+    """Pairs by name. UsageError if one is alone, or its size is none that the set has."""
     alone = sorted(clean.keys() ^ low.keys())
     if alone:
         got = f"{alone[0]} without its partner ({len(alone)} such)"

@@ -19,7 +19,7 @@ _SCALED = re.compile(r"(sr|real-sr)([24])")
 
 
 def scale_of(degradation: str) -> int:
-    """How many pixels of the clean photo a pixel of the degraded one is wide."""
+    """The downsampling factor of a degradation."""
     scaled = _SCALED.fullmatch(degradation)
     return int(scaled[2]) if scaled else 1
 

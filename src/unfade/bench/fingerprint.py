@@ -1,4 +1,4 @@
-"""Hashes the code and weights that scores depend on, to tell stale scores."""
+"""Hashes the code and weights that scores depend on, to detect outdated scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEASURES = (
 
 
 def fingerprint(metrics: Iterable[str]) -> str:
-    """Tells how something was measured from how it is measured now, by a hash.
+    """A hash of everything that determines the scores of metrics.
 
     Args:
         metrics: names; those with weights of their own count with the state of these files.
@@ -35,7 +35,7 @@ def fingerprint(metrics: Iterable[str]) -> str:
 
 @functools.cache
 def _code() -> str:
-    """Of all files that measure."""
+    """The hashes of all source files that compute scores."""
     lines: list[str] = []
     for part in _MEASURES:
         place = _PACKAGE / part

@@ -1,4 +1,4 @@
-"""Builds the grids of a table: means, printed figures, cost, differences."""
+"""Builds the grids of a table: means, paper values, cost, differences."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
 
 
 def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[Cell]]:
-    """The same with the best number of each column marked, where there are several."""
+    """Marks the best number of each column, if there are several."""
     out = [list(row) for row in rows]
     for column, way in enumerate(better):
         values = [row[column].value for row in rows]
@@ -64,7 +64,7 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
 
 
 def paper_grids(aggregate: Aggregate, papers: Sequence[PaperTable]) -> list[Grid]:
-    """For each case, every system of the paper's table: what it printed, what was measured here."""
+    """For each case, every system of the paper's table: paper values and our measurements."""
     pairs = [(group, _paper_of(group, papers)) for group in aggregate.groups]
     return [_paper_grid(aggregate, paper, group) for group, paper in pairs if paper is not None]
 
@@ -143,7 +143,7 @@ def cost_grid(aggregate: Aggregate) -> list[Grid]:
 
 
 def difference_grid(aggregate: Aggregate) -> list[Grid]:
-    """The subject less every other method, image by image."""
+    """The differences between the subject and every other method, image by image."""
     subject = aggregate.subject
     if subject is None:
         return []
@@ -160,7 +160,7 @@ def difference_grid(aggregate: Aggregate) -> list[Grid]:
 
 
 def pairs_grid(aggregate: Aggregate) -> list[Grid]:
-    """Every method less every other, image by image, over all cases."""
+    """The differences between all pairs of methods, image by image, over all cases."""
     rows = [
         [Cell(first), Cell(second), *cells]
         for first, second in combinations(aggregate.run.methods, 2)

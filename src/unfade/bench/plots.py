@@ -76,7 +76,7 @@ class Plot:
 
 
 def require_matplotlib() -> None:
-    """UsageError where there is no matplotlib."""
+    """UsageError if there is no matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
         fix = "pip install '.[tables]' in a clone of unfade"
         raise UsageError("no matplotlib", "matplotlib to draw plots", fix)
@@ -85,7 +85,7 @@ def require_matplotlib() -> None:
 def curves(
     aggregate: Aggregate, stem: str, x: str, metrics: Sequence[str], *, log: str = ""
 ) -> list[Plot]:
-    """Metrics over what is swept: a panel each, a line for each method and degradation.
+    """Metrics over the swept parameter: a panel each, a line for each method and degradation.
 
     Methods without the parameter are levels.
     """

@@ -33,7 +33,7 @@ _VERSION = 2  # of what the pictures look like
 
 @dataclass(frozen=True)
 class Plan:
-    """Which photos are taken, and how much of each.
+    """The selected photos, and the size of their crops.
 
     Attributes:
         side: pixels of the clean crops, from the middle.
@@ -89,7 +89,7 @@ def _note(dataset: Dataset, fit: int, taken: int, side: int, published: bool) ->
 
 
 def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
-    """Writes the inputs and the references of one case, unless they are there already.
+    """Writes the inputs and references of one case, unless they exist and are valid.
 
     Args:
         work: takes up a folder for each dataset and degradation.
@@ -126,7 +126,7 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
 
 
 def note_of(inputs: Path) -> str:
-    """The sentence about what was chosen for a folder of inputs, "" where there is none."""
+    """The note on the selection for a folder of inputs; "" if there is none."""
     try:
         return str(json.loads((inputs.parent / _MADE).read_text("utf-8"))["note"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -134,13 +134,13 @@ def note_of(inputs: Path) -> str:
 
 
 def large_enough(pairs: Sequence[Pair], *, quick: bool) -> tuple[Pair, ...]:
-    """Those whose clean photo holds a crop of a folder's side."""
+    """The pairs whose clean photo is large enough for a crop."""
     side = QUICK_SIDE if quick else FOLDER_SIDE
     return tuple(pair for pair in pairs if min(size_of(pair.hq)) >= side)
 
 
 def write_png(path: Path, image: Image) -> None:
-    """(H, W, 3) or (H, W, 1) sRGB [0, 1] as 8 bits. OutputError where it cannot be written."""
+    """(H, W, 3) or (H, W, 1) sRGB [0, 1] as 8 bits. OutputError if it cannot be written."""
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     _, code = cv2.imencode(".png", pixels[..., ::-1] if pixels.shape[2] == 3 else pixels)
     with atomic_file(path) as file:
@@ -171,7 +171,7 @@ def _middle(image: Image, side: int, scale: int) -> Image:
 
 
 def input_scale(plan: Plan, degradation: str) -> int:
-    """How much a restorer has to enlarge."""
+    """The factor by which a method must enlarge."""
     if degradation != _REAL:
         return scale_of(degradation)
     return 4 if _enlarges(plan) else max(pair.scale for pair in plan.pairs)
@@ -182,13 +182,13 @@ def _plain(name: str) -> str:
 
 
 def _complete(folder: Path, plan: Plan) -> bool:
-    """Whether inputs and references are those of the plan, none missing and none more."""
+    """Whether the files of inputs and references are exactly those of the plan."""
     wanted = {f"{pair.name}.png" for pair in plan.pairs}
     return all({p.name for p in (folder / part).glob("*")} == wanted for part in ("lq", "hq"))
 
 
 def _record(plan: Plan, degradation: str) -> str:
-    """What the pictures depend on."""
+    """A record of everything that the pictures depend on."""
     files = [
         (pair.name, _digest(pair.hq), None if pair.lq is None else _digest(pair.lq))
         for pair in plan.pairs

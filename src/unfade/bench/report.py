@@ -39,7 +39,7 @@ def write_report(section: Section, run: Run, out: Path, order: Sequence[str]) ->
 
 
 def page(sections: Sequence[Section], manifest: dict[str, object], out: Path) -> str:
-    """The report as one page of HTML that asks for nothing outside itself.
+    """The report as one self-contained page of HTML.
 
     Args:
         sections: in the order of the page.
@@ -93,7 +93,7 @@ def _cell(cell: Cell) -> pages.Cell:
 
 
 def _plot(path: Path) -> str:
-    """The address of a plot in the page; "" where the file has gone."""
+    """The data URI of a plot; "" if the file is missing."""
     try:
         return pages.data_uri(path.read_bytes(), "image/svg+xml")
     except OSError:
@@ -108,7 +108,7 @@ def _scene(encoded: EncodedScene) -> pages.Scene:
 
 
 def _sections(out: Path, order: Sequence[str]) -> list[Section]:
-    """Those that there are: others than the named ones first."""
+    """The sections in the output folder, in this order; others come first."""
     sections: list[Section] = []
     for path in sorted((out / SECTIONS_FOLDER).glob("*.json")):
         try:

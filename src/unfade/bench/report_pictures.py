@@ -64,7 +64,7 @@ def encode_scenes(
 
 
 def _encode_scene(scene: Scene, out: Path) -> EncodedScene | None:
-    """None where a picture has gone."""
+    """Encodes a scene; None if a picture is missing."""
     try:
         photos = [(p.label, read_rgb(out / p.path)) for p in scene.pictures]
     except UnfadeError:

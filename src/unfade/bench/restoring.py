@@ -43,7 +43,7 @@ class Restoring:
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(self) -> Record:
-        """Restores what is not done, and gives what is known of all results."""
+        """Restores the inputs without a valid result, and returns the record of all results."""
         path = self.run_paths.record(self.case, self.method.name)
         record = Record.read(path)
         record.keep_valid(self.method.identity(self.case), self.hashes, self._folder)
@@ -72,7 +72,7 @@ class Restoring:
         return self.run_paths.results(self.case, self.method.name)
 
     def _restore(self, names: list[str], record: Record) -> None:
-        """Restores some images; those that come out well are added to the record."""
+        """Restores some images; valid results are added to the record."""
         for name in names:
             self._path(name).unlink(missing_ok=True)
         whole = names[0] if len(names) == 1 and not self.method.at_once else None
@@ -94,7 +94,7 @@ class Restoring:
                 self._fail(name, error)
 
     def _checked(self, name: str) -> Result:
-        """What is known of a new result. InputError where it is missing or cannot be used."""
+        """Checks a new result. InputError if it is missing or invalid."""
         path = self._path(name)
         if not path.is_file():
             raise InputError("no result", "one for every input", "look at the method")
@@ -110,7 +110,7 @@ class Restoring:
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong, in one sentence."""
+    """An error as one sentence."""
     if isinstance(error, UnfadeError):
         return f"got {error.got}, expected {error.expected}; {error.fix}"
     reason = " ".join(str(error).split())[:300]

@@ -23,7 +23,7 @@ def target_size(case: Case, photo: Photo) -> tuple[int, int]:
 
 
 def check_result(case: Case, name: str, path: Path) -> Photo:
-    """The result of one input.
+    """Reads and checks the result of one input.
 
     Raises:
         InputError: it cannot be read, is not as large as its reference, or is gray where the
@@ -35,7 +35,7 @@ def check_result(case: Case, name: str, path: Path) -> Photo:
 
 
 def read_foreign(case: Case, name: str, path: Path) -> Photo:
-    """The result of somebody else's program, which may have written a gray photo as RGB.
+    """Reads the result of an external program, which may have written a gray photo as RGB.
 
     Raises:
         InputError: as `check_result`.
@@ -49,7 +49,7 @@ def read_foreign(case: Case, name: str, path: Path) -> Photo:
 
 
 def place_foreign(case: Case, name: str, path: Path, target: Path) -> int:
-    """Puts the result of somebody else's program in its place, as PNG.
+    """Copies the result of an external program to its path, as PNG.
 
     One that cannot be used is copied as it is, for `check_result` to refuse.
 

@@ -1,4 +1,4 @@
-"""Reuses results that a method has already made of the same inputs for another case."""
+"""Reuses a method's results on the same inputs from other cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def reuse(
     record: Record, wanted: Sequence[str], case: Case, method: str, hashes: Mapping[str, str],
     run_paths: RunPaths,
 ) -> list[str]:  # fmt: skip
-    """Copies what would come out the same from other cases of the run's folder.
+    """Copies identical results from other cases of the output folder.
 
     A result is the same where the method's identity and the input are. It brings along its share
     of what it cost to make there.
@@ -54,7 +54,7 @@ def reuse(
 
 
 def _copied(source: Path, case: Case, name: str, place: Path) -> bool:
-    """Whether a result fits the case, whose references may be others; it then lies in its place."""
+    """Copies a result if it is valid for this case; returns whether it is."""
     try:
         check_result(case, name, source)
     except UnfadeError:
@@ -64,7 +64,7 @@ def _copied(source: Path, case: Case, name: str, place: Path) -> bool:
 
 
 def _share(record: Record) -> Cost | None:
-    """Of one image in what a record cost."""
+    """The average cost of one image of a record."""
     cost = record.cost
     if cost is None or not cost.images:
         return None

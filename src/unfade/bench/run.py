@@ -1,4 +1,4 @@
-"""The outcome of a run: rows, costs and failures, in memory and in files."""
+"""Holds the outcome of a run (rows, costs, failures) and writes it to files."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Key = tuple[str, str, str]  # table, case, method
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with a method in a case, or with one image of it."""
+    """A failure of a method on a case, or on one of its images."""
 
     table: str
     case: str
     method: str
-    image: str | None  # None where it concerns them all
+    image: str | None  # None if it concerns them all
     error: str  # one sentence
 
 
 @dataclass
 class Run:
-    """What the methods made of the cases.
+    """The outcome of running methods on cases.
 
     Attributes:
         out: the folder that all of it lies in.
@@ -71,7 +71,7 @@ class Run:
         return [row for row in self.rows if row.method == method and case.owns(row)]
 
     def write(self) -> None:
-        """Writes rows, costs and failures, beside those of other tables.
+        """Writes rows, costs and failures, and keeps those of other tables.
 
         Raises:
             UsageError: pyarrow is not installed.
@@ -90,7 +90,7 @@ def _line(key: Key) -> dict[str, object]:
 
 
 def _rows(path: Path) -> list[Row]:
-    """Those of other runs; nothing where they cannot be read."""
+    """The rows of earlier runs; empty if they cannot be read."""
     try:
         return read_rows(path)
     except InputError:

@@ -63,7 +63,7 @@ def run_table(
 
 
 def fitted(cases: Sequence[Case], methods: Sequence[Method]) -> tuple[list[Case], list[str]]:
-    """The cases with the methods that can take part in each, and why others cannot.
+    """The cases with the methods that can run on each, and the reasons why others cannot.
 
     Raises:
         WeightsError: weights that are damaged.
@@ -90,7 +90,7 @@ def fitted(cases: Sequence[Case], methods: Sequence[Method]) -> tuple[list[Case]
 
 
 def _alone(cases: Sequence[Case], methods: Sequence[Method]) -> list[str]:
-    """Which presets take part without a diffusion model."""
+    """Notes on presets that run without a diffusion model."""
     return [
         f"{method.name} has no diffusion model: these are its other networks alone."
         for method in methods
@@ -104,7 +104,7 @@ def _is_swept(cases: Sequence[Case]) -> bool:
 
 
 def _objection(case: Case, method: Method, *, swept: bool) -> str | None:
-    """Why a method cannot take part; "" where that goes without saying, None where it can."""
+    """Why a method cannot run; "" if no reason needs to be given, None if it can run."""
     ours = isinstance(method, (Preset, Estimates))
     if isinstance(method, Autoencoder) and case.degradation not in (CLEAN, GIVEN):
         return ""

@@ -1,4 +1,4 @@
-"""Chooses the photos that a report shows: the best and the worst of each table's subject."""
+"""Selects the photos that a report shows: the best and worst results of a table's main method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RANKED_BY = ("psnr", "ssim", "chroma")
 
 
 def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
-    """The best and the worst photo of the subject in some cases, those of the same inputs as one.
+    """The subject's best and worst photo in some cases; cases of the same inputs count as one.
 
     A photo is ranked by what the subject gains over the input, by the first of PSNR, SSIM and
     chroma error that there is.
@@ -75,7 +75,7 @@ def _scene(
     metric: str,
     out: Path,
 ) -> Scene:
-    """One photo as all methods left it in these cases, which have the same inputs."""
+    """The results of all methods for one photo in these cases, which have the same inputs."""
     subject, word = named
     pictures = [SceneImage("damaged", _below(inputs_of(cases[0])[image], out))]
     values: list[str] = []
@@ -99,7 +99,7 @@ def _scene(
 
 
 def _apart(case: Case, cases: Sequence[Case]) -> str:
-    """What tells a case from the others of its bundle: ", steps 5"."""
+    """A label that distinguishes a case from the others of its bundle: ", steps 5"."""
     if len(cases) == 1:
         return ""
     if case.value is not None:

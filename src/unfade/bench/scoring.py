@@ -55,7 +55,7 @@ class Scoring:
         self._extra = extra
 
     def check(self, cases: Sequence[Case]) -> None:
-        """UsageError where a case has no references, and nothing can be measured without."""
+        """UsageError if a case has no references and all metrics need one."""
         for case in cases:
             if case.references is None and not (self._for(case) or self._extra):
                 raise UsageError(
@@ -90,7 +90,7 @@ class CaseScoring:
         self, records: Mapping[str, Record], references: Mapping[str, Path], run_paths: RunPaths,
         advance: Callable[[int], None],
     ) -> None:  # fmt: skip
-        """Measures what is not measured yet.
+        """Computes the missing scores.
 
         Args:
             records: method -> what is known of its results; takes up the scores.
@@ -136,7 +136,7 @@ class CaseScoring:
         self, evaluation: Evaluation, name: str, reference: Path | None,
         paths: Mapping[str, Path], records: Mapping[str, Record],
     ) -> None:  # fmt: skip
-        """Scores one image of some methods. What fails is told, and the others go on."""
+        """Scores one image of some methods; failures are recorded and do not stop the others."""
         if reference is not None:
             matches = [Match(name, reference, paths)]
         else:  # what needs no reference does not look at it
@@ -199,7 +199,7 @@ def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> l
 def notes_on(
     case: Case, records: Mapping[str, Record], images: int, wanted: Sequence[str]
 ) -> list[str]:
-    """Sentences on what a table of this case does not show.
+    """Notes on missing values in the tables of this case.
 
     Args:
         records: method -> what is known of its results.
@@ -224,6 +224,6 @@ def notes_on(
 
 
 def _digest(record: Record, references: Mapping[str, str]) -> str:
-    """Tells these results and references from all others."""
+    """A hash of these results and references."""
     lines = [f"{n} {r.output} {references.get(n)}" for n, r in sorted(record.results.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A method that decodes the diffusion model's estimate of the clean photo after each step."""
+"""Implements a method that decodes the diffusion model's clean estimate after each step."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Estimates:
 
 
 def _steps(options: RestoreOptions) -> int:
-    """The steps of a way that is looked at. UsageError where they are left to the preset."""
+    """The steps whose estimates are shown. UsageError if the options do not set them."""
     if options.steps == "auto":
         raise UsageError("steps 'auto'", "a number: the way is looked at step by step", "give one")
     return options.steps

@@ -1,4 +1,4 @@
-"""The table `own`: folders of the user's, with or without references."""
+"""Builds the table `own` from the user's folders of inputs and references."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def user_folders_table(lq: Path, reference: Path | None) -> Table:
 
 
 def _with_scale(case: Case, seed: int) -> Case:
-    """The case with super-resolution as its task where references are larger.
+    """The case, with super-resolution as its task if references are larger.
 
     Raises:
         UsageError: a folder is missing or empty, or references differ in scale.

@@ -24,7 +24,7 @@ LISTING = "captions.jsonl"
 
 
 def text_captions(data: bytes) -> tuple[str, ...]:
-    """The captions in a text file, one on each line. ValueError where it is not UTF-8."""
+    """The captions in a text file, one on each line. ValueError if it is not UTF-8."""
     lines = (line.strip() for line in data.decode("utf-8-sig").splitlines())
     return tuple(line for line in lines if line)
 

@@ -1,8 +1,8 @@
-"""What a training picture is said to show: its captions, and phrases made from its colours.
+"""Makes prompts for training pictures from captions and from phrases about colours.
 
-Captions name objects and, now and then, their colours; the photos are few, so colour words would
-hardly bind to anything. Phrases such as "blue above, green below" say where a colour is, and are
-true of the crop itself, whatever part of the photo it shows.
+Captions name objects but seldom colours, and there are few photos: colour words alone would not
+be learnt. Phrases such as "blue above, green below" say where a colour is, and are true for any
+crop of the photo.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Samples for colouring: the lightness of a photo, words and painted regions -> its chroma."""
+"""Makes training samples for colouring: lightness, prompt and region colours, with true chroma."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NEAR = 12.0  # of chroma: what lies under a stroke that stays on its object
 
 @dataclass(frozen=True)
 class ColourOptions:
-    """How samples for colouring are drawn.
+    """Settings of samples for colouring.
 
     Attributes:
         size: side of the square crop in pixels, a multiple of 32.
@@ -79,7 +79,7 @@ class ColourOptions:
 
 @dataclass(frozen=True)
 class ColourSample:
-    """One sample for colouring.
+    """A sample for colouring.
 
     Attributes:
         seen: (H, W) in [0, 1], L / 100 as an old photo shows it.
@@ -97,7 +97,7 @@ class ColourSample:
 
 
 def is_held_out(key: str) -> bool:
-    """Whether a photo is never trained on, by the hash of its key.
+    """Whether a photo is held out from training, by the hash of its key.
 
     One in twenty photos of people (keys that begin with "ccp-") and one in a hundred of the others
     are held out: those whose key's SHA-256 is a multiple of that number. It depends on nothing but
@@ -111,9 +111,9 @@ def is_held_out(key: str) -> bool:
 def split_photos(
     photos: Sequence[CleanPhoto],
 ) -> tuple[Sequence[CleanPhoto], Sequence[CleanPhoto]]:
-    """Parts photos into those to train on and those held out (`is_held_out`).
+    """Splits photos into training and held-out photos (`is_held_out`).
 
-    Where the hash holds out none or all, as among few, they are parted as `sources.hold_out` does.
+    If the hash holds out none or all, as among few, they are split by `sources.hold_out`.
     """
     kept = [photo for photo in photos if not is_held_out(photo.key)]
     held = [photo for photo in photos if is_held_out(photo.key)]
@@ -121,19 +121,19 @@ def split_photos(
 
 
 def colour_sample(
-    photos: Sequence[CleanPhoto], labelled: Sequence[int], seed: int, number: int,
+    photos: Sequence[CleanPhoto], labelled: Sequence[int], seed: int, index: int,
     options: ColourOptions,
 ) -> ColourSample:  # fmt: skip
-    """Sample `number` of the run with this seed.
+    """Sample `index` of a run with this seed.
 
     Args:
-        labelled: the numbers of the photos that have labelled regions.
+        labelled: the indices of the photos that have labelled regions.
     """
-    rng = generator(seed, "colour", number)
+    rng = generator(seed, "colour", index)
     if labelled and rng.random() < options.labelled:
         photo = photos[labelled[int(rng.integers(len(labelled)))]]
     else:
-        photo = photos[photo_index(seed, number, len(photos))]
+        photo = photos[photo_index(seed, index, len(photos))]
     rgb, regions = _crop(photo, options, rng)
     lab = to_lab(rgb)
     changed: list[Mask] = []
@@ -162,7 +162,7 @@ def colour_sample(
 
 
 def plain_sample(photo: CleanPhoto, size: int) -> ColourSample:
-    """The middle of a photo, neither aged nor recoloured, with a caption that names colours."""
+    """The middle square of a photo, not aged or recoloured, with a caption that names colours."""
     lab = to_lab(_resized(middle(photo.decode()), size))
     named = [text for text in photo.captions if _names_colour(text)]
     prompt = (named or list(photo.captions) or [""])[0].strip().rstrip(" .")
@@ -191,7 +191,7 @@ def _resized(image: Image, size: int) -> Image:
 def _crop(
     photo: CleanPhoto, options: ColourOptions, rng: np.random.Generator
 ) -> tuple[Image, Regions]:
-    """A random square of a photo, flipped at random, and its labelled regions."""
+    """A random square crop of a photo, randomly flipped, and its labelled regions."""
     image = photo.decode()
     height, width = extent(image)
     side = max(1, round(min(height, width) * rng.uniform(options.least, 1.0)))
@@ -209,7 +209,7 @@ def _crop(
 def _prompt(
     photo: CleanPhoto, rgb: Image, lab: Lab, regions: Regions, rng: np.random.Generator
 ) -> str:
-    """True words for a crop: a caption, its colours, the colours of its regions."""
+    """A true prompt for a crop: a caption, its colours, or the colours of its regions."""
     caption = ""
     if photo.captions:
         caption = str(rng.choice(list(photo.captions))).strip().rstrip(" .")
@@ -221,7 +221,7 @@ def _prompt(
 
 
 def _palette(rgb: Image, lab: Lab, rng: np.random.Generator) -> str:
-    """Colours of a crop: where they are, or the names of some of its places."""
+    """Words for a crop's colours: where they are, or the names at some positions."""
     if rng.random() < 0.5:
         return phrases(colour_map(rgb, 12, 12), rng)
     small = np.asarray(cv2.resize(lab, (6, 6), interpolation=cv2.INTER_AREA), np.float32)
@@ -286,7 +286,7 @@ def _blob(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> 
 
 
 def on_film(rgb: Image, rng: np.random.Generator) -> Mask:
-    """A photo (H, W, 3) in gray, (H, W), as a random film sees red, green and blue.
+    """Converts a photo (H, W, 3) to gray (H, W) with the spectral sensitivity of a random film.
 
     Early films were blind to red, later ones less so: lips are dark, skies white.
     """
@@ -295,7 +295,7 @@ def on_film(rgb: Image, rng: np.random.Generator) -> Mask:
 
 
 def aged_light(light: Mask, rng: np.random.Generator) -> Mask:
-    """The lightness of an old photo, mended: grain, blur, fading, rests of scratches, JPEG.
+    """Ages lightness like a restored old photo's: grain, blur, fading, traces of scratches, JPEG.
 
     Args:
         light: (H, W) in [0, 1].
@@ -327,7 +327,7 @@ def aged_light(light: Mask, rng: np.random.Generator) -> Mask:
 
 
 def _mended(image: Image, rng: np.random.Generator) -> Image:
-    """Smooth seams, a little too light or dark, where scratches and spots have been filled."""
+    """Adds smooth seams, slightly too light or dark, like those of inpainted scratches."""
     height, width = extent(image)
     side = min(height, width)
     strokes: list[Stroke] = []

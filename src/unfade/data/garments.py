@@ -1,4 +1,4 @@
-"""Labelled clothes: which pixels are which garment, and captions that say what colour it has."""
+"""Reads labelled garments: the mask of each garment, and captions that name its colour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Regions = dict[str, Mask]
 
 
 def label_regions(labels: NDArray[np.uint8], names: Mapping[int, str]) -> Regions:
-    """The regions of a crop that may be given a colour, with soft edges.
+    """The regions of a crop that can be recoloured, with soft edges.
 
     Args:
         labels: (H, W), gray levels.
@@ -60,7 +60,7 @@ def named_parts(caption: str) -> dict[str, str]:
 def recolour_garments(
     lab: Lab, regions: Regions, captions: Sequence[str], rng: np.random.Generator
 ) -> tuple[Lab, str, list[Mask]]:
-    """Gives one or two regions a random colour, and says so.
+    """Gives one or two regions a random colour, and makes a caption that names it.
 
     Args:
         lab: (H, W, 3).
@@ -90,13 +90,13 @@ def recolour_garments(
 
 
 def garment_words(photos: Sequence[CleanPhoto]) -> list[str]:
-    """The names of labelled regions, of people and of backgrounds that captions may hold."""
+    """The words for labelled regions, people and backgrounds that captions may contain."""
     names = {name for photo in photos if photo.labels for name in photo.labels.names.values()}
     return [*sorted(names), *_BACKGROUND, *_PEOPLE]
 
 
 def sentence(parts: Mapping[str, str], rng: np.random.Generator) -> str:
-    """Words for things and their colours, in any order: "a woman in a red dress and black shoes".
+    """A phrase for things and their colours, in random order: "a woman in a red dress".
 
     Args:
         parts: noun -> colour.

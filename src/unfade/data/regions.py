@@ -1,6 +1,6 @@
-"""Regions of photos that colour, place and a caption's words make sure: sky, grass, water.
+"""Finds regions of sky, grass or water by colour, position and caption.
 
-What is not sure is left out: a wrong region would teach that a word colours something else.
+Uncertain regions are left out: a wrong region would teach the network a wrong meaning of a word.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LEAST, _MOST = 0.08, 0.75  # share of the crop
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a region looks.
+    """Appearance of a kind of region.
 
     Attributes:
         words: of captions that name it.
@@ -68,7 +68,7 @@ _KINDS = {
 
 
 def sure_regions(lab: Lab, captions: Sequence[str]) -> Regions:
-    """The regions of a crop (H, W, 3) that a caption names and that look like it.
+    """The regions of a crop (H, W, 3) that a caption names and whose colours agree.
 
     Returns:
         Noun -> (H, W) in [0, 1], with soft edges; nothing where there is none.
@@ -121,7 +121,7 @@ def recolour_region(lab: Lab, regions: Regions, rng: np.random.Generator) -> tup
 
 
 def true_colours(lab: Lab, regions: Regions, rng: np.random.Generator) -> str:
-    """What colour each region has: "green grass, sky blue sky"."""
+    """Words for the colour of each region: "green grass, sky blue sky"."""
     said: list[str] = []
     for noun, region in regions.items():
         mean = lab[region > 0.5].mean(0)

@@ -1,4 +1,4 @@
-"""Clean crop -> what a restorer is given of it, for the tasks of the diffusion model."""
+"""Degrades clean crops for the tasks of the diffusion model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SEVERITIES = (LIGHT, MODERATE, HEAVY)
 
 @dataclass(frozen=True)
 class RestorationOptions:
-    """How often each task is drawn, and how hard it is.
+    """Shares of the tasks, and their difficulty.
 
     One model learns all three, so a pair's target is always the clean photo in its colours. Tone
     is left alone: another stage mends it before the diffusion sees the photo.
@@ -51,7 +51,7 @@ class RestorationOptions:
     first_stage: bool = True
 
     def check(self) -> None:
-        """UsageError where shares do not add up to 1."""
+        """UsageError if shares do not add up to 1."""
         for name, total in (
             ("old_photo + colorize + super_resolution",
              self.old_photo + self.colorize + self.super_resolution),
@@ -63,7 +63,7 @@ class RestorationOptions:
 
 @dataclass(frozen=True)
 class TaskInput:
-    """What is asked of the model for one sample.
+    """The degraded input of one sample and its task.
 
     Attributes:
         lq: (H, W, 3) float32, sRGB [0, 1], of the size of the clean crop.
@@ -71,7 +71,7 @@ class TaskInput:
         aged: whether the first stage mends it before the diffusion sees it.
         gray: whether the diffusion sees the luma alone, of what the first stage leaves.
         prompted: whether it may come with a caption; super-resolution never does.
-        small: (H / scale, W / scale, 3), what lq is the bicubic enlargement of; None where
+        small: (H / scale, W / scale, 3), what lq is the bicubic enlargement of; None if
             nothing is to be enlarged.
     """
 
@@ -91,7 +91,7 @@ def _aged(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> t
 
 
 def _small(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> TaskInput:
-    """Made small by the second-order recipe and large again by bicubic interpolation."""
+    """Downsamples by the second-order recipe and enlarges again by bicubic interpolation."""
     height, width = extent(hq)
     small = real_sr(hq, rng, 2 if rng.random() < options.halved else 4).lq
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)

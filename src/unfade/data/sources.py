@@ -1,4 +1,4 @@
-"""Clean photos from WebDataset shards or folders; their bytes are read when they are needed."""
+"""Loads clean photos from WebDataset shards or folders; their bytes are read on demand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _READERS = 8  # files that are read at the same time
 
 @dataclass(frozen=True)
 class Stored:
-    """Where the bytes of a photo are: a file, or a part of a shard.
+    """The location of a photo's bytes: a file, or a part of a shard.
 
     Attributes:
         start: the first byte.
@@ -50,7 +50,7 @@ class Stored:
     length: int | None = None
 
     def read(self) -> bytes:
-        """The bytes. InputError where the file cannot be read."""
+        """Reads the bytes. InputError if the file cannot be read."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.start)
@@ -63,7 +63,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """An encoded map that says what each pixel of a photo shows.
+    """An encoded segmentation map of a photo.
 
     Attributes:
         code: a gray PNG of the photo's size, one class a gray level.
@@ -74,7 +74,7 @@ class LabelMap:
     names: dict[int, str]
 
     def decode(self) -> NDArray[np.uint8]:
-        """-> (H, W). InputError where the bytes are no picture."""
+        """-> (H, W). InputError if the bytes are no picture."""
         levels = np.frombuffer(self.code, np.uint8)
         decoded = cv2.imdecode(levels, cv2.IMREAD_GRAYSCALE) if levels.size else None
         if decoded is None:
@@ -97,12 +97,12 @@ class CleanPhoto:
 
     @property
     def code(self) -> bytes:
-        """The encoded photo. InputError where its file cannot be read."""
+        """The encoded photo. InputError if its file cannot be read."""
         return self.source if isinstance(self.source, bytes) else self.source.read()
 
     @cached_property
     def sha256(self) -> str:
-        """Of the encoded photo. InputError where its file cannot be read."""
+        """Of the encoded photo. InputError if its file cannot be read."""
         return hashlib.sha256(self.code).hexdigest()
 
     def decode(self) -> Image:
@@ -119,7 +119,7 @@ class CleanPhoto:
         return rgb / np.float32(255)
 
     def short_side(self) -> int:
-        """In pixels, from the header alone. InputError where the bytes are no picture."""
+        """In pixels, from the header alone. InputError if the bytes are no picture."""
         whole = isinstance(self.source, Stored) and self.source.length is None
         file = cast(Stored, self.source).path if whole else io.BytesIO(self.code)
         try:
@@ -143,7 +143,7 @@ def _from_shard(path: Path) -> list[CleanPhoto]:
 
 
 def _members(path: Path, tar: tarfile.TarFile) -> list[CleanPhoto]:
-    """The photos of a shard, which stay in it; what belongs to them is read."""
+    """The photos of a shard: their locations, with their captions and labels."""
     pictures: dict[str, Stored] = {}
     maps: dict[str, bytes] = {}
     captions: dict[str, tuple[str, ...]] = {}
@@ -235,7 +235,7 @@ def load_folders(folders: Sequence[Path]) -> Sequence[CleanPhoto]:
 def hold_out(
     photos: Sequence[CleanPhoto], count: int = 48
 ) -> tuple[Sequence[CleanPhoto], Sequence[CleanPhoto]]:
-    """Parts photos into those to train on and some, spread evenly, to check on.
+    """Splits photos into training photos and held-out photos, which are spread evenly.
 
     At most a tenth is held out; where that is none, both parts are all photos.
     """
@@ -254,7 +254,7 @@ def _sha256(photo: CleanPhoto) -> str:
 def fingerprint(photos: Sequence[CleanPhoto]) -> str:
     """The SHA-256 of photos, captions and labels, in their order.
 
-    Each photo is read once, the first time. InputError where one cannot be read.
+    Each photo is read once, the first time. InputError if one cannot be read.
     """
     with ThreadPoolExecutor(_READERS) as pool:
         hashes = list(pool.map(_sha256, photos))

@@ -1,8 +1,8 @@
-"""Structured damage: where it lies, and what it looks like.
+"""Draws structured damage: coverages (where it is) and looks (how it is painted).
 
-The functions of this module give coverages, (H, W) float32 in [0, 1], 1 = fully covered; a `Look`
-paints one onto a photo. `unit` is the size, in pixels, of 1/256 of the photo's short side: lengths
-and widths scale with it, so that damage looks alike at any size of the photo.
+Coverages are (H, W) float32 in [0, 1], 1 = fully covered; a `Look` paints one onto a photo.
+`unit` is the size, in pixels, of 1/256 of the photo's short side: lengths and widths scale with
+it, so that damage looks the same at any size of the photo.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def blend(image: Image, colour: Rgb | Image, alpha: Mask) -> Image:
 
 @dataclass(frozen=True)
 class Look:
-    """What damage looks like.
+    """The appearance of damage.
 
     Attributes:
         colour: (3,) in [0, 1]; None for damage that only makes the photo lighter or darker.

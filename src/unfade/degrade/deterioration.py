@@ -36,7 +36,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class _Level:
-    """What one severity means here.
+    """Parameters of one severity.
 
     Attributes:
         clean: chance of a history without structured damage.
@@ -153,7 +153,7 @@ def _damage(
 
 
 def _making(size: Size, unit: float, rng: Rng, origin: str, wear: float) -> tuple[list[Step], ...]:
-    """What happened before and after the negative."""
+    """The steps of making the print, before and after the negative."""
     mono = origin not in _COLOUR and not (origin == "press" and chance(rng, 0.4))
     before: list[Step] = []
     if mono:
@@ -204,7 +204,7 @@ def _surface(size: Size, unit: float, rng: Rng, origin: str) -> list[Step]:
 
 
 def _capture(size: Size, unit: float, rng: Rng, wear: float) -> tuple[list[Step], list[Step]]:
-    """The light on the print, and then the scanner or camera."""
+    """The steps of capture: light on the print, then scanner or camera."""
     camera = chance(rng, 0.4)
     light: list[Step] = []
     if chance(rng, 0.7 if camera else 0.25):
@@ -236,7 +236,7 @@ def _file(size: Size, unit: float, rng: Rng, wear: float, quality: int) -> list[
 
 
 def _history(size: Size, unit: float, rng: Rng, level: _Level) -> tuple[str, bool, list[Event]]:
-    """The origin, whether all colour went, and everything that happened in its order."""
+    """The photographic process, whether all colour is lost, and all steps in order."""
     origin = pick(rng, _ORIGINS)
     fade, wear = between(rng, *level.fade), between(rng, *level.wear)
     before, after = _making(size, unit, _child(rng), origin, wear)

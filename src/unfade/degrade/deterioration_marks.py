@@ -43,13 +43,13 @@ Paint = Callable[[Image], Image]
 
 
 def same(picture: Image) -> Image:
-    """The paint that changes nothing."""
+    """A paint function that changes nothing."""
     return picture
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One piece of damage, ready to be put on any photo of its size.
+    """One piece of damage that can be painted on any photo of its size.
 
     Attributes:
         kind: the name under which its mask is kept.
@@ -125,7 +125,7 @@ def _chain(*paints: Paint) -> Paint:
 
 
 def _loss(cover: Mask, unit: float, rng: Rng, size: Size) -> Paint:
-    """What shows where the image layer is broken: paper, dark, one dye layer, or less image."""
+    """Paint for a broken image layer: paper, dark, one dye layer, or a fainter image."""
     way = pick(rng, {"paper": 4.0, "dark": 2.2, "shift": 3.2, "layer": 0.6})
     if way == "paper":
         grainy = 1 + 0.05 * clouds(size, rng, max(2.0, 3 * unit), 2)

@@ -1,4 +1,4 @@
-"""Lines, outlines and random fields from which `deterioration` draws its damage."""
+"""Draws the lines, outlines and random fields that `deterioration` composes damage from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of the damage can still be seen, judged against an undamaged twin."""
+"""Computes which part of the damage is visible, by comparison with an undamaged copy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def backdrop(twin: Image, unit: float) -> list[tuple[float, Mask]]:
 def visible(
     delta: Image, behind: list[tuple[float, Mask]], cover: Mask, unit: float, kind: str
 ) -> Mask:
-    """{0, 1} (h, w): where one kind of damage is seen.
+    """The mask, {0, 1} (h, w), of visible damage of one kind.
 
     The change is averaged, with its sign, over the damage around each pixel at three scales, and
     divided by a limit: a floor, or `_RATIO` times what noise and texture do to such an average
@@ -106,7 +106,7 @@ def visible(
 def _followed(
     strong: NDArray[np.bool_], weak: NDArray[np.bool_], inner: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """The pieces of `weak` of which a good part is `strong`, and all of `strong`."""
+    """The union of `strong` and the components of `weak` that are largely `strong`."""
     strong, weak = strong & inner, weak & inner
     labels = np.asarray(cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)[1], np.intp)
     size = np.bincount(labels.ravel())

@@ -1,4 +1,4 @@
-"""Recipes and mixtures by name."""
+"""Runs degradation recipes and mixtures by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometry of structured damage: wandering lines, branching cracks, soft fields."""
+"""Draws the geometry of structured damage: random walks, branching cracks, smooth fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a degradation gives back."""
+"""Defines the result of a degradation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def extent(picture: NDArray[Any]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Degraded:
-    """A degraded photo and what is known about it.
+    """A degraded photo with its clean photo, masks and parameters.
 
     Attributes:
         lq: (h, w, 3) float32, sRGB [0, 1], the degraded photo.

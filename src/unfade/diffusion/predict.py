@@ -1,4 +1,4 @@
-"""One forward pass of ControlNet and UNet, the same for training and restoring."""
+"""Runs one forward pass of ControlNet and UNet, for training and restoring."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def predict(
     text: Tensor,
     condition: Tensor | None,
 ) -> Tensor:
-    """The network's prediction, eps or v as its scheduler says.
+    """The network's prediction: eps or v, depending on its scheduler.
 
     Args:
         controlnet: None leaves the base model alone; the condition is not looked at then.

@@ -1,4 +1,4 @@
-"""The way from a noised latent to a clean one, for restoring and for previews in training."""
+"""Samples a clean latent from a noised one with DDIM, for restoring and for training previews."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sample(
     eta: float = 0.0,
     fresh: Callable[[int], Tensor] | None = None,
 ) -> Tensor:
-    """Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
+    """Applies Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
 
     Stock samplers stop at the noise of timestep 0; here the clean estimate itself comes back,
     so that one step is exactly one-step prediction. That is the mean of all that zt could come

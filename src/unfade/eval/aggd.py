@@ -1,4 +1,4 @@
-"""The asymmetric generalised Gaussian distribution, fitted by its moments."""
+"""Fits the asymmetric generalised Gaussian distribution by its moments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLACES = np.arange(9801.0)  # up to a shape of 10
 
 @dataclass(frozen=True)
 class Aggd:
-    """Parameters of B fits, (B,) each; NaN where there is nothing to fit.
+    """Parameters of B fits, (B,) each; NaN if a row has nothing to fit.
 
     The density is proportional to exp(-(|x| / scale)^shape), with a scale for each side.
     """

@@ -1,4 +1,4 @@
-"""CLIP-IQA: how much closer a picture is to "Good photo." than to "Bad photo."."""
+"""Computes CLIP-IQA: the similarity of a picture to "Good photo." against "Bad photo."."""
 
 from __future__ import annotations
 

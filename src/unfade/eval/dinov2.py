@@ -1,4 +1,6 @@
-"""DINOv2 (Oquab et al., 2023): the distance of two pictures, and an encoder for alignment."""
+"""Computes the DINOv2 distance of two pictures and DINOv2 features for alignment
+(Oquab et al., 2023).
+"""
 
 from __future__ import annotations
 

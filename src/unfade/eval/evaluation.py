@@ -25,7 +25,7 @@ LQ = "lq"  # the method that does nothing
 
 @dataclass(frozen=True)
 class Distances:
-    """How far the features of a method's images are from those of the same clean photos."""
+    """Distances between the features of a method's images and of the same clean photos."""
 
     images: int  # that all of the measures could look at
     values: Mapping[str, float]  # by the name of the set measure
@@ -33,7 +33,7 @@ class Distances:
 
 @dataclass(frozen=True)
 class Redegraded:
-    """Comparisons of results, damaged as the inputs were, with the inputs.
+    """Comparisons of results, degraded in the same way as the inputs, with the inputs.
 
     Attributes:
         degrade: (H, W, 3) sRGB [0, 1] -> what the damage makes of it.
@@ -46,7 +46,7 @@ class Redegraded:
 
 @dataclass(frozen=True)
 class Gap:
-    """A measure that one image has no value of."""
+    """A measure that is undefined for one image."""
 
     measure: str
     path: Path
@@ -55,7 +55,7 @@ class Gap:
 
 @dataclass
 class Evaluation:
-    """Collects rows, what went wrong, and the features of whole sets.
+    """Collects rows, errors, and the features of sets.
 
     Attributes:
         measures: of one image, by name.
@@ -77,7 +77,7 @@ class Evaluation:
     )  # (source, method) -> image
 
     def __post_init__(self) -> None:
-        """Loads what the set measures need. WeightsError where it is missing."""
+        """Loads the extractors of the set measures. WeightsError if their weights are missing."""
         self._extractors = extractors(SET_MEASURES[name].source for name in self.set_measures)
 
     @property
@@ -86,7 +86,7 @@ class Evaluation:
         return {**self.measures, **(self.redegraded.measures if self.redegraded else {})}
 
     def add(self, match: Match) -> None:
-        """Scores every result of one reference; what fails is added to `problems`."""
+        """Scores every result of one reference; errors are added to `problems`."""
         try:
             target, gray = _read(match.reference)
             cut = self.protocol.cropped(target)
@@ -106,7 +106,7 @@ class Evaluation:
                 self.problems.append(_located(error, path))
 
     def _score(self, method: str, match: Match, image: Image, target: Image) -> None:
-        """Adds a row. The result is whole, the target cropped."""
+        """Adds a row. The result is not cropped yet, the target is."""
         gaps: list[Gap] = []
         path = match.results[method]
         cut = self.protocol.cropped(image)
@@ -124,7 +124,7 @@ class Evaluation:
     def _describe(
         self, method: str, match: Match, image: Image, target: Image, gaps: list[Gap]
     ) -> bool:
-        """Keeps the features of a result and of its clean photo; whether there are any."""
+        """Stores the features of a result and its clean photo; returns whether there are any."""
         described = False
         for source, extractor in self._extractors.items():
             try:
@@ -144,11 +144,11 @@ class Evaluation:
         return [*self.problems, *_told(self._gaps)]
 
     def notes(self) -> list[UnfadeError]:
-        """An error for each measure that some images do not fit; they have values of others."""
+        """An error for each measure that does not apply to some images."""
         return _told(self._unfit)
 
     def distances(self) -> dict[str, Distances]:
-        """Of each method, where there are set measures.
+        """The distances of each method; empty without set measures.
 
         Features of patches are in standard deviations of all clean photos' patches. A method with
         fewer than two rows of features is added to `problems`.
@@ -187,7 +187,7 @@ class Evaluation:
 def _values(
     measures: Mapping[str, Measure], image: Image, target: Image, path: Path, gaps: list[Gap]
 ) -> dict[str, float]:
-    """What can be measured; the rest is added to `gaps`."""
+    """The values of measures; undefined ones are added to `gaps`."""
     values: dict[str, float] = {}
     for key, measure in measures.items():
         try:
@@ -214,7 +214,7 @@ def _told(gaps: Iterable[Gap]) -> list[UnfadeError]:
 
 
 def read_rgb(path: Path) -> Image:
-    """A photo as (H, W, 3) sRGB [0, 1], gray replicated. InputError where it cannot be read."""
+    """A photo as (H, W, 3) sRGB [0, 1], gray replicated. InputError if it cannot be read."""
     return _read(path)[0]
 
 

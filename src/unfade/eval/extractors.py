@@ -1,4 +1,4 @@
-"""Feature extractors for distances between whole sets of photos."""
+"""Extracts features for distances between sets of photos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Source = Literal["patch", "inception"]
 
 @dataclass(frozen=True)
 class Extractor:
-    """A way to features.
+    """A feature extractor.
 
     Attributes:
         features: (H, W, 3) sRGB [0, 1] -> (N, D), a row for each patch or for the image.
@@ -30,7 +30,7 @@ class Extractor:
 
 
 def extractors(sources: Iterable[Source]) -> dict[Source, Extractor]:
-    """Those that are asked for.
+    """The extractors with these names.
 
     Raises:
         WeightsError: "inception" without its weights.

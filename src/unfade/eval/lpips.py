@@ -1,4 +1,4 @@
-"""LPIPS with AlexNet, from the published weights, without torchvision."""
+"""Computes LPIPS with AlexNet, from the published weights, without torchvision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos of folders, and which result belongs to which input: by name, without suffix."""
+"""Matches results to inputs by file name, without suffix."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def match_folders(
 
 
 def match_names(files: Mapping[str, Path], names: Iterable[str]) -> dict[str, Path]:
-    """The files that belong to names, as far as there are any.
+    """Matches files to names; names without a file are left out.
 
     A file is named as its input is; or, where no file is, all of them have the same few letters
     more at the end or at the beginning, as in `NAME_out.png`.
@@ -85,14 +85,14 @@ def match_names(files: Mapping[str, Path], names: Iterable[str]) -> dict[str, Pa
 
 
 def _affixes(files: Mapping[str, Path], wanted: list[str]) -> set[tuple[str, str]]:
-    """What files have before and after the name of some input, one of the two empty."""
+    """The prefixes and suffixes that files add to the name of an input; one of the two is empty."""
     tails = {("", stem[len(n) :]) for n in wanted for stem in files if stem.startswith(n)}
     heads = {(stem[: -len(n)], "") for n in wanted for stem in files if stem.endswith(n)}
     return {pair for pair in tails | heads if "/" not in "".join(pair)}
 
 
 def photos_below(folder: Path, ignored: str, problems: list[InputError]) -> dict[str, Path]:
-    """The photos below a folder, by their paths without suffix; of two of one name neither.
+    """The photos below a folder, by their paths without suffix; ambiguous names are left out.
 
     Args:
         folder: searched with its sub-folders, but for hidden files.
@@ -123,7 +123,7 @@ def photos_below(folder: Path, ignored: str, problems: list[InputError]) -> dict
 
 
 def unambiguous_photos(folder: Path) -> dict[str, Path]:
-    """`photos_below`, where two files of one name are refused.
+    """The same as `photos_below`, but raises an error if two files have one name.
 
     Raises:
         UsageError: the folder is missing, or holds no photo.

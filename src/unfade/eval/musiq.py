@@ -1,4 +1,4 @@
-"""MUSIQ through pyiqa, whose licence forbids commercial use: the extra `iqa-nc`."""
+"""Computes MUSIQ with pyiqa (extra `iqa-nc`: pyiqa's licence forbids commercial use)."""
 
 from __future__ import annotations
 

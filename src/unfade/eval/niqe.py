@@ -1,4 +1,4 @@
-"""NIQE: how far a picture's statistics are from those of clean photos, without a reference."""
+"""Computes NIQE: the distance of a picture's statistics from those of clean photos."""
 
 from __future__ import annotations
 
@@ -140,5 +140,5 @@ def _read_mat(path: Path) -> dict[str, Any]:
 
 
 def _whole(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows that could be measured."""
+    """The rows without NaN."""
     return features[np.isfinite(features).all(1)]

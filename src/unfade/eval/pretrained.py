@@ -1,4 +1,4 @@
-"""Loads published network weights, and normalises pictures for such networks."""
+"""Loads pretrained network weights, and normalises pictures for such networks."""
 
 from __future__ import annotations
 

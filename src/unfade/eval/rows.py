@@ -1,4 +1,4 @@
-"""The row of every comparison, one image of one method, and its CSV and Parquet files."""
+"""Defines the row of every comparison (one image of one method), and its CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def has_parquet() -> bool:
 
 
 def require_parquet(path: Path) -> None:
-    """UsageError where `path` cannot be written because pyarrow is not installed."""
+    """UsageError if `path` cannot be written because pyarrow is not installed."""
     if not has_parquet():
         fix = "pip install '.[tables]' in a clone of unfade, or name a .csv"
         raise UsageError("no pyarrow", "pyarrow to write Parquet", fix, path=path)

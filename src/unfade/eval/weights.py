@@ -1,6 +1,6 @@
-"""Where the weights of metrics are looked for, and how to fetch them.
+"""Locates the weights of metrics, and tells how to download them.
 
-Nothing is ever downloaded here.
+This module downloads nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MetricFile:
 
 @dataclass(frozen=True)
 class MetricWeights:
-    """What a set of metrics needs.
+    """The weights of a set of metrics.
 
     Attributes:
         name: of the folder and in tables.
@@ -96,7 +96,7 @@ WEIGHTS = (
 
 
 def metrics_folder() -> Path:
-    """Where the weights of metrics are looked for.
+    """The folder of the weights of metrics.
 
     The environment variable UNFADE_METRICS; else unfade/metrics in the user's cache, which is
     XDG_CACHE_HOME or ~/.cache.
@@ -117,7 +117,7 @@ def missing(file: MetricFile, folder: Path) -> list[str]:
 
 
 def fetch_command(file: MetricFile, folder: Path) -> str:
-    """The shell command that fetches it into the folder."""
+    """The shell command that downloads the weights into the folder."""
     if file.source.startswith("https:"):
         return f'curl -L --create-dirs -o "{folder / file.names[0]}" {file.source}'
     to = folder / file.names[0].split("/")[0]
@@ -125,7 +125,7 @@ def fetch_command(file: MetricFile, folder: Path) -> str:
 
 
 def require(name: str) -> Path:
-    """The folder of all metrics, when this set is complete.
+    """The folder of the weights of all metrics, if this set is complete.
 
     Args:
         name: of one of WEIGHTS.

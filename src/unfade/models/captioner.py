@@ -1,4 +1,4 @@
-"""Captions of photos by BLIP (Li et al. 2022) or BLIP-2 (Li et al. 2023), through transformers."""
+"""Captions photos with BLIP (Li et al. 2022) or BLIP-2 (Li et al. 2023), through transformers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BEAMS, _TOKENS = 3, 30  # of the search, as in the authors' demonstration; at m
 
 
 class Captioner:
-    """A network that says in English what photos show; see `load`."""
+    """A network that captions photos in English; see `load`."""
 
     def __init__(self, network: Any, processor: Any, tokenizer: Any) -> None:
         self._network, self._processor, self._tokenizer = network, processor, tokenizer
@@ -76,7 +76,7 @@ class Captioner:
         return cast(torch.Tensor, self._processor(pixels, return_tensors="pt").pixel_values[0])
 
     def captions(self, inputs: Sequence[torch.Tensor]) -> list[str]:
-        """A caption for each output of `prepare`: the likeliest that beam search finds."""
+        """The most likely caption of beam search for each output of `prepare`."""
         pixels = torch.stack([*inputs])  # (N, 3, S, S)
         pixels = pixels.to(self._network.device, self._network.dtype)
         with torch.inference_mode(), quiet_transformers():

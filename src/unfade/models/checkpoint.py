@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with their configuration, loaded strictly, hashed."""
+"""Saves and loads network weights: safetensors with their configuration, loaded strictly."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def load_model(path: Path, cls: type[N]) -> N:
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is CUDA, then MPS, then the CPU.
+    """Chooses a device; "auto" is CUDA, else MPS, else the CPU.
 
     Raises:
         UsageError: no such device here.

@@ -198,7 +198,7 @@ class Colouriser(nn.Module):
         return self.vocabulary.encode(prompt, self.config.length)
 
     def set_prior(self, shares: Tensor) -> None:
-        """Tells how frequent the bins are in the training photos, (Q,); training starts there."""
+        """Sets the bias to the frequency of the bins in the training photos, (Q,)."""
         log = (shares / shares.sum()).clamp(min=1e-7).log()
         cast(Tensor, self.log_prior).copy_(log)
         with torch.no_grad():
@@ -206,7 +206,7 @@ class Colouriser(nn.Module):
             cast(nn.Parameter, self.leave.bias).copy_(log)
 
     def bin_weights(self, exponent: float) -> Tensor:
-        """How much a pixel of each bin counts, (Q,), in the mean 1 (arXiv 1603.08511, Eq. 4).
+        """The weight of a pixel of each bin, (Q,), with mean 1 (arXiv 1603.08511, Eq. 4).
 
         Args:
             exponent: 1 weighs rare colours as the paper does, 0 weighs all alike.
@@ -219,14 +219,14 @@ class Colouriser(nn.Module):
 
 
 def padded(encoded: Encoded, length: int) -> Tensor:
-    """The numbers of a prompt as the network takes them, (T,)."""
+    """Pads or cuts the tokens of a prompt to (T,)."""
     out = torch.full((length,), PAD)
     out[: len(encoded.tokens)] = torch.tensor(encoded.tokens)
     return out
 
 
 def _places(features: Tensor) -> Tensor:
-    """Row and column of each cell, -1..1, (N, 2, H, W): "blue above" is about places."""
+    """Row and column of each cell, -1..1, (N, 2, H, W), for prompts such as "blue above"."""
     n, _, height, width = features.shape
     rows = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)
     columns = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
@@ -235,7 +235,7 @@ def _places(features: Tensor) -> Tensor:
 
 
 def pooled_region_colours(region_colours: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """Hints (N, 3, H, W) at a smaller size, (N, 3, h, w), as the network takes them.
+    """Downsamples region colours (N, 3, H, W) to (N, 3, h, w) for the network.
 
     They are the mean of what is painted of a cell, about -1..1, and how much is painted. A point
     counts in full: a cell of which a quarter is painted is a hint.
@@ -277,7 +277,7 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float = 1.0) -> 
 
 
 def certainty(logits: Tensor, centres: Tensor) -> Tensor:
-    """How far the likely chromas of a cell agree, (N, 1, H, W) in 0..1.
+    """The agreement of a cell's likely chromas, (N, 1, H, W) in 0..1.
 
     It is the length of the mean chroma as a share of the mean length, as of directions. Ten units
     are added to both: cells that are surely gray are sure.

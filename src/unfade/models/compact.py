@@ -52,7 +52,7 @@ class VaeConfig:
 
     @property
     def downscale(self) -> int:
-        """How many pixels a cell of the latent is wide."""
+        """The width of a latent cell in pixels."""
         return self.patch * 2 ** (len(self.widths) - 1)
 
 
@@ -167,7 +167,7 @@ def build_controlnet(
     mask: bool = False,
     widths: Sequence[int] = CONDITION_WIDTHS,
 ) -> ControlNetModel:
-    """A ControlNet that starts as the UNet's encoder and, untrained, changes nothing.
+    """An untrained ControlNet: a copy of the UNet's encoder whose output is zero.
 
     Its class and layout are diffusers' own. In latent space the condition's embedding has one
     width, hence no strided convolution, and sees the latent at its own resolution.

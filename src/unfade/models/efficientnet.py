@@ -1,4 +1,4 @@
-"""The encoder of EfficientNet-Lite0, a classifier of ImageNet, without its head.
+"""The encoder of EfficientNet-Lite0, an ImageNet classifier, without its head.
 
 Tan and Le, EfficientNet (arXiv 1905.11946), in the Lite variant of TensorFlow's model garden: no
 squeeze-and-excitation, ReLU6 throughout.
@@ -135,7 +135,7 @@ class LiteEncoder(nn.Module):
         return features
 
     def load_imagenet(self) -> None:
-        """Takes the weights of ImageNet's classifier.
+        """Loads the weights of the ImageNet classifier.
 
         Raises:
             WeightsError: the package that brings them is not installed.

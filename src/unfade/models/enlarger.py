@@ -1,4 +1,4 @@
-"""The first stage of super-resolution: a regression network that makes a photo 4 times as large."""
+"""The first stage of super-resolution: a regression network that enlarges photos 4 times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EnlargerConfig:
 
 
 class Enlarger(nn.Module):
-    """Takes grain, compression and blur off a small photo, and enlarges it.
+    """Removes grain, compression and blur from a small photo, and enlarges it.
 
     Works at the small photo's resolution and shuffles channels into pixels at the end (ESPCN,
     arXiv 1609.05158). As in the first stage, gains of the detail bands mend what the bands'

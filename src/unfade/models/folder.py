@@ -51,7 +51,7 @@ class Base:
 
     @property
     def downscale(self) -> int:
-        """How many pixels a cell of the latent is wide."""
+        """The width of a latent cell in pixels."""
         return downscale_of(self.vae)
 
     @property
@@ -107,7 +107,7 @@ def load_base(
 
 
 def check_fit(base: Base, controlnet: ControlNetModel) -> None:
-    """WeightsError where a ControlNet was made for another base model."""
+    """WeightsError if a ControlNet was made for another base model."""
     ours, theirs = cast(Any, base.unet).config, cast(Any, controlnet).config
     for name in ("in_channels", "block_out_channels", "cross_attention_dim"):
         base_value, controlnet_value = ours[name], theirs[name]
@@ -230,7 +230,7 @@ def save_base(folder: Path, base: Base) -> None:
 
 
 def _put(folder: Path, save: Callable[[Path], object]) -> None:
-    """Lets a library write small files, each of which then takes its place whole."""
+    """Lets a library write files to a temporary folder, then moves each atomically."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".unfade-", dir=folder) as temporary:
@@ -257,7 +257,7 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """No progress bars and advice from the libraries: what matters is raised."""
+    """Silences progress bars and advice of the libraries; errors are still raised."""
     before = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()
     try:

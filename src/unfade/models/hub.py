@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face hub, at a revision that is named: from its cache, or fetched."""
+"""Gets weights of a given revision from the Hugging Face hub or its local cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_id(source: str) -> bool:
 
 
 def pinned(source: str, revisions: Mapping[str, str]) -> tuple[str, str] | None:
-    """The id and the revision of a model on the hub; None where a text is not both.
+    """The id and revision of a model on the hub; None if the text lacks one.
 
     Args:
         revisions: the commits that ids without a revision stand for.
@@ -80,7 +80,7 @@ def fetched(
 
 @contextmanager
 def quiet_transformers() -> Generator[None]:
-    """No progress bars and advice from transformers: what matters is raised."""
+    """Silences progress bars and advice of transformers; errors are still raised."""
     from transformers.utils import logging
 
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -85,22 +85,22 @@ class Preset:
 
     @property
     def missing(self) -> list[str]:
-        """The parts of the diffusion model that are not there: none or all of them."""
+        """The missing parts of the diffusion model: none or all of them."""
         return [name for name in DIFFUSION_PARTS if not self.part(name)]
 
     def check(self, files: Iterable[str]) -> None:
-        """Reads these files through. WeightsError where one is not the listed one."""
+        """Checks the hashes of files. WeightsError if one differs from the list."""
         for name in files:
             _check(self.folder / name, self.sha256[name])
 
 
 def weights_folder() -> Path:
-    """Where the shipped presets live inside the package."""
+    """The folder of the shipped presets in the package."""
     return Path(__file__).resolve().parent.parent / "weights"
 
 
 def found_files(folder: Path) -> list[str]:
-    """The paths in a folder of all that belongs to a preset, with "/", sorted."""
+    """The sorted paths, with "/", of a preset's files in a folder."""
     files = [name for name in (*FILES, ENLARGER, COLOUR) if (folder / name).is_file()]
     for part in (*DIFFUSION_PARTS, CFW):
         paths = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
@@ -139,7 +139,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
 
 
 def read_defaults(folder: Path) -> Defaults:
-    """What a folder's list says of how its diffusion model is run, mostly nothing.
+    """The defaults in a folder's list, of which most have none.
 
     Raises:
         WeightsError: there is no list that can be read, or it names another task or a value out
@@ -190,7 +190,7 @@ def _section(folder: Path, name: str) -> dict[str, Any]:
 
 
 def find_preset(preset: str | Path) -> Preset:
-    """A preset by name, or a folder of weights; every listed file is there.
+    """Finds a preset by name or folder, and checks that every listed file exists.
 
     The hashes of the first stage are checked; those of the diffusion model are left to
     `Preset.check`, for where it is loaded.
@@ -224,7 +224,7 @@ def find_preset(preset: str | Path) -> Preset:
 
 
 def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
-    """WeightsError where there is some of the diffusion model, and not all of it."""
+    """WeightsError if only some parts of the diffusion model exist."""
     there = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
     missing = [name for name in DIFFUSION_PARTS if name not in there]
     if there and missing:

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x or 2.x, or a ControlNet, in one .safetensors file.
+"""Loads Stable Diffusion 1.x or 2.x, or a ControlNet, from one .safetensors file.
 
 The tensors have the names that the original authors gave them.
 """
@@ -141,7 +141,7 @@ def load_controlnet_file(path: Path, *, dtype: torch.dtype = torch.float32) -> C
 
 
 def _family(tensors: Mapping[str, Tensor], path: Path) -> _Family:
-    """The generation of the model in a file; WeightsError where it is none of the two."""
+    """The generation of the model in a file; WeightsError if it is none of the two."""
     entry = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     latent = sd21.UNET["in_channels"]
     if any(key.startswith("conditioner.") for key in tensors):

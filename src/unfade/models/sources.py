@@ -1,4 +1,4 @@
-"""Where diffusion weights come from: a folder, a single file, or the hub."""
+"""Loads diffusion weights from a folder, a single file, or the hub."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_named(source: str | Path, option: str) -> None:
 
 
 def revision_of(source: str) -> tuple[str, str] | None:
-    """The id and the revision of a model on the hub; None where a text is not both.
+    """The id and the revision of a model on the hub; None if a text is not both.
 
     The ids in `REVISIONS` need no revision.
     """

@@ -1,4 +1,4 @@
-"""The first stage: a regression network that mends structure and leaves tone alone."""
+"""The first stage: a regression network that repairs structure and keeps tone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors from arrays and from files, with the types that torch and safetensors leave open."""
+"""Reads and writes tensors of arrays and files, with the types that torch and safetensors lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vocabulary of whole words, learnt from captions, and the tokenizer over it."""
+"""Learns a vocabulary of whole words from captions, and builds its tokenizer."""
 
 from __future__ import annotations
 

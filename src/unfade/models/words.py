@@ -1,4 +1,4 @@
-"""The colouriser's vocabulary: whole words, with synonyms, as numbers. Pure Python."""
+"""The colouriser's vocabulary: maps words and their synonyms to numbers, in pure Python."""
 
 from __future__ import annotations
 

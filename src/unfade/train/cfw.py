@@ -1,4 +1,4 @@
-"""Training controllable feature wrapping (CFW) on what the diffusion model really makes."""
+"""Trains controllable feature wrapping (CFW) on latents that the diffusion model samples."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from unfade.train.sample_grid import mean_psnr, write_comparison_grid
 from unfade.train.sampler import validation_batch_size, validation_batches
 from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
-_SHOWN = 12
+_GRID_SAMPLES = 12
 _HIDDEN = 64
 
 
@@ -61,7 +61,7 @@ class CfwRecipe:
 
 
 class CfwTask(WithoutNetworks):
-    """Restored latents and the photos they restore -> clean photos, at fidelity 1.
+    """Learns to decode sampled latents into clean photos, with the degraded photo's features.
 
     The latents are sampled from pure noise by the trained ControlNet, as restoring does: a CFW
     trained on latents of clean photos would trust them too much. Only the CFW learns
@@ -96,7 +96,7 @@ class CfwTask(WithoutNetworks):
         self.base = self.pairs.base
 
     def build(self) -> nn.Module:
-        """An untrained CFW: it changes nothing yet."""
+        """An untrained CFW, which does not change the decoder's output."""
         return build_cfw(self.base.vae, self.hidden)
 
     def sample(self, split: Split, index: int) -> Batch:
@@ -128,11 +128,13 @@ class CfwTask(WithoutNetworks):
         return loss, {"psnr": mean_psnr(out.detach(), batch["hq"])}
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out photos: degraded, restored at fidelity 1, clean; PSNR there and at 0, dB."""
+        """Validates on held-out photos; the figures are PSNR at fidelity 1 and 0, dB."""
         device, loop = next(model.parameters()).device, self.recipe.loop
         rows: list[tuple[Tensor, ...]] = []
         with torch.no_grad(), mixed(device, loop.precision):
-            for batch in validation_batches(self, _SHOWN, validation_batch_size(loop), device):
+            for batch in validation_batches(
+                self, _GRID_SAMPLES, validation_batch_size(loop), device
+            ):
                 both = (self.restored(model, batch, w).clamp(0, 1).cpu() for w in (0.0, 1.0))
                 rows.append((batch["lq"].cpu(), *both, batch["hq"].cpu()))
         lq, plain, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))

@@ -1,4 +1,4 @@
-"""Training the first stage for colours: lightness, words, painted regions -> chroma."""
+"""Trains the first stage of colouring: lightness, prompt and region colours to chroma."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ from unfade.train.options import ColourRecipe
 from unfade.train.sample_grid import write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 24  # photos on the sheet
-_MEASURED = 96  # held-out photos, at most
+_GRID_SAMPLES = 24  # photos on the sheet
+_VALIDATION_SAMPLES = 96  # held-out photos, at most
 _COUNTED = 600  # photos that the frequency of colours is counted on
 _THUMB = 32  # pixels, their side
 _RENAMED = 32  # held-out people, at most, one garment of whom gets another colour
@@ -53,7 +53,7 @@ _CHROMATIC = 8.0  # chroma from which a colour has a hue
 
 
 class ColourTask:
-    """Samples of `data.colour` and the cross-entropy of their chroma.
+    """Learns the chroma of `data.colour`'s samples with a cross-entropy over bins.
 
     Photos held out by the hash of their keys (`data.colour.is_held_out`) are never trained on.
 
@@ -71,7 +71,7 @@ class ColourTask:
         self.shares = colour_shares(self.photos)
 
     def build(self) -> nn.Module:
-        """The untrained network; its encoder knows ImageNet."""
+        """The untrained network, whose encoder may have ImageNet's weights."""
         network = Colouriser(self.recipe.model)
         network.set_prior(self.shares)
         if self.recipe.imagenet:
@@ -104,7 +104,7 @@ class ColourTask:
         return losses.mean(), figures
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Gray, coloured, coloured with the caption, the photo; figures on held-out photos.
+        """Validates on held-out photos: gray, coloured, coloured with the caption, original.
 
         Figures are means over the photos: the distance of the chroma from the photo's, of gray
         (`gray_error`), of the network without and with the caption; how colourful the results are
@@ -112,15 +112,15 @@ class ColourTask:
         colour, the share whose hue is within 30 degrees of it (`renamed`).
         """
         network = cast(Colouriser, model)
-        step = max(1, len(self.held_out) // _MEASURED)
+        step = max(1, len(self.held_out) // _VALIDATION_SAMPLES)
         errors: dict[str, list[float]] = {}
         rows: list[list[Tensor]] = []
-        for photo in self.held_out[::step][:_MEASURED]:
+        for photo in self.held_out[::step][:_VALIDATION_SAMPLES]:
             sample = plain_sample(photo, self.recipe.samples.size)
             plain, told = (self._coloured(network, sample, text) for text in ("", sample.prompt))
             true = _cells(sample.lab[..., 1:])
             _add(errors, _figures(plain, told, true))
-            if len(rows) < _SHOWN:
+            if len(rows) < _GRID_SAMPLES:
                 chromas = (torch.zeros_like(true), plain, told, true)
                 rows.append([_picture(sample.lab[..., 0], chroma) for chroma in chromas])
         write_sample_grid(path, [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)] or rows)
@@ -166,14 +166,14 @@ class ColourTask:
 
 
 def _vocabulary(recipe: ColourRecipe, photos: Sequence[CleanPhoto]) -> list[str]:
-    """The words of the photos' captions and those that are made up beside them."""
+    """The words of the photos' captions and of generated phrases."""
     captions = [text for photo in photos for text in photo.captions]
     phrases = [*phrase_words(), *garment_words(photos)] * recipe.least
     return learn_vocabulary([*captions, *phrases], least=recipe.least, most=recipe.vocabulary)
 
 
 def colour_shares(photos: Sequence[CleanPhoto]) -> Tensor:
-    """How frequent each bin of chroma is, (Q,), on some of the photos, evenly spread."""
+    """The frequency of each bin of chroma, (Q,), on photos spread evenly over all."""
     centres = from_array(bin_centres())
     total = torch.zeros(len(centres))
     for photo in photos[:: max(1, len(photos) // _COUNTED)]:
@@ -184,9 +184,9 @@ def colour_shares(photos: Sequence[CleanPhoto]) -> Tensor:
 
 
 def renamed_sample(photo: CleanPhoto, size: int, rng: np.random.Generator) -> ColourSample | None:
-    """The middle of a labelled photo of which one garment is given another colour.
+    """The middle square of a labelled photo, with a new colour for one garment.
 
-    None where the new colour has no hue, or no garment is large enough.
+    None if the new colour has no hue, or no garment is large enough.
     """
     sample, labels = plain_sample(photo, size), photo.labels
     assert labels is not None, "only labelled photos are asked for"

@@ -1,4 +1,4 @@
-"""Training a ControlNet on a frozen base model, with IIDE's swap of the condition."""
+"""Trains a ControlNet on a frozen base model, with IIDE's swap of the condition."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from unfade.train.sample_grid import mean_psnr, write_comparison_grid
 from unfade.train.sampler import validation_batch_size, validation_batches
 from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
-_SHOWN = 12
-_MEASURED = 48  # held-out windows that the loss is taken on
+_GRID_SAMPLES = 12
+_VALIDATION_SAMPLES = 48  # held-out windows that the loss is taken on
 _STEPS = 8  # of a preview
 
 
@@ -69,7 +69,7 @@ class ControlnetRecipe:
 
 
 class ControlnetTask(WithoutNetworks):
-    """Noised latents and degraded photos -> the noise; nothing but the ControlNet learns.
+    """Learns to predict the noise of latents from degraded photos; only the ControlNet is trained.
 
     Args:
         base: the frozen base model, on the device of the training.
@@ -108,29 +108,29 @@ class ControlnetTask(WithoutNetworks):
             cast(Any, base.unet).enable_gradient_checkpointing()
 
     def build(self) -> nn.Module:
-        """A ControlNet that starts as the UNet's encoder and changes nothing yet."""
+        """An untrained ControlNet: a copy of the UNet's encoder whose output is zero."""
         recipe = self.recipe
         return build_controlnet(
             self.base.unet, space=recipe.space, mask=recipe.mask, widths=recipe.widths
         )
 
     def sample(self, split: Split, index: int) -> Batch:
-        """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps.
+        """A sample of `Restorations` with noise (C, h, w), timestep t () and swap () (bool).
 
         With more than one draw, these three have a dimension more in front.
         """
         sample = self.pairs.sample(split, index)
-        number = random_index(split, index)
-        drawn = [self._draw(number, i, sample) for i in range(self.recipe.draws)]
+        position = random_index(split, index)
+        drawn = [self._draw(position, i, sample) for i in range(self.recipe.draws)]
         if len(drawn) == 1:
             return sample | drawn[0]
         return sample | {key: torch.stack([draw[key] for draw in drawn]) for key in drawn[0]}
 
-    def _draw(self, number: int, draw: int, sample: Batch) -> Batch:
+    def _draw(self, position: int, draw: int, sample: Batch) -> Batch:
         """Noise, timestep and swap of one draw."""
 
         def stream(name: str) -> np.random.Generator:
-            return generator(self.recipe.loop.seed, f"{name} {draw}" if draw else name, number)
+            return generator(self.recipe.loop.seed, f"{name} {draw}" if draw else name, position)
 
         rng = stream("noise")
         noise = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
@@ -143,7 +143,7 @@ class ControlnetTask(WithoutNetworks):
         return {"noise": noise, "t": torch.tensor(t), "swap": torch.tensor(swap)}
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Eq. 2 with IIDE's conditions; the share of samples that swapped."""
+        """Eq. 2 with IIDE's conditions; the figure is the share of swapped samples."""
         base, controlnet = self.pairs.to_device(batch["z0"].device), cast(ControlNetModel, model)
         z0, noise, t, swap = (batch[key] for key in ("z0", "noise", "t", "swap"))
         condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
@@ -160,15 +160,15 @@ class ControlnetTask(WithoutNetworks):
         return loss, {"swapped": float(swap.float().mean())}
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out photos: degraded, restored, clean; the loss on these, and PSNR, dB."""
+        """Validates on held-out photos; the figures are the loss and PSNR, dB."""
         controlnet, loop = cast(ControlNetModel, model), self.recipe.loop
         device, size = controlnet.device, validation_batch_size(loop)
         loss, rows = 0.0, list[tuple[Tensor, Tensor, Tensor]]()
         with torch.no_grad(), mixed(device, loop.precision):
-            for batch in validation_batches(self, _MEASURED, size, device):
+            for batch in validation_batches(self, _VALIDATION_SAMPLES, size, device):
                 kept = batch | {"swap": torch.zeros_like(batch["swap"])}
-                loss += len(batch["t"]) / _MEASURED * float(self.loss(model, kept)[0])
-            for batch in validation_batches(self, _SHOWN, size, device):
+                loss += len(batch["t"]) / _VALIDATION_SAMPLES * float(self.loss(model, kept)[0])
+            for batch in validation_batches(self, _GRID_SAMPLES, size, device):
                 restored = self._restored(controlnet, batch)
                 rows.append((batch["lq"].cpu(), restored.cpu(), batch["hq"].cpu()))
         lq, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))

@@ -1,4 +1,4 @@
-"""A trial of a training: some steps on some of the photos; how fast it is, and what it takes."""
+"""Runs a short trial of a training, and measures its speed and memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PHOTOS = 32
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial measured.
+    """Measurements of a trial.
 
     Attributes:
         samples_per_s: of all processes together.
@@ -56,22 +56,22 @@ class Trial:
 
     @property
     def left_s(self) -> float:
-        """Seconds of the whole training, its validations left out."""
+        """Estimated seconds of the whole training, without validations."""
         return self.all_cache_s + self.steps * self.batch / self.samples_per_s
 
     @property
     def all_cache_s(self) -> float:
-        """Seconds that it takes to make what is cached of all photos."""
+        """Estimated seconds to compute the cache of all photos."""
         return self.cache_s * self.photos / self.cached if self.cached else 0.0
 
     @property
     def all_cache_gib(self) -> float:
-        """Size of what is cached of all photos."""
+        """Estimated size of the cache of all photos."""
         return self.cache_gib * self.photos / self.cached if self.cached else 0.0
 
 
 class _Enough(Exception):
-    """The steps of the trial are done."""
+    """Ends the training loop after the trial's steps."""
 
 
 def dry_run(name: str, data: Sequence[Path], inputs: Inputs) -> Trial:
@@ -130,7 +130,7 @@ def _tried(
 
 
 def _shared_folder(group: Any) -> Path:
-    """A new temporary folder that all processes of this machine know."""
+    """Creates a temporary folder and shares its path with all processes of this machine."""
     from accelerate.utils import (  # pyright: ignore[reportMissingTypeStubs]
         broadcast_object_list,  # pyright: ignore[reportUnknownVariableType]
     )

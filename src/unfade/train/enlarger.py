@@ -1,4 +1,4 @@
-"""Training the first stage of super-resolution: small photos -> clean ones at 4 times the size."""
+"""Trains the first stage of super-resolution, which enlarges photos 4 times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unfade.train.options import EnlargerRecipe
 from unfade.train.sample_grid import write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 24
+_GRID_SAMPLES = 24
 _FLOOR = 5e-5  # mean square error, 43 dB: what is better counts little
 
 
@@ -42,7 +42,7 @@ def enlarging_loss(out: Tensor, target: Tensor) -> Tensor:
 
 
 class EnlargerTask:
-    """Pairs of `data.enlarging`. UsageError where crops do not fit the network."""
+    """Pairs of `data.enlarging`. UsageError if crops do not fit the network."""
 
     def __init__(self, recipe: EnlargerRecipe, photos: Sequence[CleanPhoto]) -> None:
         check_size(recipe.pairs.size, SCALE * CELL)
@@ -74,14 +74,14 @@ class EnlargerTask:
         return loss, {"gain_db": _gain(lq, out.detach(), hq)}
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Bicubic, output, target; the gain on these, dB."""
-        samples = [self.sample("validation", i) for i in range(_SHOWN)]
+        """Validates: bicubic, output, target; the figure is the gain over bicubic, dB."""
+        samples = [self.sample("validation", i) for i in range(_GRID_SAMPLES)]
         device = next(model.parameters()).device
         lq, hq = (torch.stack([s[k] for s in samples]).to(device) for k in ("lq", "hq"))
         with torch.no_grad():
             out = model(lq).float()
         pictures = [x.clamp(0, 1).cpu() for x in (bicubic(lq), out, hq)]  # (N, 3, S, S) each
-        rows = [[p[i + k] for k in range(2) for p in pictures] for i in range(0, _SHOWN, 2)]
+        rows = [[p[i + k] for k in range(2) for p in pictures] for i in range(0, _GRID_SAMPLES, 2)]
         write_sample_grid(path, rows)
         return {"shown_db": _gain(lq, out, hq)}
 

@@ -1,4 +1,4 @@
-"""Latents and pixels of photos, with the colours of their cells: made once, read in windows."""
+"""Caches latents and pixels of photos with the colours of their cells; reads windows of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _DECODERS = 8  # threads that decode photos for the autoencoder
 
 
 class LatentStore:
-    """The latents of every view of some photos, and their windows by sample number.
+    """Cached latents of every view of some photos, and their windows by sample index.
 
     Files of 64 photos hold, by photo: "V" (C, h, w) and "V.colours" (h, w) for each view V, and
     "S.pixels" (H, W, 3) for each size S. A photo that cannot be decoded has none; it is left out
@@ -96,7 +96,7 @@ class LatentStore:
         ]
 
     def _tensors(self, vae: AutoencoderKL, sizes: Sequence[Pixels]) -> dict[str, Tensor]:
-        """What is kept of a photo, from its pixels at each size."""
+        """The cached tensors of a photo, from its pixels at each size."""
         if not sizes:
             return {"none": torch.zeros(1)}
         out = {f"{s}.pixels": from_array(pixels) for s, pixels in enumerate(sizes)}
@@ -106,9 +106,9 @@ class LatentStore:
             out[f"{v}.colours"] = from_array(colour_map(view, *out[f"{v}"].shape[1:]))
         return out
 
-    def window(self, seed: int, number: int) -> Window:
-        """The window of sample `number` of a run with this seed."""
-        return draw_window(self._shapes, seed, number, self.views.size // self.cell)
+    def window(self, seed: int, index: int) -> Window:
+        """The window of sample `index` of a run with this seed."""
+        return draw_window(self._shapes, seed, index, self.views.size // self.cell)
 
     def latent(self, window: Window) -> Tensor:
         """(C, h, w), float32, a scaled latent."""
@@ -132,7 +132,7 @@ class LatentStore:
 
 
 def _sizes(views: ViewOptions, photo: CleanPhoto) -> list[Pixels]:
-    """A photo at each size of the views; none where it cannot be decoded."""
+    """A photo at each size of the views; empty if it cannot be decoded."""
     try:
         image = photo.decode()
     except InputError:

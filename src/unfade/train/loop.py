@@ -1,4 +1,4 @@
-"""The training loop. Run the same command again and it goes on where it stopped."""
+"""The training loop. The same command resumes a training that was stopped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class _Objective(nn.Module):
-    """A network with its loss: one forward pass, as parallel training wants it."""
+    """A network with its loss as one module, which data-parallel training needs."""
 
     def __init__(self, task: Task, model: nn.Module) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def enable_checkpointing(model: nn.Module) -> None:
 def _fresh(
     task: Task, options: LoopOptions, device: torch.device, start: nn.Module | None
 ) -> nn.Module:
-    """The network to train on its device, with the weights of `start` where there is one."""
+    """The network to train, on its device, with the weights of `start` if given."""
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
     model = to_device(task.build().train(), device, options.layout)
     if start is not None:
@@ -76,7 +76,7 @@ def _fresh(
 
 
 def _seed(options: LoopOptions, step: int) -> None:
-    """Whatever a network draws itself depends on the seed and the step alone."""
+    """Seeds torch, so that a network's random numbers depend on seed and step alone."""
     seed = int(generator(options.seed, "network", step).integers(1 << 62))
     torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
 

@@ -1,4 +1,4 @@
-"""Terms that several losses share."""
+"""Loss terms that several trainings share."""
 
 from __future__ import annotations
 

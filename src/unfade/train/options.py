@@ -1,4 +1,4 @@
-"""What a training recipe (TOML) may say."""
+"""Defines the settings of training recipes (TOML)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unfade.models.tone import ToneConfig
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """The loop's settings, the same for every task. UsageError where a value makes no sense.
+    """Settings of the training loop, for all tasks. UsageError if a value is out of range.
 
     Attributes:
         steps: optimizer steps in all; the cosine schedule ends there.

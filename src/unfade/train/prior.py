@@ -1,4 +1,4 @@
-"""Training the prior: a text-conditioned latent UNet and its text encoder, together."""
+"""Trains the prior: a text-conditioned latent UNet together with its text encoder."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ from unfade.train.sample_grid import write_sample_grid
 from unfade.train.sampler import validation_batch_size, validation_batches
 from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
-_SHOWN = 8
-_MEASURED = 48  # held-out windows that the loss is taken on
+_GRID_SAMPLES = 8
+_VALIDATION_SAMPLES = 48  # held-out windows that the loss is taken on
 _STEPS = 20  # of a preview
 
 
@@ -69,7 +69,7 @@ class PriorRecipe:
 
 
 class PriorTask(WithoutNetworks):
-    """Cached latents of windows and what they show -> the noise that was added (Eq. 2), or v.
+    """Learns to predict the noise (Eq. 2), or v, of cached latents from their prompts.
 
     Args:
         vae: the trained autoencoder, on the device of the training.
@@ -128,17 +128,17 @@ class PriorTask(WithoutNetworks):
         return F.mse_loss(output, target(self.schedule, z0, noise, t)), {}
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out windows above what the model makes of their captions; the loss on these."""
+        """Validates on held-out windows: originals above samples for their captions; the loss."""
         unet, text_encoder = _parts(model)
         loop, loss, rows = self.recipe.loop, 0.0, list[list[Tensor]]([[], []])
         vae = cast(AutoencoderKL, cast(Any, self.vae).to(unet.device))
         size = validation_batch_size(loop)
         with torch.no_grad(), mixed(unet.device, loop.precision):
             for batch in validation_batches(
-                self, _MEASURED, validation_batch_size(loop), unet.device
+                self, _VALIDATION_SAMPLES, validation_batch_size(loop), unet.device
             ):
-                loss += len(batch["t"]) / _MEASURED * float(self.loss(model, batch)[0])
-            for batch in validation_batches(self, _SHOWN, size, unet.device):
+                loss += len(batch["t"]) / _VALIDATION_SAMPLES * float(self.loss(model, batch)[0])
+            for batch in validation_batches(self, _GRID_SAMPLES, size, unet.device):
                 text = encode_tokens(text_encoder, batch["tokens"])
                 noise = batch["noise"]
                 sampled = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)

@@ -1,4 +1,4 @@
-"""The manifest of a training: what was trained, on what, with what, and every start of it."""
+"""Writes the manifest of a training: task, recipe, photos, versions, and each start."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NAME = "run.json"
 
 
 class Start(TypedDict):
-    """One time that the training was started, or went on."""
+    """A start or resumption of the training."""
 
     created: str  # ISO 8601, UTC
     unfade: str  # version
-    commit: str | None  # of the checkout, None where unfade was installed
+    commit: str | None  # of the checkout, None if unfade was installed
     dirty: bool | None  # whether that checkout had changes of its own
     command: list[str]
     device: str
@@ -54,7 +54,7 @@ def begin(
     run: Path, task: str, recipe: Any, photos: Sequence[CleanPhoto], inputs: Inputs,
     group: Any,
 ) -> None:  # fmt: skip
-    """Writes the manifest of a run, or adds a start to it; warns where it is not as it began.
+    """Writes the manifest of a run or adds a start; warns if the inputs have changed.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Samples of the restoring tasks: a window's latent, the same window degraded, and a prompt."""
+"""Makes samples of the restoring tasks: a window's latent, the degraded window, a prompt."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Restorations(WithoutNetworks):
         }
 
     def _small(self, given: TaskInput) -> Batch:
-        """The small photo of a sample and its scale, in tensors that are alike for all samples."""
+        """The small photo of a sample and its scale, as tensors of the same shape for all samples."""
         size = given.lq.shape[0]
         small = torch.zeros(3, size // 2, size // 2)
         if given.small is None:
@@ -127,7 +127,7 @@ class Restorations(WithoutNetworks):
         return {"tokens": tokenize(self.tokenizer, prompt, self.length)}
 
     def mended(self, batch: Batch) -> Tensor:
-        """The degraded photos (N, 3, S, S), as the first stages leave aged and small ones.
+        """The degraded photos (N, 3, S, S) after the first stages for aged and small photos.
 
         The one for old photos works in colours; where colours are to be found, its luma is what
         remains.
@@ -143,7 +143,7 @@ class Restorations(WithoutNetworks):
         return torch.where(batch["gray"][:, None, None, None], gray, mended)
 
     def _enlarged(self, batch: Batch) -> Tensor:
-        """The degraded photos (N, 3, S, S), small ones as the first stage enlarges them."""
+        """The degraded photos (N, 3, S, S); small ones are enlarged by the first stage."""
         lq = batch["lq"]
         if self.enlarger is None or "small" not in batch:
             return lq
@@ -160,7 +160,7 @@ class Restorations(WithoutNetworks):
         return lq
 
     def condition(self, kind: ConditionKind, picture: Tensor, mask: Tensor) -> Tensor:
-        """What a ControlNet of this kind sees of photos (N, 3, H, W), mask (N, 1, H, W)."""
+        """The condition of a ControlNet for photos (N, 3, H, W) and masks (N, 1, H, W)."""
         if kind.space == "latent":
             with torch.no_grad():
                 picture = encode(self.base.vae, picture).float()  # (N, C, h, w)
@@ -174,7 +174,7 @@ class Restorations(WithoutNetworks):
             return encode_tokens(self.base.text_encoder, batch["tokens"])
 
     def to_device(self, device: torch.device) -> Base:
-        """The frozen networks on a device; costs nothing where they are there."""
+        """Moves the frozen networks to a device."""
         networks: list[nn.Module] = [self.base.vae, self.base.unet]
         networks += [] if self.texts else [cast(nn.Module, self.base.text_encoder)]
         for network in networks:
@@ -183,6 +183,6 @@ class Restorations(WithoutNetworks):
 
 
 def _without_weights(text_encoder: CLIPTextModel) -> CLIPTextModel:
-    """Takes the place of a text encoder that is not needed any more."""
+    """A text encoder with the same configuration and without weights, to save memory."""
     with torch.device("meta"):
         return CLIPTextModel(cast(Any, text_encoder).config)

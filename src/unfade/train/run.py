@@ -1,4 +1,4 @@
-"""A recipe, a folder of photos and a run folder -> trained weights."""
+"""Runs a training: from a recipe, photos and a run folder to trained weights."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TASKS = ("scratch", "stage1", "tone", "colour", "enlarger", "vae", "prior", "con
 
 
 def read_recipe(name: str, inputs: Inputs) -> Any:
-    """The recipe of a task; the diffusion libraries are only loaded for theirs.
+    """Reads the recipe of a task; imports the diffusion libraries only if the task needs them.
 
     Raises:
         UsageError: no such task, or the recipe says what the task does not know.
@@ -78,7 +78,7 @@ def prepare(
     name: str, recipe: Any, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
     device: torch.device, progress: Callable[[int], None],
 ) -> Task:  # fmt: skip
-    """The task of this name, with what it needs of the photos made and its networks on a device."""
+    """Prepares a task by name: its caches are computed, its networks are on a device."""
     if name == "scratch":
         hard_negatives: list[HardNegative] = []
         if recipe.pairs.hard > 0:
@@ -101,7 +101,7 @@ def prepare(
 
 
 def start_from(name: str, task: Task, path: Path | None) -> nn.Module | None:
-    """The network that a new training starts from, of the recipe's shape."""
+    """The network with the start weights, in the recipe's shape; None if there are none."""
     if path is None:
         return None
     if isinstance(task, Exporter):
@@ -112,7 +112,7 @@ def start_from(name: str, task: Task, path: Path | None) -> nn.Module | None:
 def _exporter(
     task: Task, path: Path, begun: nn.Module | None, options: LoopOptions
 ) -> Callable[[nn.Module, int], None]:
-    """Writes a network to `path`, with its share of the weights that the training began with.
+    """Returns a function that exports a network, averaged with the start weights, to `path`.
 
     Earlier ones are kept beside it as NAME-STEP, as many as the options ask for.
     """
@@ -138,7 +138,7 @@ def _exporter(
 
 
 def _ignore(done: int, total: int, figures: dict[str, float]) -> None:
-    """No one is told."""
+    """Ignores progress."""
 
 
 def train_task(
@@ -154,7 +154,7 @@ def train_task(
     damage: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Trains one network, or goes on with a training that was stopped.
+    """Trains one network, or resumes a training that was stopped.
 
     Args:
         name: one of TASKS.

@@ -1,4 +1,4 @@
-"""Training the damage detector."""
+"""Trains the damage detector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unfade.train.options import ScratchRecipe
 from unfade.train.sample_grid import write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 12
+_GRID_SAMPLES = 12
 
 
 def _tensors(pair: Degraded) -> Batch:
@@ -55,7 +55,7 @@ def mask_loss(
 
 
 class ScratchTask:
-    """Photos aged by `degrade.old_photo` -> their masks.
+    """Learns the masks of photos that are aged by `degrade.old_photo`.
 
     Args:
         hard_negatives: clean places that a detector took for damage, for the hard pairs.
@@ -108,10 +108,10 @@ class ScratchTask:
         return loss, {"f1": float(2 * hit / total.clamp(min=1))}
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Photo, true mask, found mask."""
+        """Validates: photo, true mask, predicted mask."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
-        for i in range(_SHOWN):
+        for i in range(_GRID_SAMPLES):
             s = self.sample("validation", i)
             with torch.no_grad():
                 p = model(s["lq"][None].to(device)).sigmoid()[0].cpu()  # (2, S, S)

@@ -1,4 +1,4 @@
-"""Everything a training needs to go on, in one safetensors file that appears whole."""
+"""Saves and loads the state of a training, in one safetensors file that is written atomically."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def save_state(
 
 
 def find_state(run: Path) -> Path | None:
-    """The last checkpoint of a run; None where there is none yet."""
+    """The last checkpoint of a run; None if there is none."""
     path = run / STATE
     earlier = _earlier(run)
     return path if path.exists() else (earlier[-1] if earlier else None)
 
 
 def keep_states(run: Path, states: int) -> None:
-    """Makes room for the next checkpoint, which replaces the last one.
+    """Keeps earlier checkpoints under other names and removes the oldest.
 
     Args:
         states: how many there may be, the next one included. With more than one, the last one is

@@ -1,4 +1,4 @@
-"""Embedded captions of photos: made once where prompts are captions and nothing else."""
+"""Caches embedded captions of photos, for trainings whose prompts are captions only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unfade.train.tensor_cache import TensorCache, weights_digest
 
 
 class TextStore:
-    """Embeddings of the captions of photos, by a frozen text encoder.
+    """Cached embeddings of photos' captions, from a frozen text encoder.
 
     Args:
         folder: where they are kept, below a name of their own; several trainings may share it.
@@ -52,6 +52,6 @@ class TextStore:
         self.cache = TensorCache(folder / f"texts-{name}", len(photos), make, progress=progress)
 
     def draw(self, photo: int, rng: np.random.Generator) -> Tensor:
-        """(L, D), float32, one of a photo's captions; the null text where it has none."""
+        """A random caption of a photo as (L, D) float32; the null text if it has none."""
         place = int(rng.integers(len(self.prompts[photo])))
         return cast(Tensor, self.cache.slices(photo, "text")[place]).float()

@@ -32,7 +32,7 @@ _CLEARLY, _SLIGHT = 0.8, 1e-4
 
 
 class ToneTask:
-    """Faded thumbnails -> the levels that bring the clean ones back."""
+    """Learns the levels that restore the tone of faded thumbnails."""
 
     def __init__(self, recipe: ToneRecipe, photos: Sequence[CleanPhoto]) -> None:
         self.recipe = recipe
@@ -45,9 +45,9 @@ class ToneTask:
 
     def sample(self, split: Split, index: int) -> Batch:
         """The lq and hq (3, 64, 64), mono () and faded () in {0, 1}."""
-        number = random_index(split, index)
-        rng = generator(self.recipe.loop.seed, "tone", number)
-        place = photo_index(self.recipe.loop.seed, number, len(self.thumbs))
+        position = random_index(split, index)
+        rng = generator(self.recipe.loop.seed, "tone", position)
+        place = photo_index(self.recipe.loop.seed, position, len(self.thumbs))
         clean = rng.random() < self.recipe.clean
         if clean and rng.random() < 0.5:  # fog, dusk and tinted light have not faded
             place = self.pale[int(rng.integers(len(self.pale)))]
@@ -86,7 +86,7 @@ class ToneTask:
         return (mse + 1e-4).sqrt().mean() + 0.02 * gate, figures
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Faded, corrected, clean."""
+        """Validates: faded, corrected, clean."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         for i in range(24):
@@ -105,7 +105,7 @@ class ToneTask:
 
 
 def pale_photos(thumbs: Sequence[Image]) -> list[int]:
-    """The numbers of the photos that look most faded: of least contrast, or most of one hue.
+    """The indices of the photos that look most faded: least contrast, or strongest cast.
 
     Args:
         thumbs: (S, S, 3) each, in [0, 1].
@@ -126,7 +126,7 @@ def pale_photos(thumbs: Sequence[Image]) -> list[int]:
 
 
 def _faded(hq: Image, rng: np.random.Generator) -> tuple[Image, bool]:
-    """A thumbnail (64, 64, 3) that faded, at times unevenly, and whether its colours are gone."""
+    """Fades a thumbnail (64, 64, 3), sometimes unevenly; also returns whether it became gray."""
     lq, mono = hq, False
     named = rng.random() < 0.75
     for i in range(1 + int(rng.random() < 0.2)):
@@ -141,7 +141,7 @@ def _faded(hq: Image, rng: np.random.Generator) -> tuple[Image, bool]:
 
 
 def _uneven(image: Image, rng: np.random.Generator) -> Image:
-    """Part of the photo faded more than the rest: towards one colour, by a smooth field."""
+    """Fades part of the photo more than the rest: towards one colour, by a smooth field."""
     h, w = image.shape[:2]
     coarse = rng.uniform(0, 1, (int(rng.integers(2, 5)),) * 2).astype(np.float32)
     field = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)[..., None].clip(0, 1)

@@ -1,4 +1,4 @@
-"""Training the autoencoder of the diffusion model."""
+"""Trains the autoencoder of the diffusion model."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from unfade.train.sample_grid import write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 from unfade.train.vae_start import is_linear, silence_residuals, start_linear
 
-_SHOWN = 12
+_GRID_SAMPLES = 12
 _CROPS = 256  # that the linear start is fitted to
-_MEASURED = 48  # held-out crops that the latents' spread is taken from
+_VALIDATION_SAMPLES = 48  # held-out crops that the latents' spread is taken from
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def latents_std(vae: AutoencoderKL, hq: Tensor) -> float:
 
 
 class VaeTask:
-    """Random crops of clean photos -> themselves, through the latent.
+    """Learns to reconstruct random crops of clean photos.
 
     Raises:
         UsageError: crops that do not fit the autoencoder.
@@ -79,7 +79,7 @@ class VaeTask:
         self.scale: float | None = None  # of the latents; None is measured
 
     def build(self) -> nn.Module:
-        """The untrained autoencoder; one that folds photos starts as the best linear one.
+        """The untrained autoencoder; one that folds photos starts as the best linear autoencoder.
 
         What is not trained asks for no gradient.
         """
@@ -97,13 +97,13 @@ class VaeTask:
     def sample(self, split: Split, index: int) -> Batch:
         """The hq (3, S, S) and the posterior's noise (C, S/8, S/8)."""
         recipe, loop = self.recipe, self.recipe.loop
-        number = random_index(split, index)
-        rng = generator(loop.seed, "vae", number)
+        position = random_index(split, index)
+        rng = generator(loop.seed, "vae", position)
         if split == "validation":
             photo = self.held_out[index % len(self.held_out)]
         else:
             count = len(self.photos)
-            photo = self.photos[pick_photo(loop.seed, number, count, self.large, recipe.large)]
+            photo = self.photos[pick_photo(loop.seed, position, count, self.large, recipe.large)]
         hq = crop(photo.decode(), rng, recipe.size)
         side = recipe.size // recipe.model.downscale
         noise = rng.standard_normal((recipe.model.latent_channels, side, side), np.float32)
@@ -125,16 +125,16 @@ class VaeTask:
         return loss, {"psnr": float(psnr), "kl": float(kl.detach())}
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Crops of held-out photos beside their reconstructions; PSNR on these, dB."""
+        """Validates: crops of held-out photos beside their reconstructions; their PSNR, dB."""
         vae = cast(AutoencoderKL, model)
         pictures: list[Tensor] = []
         psnr = 0.0
-        for i in range(_SHOWN):
+        for i in range(_GRID_SAMPLES):
             hq = self.sample("validation", i)["hq"]
             with torch.no_grad():
                 out = decode(vae, encode(vae, hq[None].to(vae.device)))[0]
             out = out.float().clamp(0, 1).cpu()  # (3, S, S)
-            psnr -= 10 * math.log10(float((out - hq).square().mean()) + 1e-6) / _SHOWN
+            psnr -= 10 * math.log10(float((out - hq).square().mean()) + 1e-6) / _GRID_SAMPLES
             pictures += [hq, out]
         write_sample_grid(path, [pictures[i : i + 8] for i in range(0, len(pictures), 8)])
         return {"shown_psnr": psnr}
@@ -144,7 +144,9 @@ class VaeTask:
         vae = cast(AutoencoderKL, model)
         scale = self.scale
         if scale is None:
-            hq = torch.stack([self.sample("validation", i)["hq"] for i in range(_MEASURED)])
+            hq = torch.stack(
+                [self.sample("validation", i)["hq"] for i in range(_VALIDATION_SAMPLES)]
+            )
             scale = 1 / latents_std(vae, hq.to(vae.device))
         cast(Any, vae).register_to_config(scaling_factor=scale)
         save_part(folder, vae)

@@ -1,4 +1,4 @@
-"""A method that encodes photos with an autoencoder and decodes them again."""
+"""Implements a method that encodes photos with an autoencoder and decodes them again."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Autoencoder:
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
     ) -> Cost | None:
-        """Sends images there and back (`Method.restore_folder`)."""
+        """Encodes and decodes images (`Method.restore_folder`)."""
 
         def restore(name: str, path: Path) -> Photo:
             photo = read_photo(path)
@@ -83,7 +83,7 @@ class Autoencoder:
         return restore_each(images, outputs, restore, self.parameters())
 
     def parameters(self) -> int:
-        """How many numbers its weights hold."""
+        """The number of its parameters."""
         return sum(parameter.numel() for parameter in self._vae.parameters())
 
     def _there_and_back(self, image: Image) -> Image:

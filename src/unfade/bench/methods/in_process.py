@@ -1,4 +1,4 @@
-"""Helpers of methods that restore one image after the other in this process."""
+"""Restores images one after the other in this process and measures the cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def restore_each(
     images: Mapping[str, Path], outputs: Path, restore: Callable[[str, Path], Photo],
     parameters: int | None, steps: Callable[[], int | None] = lambda: None,
 ) -> Cost:  # fmt: skip
-    """Restores images one by one and measures what that takes.
+    """Restores images one by one and measures the cost.
 
     Args:
         images: name -> file.

@@ -1,4 +1,4 @@
-"""A method that runs a network file through spandrel (ESRGAN, SwinIR, HAT, NAFNet, ...)."""
+"""Implements a method that runs a network file with spandrel (ESRGAN, SwinIR, HAT, NAFNet, ...)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods of this project: presets with options, and the first stage alone."""
+"""Implements this project's methods: presets with options, and the first stage alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRAINED_STEPS = 1000  # T of the presets' schedules
 
 
 class _Ours:
-    """What is restored by `Restorer`, in this process. The last weights stay in memory."""
+    """A method that runs `Restorer` in this process. The last weights stay in memory."""
 
     at_once = False
 
@@ -62,7 +62,7 @@ class _Ours:
         self, case: Case, options: RestoreOptions, images: Mapping[str, Path], outputs: Path,
         read: Callable[[Path], Path | Photo],
     ) -> Cost:  # fmt: skip
-        """Restores what `read` gives of each file."""
+        """Restores the photo that `read` returns for each file."""
         restorer = self._restorer(options)
         if options not in self._parameters:
             self._parameters[options] = count_parameters(restorer, options)
@@ -81,7 +81,7 @@ class _Ours:
         self, restorer: Restorer, options: RestoreOptions, images: Mapping[str, Path],
         read: Callable[[Path], Path | Photo],
     ) -> None:  # fmt: skip
-        """Restores one image for nothing, that no time is measured that is spent on loading."""
+        """Restores one image without measuring, so that the measured time excludes loading."""
         diffuses = restorer.takes_part(options)
         if diffuses in self._warm or not images:
             return
@@ -91,7 +91,7 @@ class _Ours:
 
 
 class Preset(_Ours):
-    """A preset with options of its own.
+    """A preset with options.
 
     Args:
         name: of the method.
@@ -103,7 +103,7 @@ class Preset(_Ours):
         self._given = dict(given)
 
     def options(self, case: Case) -> RestoreOptions:
-        """With which the photos of a case are restored. UsageError where they make no sense."""
+        """The options for the photos of a case. UsageError if they contradict each other."""
         options = from_dict(to_dict(case.options) | self._given, RestoreOptions)
         if options.variants != 1:
             got = f"{options.variants} variants in a comparison"
@@ -111,7 +111,7 @@ class Preset(_Ours):
         return options
 
     def first_stage(self, case: Case, path: Path) -> Restored:
-        """What the first stage alone makes of a photo, at the size of the result."""
+        """The first stage's result for a photo, at the size of the final result."""
         options = self.options(case)
         alone = replace(
             options, strength=0.0, steps="auto", fidelity="auto", posterior_mean="auto",
@@ -166,7 +166,7 @@ class FirstStage(_Ours):
         super().__init__(name)
 
     def options(self, case: Case) -> RestoreOptions:
-        """Those of the case's options that concern the first stage."""
+        """The case's options that concern the first stage."""
         given = case.options
         return RestoreOptions(
             strength=0, mask=given.search, tone="auto" if given.mends_tone else "keep",
@@ -176,7 +176,7 @@ class FirstStage(_Ours):
         )  # fmt: skip
 
     def check(self, cases: Sequence[Case]) -> None:
-        """Loads the networks. WeightsError where they are damaged."""
+        """Loads the networks. WeightsError if they are damaged."""
         for case in cases:
             self._restorer(self.options(case))
 
@@ -219,9 +219,9 @@ def steps_run(sampling: Mapping[str, float] | None) -> int:
 
 
 def count_parameters(restorer: Restorer, options: RestoreOptions) -> int | None:
-    """The numbers in all weights that these options go by, statistics of norms among them.
+    """The number of values in all weights that these options use, with statistics of norms.
 
-    None where a part comes from the hub.
+    None if a part comes from the hub.
     """
     folder = find_preset(restorer.preset).folder
     elsewhere = {"base": options.base, "controlnet": options.controlnet}

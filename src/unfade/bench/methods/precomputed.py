@@ -1,4 +1,4 @@
-"""A method that reads results from a folder."""
+"""Implements a method that reads results from a folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ResultsFolder:
             self._check_case(case)
 
     def check_shared(self, cases: Sequence[Case]) -> None:
-        """UsageError where FOLDER itself would give results to several cases, of any tables."""
+        """UsageError if FOLDER itself would give results to several cases, of any tables."""
         flat = [case for case in cases if self._folder(case) == self.folder and self._fits(case)]
         if len(flat) > 1:
             names = " and ".join(f"{case.table}/{case.name}" for case in flat[:2])
@@ -87,7 +87,7 @@ class ResultsFolder:
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
     ) -> Cost | None:
-        """Copies the results (`Method.restore_folder`). What they cost is not known."""
+        """Copies the results (`Method.restore_folder`). Their cost is unknown."""
         results = self._found(case)
         for name in images:
             place_foreign(case, name, results[name], outputs / f"{name}.png")

@@ -1,4 +1,4 @@
-"""A method that runs an external command on a folder of inputs."""
+"""Implements a method that runs an external command on a folder of inputs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Program:
     at_once: bool = True
 
     def check(self, cases: Sequence[Case]) -> None:
-        """UsageError where the command cannot be split, lacks a place, or names no program."""
+        """UsageError if the command cannot be split, lacks a place, or names no program."""
         try:
             words = shlex.split(self.command)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Runs an external program; measures its time and memory, and ends it on a timeout."""
+"""Runs an external program, measures its time and memory, and stops it after a timeout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAST_WORDS = 300  # characters of the log that an error repeats
 
 
 def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> ResourceUsage:
-    """Runs a program to its end. All processes that it started end with it.
+    """Runs a program, and ends all processes that it started.
 
     Args:
         words: the program and its arguments; no shell sees them.
@@ -65,7 +65,7 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a program and all that it started, as far as that still runs."""
+    """Ends a program and all its child processes."""
     members = _tree(process.pid)
     _signal(process, members, signal.SIGTERM)
     if process.poll() is None:
@@ -79,7 +79,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tree(process: int) -> list[Any]:
-    """What a process started, and what that started, where psutil is there to tell."""
+    """The descendants of a process; empty without psutil."""
     try:
         psutil: Any = importlib.import_module("psutil")
     except ImportError:

@@ -1,4 +1,4 @@
-"""What protocols share: measured rows, aggregates of rows, and the report."""
+"""Defines what protocols share: measured rows, aggregates of rows, and the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class Report:
-    """Figures of one run of a protocol.
+    """The results of one run of a protocol.
 
     Attributes:
         protocol: name, as in `unfade bench NAME`.

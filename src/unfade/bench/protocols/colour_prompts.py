@@ -1,4 +1,4 @@
-"""Pairs of prompts that differ in one colour word, made from photos and their captions."""
+"""Makes pairs of prompts that differ in one colour word, from photos and their captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons of methods on degraded photos, run and shown as the tables of `unfade bench` are."""
+"""Compares methods on degraded photos, with the same runner and report as tables."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ class FunctionMethod:
         self._function = function
 
     def check(self, cases: Sequence[Case]) -> None:
-        """It can restore everything."""
+        """Checks nothing: it can restore every case."""
 
     def identity(self, case: Case) -> Mapping[str, Value]:
-        """What was given."""
+        """The given identity."""
         return {"kind": "function", "method": self.name, **self._identity}
 
     def restore_folder(

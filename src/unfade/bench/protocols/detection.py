@@ -1,4 +1,4 @@
-"""Detector counts of one photo, and their pooled precision, recall and F1."""
+"""Counts a detector's hits on one photo, and computes pooled precision, recall and F1."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def detection_grid(
 
 
 def kinds_grid(rows: Iterable[Row], method: str) -> Grid | None:
-    """Recall by kind of damage; None where the recipe does not tell kinds."""
+    """Recall by kind of damage; None if the recipe has no kinds."""
     rows = list(rows)
     names = {name.removesuffix(" true") for row in rows for name in row.values
              if name.endswith(" true")}  # fmt: skip

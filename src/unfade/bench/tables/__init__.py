@@ -1,4 +1,4 @@
-"""The tables and figures of the papers, by the names of their commands."""
+"""Tables and figures of the papers, by the names of their commands."""
 
 from unfade.bench.tables import experiments, iide, open_questions, study, sweeps
 from unfade.bench.tables.base import ORDER, Table

@@ -1,4 +1,4 @@
-"""The table: cases, metrics, methods and plots of one comparison, and how it is rendered."""
+"""Defines a table: cases, metrics, methods and plots of one comparison, and its rendering."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ METRICS = ("psnr", "ssim", "niqe", "alignment")
 
 @dataclass(frozen=True)
 class Setting:
-    """What a table is built for.
+    """The data, folder, size and seed that a table is built with.
 
     Attributes:
         data: a set's folder, or one that holds several.
@@ -57,14 +57,14 @@ class Setting:
     seed: int
 
     def plans(self, *wanted: str, images: int | None = None) -> list[Plan]:
-        """Of the wanted datasets, or of what there is."""
+        """Plans for the wanted datasets, or for those that exist."""
         datasets = find_datasets(self.data, wanted)
         return [
             plan(dataset, quick=self.quick, seed=self.seed, images=images) for dataset in datasets
         ]
 
     def captioned(self, *wanted: str) -> list[Plan]:
-        """As `plans`, of the photos that have captions, where any has one."""
+        """The same as `plans`, restricted to photos with captions if any photo has one."""
         plans: list[Plan] = []
         for dataset in find_datasets(self.data, wanted):
             named = tuple(pair for pair in dataset.pairs if pair.name in dataset.captions)
@@ -116,7 +116,7 @@ class Table:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The wanted ones, and those whose weights are here."""
+        """The wanted metrics, and those whose weights are available."""
         return (*self.wanted_metrics, *weighted_metrics())
 
     @property
@@ -163,7 +163,7 @@ class Table:
 
 
 def weighted_metrics() -> list[str]:
-    """The metrics that need weights, as far as these and their packages are there."""
+    """The metrics whose weights and packages are available."""
     folder = metrics_folder()
     return [
         name
@@ -176,7 +176,7 @@ def weighted_metrics() -> list[str]:
 
 
 def _notes(aggregate: Aggregate) -> list[str]:
-    """What was chosen, left out or went wrong, each sentence once."""
+    """The notes of a table: selection, omissions and failures, each once."""
     chosen = [note_of(case.inputs) for case in aggregate.cases]
     wrong = [
         f"{f.method}, {f.case}{f' ({f.image})' if f.image else ''}: {f.error}"
@@ -208,7 +208,7 @@ def make_case(
 
 
 def options_for(degradation: str, plan: Plan) -> RestoreOptions:
-    """Enlarging where inputs are smaller, colouring where they are gray, else mending.
+    """The task of a degradation: enlarging small inputs, colouring gray ones, else restoring.
 
     Damage is looked for, and tone mended, only where the degradation has any.
     """

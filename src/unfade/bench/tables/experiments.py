@@ -18,7 +18,7 @@ _DAMAGES = ("moderate", "sr4")
 
 
 def _both(table: str, setting: Setting) -> list[Case]:
-    """Old photos and enlarging: where the condition is damaged, and where it is small."""
+    """Cases of old photos (damaged condition) and of enlarging (small condition)."""
     return [
         make_case(table, setting, plan, damage)
         for plan in setting.plans("DIV2K")
@@ -94,7 +94,7 @@ def _sized(
 
 
 def _size_grid(aggregate: Aggregate) -> list[Grid]:
-    """Parameters and time of each network beside what it reaches."""
+    """Parameters, time and scores of each network."""
     rows: list[list[Cell]] = []
     for method in aggregate.methods():
         cost = aggregate.cost(aggregate.cases, method)

@@ -1,4 +1,4 @@
-"""Tables of the questions that the IIDE paper leaves open (arXiv 2505.18674, V)."""
+"""Tables on the questions that the IIDE paper leaves open (arXiv 2505.18674, V)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _with_autoencoders(
 
 
 def _spectra(aggregate: Aggregate) -> list[Plot]:
-    """The mean spectrum of what methods made, and how it differs from the clean photos'."""
+    """The mean spectrum of each method's results over that of the clean photos."""
     panels: list[Panel] = []
     for group in aggregate.groups:
         case = group.cases[0]
@@ -77,7 +77,7 @@ def _spectra(aggregate: Aggregate) -> list[Plot]:
 
 
 def _mean_spectrum(paths: Sequence[Path]) -> np.ndarray | None:
-    """(BINS,), the mean power over photos; None where none is large enough."""
+    """(BINS,), the mean power over photos; None if none is large enough."""
     spectra: list[np.ndarray] = []
     for path in paths:
         try:
@@ -139,7 +139,7 @@ def _edit_grids(aggregate: Aggregate) -> list[Grid]:
 
 
 def _failures(aggregate: Aggregate, method: str, word: str) -> list[bool]:
-    """Of each photo, whether the edit failed; nothing where the method made no such photos."""
+    """Whether the edit failed, for each photo; empty if the method has no such results."""
     if word in COLOURS:
         edited, plain = (_results(aggregate, method, f"gray-{end}") for end in (word, "none"))
         way = np.array(COLOURS[word])
@@ -159,7 +159,7 @@ def _failures(aggregate: Aggregate, method: str, word: str) -> list[bool]:
 
 
 def _results(aggregate: Aggregate, method: str, degradation: str) -> dict[str, Image]:
-    """What a method made of the photos of one case, dataset and name -> (H, W, 3)."""
+    """A method's results for one degradation: dataset and name -> (H, W, 3)."""
     images: dict[str, Image] = {}
     for case in aggregate.cases:
         if case.degradation == degradation:

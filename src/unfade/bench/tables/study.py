@@ -63,7 +63,7 @@ def _alignment(setting: Setting) -> list[Case]:
 
 
 def damaged_again(image: Image, degradation: str) -> Image:
-    """What "blurN" and "srN" make of a picture: (H, W, 3) -> (H / scale, W / scale, 3)."""
+    """Degrades a picture by "blurN" or "srN": (H, W, 3) -> (H / scale, W / scale, 3)."""
     scale = scale_of(degradation)
     if scale > 1:
         return reduced(image, scale)

@@ -1,4 +1,4 @@
-"""The grid of a sweep: gains of each value over a method without the parameter."""
+"""Builds the grid of a sweep: gains of each value over a method without the parameter."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _gains(aggregate: Aggregate, plain: Sequence[Case], swept: Sequence[Case], o
 
 
 def _difference(values: Mapping[str, float], baseline: Mapping[str, float], seed: int) -> Estimate:
-    """Own less other over the images that both have."""
+    """The mean difference to the baseline over common images."""
     shared = [image for image in values if image in baseline]
     first, second = (np.array([v[image] for image in shared]) for v in (values, baseline))
     return paired_difference(first, second, seed=seed).estimate

@@ -1,4 +1,4 @@
-"""Sweeps of sampling (arXiv 2412.09324, Fig. 6 to 9, and what it leaves to future work)."""
+"""Tables that sweep sampling parameters (arXiv 2412.09324, Fig. 6 to 9, and its future work)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _drawn(x: str, log: str = "") -> Callable[[Aggregate], list[Plot]]:
 
 
 def _stopped(methods: Sequence[Method], _cases: Sequence[Case], _work: Path) -> list[Method]:
-    """Our presets, each to be stopped on its way."""
+    """Our presets as methods that stop after a given step."""
     return [Estimates(method) if isinstance(method, Preset) else method for method in methods]
 
 

@@ -1,4 +1,4 @@
-"""Adds the printed figures of a user's file to tables."""
+"""Adds paper values from a user's file to tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def with_paper_values(tables: Sequence[Table], path: Path) -> list[Table]:
 
 
 def _check(line: Line, number: int, path: Path) -> None:
-    """InputError where a line is no figure of a table."""
+    """InputError if a line is no figure of a table."""
     empty = [name for name in NEEDED if not line.get(name)]
     if empty:
         got, expected = f"line {number} without {empty[0]}", "a figure with all that it needs"
