@@ -42,8 +42,10 @@ def test_one_name_inside_another_is_no_match_of_it(tmp_path: Path) -> None:
     touch(tmp_path, "1_out.png", "10_out.png", "100_out.png")
     found = match_outputs(tmp_path, ["1", "10", "100"])
     assert {name: path.name for name, path in found.items()} == {
-        "1": "1_out.png", "10": "10_out.png", "100": "100_out.png",
-    }  # fmt: skip
+        "1": "1_out.png",
+        "10": "10_out.png",
+        "100": "100_out.png",
+    }
 
 
 def test_sub_folders_are_part_of_a_name(tmp_path: Path) -> None:

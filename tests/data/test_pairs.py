@@ -97,9 +97,13 @@ def test_crop_shows_all_parts_of_a_photo(distinct: Callable[[], np.ndarray]) -> 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    height=st.integers(20, 200), width=st.integers(20, 200), size=st.sampled_from([16, 48, 96]),
-    y=st.floats(0, 0.999), x=st.floats(0, 0.999), seed=st.integers(0, 1 << 30),
-)  # fmt: skip
+    height=st.integers(20, 200),
+    width=st.integers(20, 200),
+    size=st.sampled_from([16, 48, 96]),
+    y=st.floats(0, 0.999),
+    x=st.floats(0, 0.999),
+    seed=st.integers(0, 1 << 30),
+)
 def test_crop_holds_its_spot(
     height: int, width: int, size: int, y: float, x: float, seed: int
 ) -> None:

@@ -59,8 +59,10 @@ def test_names_fit_the_lightness_and_hues_fit_any() -> None:
 
 def test_names_are_said_in_several_ways() -> None:
     assert {spoken("navy", 20, rng(seed)) for seed in range(60)} == {
-        "navy", "navy blue", "dark blue"
-    }  # fmt: skip
+        "navy",
+        "navy blue",
+        "dark blue",
+    }
     assert {spoken("green", 10, rng(seed)) for seed in range(20)} == {"green", "dark green"}
     assert {spoken("teal", 90, rng(seed)) for seed in range(20)} == {"teal"}
 

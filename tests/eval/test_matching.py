@@ -33,9 +33,11 @@ def test_what_has_no_partner_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     assert {m.name: list(m.results) for m in matches} == {"a": ["ours", "theirs"], "b": ["ours"]}
     texts = sorted(f"{p.path and p.path.name} {p.got}" for p in problems)
     assert texts == [
-        "b.png no result of theirs", "c.png no result of ours", "c.png no result of theirs",
+        "b.png no result of theirs",
+        "c.png no result of ours",
+        "c.png no result of theirs",
         "d.png no reference",
-    ]  # fmt: skip
+    ]
 
 
 def test_two_files_of_one_stem_are_a_problem(tmp_path: Path) -> None:

@@ -193,8 +193,11 @@ def test_cfw_alone_is_no_diffusion_model(folder: Path) -> None:
 
 def test_sd21_has_the_first_stages_of_compact_and_nothing_else() -> None:
     found, compact = presets.find_preset("sd21"), presets.find_preset("compact")
-    optional = {k: v for name in (presets.ENLARGER, presets.COLOUR)
-                for k, v in compact.optional(name).items()}  # fmt: skip
+    optional = {
+        k: v
+        for name in (presets.ENLARGER, presets.COLOUR)
+        for k, v in compact.optional(name).items()
+    }
     assert found.sha256 == compact.first_stage | optional and found.name == "sd21"
     assert found.missing == list(presets.DIFFUSION_PARTS)
 

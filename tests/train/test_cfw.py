@@ -29,9 +29,14 @@ def test_an_untrained_cfw_decodes_what_the_diffusion_makes(make_diffusion_task: 
     batch = batch_of(task)
     condition = make_condition(task.kind, batch["lq"], batch["mask"])
     made = sample_z0(
-        task.schedule, task.base.unet, task.controlnet, batch["noise"], task.pairs.text(batch),
-        condition, steps=2,
-    )  # fmt: skip
+        task.schedule,
+        task.base.unet,
+        task.controlnet,
+        batch["noise"],
+        task.pairs.text(batch),
+        condition,
+        steps=2,
+    )
     with torch.no_grad():
         expected = decode(task.base.vae, made)
         found = task.restored(task.build(), batch, 1.0)

@@ -61,8 +61,11 @@ def test_samples_are_what_the_network_takes(make_task: MakeTask) -> None:
         assert all(torch.equal(sample[k], again[k]) for k in sample)
     batch = {k: v[None] for k, v in sample.items()}
     assert task.build().eval()(batch["light"], batch["region_colours"], batch["tokens"]).shape == (
-        1, 260, 8, 8
-    )  # fmt: skip
+        1,
+        260,
+        8,
+        8,
+    )
 
 
 def test_loss_is_least_for_the_true_chroma(make_task: MakeTask) -> None:
@@ -130,8 +133,13 @@ def test_show_writes_a_sheet_and_figures(
     assert np.ptp(sheet[:32, :32].astype(int), axis=2).max() <= 2  # the first one is gray
     assert np.ptp(sheet[:32, 96:128].astype(int), axis=2).max() > 10
     assert set(figures) == {
-        "gray_error", "chroma_error", "told_error", "colourful", "told_colourful", "renamed",
-    }  # fmt: skip
+        "gray_error",
+        "chroma_error",
+        "told_error",
+        "colourful",
+        "told_colourful",
+        "renamed",
+    }
     assert 0 <= figures["renamed"] <= 1 and figures["gray_error"] > 3
     assert figures == task.validate(net, tmp_path / "again.png")
 

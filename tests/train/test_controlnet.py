@@ -129,10 +129,11 @@ def test_draws_are_as_many_samples_of_the_same_photo(
     controlnet = make_controlnet()
     together = three.loss(controlnet, batch)[0]
     apart = [
-        one.loss(controlnet, {k: v[:, i] if k in ("noise", "t", "swap") else v
-                              for k, v in batch.items()})[0]
+        one.loss(
+            controlnet, {k: v[:, i] if k in ("noise", "t", "swap") else v for k, v in batch.items()}
+        )[0]
         for i in range(3)
-    ]  # fmt: skip
+    ]
     torch.testing.assert_close(together, torch.stack(apart).mean())
     assert three.validate(controlnet, tmp_path / "sheet.png")["shown_loss"] > 0
 
@@ -145,8 +146,10 @@ def test_checkpointing_changes_no_gradient(
         task = make_diffusion_task("controlnet")
         task = ControlnetTask(
             replace(task.recipe, loop=replace(task.recipe.loop, checkpointing=checkpointing)),
-            task.pairs.store.photos, base, task.pairs.store.cache.folder.parent,
-        )  # fmt: skip
+            task.pairs.store.photos,
+            base,
+            task.pairs.store.cache.folder.parent,
+        )
         controlnet = make_controlnet()
         if checkpointing:
             assert base.unet.is_gradient_checkpointing

@@ -18,12 +18,19 @@ from unfade.train.options import EnlargerRecipe, LoopOptions
 
 RECIPE = EnlargerRecipe(
     loop=LoopOptions(
-        steps=40, batch=4, rate=3e-3, warmup=2, workers=0, save_every=100, validate_every=40,
-        ema=0.5, precision="fp32",
+        steps=40,
+        batch=4,
+        rate=3e-3,
+        warmup=2,
+        workers=0,
+        save_every=100,
+        validate_every=40,
+        ema=0.5,
+        precision="fp32",
     ),
     pairs=SmallOptions(size=64),
     model=EnlargerConfig([8, 8], [1, 1], hidden=8),
-)  # fmt: skip
+)
 
 
 @pytest.fixture

@@ -28,9 +28,11 @@ def noised(kind: ConditionKind, n: int = 4) -> Noised:
         picture = torch.randn(n, 4, 4, 4, generator=g)
     mask = (torch.rand(n, 1, 16, 16, generator=g) > 0.5).float()
     return Noised(
-        torch.randn(n, 4, 4, 4, generator=g), torch.tensor([3, 900, 250, 600][:n]),
-        torch.randn(n, 8, 8, generator=g), make_condition(kind, picture, mask),
-    )  # fmt: skip
+        torch.randn(n, 4, 4, 4, generator=g),
+        torch.tensor([3, 900, 250, 600][:n]),
+        torch.randn(n, 8, 8, generator=g),
+        make_condition(kind, picture, mask),
+    )
 
 
 KINDS = [ConditionKind("pixel", True), ConditionKind("latent", True), ConditionKind("pixel", False)]

@@ -143,9 +143,15 @@ class Line:
 
 
 LINE = LoopOptions(
-    steps=8, batch=8, rate=1e-2, warmup=2, workers=0, save_every=1, validate_every=100,
+    steps=8,
+    batch=8,
+    rate=1e-2,
+    warmup=2,
+    workers=0,
+    save_every=1,
+    validate_every=100,
     precision="fp32",
-)  # fmt: skip
+)
 
 
 def losses(folder: Path) -> list[float]:

@@ -56,8 +56,12 @@ def test_recipe_can_be_read(name: str) -> None:
 
 
 def test_recipes_of_stable_diffusion_fit_it_and_part_among_eight_cards() -> None:
-    kinds = {"old_photo": ControlnetRecipe, "colorize": ControlnetRecipe, "cfw": CfwRecipe,
-             "super_resolution": ControlnetRecipe}  # fmt: skip
+    kinds = {
+        "old_photo": ControlnetRecipe,
+        "colorize": ControlnetRecipe,
+        "cfw": CfwRecipe,
+        "super_resolution": ControlnetRecipe,
+    }
     trial = load_toml(SD21 / "trial.toml", ControlnetRecipe)
     check_batch(trial.loop, 1)
     assert trial.pairs == load_toml(SD21 / "old_photo.toml", ControlnetRecipe).pairs

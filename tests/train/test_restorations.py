@@ -63,8 +63,9 @@ def test_prompts_come_half_the_time_and_never_for_super_resolution(
 def test_prompts_are_cached_when_they_are_captions_alone(
     base: Base, photos: list[CleanPhoto], tmp_path: Path
 ) -> None:
-    found = pairs(base, photos, tmp_path, phrases=False, old_photo=1.0, colorize=0.0,
-                  super_resolution=0.0)  # fmt: skip
+    found = pairs(
+        base, photos, tmp_path, phrases=False, old_photo=1.0, colorize=0.0, super_resolution=0.0
+    )
     options = ("", "a red ball on grass", "a dog")
     with torch.no_grad():
         texts = embed(base.tokenizer, base.text_encoder, options)
@@ -118,9 +119,11 @@ def test_first_stage_mends_aged_photos_alone(
     for parameter in net.net.leave.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     batch = {
-        "lq": torch.rand(3, 3, 16, 16), "mask": torch.zeros(3, 1, 16, 16),
-        "aged": torch.tensor([True, False, True]), "gray": torch.zeros(3, dtype=torch.bool),
-    }  # fmt: skip
+        "lq": torch.rand(3, 3, 16, 16),
+        "mask": torch.zeros(3, 1, 16, 16),
+        "aged": torch.tensor([True, False, True]),
+        "gray": torch.zeros(3, dtype=torch.bool),
+    }
     assert found.mended(batch) is batch["lq"]  # there is no first stage
     found.first_stage = net
     out = found.mended(batch)

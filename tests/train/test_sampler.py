@@ -25,9 +25,11 @@ class Counting:
 
 
 @given(
-    micro=st.integers(1, 4), accumulate=st.integers(1, 3), processes=st.integers(1, 3),
+    micro=st.integers(1, 4),
+    accumulate=st.integers(1, 3),
+    processes=st.integers(1, 3),
     step=st.integers(0, 5),
-)  # fmt: skip
+)
 def test_processes_and_micro_batches_see_together_what_one_batch_sees(
     micro: int, accumulate: int, processes: int, step: int
 ) -> None:

@@ -18,7 +18,7 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull
 from unfade.train.options import Stage1Recipe
 from unfade.train.sampler import batches
-from unfade.train.stage1 import Stage1Task, found, imperfect, mending_loss
+from unfade.train.stage1 import Stage1Task, detected_hole, imperfect, mending_loss
 
 MakeTask = Callable[..., Any]
 
@@ -112,7 +112,7 @@ def test_found_is_the_hole_of_all_that_reaches_the_threshold(
     lq[0, 20:22, 10:50] = 0.69  # p = 0.80, its threshold is 0.6
     lq[0, 30:32, 10:50] = 0.67  # p = 0.55
     lq[2, 40:64, 50:64] = 1  # a lost corner
-    mask = found(detector, lq)
+    mask = detected_hole(detector, lq)
     assert mask.shape == (64, 64) and mask.dtype == np.float32
     assert (mask[10:12, 10:50] == 1).all() and (mask[40:, 50:] == 1).all()
     assert (mask[20:22, 12:48] == 1).all()
@@ -124,9 +124,9 @@ def test_found_takes_a_border_for_lost_from_one_half(detector: ScratchDetector) 
     detector.config = replace(detector.config, threshold=0.3)
     lq = torch.full((3, 32, 32), 0.2)
     lq[2, :8] = 0.66  # p = 0.40: for damage that would do
-    assert not found(detector, lq).any()
+    assert not detected_hole(detector, lq).any()
     lq[2, :8] = 0.69
-    assert (found(detector, lq)[:8] == 1).all()
+    assert (detected_hole(detector, lq)[:8] == 1).all()
 
 
 @pytest.fixture
@@ -181,9 +181,7 @@ def test_pairs_are_the_same_whatever_share_of_their_masks_is_found(
 def test_found_masks_are_the_same_in_any_process(make_found: Callable[[float], Stage1Task]) -> None:
     task = make_found(0.5)
     options = replace(task.recipe.loop, steps=4, batch=2)
-    here, one, two = (
-        list(batches(task, 0, replace(options, workers=n), 0, 1)) for n in (0, 1, 2)
-    )  # fmt: skip
+    here, one, two = (list(batches(task, 0, replace(options, workers=n), 0, 1)) for n in (0, 1, 2))
     again = list(batches(pickle.loads(pickle.dumps(task)), 0, options, 0, 1))
     for a, b, c, d in zip(here, one, two, again, strict=True):
         assert all(torch.equal(b[k], c[k]) and torch.equal(a[k], d[k]) for k in a)

@@ -54,8 +54,9 @@ def _check_photos(case: Case) -> None:
             raise UsageError(
                 f"a reference of {size_text(target)} for an input of {size_text(photo)}",
                 f"{width} x {height} pixels, as the task '{case.options.task}' makes it",
-                "use references of that size, or another scale", path=references[name],
-            )  # fmt: skip
+                "use references of that size, or another scale",
+                path=references[name],
+            )
 
 
 def _refuse_twins(names: Sequence[str], kind: str, fix: str) -> None:

@@ -34,9 +34,11 @@ def references_of(case: Case) -> dict[str, Path]:
     missing = [name for name in names if name not in references]
     if missing:
         raise UsageError(
-            f"no reference of {_some(missing, len(names))}", "a clean photo for every input",
-            "add them under the names of the inputs, or take the inputs away", path=case.references,
-        )  # fmt: skip
+            f"no reference of {_some(missing, len(names))}",
+            "a clean photo for every input",
+            "add them under the names of the inputs, or take the inputs away",
+            path=case.references,
+        )
     return {name: references[name] for name in names}
 
 

@@ -79,7 +79,10 @@ class Cost:
             return max((value for value in (first, second) if value is not None), default=None)
 
         return Cost(
-            self.images + other.images, self.megapixels + other.megapixels,
-            self.seconds + other.seconds, most(self.peak_mib, other.peak_mib),
-            most(self.parameters, other.parameters), most(self.steps, other.steps),
-        )  # fmt: skip
+            self.images + other.images,
+            self.megapixels + other.megapixels,
+            self.seconds + other.seconds,
+            most(self.peak_mib, other.peak_mib),
+            most(self.parameters, other.parameters),
+            most(self.steps, other.steps),
+        )

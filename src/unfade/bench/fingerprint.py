@@ -13,8 +13,12 @@ from unfade.manifest import sha256_file
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MEASURES = (
     "degrade/reduce.py",
-    "eval", "bench/tables", "pipeline/alignment.py", "pipeline/content.py", "pipeline/colour.py",
-)  # fmt: skip
+    "eval",
+    "bench/tables",
+    "pipeline/alignment.py",
+    "pipeline/content.py",
+    "pipeline/colour.py",
+)
 
 
 def fingerprint(metrics: Iterable[str]) -> str:

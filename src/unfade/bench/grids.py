@@ -129,10 +129,15 @@ def cost_grid(aggregate: Aggregate) -> list[Grid]:
         if cost is None or not cost.megapixels:
             continue
         count = cost.parameters
-        rows.append([
-            Cell(method), number(cost.seconds / cost.megapixels, 2), number(cost.peak_mib, 0),
-            number(None if count is None else count / 1e6, 2), number(cost.steps, 0),
-        ])  # fmt: skip
+        rows.append(
+            [
+                Cell(method),
+                number(cost.seconds / cost.megapixels, 2),
+                number(cost.peak_mib, 0),
+                number(None if count is None else count / 1e6, 2),
+                number(cost.steps, 0),
+            ]
+        )
     columns = ["method", "s per megapixel ↓", "peak memory (MiB) ↓", "parameters (M)", "steps"]
     note = (
         "Wall time over the megapixels of the outputs, on this machine, whatever else it did. "

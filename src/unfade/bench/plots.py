@@ -110,10 +110,15 @@ def _swept_lines(aggregate: Aggregate, metric: str) -> list[Line]:
             points = [(c.value, aggregate.estimate([c], method, metric)) for c in kind_cases]
             known = [(x, e) for x, e in points if x is not None and e.count]
             label = method if len(kinds) == 1 else f"{method}, {kind[1]}"
-            lines.append(Line(
-                label, [x for x, _ in known], [e.mean for _, e in known],
-                [e.low for _, e in known], [e.high for _, e in known],
-            ))  # fmt: skip
+            lines.append(
+                Line(
+                    label,
+                    [x for x, _ in known],
+                    [e.mean for _, e in known],
+                    [e.low for _, e in known],
+                    [e.high for _, e in known],
+                )
+            )
     return lines
 
 
@@ -188,8 +193,9 @@ def _draw(axes: Any, panel: Panel, labels: Sequence[str]) -> None:
             look["marker"] = ""
         axes.plot(line.x, line.y, **look)
         if line.low is not None and line.high is not None:
-            axes.fill_between(line.x, line.low, line.high, color=look["color"], alpha=0.12,
-                              linewidth=0)  # fmt: skip
+            axes.fill_between(
+                line.x, line.low, line.high, color=look["color"], alpha=0.12, linewidth=0
+            )
     if not panel.joined:
         axes.margins(0.2)
     for axis in panel.log:
@@ -213,14 +219,13 @@ def _look(index: int, *, joined: bool, level: bool = False) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _legend(
-    figure: Any, labels: Sequence[str], levels: Collection[str], *, joined: bool
-) -> None:  # fmt: skip
+def _legend(figure: Any, labels: Sequence[str], levels: Collection[str], *, joined: bool) -> None:
     """One for all panels, below them."""
     lines: Any = importlib.import_module("matplotlib.lines")
     handles = [
         lines.Line2D([], [], label=label, **_look(index, joined=joined, level=label in levels))
         for index, label in enumerate(labels)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(labels)),
-                  fontsize=8)  # fmt: skip
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(4, len(labels)), fontsize=8
+    )

@@ -193,8 +193,14 @@ def _record(plan: Plan, degradation: str) -> str:
         (pair.name, _digest(pair.hq), None if pair.lq is None else _digest(pair.lq))
         for pair in plan.pairs
     ]
-    content: dict[str, object] = {"note": plan.note, "version": _VERSION, "side": plan.side,
-               "seed": plan.seed, "degradation": degradation, "photos": files}  # fmt: skip
+    content: dict[str, object] = {
+        "note": plan.note,
+        "version": _VERSION,
+        "side": plan.side,
+        "seed": plan.seed,
+        "degradation": degradation,
+        "photos": files,
+    }
     return json.dumps(content)
 
 

@@ -79,9 +79,7 @@ def _section(section: Section, scenes: Sequence[EncodedScene], out: Path) -> dic
         {"title": f.title, "text": f.text, "uri": _plot(out / "plots" / f"{f.stem}.svg")}
         for f in section.figures
     ]
-    return {
-        **vars(section), "grids": grids, "figures": figures, "scenes": [*map(_scene, scenes)]
-    }  # fmt: skip
+    return {**vars(section), "grids": grids, "figures": figures, "scenes": [*map(_scene, scenes)]}
 
 
 def _cell(cell: Cell) -> pages.Cell:

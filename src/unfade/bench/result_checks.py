@@ -78,9 +78,11 @@ def _check_against_reference(case: Case, name: str, photo: Photo, path: Path) ->
     target = read_photo(reference)
     if (photo.height, photo.width) != (target.height, target.width):
         raise InputError(
-            size_text(photo), f"{size_text(target)} as its reference has",
-            "write the result at the reference's size", path=path,
-        )  # fmt: skip
+            size_text(photo),
+            f"{size_text(target)} as its reference has",
+            "write the result at the reference's size",
+            path=path,
+        )
     if photo.gray != target.gray:
         kinds = {True: "gray", False: "colour"}
         fix = "write it as RGB" if photo.gray else "write it as gray"

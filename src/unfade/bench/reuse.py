@@ -15,9 +15,13 @@ from unfade.errors import UnfadeError
 
 
 def reuse(
-    record: Record, wanted: Sequence[str], case: Case, method: str, hashes: Mapping[str, str],
+    record: Record,
+    wanted: Sequence[str],
+    case: Case,
+    method: str,
+    hashes: Mapping[str, str],
     run_paths: RunPaths,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Copies identical results from other cases of the output folder.
 
     A result is the same where the method's identity and the input are. It brings along its share

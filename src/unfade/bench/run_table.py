@@ -25,9 +25,16 @@ WORK = "pairs"  # inputs and references, below OUT
 
 
 def run_table(
-    table: Table, methods: Sequence[Method], data: Path, out: Path, *, quick: bool = False,
-    seed: int = 0, protocol: Protocol | None = None, progress: Progress | None = None,
-) -> Run:  # fmt: skip
+    table: Table,
+    methods: Sequence[Method],
+    data: Path,
+    out: Path,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    protocol: Protocol | None = None,
+    progress: Progress | None = None,
+) -> Run:
     """Builds a table's cases, runs the methods, and writes the report.
 
     Args:
@@ -49,9 +56,14 @@ def run_table(
     fitting, notes = fitted(cases, chosen)
     if fitting:
         run = run_cases(
-            fitting, chosen, out, metrics=table.metrics, extra=table.extra, protocol=protocol,
+            fitting,
+            chosen,
+            out,
+            metrics=table.metrics,
+            extra=table.extra,
+            protocol=protocol,
             progress=progress,
-        )  # fmt: skip
+        )
     else:
         run = Run(
             out, [], [method.name for method in chosen], table.metrics, protocol or Protocol()

@@ -59,10 +59,11 @@ class Scoring:
         for case in cases:
             if case.references is None and not (self._for(case) or self._extra):
                 raise UsageError(
-                    f"no references for {case.table}/{case.name}", "clean photos for "
-                    f"{', '.join(self.names)}",
-                    f"name them, or measure {' or '.join(NO_REFERENCE)} only", path=case.inputs,
-                )  # fmt: skip
+                    f"no references for {case.table}/{case.name}",
+                    f"clean photos for {', '.join(self.names)}",
+                    f"name them, or measure {' or '.join(NO_REFERENCE)} only",
+                    path=case.inputs,
+                )
 
     def of(self, case: Case) -> CaseScoring:
         """The scoring of one case."""
@@ -87,9 +88,12 @@ class CaseScoring:
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(
-        self, records: Mapping[str, Record], references: Mapping[str, Path], run_paths: RunPaths,
+        self,
+        records: Mapping[str, Record],
+        references: Mapping[str, Path],
+        run_paths: RunPaths,
         advance: Callable[[int], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Computes the missing scores.
 
         Args:
@@ -133,9 +137,13 @@ class CaseScoring:
         return [name for name, r in results if not r.scored or wanted - r.scores.keys()]
 
     def _score(
-        self, evaluation: Evaluation, name: str, reference: Path | None,
-        paths: Mapping[str, Path], records: Mapping[str, Record],
-    ) -> None:  # fmt: skip
+        self,
+        evaluation: Evaluation,
+        name: str,
+        reference: Path | None,
+        paths: Mapping[str, Path],
+        records: Mapping[str, Record],
+    ) -> None:
         """Scores one image of some methods; failures are recorded and do not stop the others."""
         if reference is not None:
             matches = [Match(name, reference, paths)]

@@ -158,8 +158,14 @@ def estimate(value: Estimate, digits: int, count: int) -> Cell:
 
 def markdown(section: Section) -> str:
     """A section for `tables.md`."""
-    lines = [f"## {section.title}", "", f"`unfade bench {section.name}` · {section.source}", "",
-             section.reading, ""]  # fmt: skip
+    lines = [
+        f"## {section.title}",
+        "",
+        f"`unfade bench {section.name}` · {section.source}",
+        "",
+        section.reading,
+        "",
+    ]
     lines.append(grids_markdown(section.grids))
     for figure in section.figures:
         lines += [f"![{figure.title}: {figure.text}](plots/{figure.stem}.svg)", ""]

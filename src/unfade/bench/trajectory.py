@@ -140,9 +140,12 @@ class Estimates:
             height, width = image.shape[:2]
             return [
                 (d[0, :, :height, :width].permute(1, 2, 0).float().clamp(0, 1) * 255)
-                .round().to(torch.uint8).cpu().numpy()
+                .round()
+                .to(torch.uint8)
+                .cpu()
+                .numpy()
                 for d in decoded
-            ]  # fmt: skip
+            ]
 
 
 def _steps(options: RestoreOptions) -> int:

@@ -32,10 +32,13 @@ def user_folders_table(lq: Path, reference: Path | None) -> Table:
 
     against = f" against {reference.resolve().name}" if reference is not None else ""
     return Table(
-        OWN, f"{lq.resolve().name}{against}", "folders of one's own",
-        "Every method on the same inputs.", cases,
+        OWN,
+        f"{lq.resolve().name}{against}",
+        "folders of one's own",
+        "Every method on the same inputs.",
+        cases,
         wanted_metrics=_METRICS if reference is not None else _WITHOUT_REFERENCES,
-    )  # fmt: skip
+    )
 
 
 def _with_scale(case: Case, seed: int) -> Case:

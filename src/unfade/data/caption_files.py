@@ -98,8 +98,10 @@ def listed_captions(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"captions that cannot be read (line {number})",
-            'lines of {"file": "x.jpg", "captions": ["..."]}', "correct or remove it", path=path,
-        ) from error  # fmt: skip
+            'lines of {"file": "x.jpg", "captions": ["..."]}',
+            "correct or remove it",
+            path=path,
+        ) from error
     return out
 
 

@@ -84,9 +84,12 @@ def phrases(names: Names, rng: np.random.Generator) -> str:
     upper, left = -(-3 * height // 8), -(-3 * width // 8)
     rows, columns = slice(height // 4, -(-3 * height // 4)), slice(width // 4, -(-3 * width // 4))
     regions = {
-        "top": names[:upper], "bottom": names[-upper:], "left": names[:, :left],
-        "right": names[:, -left:], "middle": names[rows, columns],
-    }  # fmt: skip
+        "top": names[:upper],
+        "bottom": names[-upper:],
+        "left": names[:, :left],
+        "right": names[:, -left:],
+        "middle": names[rows, columns],
+    }
     said: list[str] = []
     main = int(whole.argmax())
     if whole[main] > 0.5:

@@ -121,9 +121,12 @@ def split_photos(
 
 
 def colour_sample(
-    photos: Sequence[CleanPhoto], labelled: Sequence[int], seed: int, index: int,
+    photos: Sequence[CleanPhoto],
+    labelled: Sequence[int],
+    seed: int,
+    index: int,
     options: ColourOptions,
-) -> ColourSample:  # fmt: skip
+) -> ColourSample:
     """Sample `index` of a run with this seed.
 
     Args:

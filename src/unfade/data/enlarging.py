@@ -75,9 +75,13 @@ def first_order(hq: Image, rng: np.random.Generator, scale: int) -> Image:
 
 
 def small_pair(
-    photos: Sequence[CleanPhoto], seed: int, index: int, options: SmallOptions, scale: int,
+    photos: Sequence[CleanPhoto],
+    seed: int,
+    index: int,
+    options: SmallOptions,
+    scale: int,
     large: Sequence[int] = (),
-) -> tuple[Image, Image]:  # fmt: skip
+) -> tuple[Image, Image]:
     """Sample `index` of a run with this seed.
 
     Args:

@@ -160,9 +160,13 @@ def old_photo_pair(
 
 
 def _aged(
-    hq: Image, rng: np.random.Generator, clean: float, options: PairOptions,
-    stencils: Sequence[Stencil], share: float,
-) -> Degraded:  # fmt: skip
+    hq: Image,
+    rng: np.random.Generator,
+    clean: float,
+    options: PairOptions,
+    stencils: Sequence[Stencil],
+    share: float,
+) -> Degraded:
     """Ages a crop, or leaves it undamaged; `share` is its size divided by the pair's."""
     unit = math.exp(rng.uniform(math.log(0.6), math.log(3.5))) * max(share, 0.5)
     roll = rng.random()

@@ -53,10 +53,12 @@ class RestorationOptions:
     def check(self) -> None:
         """UsageError if shares do not add up to 1."""
         for name, total in (
-            ("old_photo + colorize + super_resolution",
-             self.old_photo + self.colorize + self.super_resolution),
+            (
+                "old_photo + colorize + super_resolution",
+                self.old_photo + self.colorize + self.super_resolution,
+            ),
             ("severities", sum(self.severities)),
-        ):  # fmt: skip
+        ):
             if not math.isclose(total, 1, abs_tol=1e-6):
                 raise UsageError(f"{name} = {total:g}", "1", "change the shares in the recipe")
 

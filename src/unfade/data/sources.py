@@ -137,9 +137,11 @@ def _from_shard(path: Path) -> list[CleanPhoto]:
             return _members(path, tar)
     except (tarfile.TarError, OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
-            f"a damaged shard ({error})", "an uncompressed tar of photos with their captions",
-            "fetch it again, or unpack it", path=path,
-        ) from error  # fmt: skip
+            f"a damaged shard ({error})",
+            "an uncompressed tar of photos with their captions",
+            "fetch it again, or unpack it",
+            path=path,
+        ) from error
 
 
 def _members(path: Path, tar: tarfile.TarFile) -> list[CleanPhoto]:
@@ -206,9 +208,7 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
     if not photos:
         packed = [p.name for p in folder.iterdir() if p.name.lower().endswith(_ARCHIVES)]
         fix = f"unpack {sorted(packed)[0]} and its like" if packed else "add some"
-        raise InputError(
-            "no photos", "pictures or WebDataset shards (*.tar)", fix, path=folder
-        )  # fmt: skip
+        raise InputError("no photos", "pictures or WebDataset shards (*.tar)", fix, path=folder)
     return sorted(photos, key=lambda photo: photo.key)
 
 

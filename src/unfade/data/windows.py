@@ -63,8 +63,9 @@ def check_views(options: ViewOptions, cell: int) -> None:
     if options.size % cell or not options.sides or options.size > min(options.sides):
         raise UsageError(
             f"windows of {options.size} in views of {options.sides} pixels",
-            f"a multiple of {cell}, at most the smallest side", "change size or sides",
-        )  # fmt: skip
+            f"a multiple of {cell}, at most the smallest side",
+            "change size or sides",
+        )
 
 
 def _scaled(options: ViewOptions, view: int, height: int, width: int) -> tuple[int, int]:

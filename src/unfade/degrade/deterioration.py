@@ -181,9 +181,10 @@ def _fading(size: Size, unit: float, rng: Rng, origin: str, mono: bool, fade: fl
             steps.append(process.saturation(_child(rng), fade))
     else:
         makers: dict[str, Callable[[Rng, float], Step]] = {
-            "albumen": process.albumen, "collodion": process.collodion,
+            "albumen": process.albumen,
+            "collodion": process.collodion,
             "cyanotype": process.cyanotype,
-        }  # fmt: skip
+        }
         steps.append(makers.get(origin, process.silver)(step_rng, fade))
     if chance(rng, 0.3 * (0.3 + fade)):
         steps.append(process.edge_fading(size, unit, _child(rng), fade))

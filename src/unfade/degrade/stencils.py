@@ -37,9 +37,15 @@ class Stencil:
 
 
 def lay(
-    stencil: Stencil, h: int, w: int, rng: np.random.Generator, unit: float, *,
-    least: float = 30, most: float = 300,
-) -> Mask:  # fmt: skip
+    stencil: Stencil,
+    h: int,
+    w: int,
+    rng: np.random.Generator,
+    unit: float,
+    *,
+    least: float = 30,
+    most: float = 300,
+) -> Mask:
     """Places a shape at a random position, size and rotation.
 
     Args:

@@ -44,8 +44,9 @@ class ConditionKind:
         if extra not in (0, 1):
             raise WeightsError(
                 f"a ControlNet for a condition of {config.conditioning_channels} channels",
-                f"{channels} or, with a mask, {channels + 1}", "use one that unfade has trained",
-            )  # fmt: skip
+                f"{channels} or, with a mask, {channels + 1}",
+                "use one that unfade has trained",
+            )
         return cls(space, extra == 1)
 
 

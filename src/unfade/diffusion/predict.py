@@ -36,7 +36,11 @@ def predict(
         zt, t, encoder_hidden_states=text, controlnet_cond=condition, return_dict=False
     )
     out = cast(Any, unet)(
-        zt, t, encoder_hidden_states=text, return_dict=False,
-        down_block_additional_residuals=down, mid_block_additional_residual=middle,
-    )  # fmt: skip
+        zt,
+        t,
+        encoder_hidden_states=text,
+        return_dict=False,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=middle,
+    )
     return out[0]

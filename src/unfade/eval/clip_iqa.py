@@ -91,14 +91,19 @@ def _embedded(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> T
     text = config["text_cfg"]
     network: Any = CLIPTextModelWithProjection(
         CLIPTextConfig(
-            vocab_size=text["vocab_size"], hidden_size=text["width"],
-            intermediate_size=4 * text["width"], num_hidden_layers=text["layers"],
-            num_attention_heads=text["heads"], max_position_embeddings=text["context_length"],
-            projection_dim=config["embed_dim"], hidden_act="quick_gelu",
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            vocab_size=text["vocab_size"],
+            hidden_size=text["width"],
+            intermediate_size=4 * text["width"],
+            num_hidden_layers=text["layers"],
+            num_attention_heads=text["heads"],
+            max_position_embeddings=text["context_length"],
+            projection_dim=config["embed_dim"],
+            hidden_act="quick_gelu",
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    )  # fmt: skip
+    )
     utils = cast(Any, single_file_utils)
     load_pretrained(network, path, utils.convert_open_clip_checkpoint(network, state, prefix=""))
     tokens = tokenizer(list(PROMPTS), padding=True, return_tensors="pt")

@@ -81,9 +81,10 @@ def require_same_size(image: NDArray[np.floating], target: NDArray[np.floating])
     """InputError if the two differ in height, width or channels."""
     if image.shape != target.shape:
         raise InputError(
-            f"{_size(image)}", f"{_size(target)} as its reference has",
+            f"{_size(image)}",
+            f"{_size(target)} as its reference has",
             "write the result at the reference's size",
-        )  # fmt: skip
+        )
 
 
 def require_side(image: NDArray[np.floating], side: int, metric: str) -> None:

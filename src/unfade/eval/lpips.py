@@ -29,12 +29,19 @@ class Lpips(nn.Module):
         super().__init__()
         a, b, c, d, e = widths
         self.features = nn.Sequential(  # torchvision's numbers of layers
-            nn.Conv2d(3, a, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(a, b, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(b, c, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(c, d, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(d, e, 3, padding=1), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv2d(3, a, 11, stride=4, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(a, b, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(b, c, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(c, d, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(d, e, 3, padding=1),
+            nn.ReLU(),
+        )
         self.heads = nn.ModuleList(nn.Conv2d(width, 1, 1, bias=False) for width in widths)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

@@ -62,9 +62,11 @@ def csv_text(rows: Sequence[Row], metrics: Sequence[str]) -> str:
 
 
 def write_rows(
-    path: Path, rows: Sequence[Row], metrics: Sequence[str] | None = None,
+    path: Path,
+    rows: Sequence[Row],
+    metrics: Sequence[str] | None = None,
     keys: Sequence[str] = KEYS,
-) -> None:  # fmt: skip
+) -> None:
     """Writes Parquet with a line for each row: keys, then metrics; a missing value is null.
 
     Args:

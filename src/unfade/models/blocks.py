@@ -53,9 +53,15 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, widths: list[int], blocks: list[int], *,
-        norm: bool, fold: int = 2,
-    ) -> None:  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        widths: list[int],
+        blocks: list[int],
+        *,
+        norm: bool,
+        fold: int = 2,
+    ) -> None:
         super().__init__()
         self.fold = fold
         self.stride = fold * 2 ** (len(widths) - 1)

@@ -57,9 +57,12 @@ class Captioner:
         try:
             with quiet_transformers():
                 network, report = getattr(library, _NETWORKS[kind]).from_pretrained(
-                    str(path), use_safetensors=True, output_loading_info=True,
-                    dtype=weights_dtype("auto", device), **local,
-                )  # fmt: skip
+                    str(path),
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    dtype=weights_dtype("auto", device),
+                    **local,
+                )
                 processor = library.AutoImageProcessor.from_pretrained(
                     str(path), backend="pil", **local
                 )
@@ -100,9 +103,11 @@ def _kind(folder: Path) -> str:
 
 def _others(folder: Path, reason: str) -> WeightsError:
     return WeightsError(
-        f"weights that do not fit ({reason})", "BLIP or BLIP-2 in transformers' layout, with its "
-        "tokenizer and *.safetensors", "name another folder with --model", path=folder,
-    )  # fmt: skip
+        f"weights that do not fit ({reason})",
+        "BLIP or BLIP-2 in transformers' layout, with its tokenizer and *.safetensors",
+        "name another folder with --model",
+        path=folder,
+    )
 
 
 def _nothing(source: str, reason: str) -> WeightsError:

@@ -93,9 +93,11 @@ def load_model(path: Path, cls: type[N]) -> N:
     full = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     if metadata.get("kind") != cls.__name__:
         raise WeightsError(
-            f"weights of {metadata.get('kind', 'another program')}", f"weights of {cls.__name__}",
-            "check which file stands where", path=path,
-        )  # fmt: skip
+            f"weights of {metadata.get('kind', 'another program')}",
+            f"weights of {cls.__name__}",
+            "check which file stands where",
+            path=path,
+        )
     try:
         config = from_dict(json.loads(metadata["config"]), _CONFIGS[cls], path=path)
         model = cls(config)  # pyright: ignore[reportArgumentType]
@@ -103,8 +105,10 @@ def load_model(path: Path, cls: type[N]) -> N:
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, UsageError) as error:
         raise WeightsError(
             f"weights that do not fit ({str(error).splitlines()[0]})",
-            f"a {cls.__name__} of this version", "use weights of this version of unfade", path=path,
-        ) from error  # fmt: skip
+            f"a {cls.__name__} of this version",
+            "use weights of this version of unfade",
+            path=path,
+        ) from error
     return model.eval().requires_grad_(False)
 
 

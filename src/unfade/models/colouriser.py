@@ -90,11 +90,16 @@ class TextEncoder(nn.Module):
         self.neighbours = nn.Conv1d(width, width, 3, padding=1)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, config.heads, 2 * width, dropout=0.0, activation="gelu", batch_first=True,
+                width,
+                config.heads,
+                2 * width,
+                dropout=0.0,
+                activation="gelu",
+                batch_first=True,
                 norm_first=True,
             )
             for _ in range(config.text_layers)
-        )  # fmt: skip
+        )
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.embedding.weight, std=0.3)
         nn.init.normal_(self.place, std=0.1)

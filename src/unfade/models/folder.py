@@ -86,8 +86,9 @@ def load_base(
         raise WeightsError(
             f"no {', '.join(f'{name}/' for name in missing)}",
             f"a folder in diffusers' layout: {', '.join(f'{name}/' for name in BASE_PARTS)}",
-            "fetch what is missing, or name another folder", path=folder,
-        )  # fmt: skip
+            "fetch what is missing, or name another folder",
+            path=folder,
+        )
     base = Base(
         load_part(folder / "vae", AutoencoderKL),
         load_part(folder / "unet", UNet2DConditionModel, dtype=dtype),
@@ -101,8 +102,9 @@ def load_base(
         raise WeightsError(
             f"a UNet of {channels} channels, as those for inpainting or depth have",
             f"{latent}, as many as the autoencoder's latent has",
-            "name the model for text to image that it was made from", path=folder,
-        )  # fmt: skip
+            "name the model for text to image that it was made from",
+            path=folder,
+        )
     return base
 
 
@@ -116,7 +118,7 @@ def check_fit(base: Base, controlnet: ControlNetModel) -> None:
                 f"a ControlNet whose {name} is {controlnet_value}",
                 f"{base_value}, as the base model has it",
                 "use one that was trained on this base model",
-            )  # fmt: skip
+            )
 
 
 def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32) -> P:
@@ -139,20 +141,27 @@ def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32)
     try:
         with _quiet():
             model, info = cast(Any, cls).from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, output_loading_info=True,
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
                 **options,
-            )  # fmt: skip
+            )
     except Exception as error:  # the libraries raise whatever their readers raise
         raise WeightsError(
-            f"unreadable weights ({first_line(error)})", f"a {cls.__name__} in diffusers' layout",
-            "fetch them again", path=folder,
-        ) from error  # fmt: skip
+            f"unreadable weights ({first_line(error)})",
+            f"a {cls.__name__} in diffusers' layout",
+            "fetch them again",
+            path=folder,
+        ) from error
     absent = [*info["missing_keys"], *info["mismatched_keys"]]
     if absent:
         raise WeightsError(
             f"weights without {absent[0]} and {len(absent) - 1} others",
-            f"every tensor of a {cls.__name__}", "fetch them again", path=folder,
-        )  # fmt: skip
+            f"every tensor of a {cls.__name__}",
+            "fetch them again",
+            path=folder,
+        )
     return model.eval().requires_grad_(False)
 
 
@@ -182,9 +191,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return cast(Any, AutoTokenizer).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # as in load_part
         raise WeightsError(
-            f"an unreadable tokenizer ({first_line(error)})", "CLIP's or unfade's own",
-            "fetch it again", path=folder,
-        ) from error  # fmt: skip
+            f"an unreadable tokenizer ({first_line(error)})",
+            "CLIP's or unfade's own",
+            "fetch it again",
+            path=folder,
+        ) from error
 
 
 def load_scheduler(folder: Path, prediction: Prediction | None = None) -> DDIMScheduler:
@@ -208,9 +219,11 @@ def load_scheduler(folder: Path, prediction: Prediction | None = None) -> DDIMSc
         raise _missing(folder) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"an unreadable configuration ({first_line(error)})", "a scheduler of diffusers",
-            "fetch it again", path=path,
-        ) from error  # fmt: skip
+            f"an unreadable configuration ({first_line(error)})",
+            "a scheduler of diffusers",
+            "fetch it again",
+            path=path,
+        ) from error
 
 
 def save_base(folder: Path, base: Base) -> None:
@@ -243,9 +256,11 @@ def _put(folder: Path, save: Callable[[Path], object]) -> None:
 
 def _missing(folder: Path) -> WeightsError:
     return WeightsError(
-        "no weights here", "config.json and *.safetensors, as diffusers writes them",
-        "fetch them, or check the path", path=folder,
-    )  # fmt: skip
+        "no weights here",
+        "config.json and *.safetensors, as diffusers writes them",
+        "fetch them, or check the path",
+        path=folder,
+    )
 
 
 def _unwritable(folder: Path, error: OSError) -> OutputError:

@@ -32,9 +32,12 @@ def pinned(source: str, revisions: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def fetched(
-    source: str, files: Sequence[str], option: str, revisions: Mapping[str, str],
+    source: str,
+    files: Sequence[str],
+    option: str,
+    revisions: Mapping[str, str],
     nothing: Callable[[str], WeightsError],
-) -> Path:  # fmt: skip
+) -> Path:
     """The folder that holds a repository of the hub, from the cache or fetched.
 
     A repository without the plain weights may have them in fp16, as `*.fp16.safetensors`.
@@ -60,7 +63,7 @@ def fetched(
             "a path, or ID@REVISION",
             "check the path (a training has its network in RUN/controlnet); of a model on the hub, "
             "name the commit, so that the same weights come each time",
-        )  # fmt: skip
+        )
     name, revision = pin
     hub = cast(Any, huggingface_hub)
     try:
@@ -72,9 +75,10 @@ def fetched(
         raise nothing(f" ({first_line(error)})") from error
     if not any(where.rglob("*.safetensors")):
         raise WeightsError(
-            f"no *.safetensors in '{source}'", "weights in safetensors: pickled ones are not read",
+            f"no *.safetensors in '{source}'",
+            "weights in safetensors: pickled ones are not read",
             f"fetch the same model in safetensors and name it with {option}",
-        )  # fmt: skip
+        )
     return where
 
 

@@ -169,8 +169,9 @@ def _by_task(
             raise WeightsError(
                 f"{name} {{{task!r}: {value!r}}}",
                 f"one of {', '.join(tasks)}, with {kind} from {least} to {most}",
-                f"change it in {MANIFEST}", path=folder / MANIFEST,
-            )  # fmt: skip
+                f"change it in {MANIFEST}",
+                path=folder / MANIFEST,
+            )
     return listed
 
 
@@ -183,10 +184,11 @@ def _section(folder: Path, name: str) -> dict[str, Any]:
         return {str(key): value for key, value in section.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            "no readable list of hashes", f"a {MANIFEST} beside the weights",
+            "no readable list of hashes",
+            f"a {MANIFEST} beside the weights",
             "install the package again; a folder of your own: `unfade models --seal FOLDER`",
             path=path,
-        ) from error  # fmt: skip
+        ) from error
 
 
 def find_preset(preset: str | Path) -> Preset:
@@ -206,9 +208,10 @@ def find_preset(preset: str | Path) -> Preset:
         raise WeightsError("a missing folder", "the weights of this preset", fix, path=folder)
     if not folder.is_dir():
         raise UsageError(
-            f"preset '{preset}'", f"one of {', '.join(PRESETS)} or a folder of weights",
+            f"preset '{preset}'",
+            f"one of {', '.join(PRESETS)} or a folder of weights",
             "check the name or the path",
-        )  # fmt: skip
+        )
     hashes = read_manifest(folder)
     if str(preset) == SD21:
         allowed = (*FILES, ENLARGER, COLOUR)
@@ -231,8 +234,10 @@ def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
         raise WeightsError(
             f"{', '.join(f'{name}/' for name in sorted(there))} without "
             f"{', '.join(f'{name}/' for name in missing)}",
-            "the whole diffusion model or nothing of it", "add what is missing", path=folder,
-        )  # fmt: skip
+            "the whole diffusion model or nothing of it",
+            "add what is missing",
+            path=folder,
+        )
 
 
 def _missing(path: Path) -> WeightsError:

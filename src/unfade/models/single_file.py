@@ -47,10 +47,22 @@ class _Family:
         return replace(self, **{x: _read_config(folder / x, getattr(self, x)) for x in parts})
 
 
-_SD1 = _Family("1.x", (sd15.SD15_ID, sd15.SD15_REVISION), sd15.VAE, sd15.UNET, sd15.TEXT_ENCODER,
-               sd15.SCHEDULER)  # fmt: skip
-_SD2 = _Family("2.x", (sd21.SD21_ID, sd21.SD21_REVISION), sd21.VAE, sd21.UNET, sd21.TEXT_ENCODER,
-               sd21.SCHEDULER)  # fmt: skip
+_SD1 = _Family(
+    "1.x",
+    (sd15.SD15_ID, sd15.SD15_REVISION),
+    sd15.VAE,
+    sd15.UNET,
+    sd15.TEXT_ENCODER,
+    sd15.SCHEDULER,
+)
+_SD2 = _Family(
+    "2.x",
+    (sd21.SD21_ID, sd21.SD21_REVISION),
+    sd21.VAE,
+    sd21.UNET,
+    sd21.TEXT_ENCODER,
+    sd21.SCHEDULER,
+)
 
 
 def load_single_file(
@@ -78,10 +90,12 @@ def load_single_file(
     if not (beside / "tokenizer").is_dir():
         name, revision = known.tokenizer
         raise WeightsError(
-            "a single file without its tokenizer", "the folder tokenizer/ beside it",
+            "a single file without its tokenizer",
+            "the folder tokenizer/ beside it",
             f"fetch it: hf download {name} --revision {revision} "
-            f"--include 'tokenizer/*' --local-dir '{beside}'", path=path,
-        )  # fmt: skip
+            f"--include 'tokenizer/*' --local-dir '{beside}'",
+            path=path,
+        )
     family = known.with_configs(beside)
     with torch.device("meta"):  # no random weights: each is replaced
         vae, unet = sd21.build_vae(family.vae), sd21.build_unet(family.unet)
@@ -91,9 +105,10 @@ def load_single_file(
         renamed: list[Mapping[str, Tensor]] = [
             utils.convert_ldm_vae_checkpoint(tensors, config=vae.config),
             utils.convert_ldm_unet_checkpoint(tensors, config=unet.config),
-            utils.convert_ldm_clip_checkpoint(tensors) if known is _SD1
+            utils.convert_ldm_clip_checkpoint(tensors)
+            if known is _SD1
             else utils.convert_open_clip_checkpoint(text_encoder, tensors),
-        ]  # fmt: skip
+        ]
     except (KeyError, IndexError, RuntimeError) as error:
         raise _another(path, first_line(error)) from error
     tokenizer = load_tokenizer(beside / "tokenizer")
@@ -181,31 +196,39 @@ def _parsed(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise WeightsError(
-            f"an unreadable configuration ({first_line(error)})", "a JSON object, as diffusers "
-            "writes it", "fetch it again, or remove it where the model is 2.1-base", path=path,
-        ) from error  # fmt: skip
+            f"an unreadable configuration ({first_line(error)})",
+            "a JSON object, as diffusers writes it",
+            "fetch it again, or remove it where the model is 2.1-base",
+            path=path,
+        ) from error
 
 
 def _another(path: Path, what: str) -> WeightsError:
     return WeightsError(
-        f"weights that do not fit ({what})", "Stable Diffusion 1.x or 2.x in one file",
+        f"weights that do not fit ({what})",
+        "Stable Diffusion 1.x or 2.x in one file",
         f"fetch v2-1_512-ema-pruned.safetensors of {sd21.SD21_ID} or "
-        f"v1-5-pruned-emaonly.safetensors of {sd15.SD15_ID}", path=path,
-    )  # fmt: skip
+        f"v1-5-pruned-emaonly.safetensors of {sd15.SD15_ID}",
+        path=path,
+    )
 
 
 def _another_controlnet(path: Path, what: str) -> WeightsError:
     return WeightsError(
         f"weights that do not fit ({what})",
         "a ControlNet for Stable Diffusion 1.x or 2.x in one file",
-        "name another file, or put the ControlNet's config.json beside it", path=path,
-    )  # fmt: skip
+        "name another file, or put the ControlNet's config.json beside it",
+        path=path,
+    )
 
 
 def _filled(
-    model: P, tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path,
+    model: P,
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype,
+    path: Path,
     another: Callable[[Path, str], WeightsError] = _another,
-) -> P:  # fmt: skip
+) -> P:
     """The network with these weights, all of them, ready for inference."""
     expected = model.state_dict()
     tensors = {key.removeprefix("text_model."): value.to(dtype) for key, value in tensors.items()}

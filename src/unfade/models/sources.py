@@ -18,9 +18,13 @@ from unfade.options import Prediction
 #: The commits that an id without a revision stands for.
 REVISIONS = {SD21_ID: SD21_REVISION, SD15_ID: SD15_REVISION}
 _BASE_FILES = [
-    "*/config.json", "scheduler/*.json", "tokenizer/*", "text_encoder/model.safetensors",
-    "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors",
-]  # fmt: skip
+    "*/config.json",
+    "scheduler/*.json",
+    "tokenizer/*",
+    "text_encoder/model.safetensors",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+]
 _CONTROLNET_FILES = ["config.json", "diffusion_pytorch_model.safetensors"]
 
 
@@ -97,5 +101,6 @@ def _nothing(source: str, option: str, reason: str) -> WeightsError:
         )
     return WeightsError(
         f"no weights at '{source}'{reason}",
-        "a folder in diffusers' layout, a .safetensors file, or ID@REVISION on the hub", fix,
-    )  # fmt: skip
+        "a folder in diffusers' layout, a .safetensors file, or ID@REVISION on the hub",
+        fix,
+    )

@@ -133,10 +133,12 @@ def gain_head(hidden: int) -> nn.Sequential:
         hidden: its width.
     """
     head = nn.Sequential(
-        nn.Conv2d(6 * BANDS, hidden, 1), nn.ReLU(inplace=True),
-        nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True),
+        nn.Conv2d(6 * BANDS, hidden, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, hidden, 1),
+        nn.ReLU(inplace=True),
         nn.Conv2d(hidden, 2 * BANDS, 1),
-    )  # fmt: skip
+    )
     for parameter in head[-1].parameters():
         nn.init.zeros_(parameter)
     return head
@@ -188,9 +190,7 @@ class Stage1Net(nn.Module):
         if local:
             residue = self._residue(lq, mask, erased)
             fine = ((20 * band).tanh() for band in bands)
-            seen = joined(
-                erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue
-            )  # fmt: skip
+            seen = joined(erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue)
             del bands  # a tile is large: nothing is held longer than it is of use
             change = self.net(seen).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
             del seen

@@ -38,9 +38,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors: dict[str, Tensor] = {key: handle.get_tensor(key) for key in keys}
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"unreadable weights ({error})", "a safetensors file written by unfade",
-            "install the package again or train it anew", path=path,
-        ) from error  # fmt: skip
+            f"unreadable weights ({error})",
+            "a safetensors file written by unfade",
+            "install the package again or train it anew",
+            path=path,
+        ) from error
     return tensors, metadata
 
 

@@ -82,8 +82,14 @@ class LoopOptions:
         for name in ("steps", "batch", "accumulate", "save_every", "validate_every", "states"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
         for name in (
-            "rate", "encoder_rate", "warmup", "weight_decay", "seed", "workers", "exports"
-        ):  # fmt: skip
+            "rate",
+            "encoder_rate",
+            "warmup",
+            "weight_decay",
+            "seed",
+            "workers",
+            "exports",
+        ):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         for name in ("ema", "weight_averaging"):
             self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")

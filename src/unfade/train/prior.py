@@ -83,9 +83,14 @@ class PriorTask(WithoutNetworks):
     _networks = ("vae",)
 
     def __init__(
-        self, recipe: PriorRecipe, photos: Sequence[CleanPhoto], vae: AutoencoderKL, cache: Path,
-        *, progress: Callable[[int], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        recipe: PriorRecipe,
+        photos: Sequence[CleanPhoto],
+        vae: AutoencoderKL,
+        cache: Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         _check_widths(recipe, vae)
         self.recipe = recipe
         self.vae = vae

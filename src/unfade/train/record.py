@@ -51,9 +51,13 @@ class RunManifest(TypedDict):
 
 
 def begin(
-    run: Path, task: str, recipe: Any, photos: Sequence[CleanPhoto], inputs: Inputs,
+    run: Path,
+    task: str,
+    recipe: Any,
+    photos: Sequence[CleanPhoto],
+    inputs: Inputs,
     group: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Writes the manifest of a run or adds a start; warns if the inputs have changed.
 
     Raises:
@@ -67,23 +71,34 @@ def begin(
         except importlib.metadata.PackageNotFoundError:
             continue
     start = Start(
-        created=manifest.now(), unfade=__version__, commit=commit, dirty=dirty,
-        command=["unfade", *sys.argv[1:]], device=str(group.device),
-        processes=group.num_processes, versions=versions,
-    )  # fmt: skip
+        created=manifest.now(),
+        unfade=__version__,
+        commit=commit,
+        dirty=dirty,
+        command=["unfade", *sys.argv[1:]],
+        device=str(group.device),
+        processes=group.num_processes,
+        versions=versions,
+    )
     earlier = _read(run)
     record = RunManifest(
-        task=task, recipe=to_dict(recipe), photos=len(photos), data_sha256=fingerprint(photos),
-        base=inputs.base, controlnet=inputs.controlnet,
+        task=task,
+        recipe=to_dict(recipe),
+        photos=len(photos),
+        data_sha256=fingerprint(photos),
+        base=inputs.base,
+        controlnet=inputs.controlnet,
         starts=[*(earlier["starts"] if earlier else []), start],
-        weights=earlier["weights"] if earlier else {}, peak_memory_mib=None,
-    )  # fmt: skip
+        weights=earlier["weights"] if earlier else {},
+        peak_memory_mib=None,
+    )
     changed = _changed(earlier, record, recipe) if earlier else []
     if changed:
         log.warning(
             "%s: not as when this run began: %s; it goes on, but differs from an unbroken one",
-            run, ", ".join(changed),
-        )  # fmt: skip
+            run,
+            ", ".join(changed),
+        )
     _write(run, record)
 
 

@@ -53,10 +53,16 @@ class Restorations(WithoutNetworks):
     _networks = ("base", "first_stage", "enlarger")
 
     def __init__(
-        self, base: Base, photos: Sequence[CleanPhoto], cache: Path, views: ViewOptions,
-        options: RestorationOptions, seed: int,
-        *, progress: Callable[[int], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        base: Base,
+        photos: Sequence[CleanPhoto],
+        cache: Path,
+        views: ViewOptions,
+        options: RestorationOptions,
+        seed: int,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         options.check()
         self.base, self.options, self.seed = base, options, seed
         self.tokenizer = base.tokenizer
@@ -106,7 +112,7 @@ class Restorations(WithoutNetworks):
         }
 
     def _small(self, given: TaskInput) -> Batch:
-        """The small photo of a sample and its scale, as tensors of the same shape for all samples."""
+        """The small photo of a sample and its scale, as tensors of one shape for all samples."""
         size = given.lq.shape[0]
         small = torch.zeros(3, size // 2, size // 2)
         if given.small is None:

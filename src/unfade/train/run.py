@@ -49,13 +49,19 @@ from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
 _NETWORKS: dict[str, Any] = {
-    "scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet, "colour": Colouriser,
+    "scratch": ScratchDetector,
+    "stage1": Stage1Net,
+    "tone": ToneNet,
+    "colour": Colouriser,
     "enlarger": Enlarger,
-}  # fmt: skip
+}
 _RECIPES: dict[str, Any] = {
-    "scratch": ScratchRecipe, "stage1": Stage1Recipe, "tone": ToneRecipe, "colour": ColourRecipe,
+    "scratch": ScratchRecipe,
+    "stage1": Stage1Recipe,
+    "tone": ToneRecipe,
+    "colour": ColourRecipe,
     "enlarger": EnlargerRecipe,
-}  # fmt: skip
+}
 TASKS = ("scratch", "stage1", "tone", "colour", "enlarger", "vae", "prior", "controlnet", "cfw")
 
 
@@ -75,9 +81,14 @@ def read_recipe(name: str, inputs: Inputs) -> Any:
 
 
 def prepare(
-    name: str, recipe: Any, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
-    device: torch.device, progress: Callable[[int], None],
-) -> Task:  # fmt: skip
+    name: str,
+    recipe: Any,
+    inputs: Inputs,
+    photos: Sequence[CleanPhoto],
+    cache: Path,
+    device: torch.device,
+    progress: Callable[[int], None],
+) -> Task:
     """Prepares a task by name: its caches are computed, its networks are on a device."""
     if name == "scratch":
         hard_negatives: list[HardNegative] = []
@@ -185,9 +196,14 @@ def train_task(
     report = progress if progress is not None and group.is_main_process else _ignore
     with enough_memory(group.device):
         task = prepare(
-            name, settings, inputs, photos, cache or run / "cache", group.device,
+            name,
+            settings,
+            inputs,
+            photos,
+            cache or run / "cache",
+            group.device,
             lambda n: report(n, len(photos), {}),
-        )  # fmt: skip
+        )
         begun = start_from(
             name, task, inputs.needed_start() if options.weight_averaging > 0 else start
         )
@@ -198,9 +214,13 @@ def train_task(
         path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
         export = _exporter(task, path, begun, options)
         network = train(
-            task, options, run, start=begun, export=export,
+            task,
+            options,
+            run,
+            start=begun,
+            export=export,
             progress=lambda step, figures: report(step, options.steps, figures),
-        )  # fmt: skip
+        )
     if group.is_main_process:
         export(network, options.steps)
         record.finish(run, path)

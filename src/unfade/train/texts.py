@@ -33,9 +33,14 @@ class TextStore:
     """
 
     def __init__(
-        self, folder: Path, tokenizer: PreTrainedTokenizerBase, text_encoder: CLIPTextModel,
-        photos: Sequence[CleanPhoto], *, progress: Callable[[int], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        tokenizer: PreTrainedTokenizerBase,
+        text_encoder: CLIPTextModel,
+        photos: Sequence[CleanPhoto],
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         self.prompts = [photo.captions or ("",) for photo in photos]
         parts = [weights_digest(text_encoder), tokenizer.get_vocab(), self.prompts]
         name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

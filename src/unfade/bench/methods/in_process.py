@@ -17,9 +17,12 @@ from unfade.imaging import Photo, read_photo, write_photo
 
 
 def restore_each(
-    images: Mapping[str, Path], outputs: Path, restore: Callable[[str, Path], Photo],
-    parameters: int | None, steps: Callable[[], int | None] = lambda: None,
-) -> Cost:  # fmt: skip
+    images: Mapping[str, Path],
+    outputs: Path,
+    restore: Callable[[str, Path], Photo],
+    parameters: int | None,
+    steps: Callable[[], int | None] = lambda: None,
+) -> Cost:
     """Restores images one by one and measures the cost.
 
     Args:

@@ -91,7 +91,7 @@ def _networks(name: str, what: str, *, labelled: bool) -> Method:
         f"autoencoder, a network "
         f"file ({' '.join(SUFFIXES)}), or NAME=COMMAND with {{input}} and {{output}}",
         "check the name",
-    )  # fmt: skip
+    )
 
 
 def _options(text: str) -> dict[str, Value]:

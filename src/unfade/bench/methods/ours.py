@@ -52,16 +52,26 @@ class _Ours:
         if self._loaded is None or self._loaded[0] != key:
             preset, device, base, controlnet, prediction, dtype, offload, compiled = key
             restorer = Restorer.from_pretrained(
-                preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
-                dtype=dtype, offload=offload, compiled=compiled,
-            )  # fmt: skip
+                preset,
+                device=device,
+                base=base,
+                controlnet=controlnet,
+                prediction=prediction,
+                dtype=dtype,
+                offload=offload,
+                compiled=compiled,
+            )
             self._loaded, self._warm = (key, restorer), set()
         return self._loaded[1]
 
     def _restore_each(
-        self, case: Case, options: RestoreOptions, images: Mapping[str, Path], outputs: Path,
+        self,
+        case: Case,
+        options: RestoreOptions,
+        images: Mapping[str, Path],
+        outputs: Path,
         read: Callable[[Path], Path | Photo],
-    ) -> Cost:  # fmt: skip
+    ) -> Cost:
         """Restores the photo that `read` returns for each file."""
         restorer = self._restorer(options)
         if options not in self._parameters:
@@ -78,9 +88,12 @@ class _Ours:
         return restore_each(images, outputs, restore, self._parameters[options], lambda: max(steps))
 
     def _warm_up(
-        self, restorer: Restorer, options: RestoreOptions, images: Mapping[str, Path],
+        self,
+        restorer: Restorer,
+        options: RestoreOptions,
+        images: Mapping[str, Path],
         read: Callable[[Path], Path | Photo],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Restores one image without measuring, so that the measured time excludes loading."""
         diffuses = restorer.takes_part(options)
         if diffuses in self._warm or not images:
@@ -114,9 +127,16 @@ class Preset(_Ours):
         """The first stage's result for a photo, at the size of the final result."""
         options = self.options(case)
         alone = replace(
-            options, strength=0.0, steps="auto", fidelity="auto", posterior_mean="auto",
-            vae_residual="auto", eta=0.0, paper=False, reach=None,
-        )  # fmt: skip
+            options,
+            strength=0.0,
+            steps="auto",
+            fidelity="auto",
+            posterior_mean="auto",
+            vae_residual="auto",
+            eta=0.0,
+            paper=False,
+            reach=None,
+        )
         return self._restorer(options).run(path, alone)
 
     def threshold(self, case: Case) -> float:
@@ -146,8 +166,11 @@ class Preset(_Ours):
         restorer = self._restorer(options)
         settings = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
         return {
-            "kind": "preset", "unfade": __version__, **settings, **restorer.weights_for(options),
-        }  # fmt: skip
+            "kind": "preset",
+            "unfade": __version__,
+            **settings,
+            **restorer.weights_for(options),
+        }
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
@@ -169,11 +192,17 @@ class FirstStage(_Ours):
         """The case's options that concern the first stage."""
         given = case.options
         return RestoreOptions(
-            strength=0, mask=given.search, tone="auto" if given.mends_tone else "keep",
-            only_damage=given.only_damage, tile=given.tile, threshold=given.threshold,
-            sensitivity=given.sensitivity, protect=given.protect, preset=given.preset,
+            strength=0,
+            mask=given.search,
+            tone="auto" if given.mends_tone else "keep",
+            only_damage=given.only_damage,
+            tile=given.tile,
+            threshold=given.threshold,
+            sensitivity=given.sensitivity,
+            protect=given.protect,
+            preset=given.preset,
             device=given.device,
-        )  # fmt: skip
+        )
 
     def check(self, cases: Sequence[Case]) -> None:
         """Loads the networks. WeightsError if they are damaged."""
@@ -185,10 +214,13 @@ class FirstStage(_Ours):
         options = self.options(case)
         restorer = self._restorer(options)
         return {
-            "kind": FIRST_STAGE, "unfade": __version__, **restorer.record(options),
-            **restorer.weights, "enlarged": case.options.task == "super-resolution",
+            "kind": FIRST_STAGE,
+            "unfade": __version__,
+            **restorer.record(options),
+            **restorer.weights,
+            "enlarged": case.options.task == "super-resolution",
             "scale": case.options.scale,
-        }  # fmt: skip
+        }
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path

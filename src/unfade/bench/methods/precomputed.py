@@ -38,9 +38,11 @@ class ResultsFolder:
             if self._folder(case) == self.folder and len(cases) > 1:
                 names = ", ".join(f"{c.table}/{c.name}" for c in cases[:3])
                 raise UsageError(
-                    f"no sub-folder {case.table}/{case.name}", f"one for each case ({names}, ...)",
-                    "put the results of each case into a folder of its name", path=self.folder,
-                )  # fmt: skip
+                    f"no sub-folder {case.table}/{case.name}",
+                    f"one for each case ({names}, ...)",
+                    "put the results of each case into a folder of its name",
+                    path=self.folder,
+                )
             self._check_case(case)
 
     def check_shared(self, cases: Sequence[Case]) -> None:
@@ -66,8 +68,9 @@ class ResultsFolder:
             raise kind(
                 f"no result of {missing[0]} ({len(missing)} of {len(names)} are missing)",
                 f"a result for every input in {case.inputs}",
-                "make them all, named as their inputs are", path=self._folder(case),
-            )  # fmt: skip
+                "make them all, named as their inputs are",
+                path=self._folder(case),
+            )
         problems: list[UnfadeError] = []
         for name, path in results.items():
             try:

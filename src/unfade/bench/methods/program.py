@@ -77,9 +77,10 @@ class Program:
                 shutil.copyfile(path, source / (flat[name] + path.suffix))
             placeholders = {"{input}": str(source), "{output}": str(target)}
             usage = run_program(
-                [_filled(word, placeholders) for word in self._words(case)], log,
+                [_filled(word, placeholders) for word in self._words(case)],
+                log,
                 timeout_s=self.timeout_s,
-            )  # fmt: skip
+            )
             results = self._collect(target, list(flat.values()))
             megapixels = 0.0
             for name, flat_name in flat.items():

@@ -41,9 +41,12 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
         began = file.tell()
         try:
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             fix = "check its name and its permissions"

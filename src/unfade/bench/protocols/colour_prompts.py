@@ -25,10 +25,12 @@ COLOUR_OF = {
 }  # fmt: skip
 _REPLACEMENTS = ("red", "yellow", "green", "blue")
 _REGIONS = {
-    "at the top": (slice(0, 3 / 8), slice(0, 1)), "at the bottom": (slice(5 / 8, 1), slice(0, 1)),
-    "on the left": (slice(0, 1), slice(0, 3 / 8)), "on the right": (slice(0, 1), slice(5 / 8, 1)),
+    "at the top": (slice(0, 3 / 8), slice(0, 1)),
+    "at the bottom": (slice(5 / 8, 1), slice(0, 1)),
+    "on the left": (slice(0, 1), slice(0, 3 / 8)),
+    "on the right": (slice(0, 1), slice(5 / 8, 1)),
     "in the middle": (slice(1 / 4, 3 / 4), slice(1 / 4, 3 / 4)),
-}  # fmt: skip
+}
 _LEAST, _MOST = 0.02, 0.6  # share of a photo that has the colour of its caption
 _MAIN = 0.4  # share of a region that has the colour of a phrase
 _FAR = 60.0  # least difference in hue between two words, degrees

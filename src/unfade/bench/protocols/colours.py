@@ -124,24 +124,39 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
         names = [method.name for method in methods]
         return [
             written_case(
-                NAME, setting.work, (settings.data.name, ERRORS),
+                NAME,
+                setting.work,
+                (settings.data.name, ERRORS),
                 ((name, gray[name], photos[name]) for name in captioned),
                 methods=tuple(name for name in names if name not in WORDS),
             ),
-            *([written_case(
-                NAME, setting.work, (settings.data.name, PAIRS),
-                ((key, gray[pair.photo], None) for key, pair in pairs.items()), methods=WORDS,
-            )] if pairs else ()),
-        ]  # fmt: skip
+            *(
+                [
+                    written_case(
+                        NAME,
+                        setting.work,
+                        (settings.data.name, PAIRS),
+                        ((key, gray[pair.photo], None) for key, pair in pairs.items()),
+                        methods=WORDS,
+                    )
+                ]
+                if pairs
+                else ()
+            ),
+        ]
 
     def grids(aggregate: Aggregate) -> list[Grid]:
         return [_shift_grid(pairs, _shifts(aggregate.run, pairs))] if pairs else []
 
     table = Table(
-        NAME, "Colours", "protocol of this project",
+        NAME,
+        "Colours",
+        "protocol of this project",
         "Gray photos, coloured without a prompt, by a caption, and by colours named by region.",
-        cases, METRICS, grids=grids,
-    )  # fmt: skip
+        cases,
+        METRICS,
+        grids=grids,
+    )
     head: dict[str, object] = {
         "photos": len(captioned), "data": settings.data.name, "seed": settings.seed,
         "preset": settings.preset, "steps": settings.steps, "guidance": settings.guidance,
@@ -189,10 +204,16 @@ def _colouring(restorer: Restorer, settings: Settings) -> Callable[[Path, str], 
 
     def coloured(path: Path, prompt: str) -> Image:
         out = restorer.restore(
-            path, task="colorize", mask="none", prompt=prompt, seed=settings.seed,
-            steps=settings.steps, guidance=settings.guidance if prompt else None,
-            strength=settings.strength, saturation=settings.saturation,
-        )  # fmt: skip
+            path,
+            task="colorize",
+            mask="none",
+            prompt=prompt,
+            seed=settings.seed,
+            steps=settings.steps,
+            guidance=settings.guidance if prompt else None,
+            strength=settings.strength,
+            saturation=settings.saturation,
+        )
         return srgb(out.image)
 
     return coloured
@@ -211,9 +232,13 @@ def _prompted(
 
 
 def _error_methods(
-    settings: Settings, coloured: Callable[[Path, str], Image], photos: dict[str, Image],
-    captions: dict[str, list[str]], captioned: Sequence[str], chroma: tuple[float, float],
-) -> list[Method]:  # fmt: skip
+    settings: Settings,
+    coloured: Callable[[Path, str], Image],
+    photos: dict[str, Image],
+    captions: dict[str, list[str]],
+    captioned: Sequence[str],
+    chroma: tuple[float, float],
+) -> list[Method]:
     """The methods of the table of colour errors."""
     named = {
         name: phrases(_colour_names(photos[name]), generator(settings.seed, "named", index))
@@ -223,14 +248,15 @@ def _error_methods(
     return [
         FunctionMethod("gray", {}, lambda _, path: read_rgb(path)),
         FunctionMethod(
-            "mean colour", {"a": chroma[0], "b": chroma[1]},
+            "mean colour",
+            {"a": chroma[0], "b": chroma[1]},
             lambda _, path: _with_chroma(read_rgb(path), chroma),
         ),
         _prompted("no prompt", settings, coloured, dict.fromkeys(captioned, "")),
         _prompted("caption", settings, coloured, firsts),
         _prompted("colours named", settings, coloured, named),
         FunctionMethod("the photo", {}, lambda name, _: photos[name]),
-    ]  # fmt: skip
+    ]
 
 
 def _pair_methods(
@@ -306,8 +332,14 @@ def _draw(
 ) -> None:
     """Writes the pairs: gray, both results, the photo."""
     shifts = _shifts(run, pairs)
-    draw_pairs(path, [
-        (pairs[key], shift,
-         [gray[pairs[key].photo], *_results(run, key), photos[pairs[key].photo]])
-        for key, shift in shifts.items()
-    ])  # fmt: skip
+    draw_pairs(
+        path,
+        [
+            (
+                pairs[key],
+                shift,
+                [gray[pairs[key].photo], *_results(run, key), photos[pairs[key].photo]],
+            )
+            for key, shift in shifts.items()
+        ],
+    )

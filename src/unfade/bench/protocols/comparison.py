@@ -31,10 +31,13 @@ def middle(path: Path, side: int | None) -> Image:
 
 
 def written_case(
-    table: str, work: Path, names: tuple[str, str],
-    pairs: Iterable[tuple[str, Image, Image | None]], options: RestoreOptions | None = None,
+    table: str,
+    work: Path,
+    names: tuple[str, str],
+    pairs: Iterable[tuple[str, Image, Image | None]],
+    options: RestoreOptions | None = None,
     methods: tuple[str, ...] = (),
-) -> Case:  # fmt: skip
+) -> Case:
     """A case whose inputs and references are written as 8-bit PNG.
 
     Args:
@@ -59,9 +62,14 @@ def written_case(
             path.unlink()
     references = folders[1] if any(path.parent == folders[1] for path in written) else None
     return Case(
-        table, names[0], names[1], folders[0], references, options or RestoreOptions(),
+        table,
+        names[0],
+        names[1],
+        folders[0],
+        references,
+        options or RestoreOptions(),
         methods=methods,
-    )  # fmt: skip
+    )
 
 
 class FunctionMethod:
@@ -101,9 +109,13 @@ class FunctionMethod:
 
 
 def compare(
-    table: Table, methods: Sequence[Method], data: Path, out: Path, settings: dict[str, object],
+    table: Table,
+    methods: Sequence[Method],
+    data: Path,
+    out: Path,
+    settings: dict[str, object],
     progress: Progress | None = None,
-) -> tuple[Report, Run]:  # fmt: skip
+) -> tuple[Report, Run]:
     """Runs a comparison into `out` and gives its report.
 
     Args:

@@ -23,9 +23,11 @@ def reaches(soft: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
 
 
 def counts(
-    found: NDArray[np.bool_], true: NDArray[np.bool_], kinds: Mapping[str, NDArray[np.float32]],
+    found: NDArray[np.bool_],
+    true: NDArray[np.bool_],
+    kinds: Mapping[str, NDArray[np.float32]],
     pixel: int = 1,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Pixel counts of one photo.
 
     Args:
@@ -46,9 +48,14 @@ def counts(
 
 
 def detection_grid(
-    rows: Sequence[Row], method: str, parameter: str, values: Sequence[float], title: str,
-    note: str = "", digits: int = 2,
-) -> Grid:  # fmt: skip
+    rows: Sequence[Row],
+    method: str,
+    parameter: str,
+    values: Sequence[float],
+    title: str,
+    note: str = "",
+    digits: int = 2,
+) -> Grid:
     """Pooled figures, one line for each value of a parameter."""
     lines: list[list[Cell]] = []
     for value in values:
@@ -69,8 +76,9 @@ def detection_grid(
 def kinds_grid(rows: Iterable[Row], method: str) -> Grid | None:
     """Recall by kind of damage; None if the recipe has no kinds."""
     rows = list(rows)
-    names = {name.removesuffix(" true") for row in rows for name in row.values
-             if name.endswith(" true")}  # fmt: skip
+    names = {
+        name.removesuffix(" true") for row in rows for name in row.values if name.endswith(" true")
+    }
     lines: list[list[Cell]] = []
     for kind in sorted(names):
         detected, true = total(rows, method, (f"{kind} found", f"{kind} true")).tolist()

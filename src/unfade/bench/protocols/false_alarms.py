@@ -59,10 +59,15 @@ def false_alarms(settings: Settings, progress: Progress | None = None) -> Report
     files = photos_in(settings.data, settings.count)
     restorer = Restorer.from_pretrained(settings.preset, device=settings.device)
     threshold = restorer.threshold if settings.threshold is None else settings.threshold
-    report = Report(NAME, {
-        "photos": len(files), "data": settings.data.name, "preset": settings.preset,
-        "threshold": threshold,
-    })  # fmt: skip
+    report = Report(
+        NAME,
+        {
+            "photos": len(files),
+            "data": settings.data.name,
+            "preset": settings.preset,
+            "threshold": threshold,
+        },
+    )
     pictures: dict[str, Pixels] = {}
     for index, path in enumerate(files):
         if progress is not None:

@@ -187,10 +187,16 @@ def _notes(aggregate: Aggregate) -> list[str]:
 
 
 def make_case(
-    table: str, setting: Setting, plan: Plan, degradation: str,
-    options: RestoreOptions | None = None, *, parameter: str = "",
-    value: float | None = None, label: str | None = None,
-) -> Case:  # fmt: skip
+    table: str,
+    setting: Setting,
+    plan: Plan,
+    degradation: str,
+    options: RestoreOptions | None = None,
+    *,
+    parameter: str = "",
+    value: float | None = None,
+    label: str | None = None,
+) -> Case:
     """A case with its folders written.
 
     Args:
@@ -202,9 +208,15 @@ def make_case(
     inputs, references = make_folders(setting.work, plan, degradation)
     options = options or options_for(degradation, plan)
     return Case(
-        table, plan.dataset.name, label or degradation, inputs, references,
-        replace(options, seed=setting.seed), parameter, value,
-    )  # fmt: skip
+        table,
+        plan.dataset.name,
+        label or degradation,
+        inputs,
+        references,
+        replace(options, seed=setting.seed),
+        parameter,
+        value,
+    )
 
 
 def options_for(degradation: str, plan: Plan) -> RestoreOptions:

@@ -29,9 +29,10 @@ def _old_photo(setting: Setting) -> list[Case]:
         make_case("old-photo", setting, plan, degradation, label=label)
         for plan in setting.plans("DIV2K")
         for degradation, label in (
-            (IN_COLOUR, "moderate"), ("moderate", "moderate, target without lost colours"),
+            (IN_COLOUR, "moderate"),
+            ("moderate", "moderate, target without lost colours"),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _sr4(setting: Setting) -> list[Case]:
@@ -59,10 +60,17 @@ def _colorize(setting: Setting) -> list[Case]:
             caption = plan.dataset.captions.get(pair.name, "")
             options = replace(options_for("gray", plan), prompt=caption)
             photo_setting = replace(setting, work=setting.work / f"photo-{index}")
-            cases.append(make_case(
-                "colorize", photo_setting, replace(plan, pairs=(pair,)), "gray", options,
-                parameter=PER_PHOTO, value=float(index),
-            ))  # fmt: skip
+            cases.append(
+                make_case(
+                    "colorize",
+                    photo_setting,
+                    replace(plan, pairs=(pair,)),
+                    "gray",
+                    options,
+                    parameter=PER_PHOTO,
+                    value=float(index),
+                )
+            )
     return cases
 
 

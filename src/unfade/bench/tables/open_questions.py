@@ -70,8 +70,9 @@ def _spectra(aggregate: Aggregate) -> list[Plot]:
             for label, power in spectra.items()
             if power is not None
         ]
-        panels.append(Panel("cycles per pixel", "power over that of clean (dB)", lines,
-                            group.label))  # fmt: skip
+        panels.append(
+            Panel("cycles per pixel", "power over that of clean (dB)", lines, group.label)
+        )
     text = "Power of each ring of frequencies less that of the clean photos, in dB; 0 is the same"
     return [Plot("spectra", "What is lost of the high frequencies", text, panels)] if panels else []
 
@@ -125,10 +126,16 @@ def _edit_grids(aggregate: Aggregate) -> list[Grid]:
             cases = [case for case in aggregate.cases if case.degradation == f"{prefix}-{word}"]
             estimate = aggregate.estimate(cases, method, "alignment")
             kind = "colour" if word in COLOURS else "structure"
-            rows.append([
-                Cell(method), Cell(kind), Cell(word), number(len(failures), 0),
-                number(sum(failures) / len(failures), 2), number(estimate.mean, 4),
-            ])  # fmt: skip
+            rows.append(
+                [
+                    Cell(method),
+                    Cell(kind),
+                    Cell(word),
+                    number(len(failures), 0),
+                    number(sum(failures) / len(failures), 2),
+                    number(estimate.mean, 4),
+                ]
+            )
     columns = ["method", "edit", "prompt", "images", "failed", "alignment"]
     note = (
         f"An edit of colour failed where the mean chroma moved by less than {SHIFT:g} Lab units "
@@ -176,21 +183,29 @@ def _chroma(image: Image) -> np.ndarray:
 
 TABLES = (
     Table(
-        "frequencies", "High frequencies", f"{IIDE}, V (open question)",
+        "frequencies",
+        "High frequencies",
+        f"{IIDE}, V (open question)",
         "Radial power spectra against those of the clean photos. The clean case shows what the "
         "autoencoder alone takes away (--method vae=FOLDER, or a preset that has one); the damaged "
         "one what each method brings back. 0 dB is the clean photo's own power; below is blur, "
         "above is noise or invented detail.",
-        _frequencies, ("spectrum", "psnr", "ssim", "niqe"),
+        _frequencies,
+        ("spectrum", "psnr", "ssim", "niqe"),
         ("input", "opencv", "first-stage", "compact", DIFFUSION),
-        plots=_spectra, adapt=_with_autoencoders,
+        plots=_spectra,
+        adapt=_with_autoencoders,
     ),
     Table(
-        "edits", "Edits by text against content", f"{IIDE}, V (open question)",
+        "edits",
+        "Edits by text against content",
+        f"{IIDE}, V (open question)",
         "Colour words for gray photos, and prompts that imply another structure for damaged ones. "
         "Colouring keeps the luminance of the input, so that structure cannot drift there; for old "
         "photos an edit that fails is one that kept the content. Needs a diffusion model.",
-        _edits, ("psnr", "ciede2000", "alignment"), ("input", "compact"),
+        _edits,
+        ("psnr", "ciede2000", "alignment"),
+        ("input", "compact"),
         grids=_edit_grids,
     ),
-)  # fmt: skip
+)
