@@ -124,9 +124,9 @@ def test_first_stage_mends_aged_photos_alone(
         "aged": torch.tensor([True, False, True]),
         "gray": torch.zeros(3, dtype=torch.bool),
     }
-    assert found.mended(batch) is batch["lq"]  # there is no first stage
+    assert found.first_stage_output(batch) is batch["lq"]  # there is no first stage
     found.first_stage = net
-    out = found.mended(batch)
+    out = found.first_stage_output(batch)
     assert torch.equal(out[1], batch["lq"][1])
     torch.testing.assert_close(out[0], net(batch["lq"][:1], batch["mask"][:1])[0].clamp(0, 1))
     assert (out[2] - batch["lq"][2]).abs().max() > 1e-3
@@ -144,7 +144,7 @@ def test_photos_to_colour_are_shown_as_restoring_shows_them(
     samples = [found.sample("train", n) for n in range(12)]
     batch = {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
     assert batch["gray"].all() and batch["aged"].any() and not batch["aged"].all()
-    shown = found.mended(batch)
+    shown = found.first_stage_output(batch)
     for i, aged in enumerate(batch["aged"].tolist()):
         seen = batch["lq"][i : i + 1]
         if aged:
@@ -183,7 +183,7 @@ def test_small_photos_are_shown_as_the_first_stage_enlarges_them(
     enlarger = load_model(find_preset("compact").folder / ENLARGER, Enlarger)
     sizes: set[int] = set()
     samples = [found.sample("train", number) for number in range(6)]
-    shown = found.mended({k: torch.stack([s[k] for s in samples]) for k in samples[0]})
+    shown = found.first_stage_output({k: torch.stack([s[k] for s in samples]) for k in samples[0]})
     for number in range(6):
         window = found.store.window(0, number)
         given = draw_task(found.store.pixels(window), generator(0, "restoration", number), options)

@@ -18,7 +18,7 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import push_pull
 from unfade.train.options import Stage1Recipe
 from unfade.train.sampler import batches
-from unfade.train.stage1 import Stage1Task, detected_hole, imperfect, mending_loss
+from unfade.train.stage1 import Stage1Task, detected_hole, imperfect, repair_loss
 
 MakeTask = Callable[..., Any]
 
@@ -26,9 +26,9 @@ MakeTask = Callable[..., Any]
 def test_mending_loss_is_least_when_the_photo_is_mended() -> None:
     torch.manual_seed(0)
     target, mask = torch.rand(2, 3, 16, 16), (torch.rand(2, 1, 16, 16) > 0.8).float()
-    same = mending_loss(target, target, mask)
-    near = mending_loss(target + 0.05 * torch.randn_like(target), target, mask)
-    far = mending_loss(target + 0.2 * torch.randn_like(target), target, mask)
+    same = repair_loss(target, target, mask)
+    near = repair_loss(target + 0.05 * torch.randn_like(target), target, mask)
+    far = repair_loss(target + 0.2 * torch.randn_like(target), target, mask)
     assert same < near < far
 
 
@@ -36,18 +36,18 @@ def test_mending_loss_keeps_holes_from_drowning_the_rest() -> None:
     target, damage = torch.full((1, 3, 16, 16), 0.5), torch.zeros(1, 1, 16, 16)
     damage[..., :8] = 1
     grain = 0.05 * (1 - damage)
-    without = mending_loss(target, target, damage) - mending_loss(target + grain, target, damage)
+    without = repair_loss(target, target, damage) - repair_loss(target + grain, target, damage)
     hole = target + 0.4 * damage
-    beside = mending_loss(hole, target, damage) - mending_loss(hole + grain, target, damage)
+    beside = repair_loss(hole, target, damage) - repair_loss(hole + grain, target, damage)
     assert float(without) < 0 and float(beside / without) == pytest.approx(1, rel=0.05)
 
 
 def test_mending_loss_gives_a_small_error_the_say_of_a_large_one() -> None:
     target, mask = torch.full((2, 3, 16, 16), 0.5), torch.zeros(2, 1, 16, 16)
     errors = torch.tensor([0.02, 0.2])[:, None, None, None]
-    base = mending_loss(target + errors, target, mask)
+    base = repair_loss(target + errors, target, mask)
     gains = [
-        base - mending_loss(target + errors * torch.tensor(half)[:, None, None, None], target, mask)
+        base - repair_loss(target + errors * torch.tensor(half)[:, None, None, None], target, mask)
         for half in ([0.5, 1.0], [1.0, 0.5])
     ]
     assert 0.2 < float(gains[0] / gains[1]) < 1.0
@@ -56,7 +56,7 @@ def test_mending_loss_gives_a_small_error_the_say_of_a_large_one() -> None:
 def test_mending_loss_is_symmetric_in_sign_and_order() -> None:
     torch.manual_seed(0)
     a, b, mask = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
-    torch.testing.assert_close(mending_loss(a, b, mask), mending_loss(b, a, mask))
+    torch.testing.assert_close(repair_loss(a, b, mask), repair_loss(b, a, mask))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (16, 16), (1, 1), (1, 40)])

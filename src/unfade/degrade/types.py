@@ -28,7 +28,7 @@ class Degraded:
         lq: (h, w, 3) float32, sRGB [0, 1], the degraded photo.
         hq: (H, W, 3) float32, sRGB [0, 1], the clean photo; gray where colour was lost.
         toned: (H, W, 3) float32, the clean photo with the global change of tone of `lq` and
-            nothing else: what is left when all structure is mended.
+            nothing else: the target of a network that repairs structure and keeps tone.
         mask: (h, w) float32 in {0, 1}, 1 where structured damage shows.
         lost: (h, w) float32 in {0, 1}, the part of the mask that is a lost edge or corner.
         params: every operation in the order it was applied, with its parameters.

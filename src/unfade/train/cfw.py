@@ -110,7 +110,7 @@ class CfwTask(WithoutNetworks):
         """(N, 3, H, W), about [0, 1]: degraded photos, restored and decoded with the CFW."""
         device = batch["z0"].device
         base, controlnet = self.pairs.to_device(device), cast(nn.Module, self.controlnet).to(device)
-        picture = self.pairs.mended(batch)  # (N, 3, H, W)
+        picture = self.pairs.first_stage_output(batch)  # (N, 3, H, W)
         condition = self.pairs.condition(self.kind, picture, batch["mask"])
         latents = sample_z0(
             self.schedule, base.unet, cast(ControlNetModel, controlnet), batch["noise"],

@@ -146,7 +146,9 @@ class ControlnetTask(WithoutNetworks):
         """Eq. 2 with IIDE's conditions; the figure is the share of swapped samples."""
         base, controlnet = self.pairs.to_device(batch["z0"].device), cast(ControlNetModel, model)
         z0, noise, t, swap = (batch[key] for key in ("z0", "noise", "t", "swap"))
-        condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        condition = self.pairs.condition(
+            self.kind, self.pairs.first_stage_output(batch), batch["mask"]
+        )
         text = self.pairs.text(batch)
         draws = self.recipe.draws
         if draws > 1:
@@ -177,7 +179,9 @@ class ControlnetTask(WithoutNetworks):
 
     def _restored(self, controlnet: ControlNetModel, batch: Batch) -> Tensor:
         """(N, 3, S, S), [0, 1]: degraded photos of a batch, restored from pure noise."""
-        condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        condition = self.pairs.condition(
+            self.kind, self.pairs.first_stage_output(batch), batch["mask"]
+        )
         noise = batch["noise"] if self.recipe.draws == 1 else batch["noise"][:, 0]
         latents = sample_z0(
             self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,

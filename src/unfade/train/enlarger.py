@@ -31,7 +31,7 @@ def _error(out: Tensor, target: Tensor) -> Tensor:
 def enlarging_loss(out: Tensor, target: Tensor) -> Tensor:
     """The logarithm of each photo's mean square error, plus an L1 on the Fourier coefficients.
 
-    As for the first stage (`train.stage1.mending_loss`): easy photos and hard ones have the same
+    As for the first stage (`train.stage1.repair_loss`): easy photos and hard ones have the same
     say (the PSNR loss of HINet, arXiv 2105.06086, 3.3).
 
     Args:

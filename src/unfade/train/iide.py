@@ -73,7 +73,7 @@ def swap_conditions(
     """The conditions of a batch after the swap; the estimate is computed for swapped samples only.
 
     In pixel space the estimate is decoded and clipped to [0, 1], in latent space z0_hat itself
-    is the condition. The mask channel of a swapped sample is zero: its damage is mended.
+    is the condition. The mask channel of a swapped sample is zero: its damage is repaired.
 
     Args:
         swapped: (N,), bool.

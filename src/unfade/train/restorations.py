@@ -132,7 +132,7 @@ class Restorations(WithoutNetworks):
             prompt = describe(store.photos[window.photo].captions, store.colours(window), rng)
         return {"tokens": tokenize(self.tokenizer, prompt, self.length)}
 
-    def mended(self, batch: Batch) -> Tensor:
+    def first_stage_output(self, batch: Batch) -> Tensor:
         """The degraded photos (N, 3, S, S) after the first stages for aged and small photos.
 
         The one for old photos works in colours; where colours are to be found, its luma is what
@@ -144,9 +144,9 @@ class Restorations(WithoutNetworks):
         first = self.first_stage.to(lq.device)
         with torch.no_grad():
             out = first(lq[index], batch["mask"][index]).float().clamp(0, 1)
-        mended = lq.index_copy(0, index, out.to(lq.dtype))
-        gray = torch.einsum("c,nchw->nhw", lq.new_tensor(LUMA), mended)[:, None]  # (N, 1, H, W)
-        return torch.where(batch["gray"][:, None, None, None], gray, mended)
+        restored = lq.index_copy(0, index, out.to(lq.dtype))
+        gray = torch.einsum("c,nchw->nhw", lq.new_tensor(LUMA), restored)[:, None]  # (N, 1, H, W)
+        return torch.where(batch["gray"][:, None, None, None], gray, restored)
 
     def _enlarged(self, batch: Batch) -> Tensor:
         """The degraded photos (N, 3, S, S); small ones are enlarged by the first stage."""

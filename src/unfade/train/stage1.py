@@ -78,7 +78,7 @@ def _errors(out: Tensor, target: Tensor, damage: Tensor) -> tuple[Tensor, Tensor
     return mean(1 - damage), mean(damage)
 
 
-def mending_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
+def repair_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
     """Logarithms of each photo's mean square errors, plus an L1 on the Fourier coefficients.
 
     The logarithm gives a faint grain and a heavy one the same say (the PSNR loss of HINet, arXiv
@@ -143,13 +143,13 @@ class Stage1Task:
         }
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """`mending_loss` and the gains over the fill that the network starts from, dB."""
+        """`repair_loss` and the gains over the fill that the network starts from, dB."""
         lq, hq, mask, damage = (batch[k] for k in ("lq", "hq", "mask", "damage"))
         out = model(lq, mask, local=self.recipe.local).float()
         before = _errors(push_pull(lq, mask), hq, damage)
         after = _errors(out.detach().clamp(0, 1), hq, damage)
         sound, holes = (_gain(x, y) for x, y in zip(before, after, strict=True))
-        loss = mending_loss(out, hq, damage)
+        loss = repair_loss(out, hq, damage)
         if self.recipe.structure > 0:
             loss = loss + self.recipe.structure * dissimilarity(out, hq)
         return loss, {"sound_db": sound, "holes_db": holes}

@@ -222,7 +222,7 @@ def make_case(
 def options_for(degradation: str, plan: Plan) -> RestoreOptions:
     """The task of a degradation: enlarging small inputs, colouring gray ones, else restoring.
 
-    Damage is looked for, and tone mended, only where the degradation has any.
+    The options detect damage and correct tone only if the degradation has any.
     """
     scale = input_scale(plan, degradation)
     if scale > 1:
