@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from unfade.errors import OutputError, UsageError, WeightsError
+from unfade.errors import UsageError, WeightsError
 from unfade.models import presets
 from unfade.models.checkpoint import save_model
 
@@ -110,20 +110,6 @@ def test_find_preset_refuses_defaults_that_make_no_sense(
     with pytest.raises(WeightsError, match=expected) as caught:
         presets.find_preset(folder)
     assert name in str(caught.value) and presets.MANIFEST in str(caught.value)
-
-
-def test_write_manifest_leaves_the_old_list_when_it_fails(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = (folder / presets.MANIFEST).read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OutputError, match="a full disk"):
-        presets.write_manifest(folder)
-    assert (folder / presets.MANIFEST).read_bytes() == before
 
 
 def test_find_preset_refuses_an_unknown_name() -> None:

@@ -57,7 +57,7 @@ def test_only_the_cfw_learns(make_diffusion_task: MakeTask) -> None:
         assert all(p.grad is None for p in frozen.parameters())
 
 
-def test_show_and_export(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
+def test_validate_and_export(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
     task = make_diffusion_task("cfw")
     cfw = task.build()
     figures = task.validate(cfw, tmp_path / "sheet.png")

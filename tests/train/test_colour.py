@@ -120,7 +120,7 @@ def replace_words() -> Any:
     )
 
 
-def test_show_writes_a_sheet_and_figures(
+def test_validate_writes_a_sample_grid_and_figures(
     make_task: MakeTask, person: CleanPhoto, tmp_path: Path
 ) -> None:
     task = make_task("colour")

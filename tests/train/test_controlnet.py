@@ -160,7 +160,7 @@ def test_checkpointing_changes_no_gradient(
     torch.testing.assert_close(*grads)
 
 
-def test_show_and_export_give_pictures_and_weights_that_load(
+def test_validate_and_export_give_pictures_and_weights_that_load(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, tmp_path: Path
 ) -> None:
     task, controlnet = make_diffusion_task("controlnet"), make_controlnet()

@@ -11,7 +11,7 @@ from unfade.data.captions import colour_map
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions, make_view, scale_photo
 from unfade.diffusion.condition import encode
-from unfade.errors import InputError, UsageError
+from unfade.errors import InputError
 from unfade.models.folder import Base
 from unfade.train import tensor_cache
 from unfade.train.latents import LatentStore
@@ -119,11 +119,3 @@ def test_workers_read_the_same_latents(base: Base, photos: list[CleanPhoto], cac
     here = list(DataLoader(Windows(store), 3))
     there = list(DataLoader(Windows(store), 3, num_workers=1))
     assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))
-
-
-def test_store_refuses_windows_that_fit_no_view(
-    base: Base, photos: list[CleanPhoto], tmp_path: Path
-) -> None:
-    for size in (36, 18):
-        with pytest.raises(UsageError, match="windows of"):
-            LatentStore(tmp_path, base.vae, photos, ViewOptions(sides=[32, 40], size=size))

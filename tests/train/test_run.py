@@ -81,11 +81,6 @@ def test_train_task_refuses_wrong_names(data: Path, tmp_path: Path) -> None:
     for name in ("prior", "controlnet", "cfw"):
         with pytest.raises(UsageError, match="no base"):
             train_task(name, data, tmp_path / "run")
-    with pytest.raises(InputError, match="no such folder"):
-        train_task("tone", tmp_path / "none", tmp_path / "run")
-    (tmp_path / "r.toml").write_text("[loop]\nspeed = 3\n")
-    with pytest.raises(UsageError, match="speed"):
-        train_task("tone", data, tmp_path / "run", tmp_path / "r.toml")
 
 
 HARD = """
@@ -181,8 +176,6 @@ def test_shapes_of_an_unknown_kind_are_refused_before_anything_is_written(
     (damage / "hair").rename(damage / "moustache")
     with pytest.raises(InputError, match=r"kind 'moustache'.*hair"):
         hard("run", 0.0, damage=damage)
-    with pytest.raises(InputError, match="no such folder"):
-        hard("run", 0.0, damage=tmp_path / "nowhere")
     assert not (tmp_path / "run").exists()
 
 

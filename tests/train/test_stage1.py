@@ -23,7 +23,7 @@ from unfade.train.stage1 import Stage1Task, detected_hole, imperfect, repair_los
 MakeTask = Callable[..., Any]
 
 
-def test_mending_loss_is_least_when_the_photo_is_mended() -> None:
+def test_repair_loss_is_least_when_the_photo_is_mended() -> None:
     torch.manual_seed(0)
     target, mask = torch.rand(2, 3, 16, 16), (torch.rand(2, 1, 16, 16) > 0.8).float()
     same = repair_loss(target, target, mask)
@@ -32,7 +32,7 @@ def test_mending_loss_is_least_when_the_photo_is_mended() -> None:
     assert same < near < far
 
 
-def test_mending_loss_keeps_holes_from_drowning_the_rest() -> None:
+def test_repair_loss_keeps_holes_from_drowning_the_rest() -> None:
     target, damage = torch.full((1, 3, 16, 16), 0.5), torch.zeros(1, 1, 16, 16)
     damage[..., :8] = 1
     grain = 0.05 * (1 - damage)
@@ -42,7 +42,7 @@ def test_mending_loss_keeps_holes_from_drowning_the_rest() -> None:
     assert float(without) < 0 and float(beside / without) == pytest.approx(1, rel=0.05)
 
 
-def test_mending_loss_gives_a_small_error_the_say_of_a_large_one() -> None:
+def test_repair_loss_gives_a_small_error_the_say_of_a_large_one() -> None:
     target, mask = torch.full((2, 3, 16, 16), 0.5), torch.zeros(2, 1, 16, 16)
     errors = torch.tensor([0.02, 0.2])[:, None, None, None]
     base = repair_loss(target + errors, target, mask)
@@ -53,7 +53,7 @@ def test_mending_loss_gives_a_small_error_the_say_of_a_large_one() -> None:
     assert 0.2 < float(gains[0] / gains[1]) < 1.0
 
 
-def test_mending_loss_is_symmetric_in_sign_and_order() -> None:
+def test_repair_loss_is_symmetric_in_sign_and_order() -> None:
     torch.manual_seed(0)
     a, b, mask = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
     torch.testing.assert_close(repair_loss(a, b, mask), repair_loss(b, a, mask))

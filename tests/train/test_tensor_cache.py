@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unfade.errors import OutputError
 from unfade.train import tensor_cache
 from unfade.train.tensor_cache import TensorCache, weights_digest
 
@@ -40,8 +39,8 @@ def test_parts_are_what_was_made(tmp_path: Path) -> None:
     assert len(list((tmp_path / "c").iterdir())) == 3
     for item in (4, 0, 3):
         expected = next(counting([])(range(item, item + 1)))
-        assert torch.equal(found.part(item, "rows")[:, 1:3], expected["rows"][:, 1:3])
-        assert torch.equal(found.part(item, "half")[:], expected["half"])
+        assert torch.equal(found.slices(item, "rows")[:, 1:3], expected["rows"][:, 1:3])
+        assert torch.equal(found.slices(item, "half")[:], expected["half"])
 
 
 def test_nothing_is_made_twice(tmp_path: Path) -> None:
@@ -50,7 +49,7 @@ def test_nothing_is_made_twice(tmp_path: Path) -> None:
     done: list[int] = []
     again = TensorCache(tmp_path, 5, counting(made), progress=done.append)
     assert made == [] and done == [2, 4, 5]
-    assert again.part(4, "half")[:].tolist() == [2, 2]
+    assert again.slices(4, "half")[:].tolist() == [2, 2]
 
 
 def test_work_goes_on_at_the_file_in_which_it_was_killed(tmp_path: Path) -> None:
@@ -70,7 +69,7 @@ def test_work_goes_on_at_the_file_in_which_it_was_killed(tmp_path: Path) -> None
     made: list[int] = []
     found = TensorCache(tmp_path, 5, counting(made))
     assert made == [2, 3, 4]
-    assert found.part(3, "rows")[2].tolist() == [8, 9, 10, 11]
+    assert found.slices(3, "rows")[2].tolist() == [8, 9, 10, 11]
     assert not mine.exists() and theirs.exists()  # another process may be writing it
 
 
@@ -81,14 +80,14 @@ def test_a_file_is_made_anew_when_it_is_cut_short(tmp_path: Path, left: int) -> 
     damaged.write_bytes(damaged.read_bytes()[:left])
     made: list[int] = []
     found = TensorCache(tmp_path, 4, counting(made))
-    assert made == [2, 3] and found.part(3, "half")[:].tolist() == [1.5, 1.5]
+    assert made == [2, 3] and found.slices(3, "half")[:].tolist() == [1.5, 1.5]
 
 
 def test_a_copy_for_another_process_opens_its_own_files(tmp_path: Path) -> None:
     found = TensorCache(tmp_path, 5, counting([]))
-    found.part(0, "half")  # a handle is open, which no pickle can hold
+    found.slices(0, "half")  # a handle is open, which no pickle can hold
     copy = pickle.loads(pickle.dumps(found))
-    assert torch.equal(copy.part(3, "rows")[:], found.part(3, "rows")[:])
+    assert torch.equal(copy.slices(3, "rows")[:], found.part(3, "rows")[:])
 
 
 def test_processes_make_a_part_each_and_wait_for_the_others(
@@ -109,15 +108,7 @@ def test_processes_make_a_part_each_and_wait_for_the_others(
     monkeypatch.setattr(tensor_cache, "wait_for", other)
     found = TensorCache(tmp_path, 7, counting(made[1]))
     assert made == {0: [0, 1, 4, 5], 1: [2, 3, 6]} and waited[0] is False
-    assert found.part(5, "half")[:].tolist() == [2.5, 2.5]
-
-
-def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    made: list[int] = []
-    with pytest.raises(OutputError, match="a file where a folder should be"):
-        TensorCache(tmp_path / "file" / "c", 1, counting(made))
-    assert made == []
+    assert found.slices(5, "half")[:].tolist() == [2.5, 2.5]
 
 
 def test_weights_digest_changes_with_any_weight_and_with_nothing_else() -> None:

@@ -84,7 +84,9 @@ def test_export_keeps_a_scale_that_gives_latents_unit_variance(
     assert isinstance(task.load(tmp_path / "vae"), AutoencoderKL)
 
 
-def test_show_writes_a_sheet_and_the_psnr(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
+def test_validate_writes_a_sample_grid_and_the_psnr(
+    make_diffusion_task: MakeTask, tmp_path: Path
+) -> None:
     task = make_diffusion_task("vae")
     figures = task.validate(task.build().eval(), tmp_path / "sheet.png")
     assert 3 < figures["shown_psnr"] < 30
