@@ -29,6 +29,7 @@ from unfade.bench.methods.ours import Preset
 from unfade.bench.protocols.comparison import middle, written_case
 from unfade.bench.protocols.photos import photos_in
 from unfade.bench.runner import run_cases
+from unfade.bench.sections import table_line
 from unfade.config import load_toml, save_toml
 from unfade.degrade import degrade
 from unfade.eval.measures import DESCRIPTIONS, SET_MEASURES
@@ -88,7 +89,7 @@ def row(method: str, aggregate: Aggregate, case: Case, names: list[str]) -> str:
     )  # (seeds, metrics)
     spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(METRICS))
     cells = [f"{m:.4g} ± {s:.2g}" for m, s in zip(values.mean(0), spread, strict=True)]
-    return f"| {method} | {len(names)} | " + " | ".join(cells) + " |"
+    return table_line(method, str(len(names)), *cells)
 
 
 @click.command(help=__doc__)
@@ -136,7 +137,8 @@ def main(
     aggregate = Aggregate(run, NAME)
     for case in run.cases:
         click.echo(f"\n{case.degradation}: {len(files)} photos, {steps} steps\n")
-        click.echo("| | trainings | " + " | ".join(TITLES) + " |\n" + "| --- " * 8 + "|")
+        click.echo(table_line("", "trainings", *TITLES))
+        click.echo(table_line(*["---"] * (len(TITLES) + 2)))
         for method, names in groups.items():
             click.echo(row(method, aggregate, case, names))
     for failure in run.failures:

@@ -12,7 +12,7 @@ from unfade.imaging import SUFFIXES
 
 
 def inputs_of(case: Case) -> dict[str, Path]:
-    """Name (the place below the folder, without suffix) -> file.
+    """The inputs: name (path below the folder, without suffix) -> file.
 
     Raises:
         UsageError: there is no such folder, or no photo in it.

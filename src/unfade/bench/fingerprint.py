@@ -42,7 +42,7 @@ def _code() -> str:
     """The hashes of all source files that compute scores."""
     lines: list[str] = []
     for part in _MEASURES:
-        place = _PACKAGE / part
-        files = [place] if place.is_file() else sorted(place.iterdir())
+        source = _PACKAGE / part
+        files = [source] if source.is_file() else sorted(source.iterdir())
         lines += [f"{path.name} {sha256_file(path)}" for path in files if path.is_file()]
     return "\n".join(lines)

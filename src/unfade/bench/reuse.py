@@ -57,13 +57,13 @@ def reuse(
     return reused
 
 
-def _copied(source: Path, case: Case, name: str, place: Path) -> bool:
+def _copied(source: Path, case: Case, name: str, target: Path) -> bool:
     """Copies a result if it is valid for this case; returns whether it is."""
     try:
         check_result(case, name, source)
     except UnfadeError:
         return False
-    shutil.copyfile(source, place)
+    shutil.copyfile(source, target)
     return True
 
 

@@ -189,8 +189,8 @@ class CaseScoring:
             self._fail("", None, problem)
 
     def _fail(self, method: str, image: str | None, error: Exception) -> None:
-        place = self.case.table, self.case.name
-        self.failures.append(Failure(*place, method, image, sentence(error)))
+        location = self.case.table, self.case.name
+        self.failures.append(Failure(*location, method, image, sentence(error)))
 
 
 def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> list[Row]:

@@ -30,7 +30,7 @@ _PLACES = {
 }
 _WHOLE = ("mostly {}", "{}", "all {}")
 _SOME = ("some {}", "a little {}", "{}")
-Names = NDArray[np.uint8]  # places in COLOURS
+Names = NDArray[np.uint8]  # indices into COLOURS
 
 
 def colour_map(image: Image, height: int, width: int) -> Names:
@@ -40,7 +40,7 @@ def colour_map(image: Image, height: int, width: int) -> Names:
         image: (H, W, 3) float32, sRGB [0, 1].
 
     Returns:
-        (height, width), places in COLOURS.
+        (height, width), indices into COLOURS.
     """
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)  # hue in degrees
@@ -94,11 +94,11 @@ def phrases(names: Names, rng: np.random.Generator) -> str:
     main = int(whole.argmax())
     if whole[main] > 0.5:
         said.append(str(rng.choice(_WHOLE)).format(COLOURS[main]))
-    for place, part in regions.items():
+    for position, part in regions.items():
         shares = _shares(part)
         colour = int(shares.argmax())
         if shares[colour] > 0.4 and (whole[main] <= 0.5 or colour != main):
-            said.append(str(rng.choice(_PLACES[place])).format(COLOURS[colour]))
+            said.append(str(rng.choice(_PLACES[position])).format(COLOURS[colour]))
     spoken = " ".join(said)
     for colour in np.flatnonzero(whole > 0.03):
         if colour >= _CHROMATIC and COLOURS[colour] not in spoken:

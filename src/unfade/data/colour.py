@@ -229,8 +229,8 @@ def _palette(rgb: Image, lab: Lab, rng: np.random.Generator) -> str:
         return phrases(colour_map(rgb, 12, 12), rng)
     small = np.asarray(cv2.resize(lab, (6, 6), interpolation=cv2.INTER_AREA), np.float32)
     small = small.reshape(36, 3)
-    places = rng.choice(36, int(rng.integers(1, 4)), replace=False)
-    return ", ".join(dict.fromkeys(name_of(small[place]) for place in places))
+    positions = rng.choice(36, int(rng.integers(1, 4)), replace=False)
+    return ", ".join(dict.fromkeys(name_of(small[position]) for position in positions))
 
 
 def draw_region_colours(

@@ -77,8 +77,8 @@ def recolour_garments(
     parts = named_parts(captions[0]) if captions else {}
     parts = {noun: colour for noun, colour in parts.items() if rng.random() < _KEPT}
     changed: list[Mask] = []
-    for place in chosen:
-        name = names[int(place)]
+    for position in chosen:
+        name = names[int(position)]
         region = regions[name]
         light = float(lab[..., 0][region > 0.5].mean())
         colour = str(rng.choice(HAIR)) if name == "hair" else draw_name(light, rng)

@@ -242,9 +242,9 @@ def hold_out(
     count = min(count, len(photos) // 10)
     if count == 0:
         return photos, photos
-    places = {(2 * i + 1) * len(photos) // (2 * count) for i in range(count)}
-    kept = [photo for i, photo in enumerate(photos) if i not in places]
-    return kept, [photos[i] for i in sorted(places)]
+    held_out = {(2 * i + 1) * len(photos) // (2 * count) for i in range(count)}
+    training = [photo for i, photo in enumerate(photos) if i not in held_out]
+    return training, [photos[i] for i in sorted(held_out)]
 
 
 def _sha256(photo: CleanPhoto) -> str:

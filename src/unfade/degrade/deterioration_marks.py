@@ -362,12 +362,12 @@ def creases(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     for _ in range(count):
         if chance(rng, 0.45):
             upright = chance(rng, 0.5)
-            place = between(rng, 0.25, 0.75) if chance(rng, 0.5) else 0.5 + 0.02 * rng.normal()
+            position = between(rng, 0.25, 0.75) if chance(rng, 0.5) else 0.5 + 0.02 * rng.normal()
             lean = 0.03 * rng.normal()
             ends = (
-                np.array([[place - lean, -0.02], [place + lean, 1.02]])
+                np.array([[position - lean, -0.02], [position + lean, 1.02]])
                 if upright
-                else np.array([[-0.02, place - lean], [1.02, place + lean]])
+                else np.array([[-0.02, position - lean], [1.02, position + lean]])
             ) * np.array([width, height])
             path = jagged(rng, ends[0], ends[1], 0.003, 5)
         elif chance(rng, 0.5):
@@ -456,9 +456,9 @@ def margins(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 def scuffs(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Abrasion: patches of many fine scuffs side by side, straight or in arcs."""
     sheet = Sheet(size, unit)
-    places = 1 + int(rng.poisson(0.8 * much))
+    patches = 1 + int(rng.poisson(0.8 * much))
     total = 0
-    for _ in range(places):
+    for _ in range(patches):
         centre = np.array(_spot(rng, size))
         spread = ranging(rng, 6, 40) * unit
         angle, bow = between(rng, 0, math.pi), between(rng, -1.2, 1.2)
@@ -677,9 +677,9 @@ def _print(
 ) -> None:
     font = cv2.FONT_HERSHEY_SIMPLEX if slim else cv2.FONT_HERSHEY_DUPLEX
     fine = sheet.fine
-    place = (round(float(at[0]) * fine), round(float(at[1]) * fine))
+    origin = (round(float(at[0]) * fine), round(float(at[1]) * fine))
     broad = max(1, round(pen * fine))
-    cv2.putText(sheet.canvas, text, place, font, tall * fine / 22, 255, broad, cv2.LINE_AA)
+    cv2.putText(sheet.canvas, text, origin, font, tall * fine / 22, 255, broad, cv2.LINE_AA)
 
 
 def stamp(size: Size, unit: float, rng: Rng, much: float) -> Mark:

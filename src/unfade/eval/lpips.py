@@ -74,7 +74,7 @@ def load_lpips() -> Lpips:
     state = {key: value for key, value in alexnet.items() if key.startswith("features.")}
     for key, value in heads.items():  # "lin0.model.1.weight"
         state[f"heads.{key.removeprefix('lin').split('.')[0]}.weight"] = value
-    biases = [state.get(f"features.{place}.bias") for place in _PLACES]
+    biases = [state.get(f"features.{position}.bias") for position in _PLACES]
     widths = tuple(len(bias) for bias in biases if bias is not None)
     network = Lpips(widths if len(widths) == len(WIDTHS) else WIDTHS)
     load_pretrained(network, folder / ALEXNET, state)

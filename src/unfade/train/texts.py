@@ -58,5 +58,5 @@ class TextStore:
 
     def draw(self, photo: int, rng: np.random.Generator) -> Tensor:
         """A random caption of a photo as (L, D) float32; the null text if it has none."""
-        place = int(rng.integers(len(self.prompts[photo])))
-        return cast(Tensor, self.cache.slices(photo, "text")[place]).float()
+        caption = int(rng.integers(len(self.prompts[photo])))
+        return cast(Tensor, self.cache.slices(photo, "text")[caption]).float()

@@ -47,11 +47,11 @@ class ToneTask:
         """The lq and hq (3, 64, 64), mono () and faded () in {0, 1}."""
         position = random_index(split, index)
         rng = generator(self.recipe.loop.seed, "tone", position)
-        place = photo_index(self.recipe.loop.seed, position, len(self.thumbs))
+        photo = photo_index(self.recipe.loop.seed, position, len(self.thumbs))
         clean = rng.random() < self.recipe.clean
         if clean and rng.random() < 0.5:  # fog, dusk and tinted light have not faded
-            place = self.pale[int(rng.integers(len(self.pale)))]
-        big = self.thumbs[place]
+            photo = self.pale[int(rng.integers(len(self.pale)))]
+        big = self.thumbs[photo]
         side = int(rng.integers(THUMBNAIL, 89))
         y, x = rng.integers(0, 89 - side, 2)
         hq = _thumbnail(big[y : y + side, x : x + side], THUMBNAIL)

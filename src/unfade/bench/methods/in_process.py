@@ -36,9 +36,9 @@ def restore_each(
     with ResourceUsage() as usage:
         for name, path in images.items():
             result = restore(name, path)
-            place = outputs / f"{name}.png"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_photo(place, result)
+            target = outputs / f"{name}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_photo(target, result)
             megapixels += result.width * result.height / 1e6
     return Cost(len(images), megapixels, usage.seconds, usage.peak_mib, parameters, steps())
 

@@ -46,7 +46,7 @@ def parse_methods(texts: Sequence[str], *, timeout_s: float | None = None) -> li
 def _parse(text: str, timeout_s: float | None) -> Method:
     label = None if _exists(text.strip()) else _LABEL.fullmatch(text)
     name, what = (label[1].strip(), label[2]) if label else (text.strip(), text.strip())
-    if any(place in what for place in PLACEHOLDERS):
+    if any(placeholder in what for placeholder in PLACEHOLDERS):
         if label is None:
             raise UsageError(f"the command {what!r} without a name", "NAME=COMMAND", "name it")
         return Program(name, what, timeout_s)

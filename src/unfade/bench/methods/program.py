@@ -46,7 +46,7 @@ class Program:
         except ValueError as error:
             got = f"the command of {self.name} ({str(error).lower()})"
             raise UsageError(got, "words as a shell knows them", "close the quotes") from error
-        missing = [place for place in PLACEHOLDERS if place not in self.command]
+        missing = [placeholder for placeholder in PLACEHOLDERS if placeholder not in self.command]
         if missing:
             got = f"the command of {self.name} without {' and '.join(missing)}"
             fix = "write them where the command takes its folders"
@@ -85,8 +85,8 @@ class Program:
             megapixels = 0.0
             for name, flat_name in flat.items():
                 if flat_name in results:
-                    place = outputs / f"{name}.png"
-                    megapixels += place_foreign(case, name, results[flat_name], place) / 1e6
+                    result_path = outputs / f"{name}.png"
+                    megapixels += place_foreign(case, name, results[flat_name], result_path) / 1e6
         return Cost(len(images), megapixels, usage.seconds, usage.peak_mib)
 
     def _collect(self, folder: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -112,6 +112,6 @@ class Program:
 
 
 def _filled(word: str, placeholders: Mapping[str, str]) -> str:
-    for place, value in placeholders.items():
-        word = word.replace(place, value)
+    for placeholder, value in placeholders.items():
+        word = word.replace(placeholder, value)
     return word

@@ -90,18 +90,18 @@ def caption_pairs(
 def phrase_pairs(photo: str, names: NDArray[np.uint8], rng: np.random.Generator) -> list[Pair]:
     """Regions that have one colour for the most part, in an order drawn at random."""
     pairs: list[Pair] = []
-    for place in rng.permutation(list(_REGIONS)).tolist():
+    for position in rng.permutation(list(_REGIONS)).tolist():
         region = np.zeros(names.shape, bool)
         rows, columns = (
             slice(round(part.start * n), round(part.stop * n))
-            for part, n in zip(_REGIONS[place], names.shape, strict=True)
+            for part, n in zip(_REGIONS[position], names.shape, strict=True)
         )
         region[rows, columns] = True
         shares = np.bincount(names[region], minlength=len(COLOURS)) / region.sum()
         word = COLOURS[int(shares.argmax())]
         if word in COLOUR_OF and shares.max() > _MAIN:
             other = _another(word, rng)
-            prompts = (f"{word} {place}", f"{other} {place}")
+            prompts = (f"{word} {position}", f"{other} {position}")
             pairs.append(Pair(photo, "phrase", (word, other), prompts, region))
     return pairs
 
