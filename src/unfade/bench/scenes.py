@@ -38,8 +38,8 @@ def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
         ranked = sorted(gains, key=lambda image: gains[image])
         chosen = {ranked[-1]: "best", ranked[0]: "worst"}
         for image, word in reversed(chosen.items()):
-            cases = [case for case in cases if image in inputs_of(case)]
-            scenes.append(_scene(aggregate, cases, image, (subject, word), metric, out))
+            image_cases = [case for case in cases if image in inputs_of(case)]
+            scenes.append(_scene(aggregate, image_cases, image, (subject, word), metric, out))
     return scenes
 
 

@@ -52,11 +52,11 @@ def written_case(
     folders = folder / "lq", folder / "hq"
     written: set[Path] = set()
     for name, *images in pairs:
-        for folder, image in zip(folders, images, strict=True):
+        for target, image in zip(folders, images, strict=True):
             if image is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_png(folder / f"{name}.png", image)
-                written.add(folder / f"{name}.png")
+                target.mkdir(parents=True, exist_ok=True)
+                write_png(target / f"{name}.png", image)
+                written.add(target / f"{name}.png")
     for path in folder.rglob("*.png"):
         if path not in written:  # of other settings
             path.unlink()
