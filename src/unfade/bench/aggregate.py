@@ -84,9 +84,9 @@ class Aggregate:
         for (table, _, _), distances in self.run.distances.items():
             names |= {*distances} if table == self.table else set()
         distances = {**SET_MEASURES, **GIVEN_MEASURES}
-        known: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.table_measures}
+        descriptions: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.table_measures}
         order = (*ALL_NAMES, *GIVEN_MEASURES, *self.table_measures)
-        return {name: known[name] for name in order if name in names}
+        return {name: descriptions[name] for name in order if name in names}
 
     def methods(self, cases: Cases | None = None) -> list[str]:
         """Methods with a row in these cases, or in any, in the order of the run."""
@@ -137,8 +137,8 @@ class Aggregate:
 
     def _distance(self, cases: Cases, method: str, metric: str) -> Estimate:
         keys = [(self.table, case.name, method) for case in cases]
-        known = [self.run.distances[key] for key in keys if key in self.run.distances]
-        distances = [values[metric] for values in known if metric in values]
+        distances_by_case = [self.run.distances[key] for key in keys if key in self.run.distances]
+        distances = [values[metric] for values in distances_by_case if metric in values]
         nan = float("nan")
         if not distances:
             return Estimate(nan, nan, nan, 0)

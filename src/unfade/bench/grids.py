@@ -53,10 +53,10 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
     out = [list(row) for row in rows]
     for column, way in enumerate(better):
         values = [row[column].value for row in rows]
-        known = [value for value in values if value is not None]
-        if way not in ("higher", "lower") or len(set(known)) < 2:
+        numbers = [value for value in values if value is not None]
+        if way not in ("higher", "lower") or len(set(numbers)) < 2:
             continue
-        best = max(known) if way == "higher" else min(known)
+        best = max(numbers) if way == "higher" else min(numbers)
         for row, value in zip(out, values, strict=True):
             if value == best:
                 row[column] = replace(row[column], kind="best")
@@ -78,7 +78,11 @@ def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
 
 
 def _paper_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
-    known: dict[str, Description] = {**DESCRIPTIONS, **SET_MEASURES, **aggregate.table_measures}
+    descriptions: dict[str, Description] = {
+        **DESCRIPTIONS,
+        **SET_MEASURES,
+        **aggregate.table_measures,
+    }
     systems, names = paper.systems, paper.metrics
     others_here = [method for method in aggregate.methods(group.cases) if method not in systems]
     rows = [
@@ -86,9 +90,9 @@ def _paper_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
     ]
     columns = ["system"]
     for name in names:
-        columns += [f"{known[name].heading} here", f"{known[name].heading} printed"]
+        columns += [f"{descriptions[name].heading} here", f"{descriptions[name].heading} printed"]
     others = [
-        f"{system}, {known[name].title} {value.value:g}: {value.source}"
+        f"{system}, {descriptions[name].title} {value.value:g}: {value.source}"
         for (system, name), values in paper.values.items()
         for value in values
         if value.source != paper.source

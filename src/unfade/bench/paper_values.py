@@ -67,8 +67,8 @@ class PaperTable:
     def with_value(self, system: str, metric: str, value: PaperValue) -> PaperTable:
         """The table with one more figure; it replaces one of the same system, metric, source."""
         known = self.values.get((system, metric), ())
-        kept = tuple(other for other in known if other.source != value.source)
-        return replace(self, values={**self.values, (system, metric): (*kept, value)})
+        others = tuple(other for other in known if other.source != value.source)
+        return replace(self, values={**self.values, (system, metric): (*others, value)})
 
 
 def papers_of(table: str) -> tuple[PaperTable, ...]:

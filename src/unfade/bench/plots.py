@@ -108,15 +108,15 @@ def _swept_lines(aggregate: Aggregate, metric: str) -> list[Line]:
         for kind in kinds:
             kind_cases = [case for case in cases if (case.dataset, case.degradation) == kind]
             points = [(c.value, aggregate.estimate([c], method, metric)) for c in kind_cases]
-            known = [(x, e) for x, e in points if x is not None and e.count]
+            measured = [(x, e) for x, e in points if x is not None and e.count]
             label = method if len(kinds) == 1 else f"{method}, {kind[1]}"
             lines.append(
                 Line(
                     label,
-                    [x for x, _ in known],
-                    [e.mean for _, e in known],
-                    [e.low for _, e in known],
-                    [e.high for _, e in known],
+                    [x for x, _ in measured],
+                    [e.mean for _, e in measured],
+                    [e.low for _, e in measured],
+                    [e.high for _, e in measured],
                 )
             )
     return lines

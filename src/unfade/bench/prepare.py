@@ -183,8 +183,8 @@ def _plain(name: str) -> str:
 
 def _complete(folder: Path, plan: Plan) -> bool:
     """Whether the files of inputs and references are exactly those of the plan."""
-    wanted = {f"{pair.name}.png" for pair in plan.pairs}
-    return all({p.name for p in (folder / part).glob("*")} == wanted for part in ("lq", "hq"))
+    expected = {f"{pair.name}.png" for pair in plan.pairs}
+    return all({p.name for p in (folder / part).glob("*")} == expected for part in ("lq", "hq"))
 
 
 def _record(plan: Plan, degradation: str) -> str:

@@ -78,8 +78,8 @@ class Run:
             OutputError: a file cannot be written.
         """
         run_paths, tables = RunPaths(self.out), {case.table for case in self.cases}
-        kept = [row for row in _rows(run_paths.rows) if row.table not in tables]
-        write_rows(run_paths.rows, [*kept, *self.rows])
+        other_rows = [row for row in _rows(run_paths.rows) if row.table not in tables]
+        write_rows(run_paths.rows, [*other_rows, *self.rows])
         costs = [_line(key) | asdict(cost) for key, cost in self.costs.items()]
         _write_lines(run_paths.costs, costs, tables)
         _write_lines(run_paths.failures, [asdict(failure) for failure in self.failures], tables)
@@ -99,11 +99,11 @@ def _rows(path: Path) -> list[Row]:
 
 def _write_lines(path: Path, lines: Sequence[Mapping[str, object]], tables: set[str]) -> None:
     """Replaces the lines of these tables in a file that holds a list of objects."""
-    kept: list[dict[str, Any]] = []
+    other_lines: list[dict[str, Any]] = []
     try:
         earlier: list[dict[str, Any]] = json.loads(path.read_bytes())
-        kept = [line for line in earlier if line["table"] not in tables]
+        other_lines = [line for line in earlier if line["table"] not in tables]
     except (OSError, ValueError, KeyError, TypeError):
         pass
     with atomic_file(path) as file:
-        file.write((json.dumps([*kept, *lines], indent=1) + "\n").encode())
+        file.write((json.dumps([*other_lines, *lines], indent=1) + "\n").encode())

@@ -43,15 +43,15 @@ class Scoring:
     def __init__(
         self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, ExtraMeasure]
     ) -> None:
-        known = chosen(metrics)
-        redegraded = [name for name in known if name in REDEGRADED]
+        names = chosen(metrics)
+        redegraded = [name for name in names if name in REDEGRADED]
         if redegraded:
             fix = "use `unfade evaluate --degradation`, which knows one damage for all inputs"
             raise UsageError(f"metric '{redegraded[0]}'", "one that compares with references", fix)
-        self.names = [*known, *extra]
+        self.names = [*names, *extra]
         self.protocol = protocol
-        self._measures: Mapping[str, Measure] = measures(known, protocol)
-        self._sets = tuple(name for name in known if name in SET_MEASURES)
+        self._measures: Mapping[str, Measure] = measures(names, protocol)
+        self._sets = tuple(name for name in names if name in SET_MEASURES)
         self._extra = extra
 
     def check(self, cases: Sequence[Case]) -> None:
@@ -151,12 +151,12 @@ class CaseScoring:
             matches = [Match(name, path, {method: path}) for method, path in paths.items()]
         scored = len(evaluation.rows)
         for match in matches:
-            told = len(evaluation.problems)
+            problem_count = len(evaluation.problems)
             try:
                 evaluation.add(match)
             except Exception as error:  # of one image
                 self._fail(", ".join(match.results), name, error)
-            for problem in evaluation.problems[told:]:
+            for problem in evaluation.problems[problem_count:]:
                 methods = [m for m, p in match.results.items() if p == problem.path]
                 self._fail(", ".join(methods or match.results), name, problem)
         for row in evaluation.rows[scored:]:
@@ -180,12 +180,12 @@ class CaseScoring:
     def _measure_sets(
         self, evaluation: Evaluation, records: Mapping[str, Record], hashes: Mapping[str, str]
     ) -> None:
-        told = len(evaluation.problems)
+        problem_count = len(evaluation.problems)
         for method, distances in evaluation.distances().items():
             record = records[method]
             record.distances = dict(distances.values)
             record.distances_of = _digest(record, hashes)
-        for problem in evaluation.problems[told:]:
+        for problem in evaluation.problems[problem_count:]:
             self._fail("", None, problem)
 
     def _fail(self, method: str, image: str | None, error: Exception) -> None:
@@ -198,8 +198,8 @@ def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> l
     rows: list[Row] = []
     for name, result in sorted(record.results.items()):
         if result.scored:
-            known = {m: result.scores.get(m) for m in wanted}
-            values = {m: v for m, v in known.items() if v is not None}
+            scores = {m: result.scores.get(m) for m in wanted}
+            values = {m: v for m, v in scores.items() if v is not None}
             rows.append(Row(method, name, values, **case.keys))
     return rows
 

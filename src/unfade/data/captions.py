@@ -90,22 +90,22 @@ def phrases(names: Names, rng: np.random.Generator) -> str:
         "right": names[:, -left:],
         "middle": names[rows, columns],
     }
-    said: list[str] = []
+    words: list[str] = []
     main = int(whole.argmax())
     if whole[main] > 0.5:
-        said.append(str(rng.choice(_WHOLE)).format(COLOURS[main]))
+        words.append(str(rng.choice(_WHOLE)).format(COLOURS[main]))
     for position, part in regions.items():
         shares = _shares(part)
         colour = int(shares.argmax())
         if shares[colour] > 0.4 and (whole[main] <= 0.5 or colour != main):
-            said.append(str(rng.choice(_PLACES[position])).format(COLOURS[colour]))
-    spoken = " ".join(said)
+            words.append(str(rng.choice(_PLACES[position])).format(COLOURS[colour]))
+    text = " ".join(words)
     for colour in np.flatnonzero(whole > 0.03):
-        if colour >= _CHROMATIC and COLOURS[colour] not in spoken:
-            said.append(str(rng.choice(_SOME)).format(COLOURS[colour]))
-    said = said or [COLOURS[main]]
-    chosen: list[int] = rng.permutation(len(said))[: rng.integers(1, 4)].tolist()
-    return ", ".join(said[i] for i in sorted(chosen))
+        if colour >= _CHROMATIC and COLOURS[colour] not in text:
+            words.append(str(rng.choice(_SOME)).format(COLOURS[colour]))
+    words = words or [COLOURS[main]]
+    chosen: list[int] = rng.permutation(len(words))[: rng.integers(1, 4)].tolist()
+    return ", ".join(words[i] for i in sorted(chosen))
 
 
 def describe(captions: Sequence[str], names: Names, rng: np.random.Generator) -> str:

@@ -115,9 +115,9 @@ def split_photos(
 
     If the hash holds out none or all, as among few, they are split by `sources.hold_out`.
     """
-    kept = [photo for photo in photos if not is_held_out(photo.key)]
+    training = [photo for photo in photos if not is_held_out(photo.key)]
     held = [photo for photo in photos if is_held_out(photo.key)]
-    return (kept, held) if kept and held else hold_out(photos)
+    return (training, held) if training and held else hold_out(photos)
 
 
 def colour_sample(
@@ -156,12 +156,12 @@ def colour_sample(
     region_colours = np.zeros_like(lab)
     if hinted:
         region_colours = draw_region_colours(lab[..., 1:], rng, region if changed else None)
-    seen = lab[..., 0] / np.float32(100)
+    light = lab[..., 0] / np.float32(100)
     if not changed and rng.random() < options.film:
-        seen = on_film(rgb, rng)
+        light = on_film(rgb, rng)
     if rng.random() < options.aged:
-        seen = aged_light(seen, rng)
-    return ColourSample(seen, lab, region_colours, prompt, region)
+        light = aged_light(light, rng)
+    return ColourSample(light, lab, region_colours, prompt, region)
 
 
 def plain_sample(photo: CleanPhoto, size: int) -> ColourSample:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.data.recolour import Lab, draw_name, recoloured, spoken
+from unfade.data.recolour import Lab, draw_name, everyday_name, recoloured
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Mask
 
@@ -84,7 +84,7 @@ def recolour_garments(
         colour = str(rng.choice(HAIR)) if name == "hair" else draw_name(light, rng)
         lab = recoloured(lab, region, colour, rng)
         noun = str(rng.choice(_BACKGROUND)) if name == "null" else name
-        parts[noun] = spoken(colour, light, rng)
+        parts[noun] = everyday_name(colour, light, rng)
         changed.append(region)
     return lab, sentence(parts, rng), changed
 
@@ -103,9 +103,9 @@ def sentence(parts: Mapping[str, str], rng: np.random.Generator) -> str:
     """
     nouns = list(parts)
     order: list[int] = rng.permutation(len(nouns)).tolist()
-    said = [_phrase(parts[nouns[i]], nouns[i], rng) for i in order]
+    phrases = [_phrase(parts[nouns[i]], nouns[i], rng) for i in order]
     joint = str(rng.choice([", ", " and "]))
-    text = joint.join(said)
+    text = joint.join(phrases)
     if rng.random() < 0.5:
         return text
     return f"{rng.choice(_PEOPLE)} {rng.choice(['with', 'in', 'wearing'])} {text}"

@@ -86,15 +86,15 @@ def draw_name(light: float, rng: np.random.Generator) -> str:
     return names[int(rng.choice(len(names), p=weight / weight.sum()))]
 
 
-def spoken(name: str, light: float, rng: np.random.Generator) -> str:
+def everyday_name(name: str, light: float, rng: np.random.Generator) -> str:
     """An everyday variant of a colour name: "navy blue", "dark green", "grey".
 
     Args:
         light: mean L of the region; a hue that is much darker there is "dark" half the time.
     """
-    apart = light - colour_of(name)[0]
-    if name in HUES and abs(apart) > _APART and rng.random() < 0.5:
-        return f"{'dark' if apart < 0 else rng.choice(['light', 'pale'])} {name}"
+    difference = light - colour_of(name)[0]
+    if name in HUES and abs(difference) > _APART and rng.random() < 0.5:
+        return f"{'dark' if difference < 0 else rng.choice(['light', 'pale'])} {name}"
     if name in _ALSO and rng.random() < 0.3:
         return str(rng.choice(_ALSO[name]))
     return name
@@ -130,8 +130,8 @@ def recoloured(lab: Lab, mask: Mask, name: str, rng: np.random.Generator) -> Lab
     c, s = strength * math.cos(turn), strength * math.sin(turn)
     named = np.array([c * a - s * b, s * a + c * b], np.float32)
     old = lab[inside]  # (N, 3)
-    kept = 0.15 * (old[:, 1:] - old[:, 1:].mean(0))
-    chroma = named * ((old[:, :1] + _DARK) / np.float32(light + _DARK)) + kept
+    variation = 0.15 * (old[:, 1:] - old[:, 1:].mean(0))
+    chroma = named * ((old[:, :1] + _DARK) / np.float32(light + _DARK)) + variation
     new = in_gamut(np.concatenate([old[:, :1], chroma], 1).astype(np.float32))
     out = lab.copy()
     out[inside] = old + mask[inside][:, None] * (new - old)

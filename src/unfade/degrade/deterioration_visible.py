@@ -111,9 +111,9 @@ def _followed(
     labels = np.asarray(cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)[1], np.intp)
     size = np.bincount(labels.ravel())
     core = np.bincount(labels.ravel(), strong.ravel().astype(np.float64), size.size)
-    kept = core >= _CLEAR * size
-    kept[0] = False
-    return strong | kept[labels]
+    keep = core >= _CLEAR * size
+    keep[0] = False
+    return strong | keep[labels]
 
 
 def _tidy(seen: NDArray[np.bool_], margin: Mask, unit: float) -> NDArray[np.bool_]:
@@ -124,6 +124,6 @@ def _tidy(seen: NDArray[np.bool_], margin: Mask, unit: float) -> NDArray[np.bool
     # The root mean square gives the clearer part of a piece more weight than its mean.
     power = np.bincount(labels.ravel(), np.square(margin.ravel(), dtype=np.float64), count)
     area = np.asarray(stats[:, cv2.CC_STAT_AREA], np.float64)
-    kept = (power >= _SMALL * max(unit, 1.0) ** 2) & (area >= 2)
-    kept[0] = False
-    return kept[labels]
+    keep = (power >= _SMALL * max(unit, 1.0) ** 2) & (area >= 2)
+    keep[0] = False
+    return keep[labels]

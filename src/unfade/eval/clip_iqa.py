@@ -45,9 +45,11 @@ def load_clip_iqa() -> ClipIqa:
     prompts = _embedded(config, state, path)
     vision = config["vision_cfg"]
     encoder = ClipResNet(vision["layers"], vision["width"], config["embed_dim"])
-    seen = {key.removeprefix("visual."): x for key, x in state.items() if key.startswith("visual.")}
-    seen.pop(_POSITIONS, None)
-    load_pretrained(encoder, path, seen)
+    visual = {
+        key.removeprefix("visual."): x for key, x in state.items() if key.startswith("visual.")
+    }
+    visual.pop(_POSITIONS, None)
+    load_pretrained(encoder, path, visual)
     return ClipIqa(encoder, prompts, float(state["logit_scale"].exp()))
 
 

@@ -141,11 +141,11 @@ class Evaluation:
 
     def failures(self) -> list[UnfadeError]:
         """`problems`, and an error for each measure that failed on some images."""
-        return [*self.problems, *_told(self._gaps)]
+        return [*self.problems, *_summarised(self._gaps)]
 
     def notes(self) -> list[UnfadeError]:
         """An error for each measure that does not apply to some images."""
-        return _told(self._unfit)
+        return _summarised(self._unfit)
 
     def distances(self) -> dict[str, Distances]:
         """The distances of each method; empty without set measures.
@@ -200,7 +200,7 @@ def _values(
     return values
 
 
-def _told(gaps: Iterable[Gap]) -> list[UnfadeError]:
+def _summarised(gaps: Iterable[Gap]) -> list[UnfadeError]:
     """An error for each measure, with the first image and the number of others."""
     by_measure: dict[str, list[Gap]] = {}
     for gap in gaps:

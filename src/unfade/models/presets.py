@@ -123,8 +123,8 @@ def write_manifest(folder: Path) -> None:
     listed["sha256"] = hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
     _refuse_halves(folder, hashes)
     with contextlib.suppress(WeightsError):
-        kept = {name: _section(folder, name) for name in Defaults.__dataclass_fields__}
-        listed |= {name: values for name, values in kept.items() if values}
+        defaults = {name: _section(folder, name) for name in Defaults.__dataclass_fields__}
+        listed |= {name: values for name, values in defaults.items() if values}
     with atomic_file(folder / MANIFEST) as file:
         file.write((json.dumps(listed, indent=2) + "\n").encode())
 
@@ -228,11 +228,11 @@ def find_preset(preset: str | Path) -> Preset:
 
 def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
     """WeightsError if only some parts of the diffusion model exist."""
-    there = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
-    missing = [name for name in DIFFUSION_PARTS if name not in there]
-    if there and missing:
+    parts = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
+    missing = [name for name in DIFFUSION_PARTS if name not in parts]
+    if parts and missing:
         raise WeightsError(
-            f"{', '.join(f'{name}/' for name in sorted(there))} without "
+            f"{', '.join(f'{name}/' for name in sorted(parts))} without "
             f"{', '.join(f'{name}/' for name in missing)}",
             "the whole diffusion model or nothing of it",
             "add what is missing",

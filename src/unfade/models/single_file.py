@@ -86,9 +86,9 @@ def load_single_file(
     """
     beside = path.parent
     tensors, metadata = read_tensors(path)
-    known = _family(tensors, path)
+    generation = _family(tensors, path)
     if not (beside / "tokenizer").is_dir():
-        name, revision = known.tokenizer
+        name, revision = generation.tokenizer
         raise WeightsError(
             "a single file without its tokenizer",
             "the folder tokenizer/ beside it",
@@ -96,7 +96,7 @@ def load_single_file(
             f"--include 'tokenizer/*' --local-dir '{beside}'",
             path=path,
         )
-    family = known.with_configs(beside)
+    family = generation.with_configs(beside)
     with torch.device("meta"):  # no random weights: each is replaced
         vae, unet = sd21.build_vae(family.vae), sd21.build_unet(family.unet)
     text_encoder = sd21.build_text_encoder(family.text_encoder)
@@ -106,7 +106,7 @@ def load_single_file(
             utils.convert_ldm_vae_checkpoint(tensors, config=vae.config),
             utils.convert_ldm_unet_checkpoint(tensors, config=unet.config),
             utils.convert_ldm_clip_checkpoint(tensors)
-            if known is _SD1
+            if generation is _SD1
             else utils.convert_open_clip_checkpoint(text_encoder, tensors),
         ]
     except (KeyError, IndexError, RuntimeError) as error:
@@ -114,16 +114,16 @@ def load_single_file(
     tokenizer = load_tokenizer(beside / "tokenizer")
     vae = _filled(vae, renamed[0], torch.float32, path)
     text_encoder = _filled(text_encoder, renamed[2], dtype, path)
-    told = prediction or _told_prediction(beside, metadata)
-    measured = told is None
+    predicted = prediction or _stated_prediction(beside, metadata)
+    measured = predicted is None
     unet = _filled(unet, renamed[1], torch.float32 if measured else dtype, path)
-    if told is None:
+    if predicted is None:
         last = int(sd21.build_scheduler(family.scheduler).alphas_cumprod.shape[0]) - 1
-        told = find_prediction(unet, last)
+        predicted = find_prediction(unet, last)
         unet = cast(Any, unet).to(dtype)
-    if told == "v" and known is _SD2 and not (beside / "unet" / "config.json").is_file():
+    if predicted == "v" and generation is _SD2 and not (beside / "unet" / "config.json").is_file():
         cast(Any, unet).register_to_config(sample_size=96)  # 2.x at 768 pixels
-    named = {"prediction_type": scheduler_name(told)}
+    named = {"prediction_type": scheduler_name(predicted)}
     scheduler = sd21.build_scheduler(family.scheduler | named)
     return Base(vae, unet, text_encoder, tokenizer, scheduler)
 
@@ -175,13 +175,13 @@ def _text_width(tensors: Mapping[str, Tensor]) -> int | None:
     return None
 
 
-def _told_prediction(beside: Path, metadata: Mapping[str, str]) -> Prediction | None:
+def _stated_prediction(beside: Path, metadata: Mapping[str, str]) -> Prediction | None:
     """What the scheduler's configuration or the file's description says, or None."""
     path = beside / "scheduler" / "scheduler_config.json"
-    told = metadata.get("modelspec.prediction_type")
+    stated = metadata.get("modelspec.prediction_type")
     if path.is_file():
-        told = _parsed(path).get("prediction_type", "epsilon")
-    return next((p for p in PREDICTIONS if told in (p, scheduler_name(p))), None)
+        stated = _parsed(path).get("prediction_type", "epsilon")
+    return next((p for p in PREDICTIONS if stated in (p, scheduler_name(p))), None)
 
 
 def _read_config(folder: Path, otherwise: dict[str, Any]) -> dict[str, Any]:

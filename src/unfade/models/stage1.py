@@ -160,8 +160,8 @@ class Stage1Net(nn.Module):
     def __init__(self, config: Stage1Config) -> None:
         super().__init__()
         self.config = config
-        seen, said = 4 + 4 * BANDS + 3 * config.gate, 3 + 2 * BANDS + config.gate
-        self.net = UNet(seen, said, config.widths, config.blocks, norm=False)
+        inputs, outputs = 4 + 4 * BANDS + 3 * config.gate, 3 + 2 * BANDS + config.gate
+        self.net = UNet(inputs, outputs, config.widths, config.blocks, norm=False)
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
         self.head = gain_head(config.hidden)

@@ -117,11 +117,13 @@ class ColourTask:
         rows: list[list[Tensor]] = []
         for photo in self.held_out[::step][:_VALIDATION_SAMPLES]:
             sample = plain_sample(photo, self.recipe.samples.size)
-            plain, told = (self._coloured(network, sample, text) for text in ("", sample.prompt))
+            plain, prompted = (
+                self._coloured(network, sample, text) for text in ("", sample.prompt)
+            )
             true = _cells(sample.lab[..., 1:])
-            _add(errors, _figures(plain, told, true))
+            _add(errors, _figures(plain, prompted, true))
             if len(rows) < _GRID_SAMPLES:
-                chromas = (torch.zeros_like(true), plain, told, true)
+                chromas = (torch.zeros_like(true), plain, prompted, true)
                 rows.append([_picture(sample.lab[..., 0], chroma) for chroma in chromas])
         write_sample_grid(path, [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)] or rows)
         means = {name: sum(values) / len(values) for name, values in errors.items()}
@@ -159,9 +161,9 @@ class ColourTask:
             sample = renamed_sample(photo, self.recipe.samples.size, rng)
             if sample is not None:
                 region = _cells(sample.region[..., None])  # (1, h, w)
-                wanted = _cells(sample.lab[..., 1:])
+                target = _cells(sample.lab[..., 1:])
                 got = self._coloured(network, sample, sample.prompt)
-                right.append(_same_hue(got, wanted, region))
+                right.append(_same_hue(got, target, region))
         return {"renamed": sum(right) / len(right)} if right else {}
 
 

@@ -98,17 +98,17 @@ class Restorations(WithoutNetworks):
         window = store.window(self.seed, index)
         rng = generator(self.seed, "restoration", random_index(split, index))
         hq = store.pixels(window)
-        given = draw_task(hq, rng, self.options)
-        prompted = given.prompted and rng.random() < self.options.prompts
+        task = draw_task(hq, rng, self.options)
+        prompted = task.prompted and rng.random() < self.options.prompts
         return {
             "z0": store.latent(window),
             "hq": from_array(hq).permute(2, 0, 1).contiguous(),
-            "lq": from_array(given.lq).permute(2, 0, 1).contiguous(),
-            "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
-            "aged": torch.tensor(given.aged),
-            "gray": torch.tensor(given.gray),
+            "lq": from_array(task.lq).permute(2, 0, 1).contiguous(),
+            "mask": from_array(imperfect(task.mask, rng) if task.aged else task.mask)[None],
+            "aged": torch.tensor(task.aged),
+            "gray": torch.tensor(task.gray),
             **self._prompt(store, window, rng, prompted),
-            **(self._small(given) if self.enlarges else {}),
+            **(self._small(task) if self.enlarges else {}),
         }
 
     def _small(self, given: TaskInput) -> Batch:

@@ -65,13 +65,13 @@ def start_linear(vae: AutoencoderKL, hq: Tensor) -> None:
     spread = variance.flip(0).clamp(min=1e-8).sqrt()  # (D,)
     basis = basis.flip(1)  # (D, D), a component a column
     width, latents = vae.encoder.conv_in.out_channels, int(cast(Any, vae).config.latent_channels)
-    kept = min(_room(width, latents), len(spread))
-    level = math.sqrt(_STILL * (kept + latents) / (2 * _constants(width)))
+    count = min(_room(width, latents), len(spread))
+    level = math.sqrt(_STILL * (count + latents) / (2 * _constants(width)))
 
-    forward = (basis / spread).T[:kept]  # (K, D), photo -> components
+    forward = (basis / spread).T[:count]  # (K, D), photo -> components
     _pairs(vae.encoder.conv_in, forward, -forward @ mean, latents, level)
-    _hold(vae.encoder.conv_norm_out, kept + latents, level, width)
-    _differences(vae.encoder.conv_out, torch.eye(latents).double(), kept)
+    _hold(vae.encoder.conv_norm_out, count + latents, level, width)
+    _differences(vae.encoder.conv_out, torch.eye(latents).double(), count)
     cast(Tensor, vae.encoder.conv_out.bias)[latents:] = _LOG_VARIANCE
     for conv in (vae.quant_conv, vae.post_quant_conv):
         nn.init.dirac_(cast(nn.Conv2d, conv).weight)

@@ -114,8 +114,8 @@ def own_autoencoders(methods: Sequence[Method], cases: Sequence[Case]) -> list[M
     for method in methods:
         if isinstance(method, Preset):
             options = method.options(cases[0])
-            known = find_preset(options.preset).folder
-            folder = Path(known if options.base is None else options.base) / "vae"
+            preset_folder = find_preset(options.preset).folder
+            folder = Path(preset_folder if options.base is None else options.base) / "vae"
             if is_autoencoder(folder):
                 name = f"{method.name}'s autoencoder"
                 by_folder.setdefault(folder.resolve(), Autoencoder(name, folder))

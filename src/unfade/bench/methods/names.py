@@ -77,10 +77,10 @@ def _networks(name: str, what: str, *, labelled: bool) -> Method:
         return Network(name if labelled else path.stem, path)
     preset, _, options = what.partition(":")
     if preset in PRESETS or (Path(preset) / MANIFEST).is_file():
-        given = _options(options) if options else {}
+        settings = _options(options) if options else {}
         if not labelled and preset not in PRESETS:
             name = Path(preset).resolve().name + what[len(preset) :]
-        return Preset(name, given | {"preset": preset})
+        return Preset(name, settings | {"preset": preset})
     if is_autoencoder(path):
         return Autoencoder(name if labelled else path.resolve().name, path)
     if path.is_dir():
@@ -99,15 +99,15 @@ def _options(text: str) -> dict[str, Value]:
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = ",", True, ""
     kinds = typing.get_type_hints(RestoreOptions)
-    given: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for item in lexer:
         name, sign, value = item.partition("=")
         if not sign:
             got = f"the option {item!r} of a preset"
             raise UsageError(got, "OPTION=VALUE", "give it a value")
         name = name.strip().replace("-", "_")
-        given[name] = value if kinds.get(name) is str else _value(value.strip())
-    return given
+        values[name] = value if kinds.get(name) is str else _value(value.strip())
+    return values
 
 
 def _value(text: str) -> Value:

@@ -61,8 +61,8 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
         finally:
             _end(process)
     if code != 0:
-        said = _tail(log, began)
-        got = f"{_ending(code)}" + (f", last words: {said}" if said else "")
+        last_line = _tail(log, began)
+        got = f"{_ending(code)}" + (f", last words: {last_line}" if last_line else "")
         raise MethodError(got, "exit code 0", f"see {printable(log)}")
     return usage
 
@@ -121,5 +121,5 @@ def _tail(log: Path, began: int) -> str:
     with log.open("rb") as file:
         file.seek(max(began, file.seek(0, os.SEEK_END) - 4096))
         lines = file.read().decode("utf-8", "replace").split("\n")
-    said = next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
-    return "".join(c for c in said if c.isprintable())[-_LAST_WORDS:]
+    last_line = next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
+    return "".join(c for c in last_line if c.isprintable())[-_LAST_WORDS:]
