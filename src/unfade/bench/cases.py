@@ -17,11 +17,11 @@ class Case:
     Attributes:
         table: the table or figure that it belongs to, as `unfade bench TABLE` names it.
         dataset: the photos that the inputs were made of, such as "DIV2K".
-        degradation: what was done to them, such as "blur1" or "sr4".
+        degradation: name of the degradation, such as "blur1" or "sr4".
         inputs: a folder of PNG files.
         references: the clean photos under the same names; None if there are none.
         options: of our own presets; `seed` is that of every method that has one.
-        parameter: what is swept, such as "steps"; empty where nothing is.
+        parameter: the swept parameter, such as "steps"; "" without a sweep.
         value: of the swept parameter.
         methods: names of the methods that take part; empty for all.
     """

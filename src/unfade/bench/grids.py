@@ -21,7 +21,7 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
     """A row for each method in each case; the best mean of a case is marked.
 
     Args:
-        by_case: whether a column names the case; False where there is one case only.
+        by_case: whether a column names the case.
     """
     measures = aggregate.measures
     rows: list[list[Cell]] = []

@@ -38,8 +38,8 @@ class PaperTable:
 
     Attributes:
         dataset: how the name of the set begins; "" for any.
-        degradation: what was done to the photos, as `Case.degradation` has it; "" for any.
-        values: (system, metric) -> what was printed.
+        degradation: as in `Case.degradation`; "" for any.
+        values: (system, metric) -> printed values.
     """
 
     dataset: str

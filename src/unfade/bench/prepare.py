@@ -92,7 +92,7 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
     """Writes the inputs and references of one case, unless they exist and are valid.
 
     Args:
-        work: takes up a folder for each dataset and degradation.
+        work: gets a folder for each dataset and degradation.
         degradation: see `degradations.degraded`, or "real" for the set's own damaged photos.
 
     Returns:

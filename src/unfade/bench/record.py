@@ -18,8 +18,8 @@ class Result:
     """The result and scores of one image.
 
     Attributes:
-        input: SHA-256 of what it was given.
-        output: SHA-256 of what it made.
+        input: SHA-256 of the input.
+        output: SHA-256 of the result.
         reference: SHA-256 of the clean photo that the scores are against; None without one.
         scored: whether it has been compared.
         scores: metric -> value, None if it is undefined for this image; as far as measured.
@@ -38,9 +38,9 @@ class Record:
 
     Attributes:
         identity: of the method, as it was (`Method.identity`).
-        results: name of an image -> what is known of its result.
+        results: name of an image -> its result.
         cost: over all calls that made them; None if it is not known.
-        measured: under what the scores were measured.
+        measured: key of the protocol and measures of the scores.
         distances: set measure -> value over all images.
         distances_of: which images those are.
     """

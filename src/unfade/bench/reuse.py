@@ -28,7 +28,7 @@ def reuse(
     of what it cost to make there.
 
     Args:
-        record: of this case; takes up results and costs.
+        record: of this case; gets the results and costs.
         wanted: names of images without a result.
         hashes: name -> SHA-256 of the input.
 

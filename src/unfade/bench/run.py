@@ -35,16 +35,16 @@ class Run:
     """The outcome of running methods on cases.
 
     Attributes:
-        out: the folder that all of it lies in.
+        out: the output folder.
         cases: in the order of the run.
         methods: names, in the order of the run.
         metrics: names, in the order of tables.
         protocol: of PSNR, SSIM and MS-SSIM.
         rows: one for each image that was scored; a value that is undefined is missing.
-        costs: what a method needed for the results of a case, over all runs that made them;
+        costs: of a method for the results of a case, over all runs that made them;
             those of which nothing is known are missing.
         distances: name of a set measure -> its value, without interval, for a method in a case.
-        failures: what went wrong; the others went on.
+        failures: errors of methods or images, which did not stop the others.
         notes: sentences that belong below a table, such as that a method was scored on fewer
             images than another.
     """

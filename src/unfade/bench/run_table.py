@@ -42,7 +42,7 @@ def run_table(
             sentence in the report says so.
         data, quick, seed: as `Table.build` has them.
         protocol: of PSNR, SSIM and MS-SSIM; None is RGB with no border cropped.
-        out: takes up inputs, results, rows and the report.
+        out: folder for inputs, results, rows and the report.
         progress: as `run_cases` has it.
 
     Raises:

@@ -42,7 +42,7 @@ def run_cases(
     Args:
         cases: of one table or of several.
         methods: as `unfade.bench.methods.names.parse_methods` makes them, or of a table's own.
-        out: made where it is missing.
+        out: output folder, created if it is missing.
         metrics: names from `unfade.eval.measures.ALL_NAMES`. Of a case without references only what
             needs none is measured.
         extra: more measures of single images, by name; InputError means that a value is

@@ -97,9 +97,9 @@ class CaseScoring:
         """Computes the missing scores.
 
         Args:
-            records: method -> what is known of its results; takes up the scores.
-            references: name -> clean photo; empty where there are none.
-            run_paths: where the results lie.
+            records: method -> record of its results, which gets the scores.
+            references: name -> clean photo; empty without references.
+            run_paths: paths of the results.
             advance: called with the number of results that were scored since the last call.
         """
         hashes = {name: sha256_file(path) for name, path in references.items()}
@@ -147,7 +147,7 @@ class CaseScoring:
         """Scores one image of some methods; failures are recorded and do not stop the others."""
         if reference is not None:
             matches = [Match(name, reference, paths)]
-        else:  # what needs no reference does not look at it
+        else:  # metrics without a reference ignore it
             matches = [Match(name, path, {method: path}) for method, path in paths.items()]
         scored = len(evaluation.rows)
         for match in matches:
@@ -210,7 +210,7 @@ def notes_on(
     """Notes on missing values in the tables of this case.
 
     Args:
-        records: method -> what is known of its results.
+        records: method -> record of its results.
         images: of the case.
         wanted: metrics of single images.
     """

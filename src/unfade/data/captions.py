@@ -113,7 +113,7 @@ def describe(captions: Sequence[str], names: Names, rng: np.random.Generator) ->
 
     Args:
         captions: of the whole photo; may be empty.
-        names: (H, W), from `colour_map`, of what the network is shown of it.
+        names: (H, W), from `colour_map`, of the part that the network sees.
     """
     colours = phrases(names, rng)
     if not captions:

@@ -240,7 +240,7 @@ def draw_region_colours(
 
     Args:
         chroma: (H, W, 2), a and b.
-        region: (H, W) in [0, 1], where the first of them lies; now and then it is all of that.
+        region: (H, W) in [0, 1], contains the first of them, or sometimes equals it.
 
     Returns:
         (H, W, 3), see `ColourSample.region_colours`.

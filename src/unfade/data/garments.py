@@ -65,7 +65,7 @@ def recolour_garments(
     Args:
         lab: (H, W, 3).
         regions: from `label_regions`, not empty.
-        captions: of the photo as it was; what they say of other garments stays true.
+        captions: of the original photo; their words for other garments stay true.
 
     Returns:
         The photo, its caption, and the regions that have a new colour.

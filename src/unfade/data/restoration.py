@@ -71,9 +71,9 @@ class TaskInput:
         lq: (H, W, 3) float32, sRGB [0, 1], of the size of the clean crop.
         mask: (H, W) float32 in {0, 1}, 1 = damaged.
         aged: whether the first stage mends it before the diffusion sees it.
-        gray: whether the diffusion sees the luma alone, of what the first stage leaves.
+        gray: whether the diffusion model sees only the luma of the first stage's result.
         prompted: whether it may come with a caption; super-resolution never does.
-        small: (H / scale, W / scale, 3), what lq is the bicubic enlargement of; None if
+        small: (H / scale, W / scale, 3), the photo before bicubic enlargement to lq; None if
             nothing is to be enlarged.
     """
 

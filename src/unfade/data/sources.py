@@ -87,7 +87,7 @@ class CleanPhoto:
     """An encoded clean photo with its captions and labelled regions, if any.
 
     Attributes:
-        source: its bytes, or where they are.
+        source: its bytes, or their location.
     """
 
     key: str

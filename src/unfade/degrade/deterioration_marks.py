@@ -53,11 +53,11 @@ class Mark:
 
     Attributes:
         kind: the name under which its mask is kept.
-        cover: (h, w) in [0, 1], where it is.
+        cover: (h, w) in [0, 1], its coverage.
         paint: puts it on an (h, w, 3) photo.
         under: a smooth change that goes with it and is no damage to fill (a stain's inside).
         lost: whether it takes the photo's edge or a corner away.
-        numbers: what was drawn, for the record.
+        numbers: its random parameters, for the record.
     """
 
     kind: str

@@ -77,7 +77,7 @@ def visible(
     Args:
         delta: (h, w, 3), the photo less its twin.
         behind: what `backdrop` says of the twin, the same history without structured damage.
-        cover: (h, w) in [0, 1], where the damage was put.
+        cover: (h, w) in [0, 1], coverage of the damage.
         unit: pixels for 1/256 of the short side.
         kind: the name of the damage; stains have a higher floor.
     """

@@ -60,11 +60,11 @@ class _Print:
     """The state of a photo in the recipe.
 
     Attributes:
-        image: with all that happened to it.
+        image: the photo after all operations so far.
         sound: the same without structured damage.
         toned: the clean photo with the changes of tone alone.
-        covers: where damage of each kind was laid, (H, W) in [0, 1].
-        lost: where the print's border is gone.
+        covers: coverage of each kind of damage, (H, W) in [0, 1].
+        lost: mask of the lost border.
     """
 
     image: Image

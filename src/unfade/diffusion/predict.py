@@ -20,11 +20,11 @@ def predict(
     """The network's prediction: eps or v, depending on its scheduler.
 
     Args:
-        controlnet: None leaves the base model alone; the condition is not looked at then.
+        controlnet: None runs the base model without a condition.
         zt: (N, C, h, w), the noised latent.
         t: (N,), timesteps.
         text: (N, L, D), embedded prompts.
-        condition: what the ControlNet sees, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
+        condition: input of the ControlNet, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
 
     Returns:
         (N, C, h, w).

@@ -34,9 +34,9 @@ def sample(
         zt: (N, C, h, w), the latent at the first timestep.
         times: falling timesteps; without one, zt comes back.
         model: predicts.
-        mean: 0..1, the share of the first timestep's z0_hat in what comes back.
+        mean: 0..1, the share of the first timestep's z0_hat in the result.
         eta: 0..1, see `ddim_step`.
-        fresh: the number of a step, from 0 -> its Gaussian noise, (N, C, h, w); needed where eta
+        fresh: number of a step, from 0 -> its Gaussian noise, (N, C, h, w); needed if eta
             is above 0.
 
     Returns:

@@ -113,7 +113,7 @@ def ddim_step(
         t: (N,), timesteps 0..T-1.
         before: (N,), the earlier timesteps, 0..T-1; where it is t, nothing changes.
         eta: 0..1, the share of the noise that is drawn anew.
-        fresh: (N, C, h, w), Gaussian, needed where eta is above 0.
+        fresh: (N, C, h, w), Gaussian, needed if eta is above 0.
     """
     ab = schedule.alpha(before, zt)
     z0_hat = predict_z0(schedule, zt, eps, t)

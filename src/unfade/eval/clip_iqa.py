@@ -28,7 +28,7 @@ class ClipIqa:
 
     encoder: ClipResNet
     prompts: Tensor  # (2, D), of unit length
-    scale: float  # CLIP's trained temperature: what cosines are multiplied by
+    scale: float  # CLIP's trained temperature, the factor of cosines
 
 
 def load_clip_iqa() -> ClipIqa:

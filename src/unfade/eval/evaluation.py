@@ -36,7 +36,7 @@ class Redegraded:
     """Comparisons of results, degraded in the same way as the inputs, with the inputs.
 
     Attributes:
-        degrade: (H, W, 3) sRGB [0, 1] -> what the damage makes of it.
+        degrade: degrades (H, W, 3) sRGB [0, 1] in the same way.
         measures: of such a picture and the input, by name.
     """
 

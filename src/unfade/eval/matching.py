@@ -97,7 +97,7 @@ def photos_below(folder: Path, ignored: str, problems: list[InputError]) -> dict
     Args:
         folder: searched with its sub-folders, but for hidden files.
         ignored: files that end so are left out.
-        problems: takes up the names that several files have.
+        problems: collects an error for each name that several files have.
 
     Raises:
         UsageError: the folder is missing, or holds no photo.

@@ -29,8 +29,8 @@ class Row:
         values: metric -> value.
         table: table, figure or protocol that the row belongs to; "" for a plain evaluation.
         dataset: the photos, such as "DIV2K".
-        degradation: what was done to the photos, such as "blur1".
-        parameter: what is swept, such as "steps"; "" where nothing is.
+        degradation: name of the degradation, such as "blur1".
+        parameter: the swept parameter, such as "steps"; "" without a sweep.
         value: value of the swept parameter.
     """
 

@@ -51,7 +51,7 @@ def average_weights(shares: Mapping[Path, float], out: Path) -> None:
 
     Args:
         shares: file -> its share; they are scaled to a sum of 1.
-        out: takes up the mean, in fp16.
+        out: file for the mean, in fp16.
 
     Raises:
         UsageError: fewer than two files, or a share that is not above 0.

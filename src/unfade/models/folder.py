@@ -76,7 +76,7 @@ def load_base(
     Args:
         dtype: of UNet and text encoder. The autoencoder has fp32: it is small, and its last layer
             shows the steps of bf16.
-        prediction: what its UNet predicts, in place of what its scheduler/ says.
+        prediction: of the UNet; overrides scheduler/.
 
     Raises:
         WeightsError: a part is missing, damaged or incomplete, or they do not fit together.
@@ -202,7 +202,7 @@ def load_scheduler(folder: Path, prediction: Prediction | None = None) -> DDIMSc
     """DDIM with the noise schedule of a folder, whichever sampler it was made for.
 
     Args:
-        prediction: what the UNet predicts, in place of what the folder says.
+        prediction: of the UNet; overrides the folder.
 
     Raises:
         WeightsError: it is missing or damaged.

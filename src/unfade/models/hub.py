@@ -44,7 +44,7 @@ def fetched(
 
     Args:
         source: ID@REVISION, or an id in `revisions`.
-        files: patterns of what is fetched.
+        files: patterns of the files to download.
         option: of the command line, that names the source.
         revisions: as in `pinned`.
         nothing: makes the error for weights that are not there, from the reason in brackets.

@@ -44,7 +44,7 @@ class Defaults:
         steps: how many "auto" takes, 1..1000.
         draws: of colorize: how many results, from different noise, the colours are the mean of,
             1..100.
-        saturation: of colorize without a prompt: what the found chroma is multiplied by, 0..2;
+        saturation: of colorize without a prompt: factor of the predicted chroma, 0..2;
             less than 1 where a model is surer of its colours than it is right. Colours that a
             prompt asks for come out in full.
     """

@@ -39,7 +39,7 @@ def find_base(
     Args:
         source: a path, or ID@REVISION; the ids in `REVISIONS` have their revision built in.
         dtype: of UNet and text encoder; the autoencoder has fp32.
-        prediction: what its UNet predicts, in place of what its files say.
+        prediction: of the UNet; overrides its files.
 
     Raises:
         UsageError: what the UNet of a single file predicts cannot be told.

@@ -23,7 +23,7 @@ class Stage1Config:
         widths: channels of the U-Net at 1/2, 1/4, ... of the resolution.
         blocks: its residual blocks at each level.
         hidden: width of the head.
-        gate: let the U-Net decide how much stays of what was erased in part.
+        gate: let the U-Net decide how much of partly erased pixels stays.
     """
 
     widths: list[int] = field(default_factory=lambda: [32, 64, 112, 160])
@@ -172,7 +172,7 @@ class Stage1Net(nn.Module):
         """Mends a photo.
 
         Args:
-            lq: (N, 3, H, W), sRGB [0, 1]; what stands under the mask is never seen.
+            lq: (N, 3, H, W), sRGB [0, 1]; pixels under the mask are ignored.
             mask: (N, 1, H, W) in [0, 1], 1 = damaged.
             local: run the U-Net too, not the head alone.
 

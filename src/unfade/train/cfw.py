@@ -69,7 +69,7 @@ class CfwTask(WithoutNetworks):
 
     Args:
         base, controlnet: the frozen diffusion model, on the device of the training.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there.
 
     Raises:

@@ -73,7 +73,7 @@ class ControlnetTask(WithoutNetworks):
 
     Args:
         base: the frozen base model, on the device of the training.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there.
 
     Raises:

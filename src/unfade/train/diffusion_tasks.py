@@ -35,7 +35,7 @@ def prepare(
 
     Args:
         name: vae, prior, controlnet or cfw.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there, from 0.
 
     Raises:

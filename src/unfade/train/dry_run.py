@@ -38,8 +38,8 @@ class Trial:
         steps: of the whole training.
         peak_gib: of this process: of the card's memory, else of the processor's.
         photos: in all.
-        cached: of them in the trial; 0 where nothing is made of the photos before.
-        cache_s: seconds that it took to make what is cached of them.
+        cached: number of photos cached in the trial; 0 if the task caches nothing.
+        cache_s: seconds that caching them took.
         cache_gib: size of that.
     """
 

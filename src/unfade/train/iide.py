@@ -26,7 +26,7 @@ class Noised:
         zt: (N, C, h, w), noised latents.
         t: (N,), timesteps 0..T-1.
         text: (N, L, D), embedded prompts.
-        condition: what the ControlNet sees, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
+        condition: input of the ControlNet, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
     """
 
     zt: Tensor

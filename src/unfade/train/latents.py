@@ -51,8 +51,8 @@ class LatentStore:
     with a warning.
 
     Args:
-        folder: where they are kept, below a name of their own; several trainings may share it.
-        vae: encodes what is not there yet, on its device.
+        folder: holds the cache in a subfolder named by a hash; trainings may share it.
+        vae: encodes the missing latents, on its device.
         progress: called with the number of photos that are done.
 
     Attributes:

@@ -47,7 +47,7 @@ class LoopOptions:
             two minutes; a C++ compiler must be installed.
         moments: of AdamW, in which type: "bf16" takes 4 bytes a weight less, rounded at random so
             that their means stay right.
-        precision: of convolutions and products; "auto" is bf16 where the processor has it.
+        precision: of convolutions and products; "auto" is bf16 on hardware that has it.
         attention: "plain" is quicker than torch's fused one on processors where there are few
             places to attend to, and takes memory that grows with their square.
         layout: of activations; "contiguous" is quicker for small latents on processors.
@@ -111,9 +111,9 @@ class ScratchRecipe:
         error_weight: how much more a pixel of damage counts for each unit of its mean square
             error ([0, 1] squared) in the damaged photo: a bright crack that is missed costs more
             than a faint one.
-        recall: what is added to the weight of damaged pixels in the cross-entropy; 0 asks for the
+        recall: added to the weight of damaged pixels in the cross-entropy; 0 asks for the
             fewest errors, more for fewer misses at the price of false alarms.
-        imagenet: give the encoder ImageNet's weights where no weights are given to start from.
+        imagenet: give the encoder ImageNet's weights if there are no start weights.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -132,7 +132,7 @@ class Stage1Recipe:
     Attributes:
         local: train the U-Net and the head; without it the head alone, which is quick in large
             batches and a start for both.
-        found: share of the masks that are what the compact preset's detector finds, as restoring
+        found: share of the masks that the compact preset's detector predicts, as restoring
             erases it; the rest are the true ones, made imperfect.
         structure: weight of 1 - SSIM in the loss.
     """

@@ -52,7 +52,7 @@ class PriorRecipe:
     """`unfade train prior`.
 
     Attributes:
-        prediction: what the UNet learns to tell.
+        prediction: what the UNet learns to predict.
         null: share of the samples with the null text, for guidance and for photos without prompt.
         least: a word of the captions that occurs less often gets no token.
         frozen_text: leave the text encoder as the weights that the training starts from have it.
@@ -73,7 +73,7 @@ class PriorTask(WithoutNetworks):
 
     Args:
         vae: the trained autoencoder, on the device of the training.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there.
 
     Raises:

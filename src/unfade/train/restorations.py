@@ -40,11 +40,11 @@ class Restorations(WithoutNetworks):
     Args:
         base: its autoencoder makes the latents, its tokenizer the tokens; on the device of the
             training.
-        cache: where latents and embedded captions are kept.
+        cache: folder for latents and embedded captions.
         progress: called with the number of photos whose latents, then whose captions, are there.
 
     Attributes:
-        base: without the weights of the text encoder where prompts are cached.
+        base: without the text encoder's weights if prompts are cached.
 
     Raises:
         UsageError: shares that do not add up, or windows that do not fit the views.

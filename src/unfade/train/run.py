@@ -170,11 +170,11 @@ def train_task(
     Args:
         name: one of TASKS.
         data: a folder of photos or WebDataset shards, or several.
-        run: where state, log, sheets, manifest and the trained weights go.
+        run: folder for state, log, sample grids, manifest and the trained weights.
         recipe, start, base, controlnet, cache, damage: see `Inputs`; the cache is `run`/cache by
             default.
-        progress: called with what is done, what there is in all, and smoothed figures; first for
-            the photos whose latents are made, then for the steps.
+        progress: called with the finished number, the total, and smoothed figures; first for
+            the photos whose latents are computed, then for the steps.
 
     Returns:
         The file or folder of fp16 weights.

@@ -42,8 +42,8 @@ def mask_loss(
     Args:
         logits: (N, 2, H, W), of damage and of a lost border.
         mask: (N, 2, H, W) in {0, 1}.
-        more: (N, 1, H, W), 0 or more: what is added to the weight of a pixel where it is damaged.
-        recall: what is added to the weight of damaged pixels in the cross-entropy.
+        more: (N, 1, H, W), >= 0: added to the weight of a damaged pixel.
+        recall: added to the weight of damaged pixels in the cross-entropy.
     """
     rare = logits.new_tensor([1.0, 2.0])[None, :, None, None]  # lost borders are few
     weight = 1 + more * mask  # (N, 2, H, W)

@@ -22,7 +22,7 @@ class TextStore:
     """Cached embeddings of photos' captions, from a frozen text encoder.
 
     Args:
-        folder: where they are kept, below a name of their own; several trainings may share it.
+        folder: holds the cache in a subfolder named by a hash; trainings may share it.
         progress: called with the number of photos that are done.
 
     Attributes:

@@ -52,10 +52,10 @@ class Method(Protocol):
         """Restores images of one case; the runner reports images without a result.
 
         Args:
-            case: what they belong to; its options hold for methods that know them.
+            case: the case of the images; its options apply to methods that have them.
             images: name -> file, some or all of the case's inputs.
             outputs: an existing folder; the result of `name` is written to `NAME.png` in it.
-            log: a file, which need not exist, that takes up what somebody else's program says.
+            log: file for the output of an external program; it need not exist.
 
         Returns:
             What that needed; None if it is not known.

@@ -25,7 +25,7 @@ def run_program(words: Sequence[str], log: Path, *, timeout_s: float | None) -> 
 
     Args:
         words: the program and its arguments; no shell sees them.
-        log: takes up what it writes to stdout and stderr, after what is there.
+        log: stdout and stderr are appended to it.
         timeout_s: it is ended after so many seconds; None waits.
 
     Returns:

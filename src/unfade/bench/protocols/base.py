@@ -28,7 +28,7 @@ class Report:
         rows: one for each image and method.
         grids: tables of aggregates.
         notes: sentences below the tables.
-        failures: what could not be measured, and why.
+        failures: photos that could not be measured, and why.
     """
 
     protocol: str

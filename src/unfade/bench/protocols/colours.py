@@ -68,13 +68,13 @@ class Settings:
     Attributes:
         data: folder of photos, with `captions.jsonl` beside them.
         train: folder of the training photos, or of their shards.
-        out: takes up results, the report and `pairs.png`.
+        out: folder for results, the report and `pairs.png`.
         preset: name or folder of a preset.
         count: number of photos with a caption.
         pairs: number of pairs of prompts.
-        seed: of sampling and of what is drawn.
+        seed: of sampling and of the drawn pairs.
         steps: of sampling.
-        guidance: where there is a prompt; None is the network's own.
+        guidance: with a prompt; None is the network's default.
         strength: of the diffusion model; "auto" is the preset's.
         saturation: factor on the chroma.
         device: as `Restorer.from_pretrained` has it.

@@ -42,7 +42,7 @@ def written_case(
 
     Args:
         table: name of the protocol.
-        work: takes up the folder of this case.
+        work: parent of this case's folder.
         names: dataset and degradation.
         pairs: name of a photo, input, and reference, (H, W, 3) each; None for no references.
         options: of the restoration.
@@ -122,7 +122,7 @@ def compare(
         table: builds the cases; its grids are shown behind the means.
         methods: in the order of tables.
         data: folder of undamaged photos.
-        out: takes up inputs, results, rows and `report.html`; a second run goes on from there.
+        out: folder for inputs, results, rows and `report.html`; a second run resumes from it.
         settings: for the head of the report.
         progress: as `run_cases` has it.
     """

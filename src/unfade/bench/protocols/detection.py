@@ -32,7 +32,7 @@ def counts(
 
     Args:
         found, true: (H, W).
-        kinds: kind of damage -> (H, W) mask, 1 where it shows.
+        kinds: kind of damage -> (H, W) mask, 1 = visible damage.
         pixel: tolerance of the loose counts, in pixels.
 
     Returns:

@@ -39,7 +39,7 @@ class Settings:
 
     Attributes:
         data: folder of undamaged photos.
-        out: takes up results and the report.
+        out: folder for results and the report.
         preset: name or folder of a preset.
         count: number of photos, spread evenly over the sorted names.
         side: of the middles, pixels; None takes whole photos.

@@ -90,7 +90,7 @@ def old_photo(settings: Settings, progress: Progress | None = None) -> Report:
     A photo that cannot be read or restored is reported as a failure; the others go on.
 
     Args:
-        settings: what is measured.
+        settings: settings of the protocol.
         progress: called before each photo.
 
     Raises:

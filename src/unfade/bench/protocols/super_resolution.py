@@ -40,7 +40,7 @@ class Settings:
 
     Attributes:
         data: folder of undamaged photos.
-        out: takes up results and the report.
+        out: folder for results and the report.
         preset: name or folder of a preset.
         count: number of crops, spread evenly over the photos that are large enough.
         seed: of the degradations.

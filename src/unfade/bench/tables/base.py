@@ -46,8 +46,8 @@ class Setting:
 
     Attributes:
         data: a set's folder, or one that holds several.
-        work: takes up inputs and references.
-        quick: few photos, small crops, few values of what is swept.
+        work: folder for inputs and references.
+        quick: few photos, small crops, few values of a swept parameter.
         seed: of the degradations and the methods.
     """
 
@@ -89,13 +89,13 @@ class Table:
         reading: how to read it, a few sentences.
         cases: builds them.
         wanted_metrics: measured always; those whose weights are here come on top.
-        methods: names of those that take part where none are named.
-        papers: what papers printed, one entry for each set of photos and damage.
+        methods: names of the default methods.
+        papers: values of papers, one entry for each set of photos and damage.
         table_measures: measures of this table alone, by name.
-        plots: draws what there is to draw.
+        plots: makes the plots.
         grids: tables beside that of the means.
         timed: whether the times of all cases make one figure for each method.
-        adapt: changes the methods before they run; the folder takes up what that needs.
+        adapt: changes the methods before they run; may write files to the folder.
     """
 
     name: str
@@ -131,8 +131,8 @@ class Table:
 
         Args:
             data: a dataset's folder, one that holds several, or any folder of clean photos.
-            work: takes up a folder for each dataset and degradation.
-            quick: few photos, small crops, few values of what is swept.
+            work: gets a folder for each dataset and degradation.
+            quick: few photos, small crops, few values of a swept parameter.
             seed: of the degradations and the methods, >= 0.
 
         Raises:
@@ -201,9 +201,9 @@ def make_case(
 
     Args:
         degradation: see `prepare.make_folders`.
-        options: None is what fits the degradation (`options_for`).
-        parameter, value: what is swept.
-        label: names the degradation in tables, where that is not its own name.
+        options: None takes those of the degradation (`options_for`).
+        parameter, value: the swept parameter and its value.
+        label: name of the degradation in tables; None takes its own name.
     """
     inputs, references = make_folders(setting.work, plan, degradation)
     options = options or options_for(degradation, plan)
