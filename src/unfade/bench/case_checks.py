@@ -24,8 +24,8 @@ def check_cases(cases: Sequence[Case], methods: Sequence[Method]) -> None:
         raise UsageError("nothing to compare", "at least one case", "name another table")
     if not methods:
         raise UsageError("no method", "at least one", "name one with --method")
-    _refuse_twins([f"{case.table}/{case.name}" for case in cases], "case", "leave one out")
-    _refuse_twins([method.name for method in methods], "method", "name one of them NAME=...")
+    _refuse_duplicates([f"{case.table}/{case.name}" for case in cases], "case", "leave one out")
+    _refuse_duplicates([method.name for method in methods], "method", "name one of them NAME=...")
     for case in cases:
         if not any(takes_part(method.name, case) for method in methods):
             got = f"no method for {case.table}/{case.name}"
@@ -59,7 +59,7 @@ def _check_photos(case: Case) -> None:
             )
 
 
-def _refuse_twins(names: Sequence[str], kind: str, fix: str) -> None:
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        raise UsageError(f"two {kind}s called {twins[0]!r}", "names that differ", fix)
+def _refuse_duplicates(names: Sequence[str], kind: str, fix: str) -> None:
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise UsageError(f"two {kind}s called {duplicates[0]!r}", "names that differ", fix)

@@ -293,25 +293,25 @@ def deterioration(
     size = extent(hq)
     scale = min(size) / 256 if unit is None else unit
     origin, mono, events = _history(size, scale, rng, _LEVELS[severity.name])
-    aged = twin = toned = np.asarray(hq, np.float32)
+    aged = undamaged = toned = np.asarray(hq, np.float32)
     params: list[Params] = [{"op": "origin", "process": origin}]
     marks: list[tuple[str, Mark]] = []
     for event in events:
         if isinstance(event, Step):
             # Until the first piece of damage both are the same photo.
-            alike = aged is twin
-            twin = event.run(twin)
-            aged = twin if alike else event.run(aged)
+            alike = aged is undamaged
+            undamaged = event.run(undamaged)
+            aged = undamaged if alike else event.run(aged)
             if event.tone:
                 toned = event.run(toned)
             params.append({"op": event.name, **event.numbers})
         else:
             name, mark = event
             aged = np.clip(mark.paint(mark.under(aged)), 0, 1).astype(np.float32)
-            twin = np.clip(mark.under(twin), 0, 1).astype(np.float32)
+            undamaged = np.clip(mark.under(undamaged), 0, 1).astype(np.float32)
             marks.append(event)
             params.append({"op": name, "kind": mark.kind, **mark.numbers})
-    mask, lost, kinds = _masks(size, scale, aged, twin, [mark for _, mark in marks])
+    mask, lost, kinds = _masks(size, scale, aged, undamaged, [mark for _, mark in marks])
     return Degraded(
         lq=aged.copy() if aged is hq else aged,
         hq=process.gray(hq) if mono else hq,
@@ -324,13 +324,13 @@ def deterioration(
 
 
 def _masks(
-    size: Size, unit: float, aged: Image, twin: Image, marks: list[Mark]
+    size: Size, unit: float, aged: Image, undamaged: Image, marks: list[Mark]
 ) -> tuple[Mask, Mask, dict[str, Mask]]:
     mask, lost = np.zeros(size, np.float32), np.zeros(size, np.float32)
     kinds: dict[str, Mask] = {}
     if not marks:
         return mask, lost, kinds
-    delta, behind = aged - twin, backdrop(twin, unit)
+    delta, behind = aged - undamaged, backdrop(undamaged, unit)
     for kind in KINDS:
         covers = [mark.cover for mark in marks if mark.kind == kind]
         if not covers:

@@ -37,17 +37,17 @@ def difference(delta: Image) -> Mask:
     return np.asarray(np.sqrt(total), np.float32)
 
 
-def clutter(twin: Image, scale: float) -> Mask:
+def clutter(undamaged: Image, scale: float) -> Mask:
     """(h, w) deviation of noise and texture of about `scale` pixels, around every pixel."""
-    light = np.asarray(twin @ LUMA, np.float32)
+    light = np.asarray(undamaged @ LUMA, np.float32)
     band = blurred(light, 0.5 * scale) - blurred(light, 3 * scale)
     return np.sqrt(np.maximum(blurred(band * band, 4 * scale), 0)).astype(np.float32)
 
 
-def backdrop(twin: Image, unit: float) -> list[tuple[float, Mask]]:
+def backdrop(undamaged: Image, unit: float) -> list[tuple[float, Mask]]:
     """The scales in pixels at which damage is judged, finest first, with the clutter at each."""
     sigmas = [max(0.6, scale * unit) for scale in _SCALES]
-    return [(sigma, clutter(twin, sigma)) for sigma in sigmas]
+    return [(sigma, clutter(undamaged, sigma)) for sigma in sigmas]
 
 
 def visible(
@@ -75,8 +75,8 @@ def visible(
     and ends of cracks, and some light cracks on faces, snow and bright branches.
 
     Args:
-        delta: (h, w, 3), the photo less its twin.
-        behind: what `backdrop` says of the twin, the same history without structured damage.
+        delta: (h, w, 3), the photo minus its undamaged copy.
+        behind: `backdrop` of the undamaged copy, which has the same history without structured damage.
         cover: (h, w) in [0, 1], coverage of the damage.
         unit: pixels for 1/256 of the short side.
         kind: the name of the damage; stains have a higher floor.

@@ -121,7 +121,7 @@ def write_manifest(folder: Path) -> None:
 
     listed: dict[str, Any] = {}
     listed["sha256"] = hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
-    _refuse_halves(folder, hashes)
+    _refuse_incomplete(folder, hashes)
     with contextlib.suppress(WeightsError):
         defaults = {name: _section(folder, name) for name in Defaults.__dataclass_fields__}
         listed |= {name: values for name, values in defaults.items() if values}
@@ -216,7 +216,7 @@ def find_preset(preset: str | Path) -> Preset:
     if str(preset) == SD21:
         allowed = (*FILES, ENLARGER, COLOUR)
         hashes = {name: digest for name, digest in hashes.items() if name in allowed}
-    _refuse_halves(folder, hashes)
+    _refuse_incomplete(folder, hashes)
     for name in (*FILES, *hashes):
         if name not in hashes or not (folder / name).is_file():
             raise _missing(folder / name)
@@ -226,7 +226,7 @@ def find_preset(preset: str | Path) -> Preset:
     return loaded
 
 
-def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
+def _refuse_incomplete(folder: Path, hashes: dict[str, str]) -> None:
     """WeightsError if only some parts of the diffusion model exist."""
     parts = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
     missing = [name for name in DIFFUSION_PARTS if name not in parts]
