@@ -76,7 +76,7 @@ def visible(
 
     Args:
         delta: (h, w, 3), the photo minus its undamaged copy.
-        behind: `backdrop` of the undamaged copy, which has the same history without structured damage.
+        behind: `backdrop` of the undamaged copy, which has the same history without damage.
         cover: (h, w) in [0, 1], coverage of the damage.
         unit: pixels for 1/256 of the short side.
         kind: the name of the damage; stains have a higher floor.

@@ -43,7 +43,7 @@ from unfade.train.options import (
 from unfade.train.sampler import check_batch
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
-from unfade.train.state import average_weights
+from unfade.train.state import interpolate_weights
 from unfade.train.task import Exporter, Task
 from unfade.train.tone import ToneTask
 
@@ -136,7 +136,7 @@ def _exporter(
 
     def export(network: nn.Module, step: int) -> None:
         if begun is not None and options.weight_averaging > 0:
-            network = average_weights(network, begun, options.weight_averaging)
+            network = interpolate_weights(network, begun, options.weight_averaging)
         write(network, path)
         if options.exports > 0 and step < options.steps:
             write(network, path.with_name(f"{path.stem}-{step:06d}{path.suffix}"))

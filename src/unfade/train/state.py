@@ -28,7 +28,7 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float, step: int) -> Non
                 old.copy_(new)
 
 
-def average_weights(network: nn.Module, start: nn.Module, start_share: float) -> nn.Module:
+def interpolate_weights(network: nn.Module, start: nn.Module, start_share: float) -> nn.Module:
     """A network whose weights are start_share * start + (1 - start_share) * network."""
     out = copy.deepcopy(network)
     with torch.no_grad():
