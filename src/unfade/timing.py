@@ -27,7 +27,7 @@ class StageTimer:
 
     @contextlib.contextmanager
     def stage(self, name: str, begin: float, end: float) -> Generator[Progress]:
-        """Times a stage that covers the shares `begin` to `end` of the work; yields its progress."""
+        """Times a stage from share `begin` to `end` of all work; yields its progress function."""
         last = time.perf_counter()
 
         def progress(share: float) -> None:
