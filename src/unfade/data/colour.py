@@ -39,14 +39,14 @@ class ColourOptions:
 
     Attributes:
         size: side of the square crop in pixels, a multiple of 32.
-        least: side of the smallest crop, as a share of the photo's short side: what has which
-            colour is told by the whole scene.
+        least: side of the smallest crop, as a share of the photo's short side; it is large,
+            because the whole scene shows which object has which colour.
         aged: share of crops with the grain, blur, fading and compression of old photos.
-        film: share of crops that are seen as film of another spectral sensitivity sees them.
+        film: share of crops with the gray values of film of another spectral sensitivity.
         labelled: share of samples from photos with labelled regions.
-        recoloured: share of the crops with known regions in which one or two get a new colour.
-        sure: the same of the crops whose regions are found by `data.regions`.
-        captions: share of the other crops whose prompt is not the null text.
+        recoloured: share of crops with labelled regions of which one or two get a new colour.
+        sure: the same for crops whose regions come from `data.regions`.
+        captions: share of the other crops with a prompt.
         region_colours: share of the crops with painted regions.
     """
 

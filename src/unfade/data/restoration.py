@@ -22,21 +22,20 @@ _SEVERITIES = (LIGHT, MODERATE, HEAVY)
 class RestorationOptions:
     """Shares of the tasks, and their difficulty.
 
-    One model learns all three, so a pair's target is always the clean photo in its colours. Tone
-    is left alone: another stage mends it before the diffusion sees the photo.
+    One model learns all three, so a pair's target is always the clean photo in its colours. The
+    tone is not degraded: another stage corrects it before the diffusion model.
 
     Attributes:
         old_photo, colorize, super_resolution: shares of the pairs; they add up to 1.
         severities: chances of light, moderate and heavy damage.
-        clean: share of the old photos with nothing to mend.
-        aged: share of the photos to colourise that are old photos as well.
-        halved: share of the super-resolution pairs at x2; the rest is x4.
+        clean: share of the old photos without damage.
+        aged: share of the photos to colourise that are aged as well.
+        halved: share of super-resolution pairs at scale 2; the rest has scale 4.
         prompts: share of the samples with a caption, where the task has any; the rest has the
             null text.
-        phrases: let prompts say where the picture has which colours, besides what captions say.
-            Without that, embedded captions are cached: worth it where the text encoder is large.
-        first_stage: show what the first stages make of an aged photo and of a small one, as
-            restoring does.
+        phrases: add phrases about the picture's colours to prompts. Without them, embedded
+            captions are cached, which pays for a large text encoder.
+        first_stage: apply the first stages to aged and small photos, as restoring does.
     """
 
     old_photo: float = 0.4
@@ -70,7 +69,7 @@ class TaskInput:
     Attributes:
         lq: (H, W, 3) float32, sRGB [0, 1], of the size of the clean crop.
         mask: (H, W) float32 in {0, 1}, 1 = damaged.
-        aged: whether the first stage mends it before the diffusion sees it.
+        aged: whether the first stage restores it before the diffusion model.
         gray: whether the diffusion model sees only the luma of the first stage's result.
         prompted: whether it may come with a caption; super-resolution never does.
         small: (H / scale, W / scale, 3), the photo before bicubic enlargement to lq; None if

@@ -63,8 +63,8 @@ class CfwRecipe:
 class CfwTask(WithoutNetworks):
     """Learns to decode sampled latents into clean photos, with the degraded photo's features.
 
-    The latents are sampled from pure noise by the trained ControlNet, as restoring does: a CFW
-    trained on latents of clean photos would trust them too much. Only the CFW learns
+    The latents are sampled from pure noise with the trained ControlNet, as in restoring: a CFW
+    trained on latents of clean photos would trust them too much. Only the CFW is trained
     (StableSR, arXiv 2305.07015, 3.3).
 
     Args:

@@ -43,17 +43,17 @@ class ControlnetRecipe:
     """`unfade train controlnet`.
 
     Attributes:
-        space: what the ControlNet sees, "pixel": the photo, or "latent": its latent.
+        space: input of the ControlNet, "pixel": the photo, or "latent": its latent.
         mask: whether it sees the scratch mask too.
         widths: of the condition's embedding in pixel space (`models.compact.build_controlnet`).
         p_iide: probability that a sample keeps its photo as the condition; otherwise its own
             estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
-        late: share of the samples that get a timestep from the last tenth, beside those that fall
-            there anyway: colours are decided in it, and one-step prediction starts from it.
-        early: share of the photos that keep their colours which get a timestep from the first two
-            fifths instead: what has been mended or enlarged before is restored from there.
-        draws: noises and timesteps for each degraded photo of a batch: degrading and mending it
-            can cost more than a pass of the networks.
+        late: share of the samples with a timestep from the noisiest tenth, in addition to uniform
+            ones: it decides colours, and one-step prediction starts from it.
+        early: share of the photos with colours that get a timestep from the two least noisy
+            fifths instead: first-stage results are restored from there.
+        draws: noises and timesteps for each degraded photo of a batch: degrading it and running
+            the first stage can cost more than a pass of the networks.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)

@@ -53,9 +53,9 @@ class PriorRecipe:
 
     Attributes:
         prediction: what the UNet learns to predict.
-        null: share of the samples with the null text, for guidance and for photos without prompt.
-        least: a word of the captions that occurs less often gets no token.
-        frozen_text: leave the text encoder as the weights that the training starts from have it.
+        null: share of samples with the null text, for guidance and for photos without a prompt.
+        least: minimum count of a caption word; rarer words get no token.
+        frozen_text: do not train the text encoder; it keeps its start weights.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)

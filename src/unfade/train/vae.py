@@ -39,11 +39,11 @@ class VaeRecipe:
 
     Attributes:
         size: side of the square crop in pixels, a multiple of the autoencoder's factor.
-        large: share of crops from photos that need not be enlarged for them.
+        large: share of crops from photos that are not enlarged for them.
         mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
             and of the mean divergence of a latent value from a normal one.
-        decoder_only: only the decoder learns, from the means of the latents, which stay those of
-            the weights that the training starts from, with their scale.
+        decoder_only: train only the decoder, on the mean latents; the encoder and the latent
+            scale stay those of the start weights.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
