@@ -77,13 +77,13 @@ def plan(dataset: Dataset, *, quick: bool, seed: int, images: int | None = None)
 PUBLISHED = ("DIV2K", "DIV2K (StableSR's crops)", "RealSR", "DRealSR", "GOPRO")
 
 
-def _note(dataset: Dataset, fit: int, taken: int, side: int, published: bool) -> str:
-    if published and taken == len(dataset.pairs) and side == SIDE:
+def _note(dataset: Dataset, fit: int, count: int, side: int, published: bool) -> str:
+    if published and count == len(dataset.pairs) and side == SIDE:
         return ""
     left = len(dataset.pairs) - fit
     small = f"; {left} with a shorter side are left out" if left else ""
     return (
-        f"{dataset.name}: {taken} of {len(dataset.pairs)} photos, crops of {side} x {side} from "
+        f"{dataset.name}: {count} of {len(dataset.pairs)} photos, crops of {side} x {side} from "
         f"the middle{small}. The papers take {SIDE} x {SIDE}."
     )
 

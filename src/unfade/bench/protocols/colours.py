@@ -283,8 +283,8 @@ def _pairs_of(
         by_caption += caption_pairs(name, captions.get(name, []), names, rng)[:1]
         by_phrase += phrase_pairs(name, names, rng)[:1]
     chosen = by_caption[: settings.pairs // 2]
-    taken = {pair.photo for pair in chosen}
-    rest = [pair for pair in by_phrase if pair.photo not in taken]
+    used = {pair.photo for pair in chosen}
+    rest = [pair for pair in by_phrase if pair.photo not in used]
     chosen += spread(rest, max(1, settings.pairs - len(chosen)))
     return {f"{i:02d}-{pair.photo}": pair for i, pair in enumerate(chosen[: settings.pairs])}
 

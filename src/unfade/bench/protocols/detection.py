@@ -23,7 +23,7 @@ def reaches(soft: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
 
 
 def counts(
-    found: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
     true: NDArray[np.bool_],
     kinds: Mapping[str, NDArray[np.float32]],
     pixel: int = 1,
@@ -31,7 +31,7 @@ def counts(
     """Pixel counts of one photo.
 
     Args:
-        found, true: (H, W).
+        predicted, true: (H, W).
         kinds: kind of damage -> (H, W) mask, 1 = visible damage.
         pixel: tolerance of the loose counts, in pixels.
 
@@ -39,11 +39,11 @@ def counts(
         The counts of `eval.metrics.f1`, without and with tolerance, and for each kind its true
         pixels and those that were found.
     """
-    strict, loose = f1(found, true).tolist(), f1(found, true, pixel).tolist()
+    strict, loose = f1(predicted, true).tolist(), f1(predicted, true, pixel).tolist()
     values: dict[str, float] = dict(zip((*STRICT, *LOOSE), [*strict, *loose], strict=True))
     for kind, mask in kinds.items():
         values[f"{kind} true"] = float(np.count_nonzero(mask > 0))
-        values[f"{kind} found"] = float(np.count_nonzero(found & (mask > 0)))
+        values[f"{kind} found"] = float(np.count_nonzero(predicted & (mask > 0)))
     return values
 
 

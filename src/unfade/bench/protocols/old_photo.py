@@ -211,11 +211,11 @@ def _figures(image: Image, target: Image, colour: Image) -> dict[str, float]:
 
 
 def _error_shares(
-    image: Image, target: Image, found: NDArray[np.bool_], true: NDArray[np.bool_]
+    image: Image, target: Image, predicted: NDArray[np.bool_], true: NDArray[np.bool_]
 ) -> dict[str, float]:
     """The share of the aligned square error that lies in each of AREAS."""
     error = np.square(metrics.aligned(image, target) - target).mean(2)  # (H, W)
-    areas = (found & true, ~found & true, found & ~true, ~found & ~true)
+    areas = (predicted & true, ~predicted & true, predicted & ~true, ~predicted & ~true)
     whole = max(float(error.sum()), 1e-12)
     return {n: float(error[area].sum()) / whole for n, area in zip(AREAS, areas, strict=True)}
 
