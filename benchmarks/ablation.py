@@ -36,6 +36,7 @@ from unfade.bench.methods.ours import Preset
 from unfade.bench.protocols.comparison import middle, written_case
 from unfade.bench.protocols.photos import photos_in
 from unfade.bench.runner import run_cases
+from unfade.bench.sections import table_line
 from unfade.config import load_toml, save_toml
 from unfade.degrade import degrade
 from unfade.eval.measures import DESCRIPTIONS, SET_MEASURES
@@ -139,7 +140,7 @@ def row(method: str, aggregate: Aggregate, case: Case, names: list[str]) -> str:
     )  # (seeds, metrics)
     spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(METRICS))
     cells = [f"{m:.4g} ± {s:.2g}" for m, s in zip(values.mean(0), spread, strict=True)]
-    return f"| {method} | {len(names)} | " + " | ".join(cells) + " |"
+    return table_line(method, str(len(names)), *cells)
 
 
 @click.command(help=__doc__)
@@ -165,7 +166,7 @@ def main(
     count: int, size: int, fidelity: float,
 ) -> None:  # fmt: skip
     asked = load_toml(Path(recipe), ControlnetRecipe)
-    asked = replace(asked, loop=replace(asked.loop, steps=steps, show_every=max(1, steps // 5)))
+    asked = replace(asked, loop=replace(asked.loop, steps=steps, validate_every=max(1, steps // 5)))
     tasks: list[Task] = ["old-photo"] if asked.pairs.super_resolution == 0 else list(RECIPES)
     files = photos_in(data, count)
     methods: list[Method] = [Preset(FIRST, {"preset": preset, "strength": 0.0})]
@@ -191,7 +192,8 @@ def main(
     aggregate = Aggregate(results, NAME)
     for case in results.cases:
         click.echo(f"\n{case.degradation}: {len(files)} photos, {steps} steps\n")
-        click.echo("| | trainings | " + " | ".join(TITLES) + " |\n" + "| --- " * 8 + "|")
+        click.echo(table_line("", "trainings", *TITLES))
+        click.echo(table_line(*["---"] * (len(TITLES) + 2)))
         for method, names in groups.items():
             click.echo(row(method, aggregate, case, names))
     click.echo("\nLoss on held-out photos\n\n" + "\n".join(convergence(runs)))

@@ -28,6 +28,7 @@ import torch
 from torch.nn import functional as F
 
 from unfade.bench.protocols.photos import photos_in
+from unfade.bench.sections import table_line
 from unfade.eval.alignment import ssim_map
 from unfade.eval.evaluation import read_rgb
 from unfade.models.checkpoint import load_model
@@ -404,11 +405,11 @@ def main(data: Path, count: int, seed: int, encoders: str, json_file: Path | Non
     }
     figures = list(next(iter(rows.values())))
     click.echo(f"{len(files)} photos, seed {seed}")
-    click.echo("| encoder, tail | " + " | ".join(figures) + " |")
-    click.echo("| --- " * (len(figures) + 1) + "|")
+    click.echo(table_line("encoder, tail", *figures))
+    click.echo(table_line(*["---"] * (len(figures) + 1)))
     for name, row in rows.items():
         cells = (f"{v:.0f}" if f == "ms" else f"{v:.3f}" for f, v in row.items())
-        click.echo(f"| {name} | " + " | ".join(cells) + " |")
+        click.echo(table_line(name, *cells))
     if json_file is not None:
         json_file.write_text(json.dumps(rows, indent=2) + "\n")
 

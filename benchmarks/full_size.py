@@ -50,7 +50,7 @@ from unfade.models.upsampling import split_upsampling
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
-from unfade.train.loop import forgetful, forward_pass
+from unfade.train.loop import enable_checkpointing, forward_pass
 from unfade.train.optim import build_optimizer
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import learn_tokenizer
@@ -256,11 +256,11 @@ def train(
     click.echo(f"| frozen networks | | | {peak_gib(place):.2f} |")
     with tempfile.TemporaryDirectory() as cache:
         task = ControlnetTask(recipe, photos()[:1], base, Path(cache))
-        samples = [task.sample(i) for i in range(batch)]
+        samples = [task.sample("train", i) for i in range(batch)]
     del base
     click.echo(f"| latent and caption of a photo | | | {peak_gib(place):.2f} |")
     model = placed(task.build().train(), place).float()
-    forgetful(model)
+    enable_checkpointing(model)
     ema = copy.deepcopy(model).eval().requires_grad_(False) if average else None
     if compiled:
         model.compile()
@@ -308,7 +308,7 @@ def count(side: int) -> None:
     for network in (base.vae, base.unet, base.text_encoder):
         network.requires_grad_(False)
     cast(Any, base.unet).enable_gradient_checkpointing()
-    forgetful(controlnet)
+    enable_checkpointing(controlnet)
 
     def learn_once() -> None:
         predict(base.unet, controlnet, z, t, text, condition).sum().backward()

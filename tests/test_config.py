@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unfade.config import from_dict, load_toml, save_toml, to_dict, to_toml
+from unfade.config import from_dict, load_toml, renamed_field, save_toml, to_dict, to_toml
 from unfade.errors import UsageError
 
 
@@ -155,3 +155,17 @@ def test_saved_file_is_read_back(tmp_path: Path) -> None:
     recipe = Recipe('ä "quoted" \\ \x7f', weights={"a.b": 1.0})
     save_toml(tmp_path / "r.toml", recipe)
     assert load_toml(tmp_path / "r.toml", Recipe) == recipe
+
+
+@dataclass(frozen=True)
+class Renamed:
+    new: float = renamed_field("old", 0.5)
+
+
+def test_older_name_of_a_field_is_read_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert from_dict({"new": 1}, Renamed) == Renamed(1.0) and not caplog.records
+    assert from_dict({"old": 2}, Renamed) == Renamed(2.0)
+    assert [r.getMessage() for r in caplog.records] == ["old is now called new"]
+    assert to_dict(Renamed()) == {"new": 0.5}
+    with pytest.raises(UsageError, match="unknown key 'old'"):
+        from_dict({"old": 2, "new": 1}, Renamed)

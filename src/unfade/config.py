@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import logging
 import math
 import re
 import sys
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 else:
     T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+V = TypeVar("V")
+_OLD_NAME = "old_name"  # key of a field's metadata
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -79,8 +83,27 @@ def to_toml(value: DataclassInstance) -> str:
 # --- reading ---------------------------------------------------------------------------------
 
 
+def renamed_field(old_name: str, default: V) -> V:
+    """A dataclass field that TOML may still call by an older name, which logs a warning."""
+    return dataclasses.field(default=default, metadata={_OLD_NAME: old_name})
+
+
+def _current_names(
+    data: Mapping[str, object], fields: Mapping[str, dataclasses.Field[Any]], where: str
+) -> dict[str, object]:
+    """The values by the names that the fields have now."""
+    new_names = {f.metadata[_OLD_NAME]: f.name for f in fields.values() if _OLD_NAME in f.metadata}
+    values = dict(data)
+    for old, new in new_names.items():
+        if old in values and new not in values:
+            log.warning("%s is now called %s", _join(where, old), _join(where, new))
+            values[new] = values.pop(old)
+    return values
+
+
 def _build(data: Mapping[str, object], cls: type[Any], where: str, path: Path | None) -> object:
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    data = _current_names(data, fields, where)
     for key in data:
         if key not in fields:
             raise _unknown(key, list(fields), where, path)

@@ -1,4 +1,4 @@
-"""Damage masks as arrays: thresholds, shares, and the hole that is filled."""
+"""Operations on damage masks: thresholding, the damaged share, the hole to inpaint."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 Mask = NDArray[np.uint8]  # (H, W), probability of damage in 1/255
 Hole = NDArray[np.float32]  # (H, W) in [0, 1]
 
-_BLOCK = 1 << 22  # pixels that are looked at together
+_BLOCK = 1 << 22  # pixels that are counted at a time
 
 
 def _level(threshold: float) -> int:
-    """The least mask value, 1..255, that reaches a threshold in 0..1."""
+    """The smallest mask value, 1..255, that reaches a threshold in 0..1."""
     return max(1, min(255, -int(-threshold * 255 // 1)))
 
 
 def harden(mask: Mask, threshold: float) -> Mask:
-    """A mask with 255 where a pixel reaches the threshold (0..1), and 0 elsewhere."""
+    """Binarizes a mask: 255 where a pixel reaches the threshold (0..1), 0 elsewhere."""
     damaged = (mask >= _level(threshold)).view(np.uint8)
-    damaged *= 255  # in place: a mask of a large scan is large
+    damaged *= 255  # in place, to save memory for large scans
     return damaged
 
 
-def share_of(mask: Mask, threshold: float) -> float:
+def damaged_share(mask: Mask, threshold: float) -> float:
     """The share of pixels that reach the threshold (0..1), rounded to six digits."""
     level, rows = _level(threshold), max(1, _BLOCK // max(1, mask.shape[1]))
     tops = range(0, len(mask), rows)
@@ -37,23 +37,23 @@ def _disc(radius: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
-def grown(hole: Hole, radius: int) -> Hole:
-    """(H, W) -> (H, W): each pixel takes the largest value within `radius` pixels."""
+def dilated(hole: Hole, radius: int) -> Hole:
+    """Dilates (H, W): each pixel takes the largest value within `radius` pixels."""
     return np.asarray(cv2.dilate(hole, _disc(radius)), np.float32)
 
 
-def erased(mask: Mask, limit: float, radius: int) -> Hole:
-    """The pixels that the first stage does not see and fills.
+def inpainting_hole(mask: Mask, threshold: float, radius: int) -> Hole:
+    """The hole that the first stage inpaints: the damaged pixels and their surroundings.
 
-    Each pixel of the mask that reaches the threshold is filled completely, whatever its
-    probability, so a soft mask and the same mask thresholded to 0 and 255 give the same hole.
+    Pixels that reach the threshold are replaced completely, whatever their probability: a soft
+    mask and the same mask binarized give the same hole.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
-        limit: the threshold in (0, 1) from which a pixel counts as damaged.
-        radius: the hole reaches this many pixels beyond the damaged ones.
+        threshold: the threshold in (0, 1) from which a pixel counts as damaged.
+        radius: pixels by which the hole extends beyond the damaged pixels.
 
     Returns:
         (H, W): 1 in the hole, 0 elsewhere.
     """
-    return grown((mask >= limit * 255).astype(np.float32), radius)
+    return dilated((mask >= threshold * 255).astype(np.float32), radius)

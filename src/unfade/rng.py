@@ -1,4 +1,4 @@
-"""Random generators that depend on a name and an index, never on what ran before."""
+"""Makes random generators that depend on a name and an index, not on what ran before."""
 
 from __future__ import annotations
 

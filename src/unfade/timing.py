@@ -1,4 +1,4 @@
-"""Times the stages of one restoration and reports how far it has come."""
+"""Times the stages of a restoration and reports its progress."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import contextlib
 import time
 from collections.abc import Callable, Generator
 
-#: Called with the share of a piece of work that is done, 0..1. Every stage reports so.
+#: Called with the finished share of some work, 0..1.
 Progress = Callable[[float], None]
 
 
 class StageTimer:
-    """Measures how long each stage takes, and turns their progress into one growing share.
+    """Measures the time of each stage, and converts their progress to one overall share.
 
     Attributes:
         seconds: the time spent in each stage so far, by its name.
 
     Args:
-        report: called with the name of the stage and the share of all work that is done, 0..1.
+        report: called with the name of the stage and the finished share of all work, 0..1.
     """
 
     def __init__(self, report: Callable[[str, float], None] | None = None) -> None:
@@ -27,7 +27,7 @@ class StageTimer:
 
     @contextlib.contextmanager
     def stage(self, name: str, begin: float, end: float) -> Generator[Progress]:
-        """Times a stage that takes the work from the share `begin` to `end`; gives its progress."""
+        """Times a stage from share `begin` to `end` of all work; yields its progress function."""
         last = time.perf_counter()
 
         def progress(share: float) -> None:
@@ -35,13 +35,13 @@ class StageTimer:
             now = time.perf_counter()
             self.seconds[name] = self.seconds.get(name, 0.0) + now - last
             last = now
-            self._tell(name, begin + (end - begin) * min(max(share, 0.0), 1.0))
+            self._report_share(name, begin + (end - begin) * min(max(share, 0.0), 1.0))
 
-        self._tell(name, begin)
+        self._report_share(name, begin)
         yield progress
         progress(1.0)
 
-    def _tell(self, name: str, share: float) -> None:
+    def _report_share(self, name: str, share: float) -> None:
         self._share = max(self._share, share)
         if self._report is not None:
             self._report(name, self._share)
@@ -53,4 +53,4 @@ def part(progress: Progress, index: int, count: int) -> Progress:
 
 
 def ignore(share: float) -> None:
-    """Progress that is reported to nobody."""
+    """A progress function that does nothing."""

@@ -32,17 +32,24 @@ def make_case(tmp_path: Path) -> MakeCase:
     """Writes clean photos and noisy ones as a case."""
 
     def make(
-        name: str = "noise", *, images: tuple[str, ...] = ("a", "b", "c"), side: int = 48,
-        scale: int = 1, options: RestoreOptions | None = None, gray: bool = False,
-        methods: tuple[str, ...] = (), table: str = "table",
-    ) -> Case:  # fmt: skip
+        name: str = "noise",
+        *,
+        images: tuple[str, ...] = ("a", "b", "c"),
+        side: int = 48,
+        scale: int = 1,
+        options: RestoreOptions | None = None,
+        gray: bool = False,
+        methods: tuple[str, ...] = (),
+        table: str = "table",
+    ) -> Case:
         folder = tmp_path / "data" / table / name
         for i, image in enumerate(images):
             rng = np.random.default_rng(i)
             clean = cv2.resize(
-                rng.integers(40, 216, (5, 5, 3), dtype=np.uint8), (side, side),
+                rng.integers(40, 216, (5, 5, 3), dtype=np.uint8),
+                (side, side),
                 interpolation=cv2.INTER_CUBIC,
-            )  # fmt: skip
+            )
             if gray:
                 clean = cv2.cvtColor(clean, cv2.COLOR_BGR2GRAY)
             small = cv2.resize(clean, (side // scale, side // scale))

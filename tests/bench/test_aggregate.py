@@ -56,13 +56,15 @@ def test_a_grid_of_means_has_a_row_for_each_method(aggregate: Aggregate) -> None
     assert grid.columns == ["method", "images", "PSNR (dB) ↑", "SSIM ↑", "Patch Fréchet ↓"]
     assert [cell.text for cell in grid.rows[0]][2:] == ["inf", "0.7000 [0.5000, 0.9000]", "–"]
     assert [cell.text for cell in grid.rows[1]][3:] == [
-        "0.8000 (1 of 2 images)", "1.500 (1 of 2 images)",
-    ]  # fmt: skip
+        "0.8000 (1 of 2 images)",
+        "1.500 (1 of 2 images)",
+    ]
     assert [cell.text for cell in grid.rows[2]] == ["none", "0", "–", "–", "–"]
 
 
 def test_every_pair_of_methods_with_shared_images_is_compared(aggregate: Aggregate) -> None:
     (grid,) = pairs_grid(aggregate)
     assert [[cell.text for cell in row[:4]] for row in grid.rows] == [
-        ["ours", "theirs", "PSNR (dB)", "2"], ["ours", "theirs", "SSIM", "1"],
-    ]  # fmt: skip
+        ["ours", "theirs", "PSNR (dB)", "2"],
+        ["ours", "theirs", "SSIM", "1"],
+    ]

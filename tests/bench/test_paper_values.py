@@ -6,7 +6,7 @@ import pytest
 
 from unfade.bench.paper_values import PaperValue, papers_of
 from unfade.bench.tables import TABLES
-from unfade.bench.tables.printed import with_paper_values
+from unfade.bench.tables.user_paper_values import with_paper_values
 from unfade.errors import InputError
 
 HEAD = "table,dataset,damage,system,metric,value,source\n"

@@ -16,14 +16,14 @@ import pytest
 from unfade.bench import crops
 from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case, Cost
-from unfade.bench.crops import shown_scenes
 from unfade.bench.grids import cost_grid, difference_grid, means_grid, paper_grids
 from unfade.bench.paper_values import papers_of
 from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
 from unfade.bench.report import write_report
+from unfade.bench.report_pictures import shown_scenes
 from unfade.bench.run import Failure, Run
 from unfade.bench.scenes import scenes_of
-from unfade.bench.sections import Cell, Grid, Picture, Scene, Section, markdown
+from unfade.bench.sections import Cell, Grid, Scene, SceneImage, Section, markdown
 from unfade.eval.images import Protocol
 from unfade.eval.rows import Row
 from unfade.options import RestoreOptions
@@ -44,10 +44,18 @@ def run(tmp_path: Path) -> Run:
     """Two cases of a sweep; ours is 2 dB above the input in both."""
     out = tmp_path / "out"
     cases = [
-        Case("sweep", "Set", "blur", tmp_path / "lq", tmp_path / "hq", RestoreOptions(seed=5),
-             "level", level)
+        Case(
+            "sweep",
+            "Set",
+            "blur",
+            tmp_path / "lq",
+            tmp_path / "hq",
+            RestoreOptions(seed=5),
+            "level",
+            level,
+        )
         for level in (1.0, 5.0)
-    ]  # fmt: skip
+    ]
     found = Run(out, cases, METHODS, ("psnr", "niqe"), Protocol())
     for index, image in enumerate(IMAGES):
         picture(tmp_path / "lq" / f"{image}.png", 60)
@@ -142,11 +150,12 @@ def test_sets_of_photos_are_not_mixed_beside_the_paper(run: Run) -> None:
     run.cases = [replace(case, dataset=name) for case, name in zip(run.cases, names, strict=True)]
     run.rows = [
         replace(
-            row, dataset=names[0] if row.value == 1.0 else names[1],
+            row,
+            dataset=names[0] if row.value == 1.0 else names[1],
             values={"clip-iqa": row.values["psnr"]},
         )
         for row in run.rows
-    ]  # fmt: skip
+    ]
     grids = paper_grids(Aggregate(run, "sweep"), papers_of("real-sr"))
     assert [grid.title.split(": ")[1].split(",")[0] for grid in grids] == [*names]
     ours = [row[1].value for grid in grids for row in grid.rows if row[0].text == "ours <b>"]
@@ -192,8 +201,9 @@ def test_scenes_show_the_best_and_the_worst_of_the_subject(run: Run, tmp_path: P
     run.cases = [run.cases[0], replace(run.cases[1], inputs=apart)]
     scenes = scenes_of(Aggregate(run, "sweep"), run.out)
     assert [scene.title.split(": ")[1] for scene in scenes] == [
-        "ours <b>'s worst, c", "ours <b>'s best, b",
-    ] * 2  # fmt: skip
+        "ours <b>'s worst, c",
+        "ours <b>'s best, b",
+    ] * 2
     assert [p.label for p in scenes[0].pictures] == ["damaged", "ours <b>", "clean"]
     assert "ours <b> 1.00" in scenes[0].caption and scenes[0].focus == "ours <b>"
 
@@ -202,8 +212,11 @@ def test_cases_are_one_scene_when_their_inputs_are_the_same(run: Run) -> None:
     scenes = scenes_of(Aggregate(run, "sweep"), run.out)
     assert len(scenes) == 2 and scenes[0].title.startswith("Set, blur: ours <b>'s worst")
     assert [picture.label for picture in scenes[0].pictures] == [
-        "damaged", "ours <b>, level 1", "ours <b>, level 5", "clean",
-    ]  # fmt: skip
+        "damaged",
+        "ours <b>, level 1",
+        "ours <b>, level 5",
+        "clean",
+    ]
     assert "input, level 1 29.00" in scenes[0].caption
     assert scenes[0].focus == "ours <b>, level 5"
 
@@ -280,7 +293,7 @@ def test_pictures_are_cut_to_where_they_differ_and_small_ones_enlarged(tmp_path:
     small = cv2.resize(clean, (125, 150))
     for name, image in (("lq", small), ("hq", clean), ("out", other)):
         assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-    pictures = [Picture(name, f"{name}.png") for name in ("lq", "out", "hq")]
+    pictures = [SceneImage(name, f"{name}.png") for name in ("lq", "out", "hq")]
     section = Section("n", "N", "s", "r", scenes=[Scene("t", "c", pictures, "out")])
     shown, left = shown_scenes([section], tmp_path)
     images = [decoded(uri) for _, uri in shown["n"][0].pictures]

@@ -31,9 +31,11 @@ def out(tmp_path: Path) -> Path:
 
 
 def run(
-    cases: Sequence[Case], methods: Sequence[str | Method], out: Path,
+    cases: Sequence[Case],
+    methods: Sequence[str | Method],
+    out: Path,
     metrics: Sequence[str] = ("psnr",),
-) -> Run:  # fmt: skip
+) -> Run:
     known = [parse_methods([m])[0] if isinstance(m, str) else m for m in methods]
     return run_cases(cases, known, out, metrics=metrics)
 
@@ -255,8 +257,10 @@ def test_methods_take_part_in_their_cases_only(make_case: MakeCase, out: Path) -
     cases = [make_case("one", methods=("input",)), make_case("two")]
     result = run(cases, ["input", "lanczos"], out)
     assert {(row.degradation, row.method) for row in result.rows} == {
-        ("one", "input"), ("two", "input"), ("two", "lanczos"),
-    }  # fmt: skip
+        ("one", "input"),
+        ("two", "input"),
+        ("two", "lanczos"),
+    }
 
 
 def test_rows_of_other_tables_stay(make_case: MakeCase, out: Path) -> None:
@@ -267,8 +271,9 @@ def test_rows_of_other_tables_stay(make_case: MakeCase, out: Path) -> None:
     assert {(row.table, row.method) for row in rows} == {("one", "input"), ("two", "bicubic")}
     lines = json.loads((out / "costs.json").read_text())
     assert {(line["table"], line["method"]) for line in lines} == {
-        ("one", "input"), ("two", "bicubic"),
-    }  # fmt: skip
+        ("one", "input"),
+        ("two", "bicubic"),
+    }
 
 
 def test_gray_photos_are_compared_with_colour_ones(make_case: MakeCase, out: Path) -> None:
@@ -286,9 +291,12 @@ def test_progress_ends_with_all_of_the_work(make_case: MakeCase, out: Path) -> N
     methods = parse_methods(["input", "lanczos"])
     for _ in range(2):
         run_cases(
-            [make_case()], methods, out, metrics=["psnr"],
+            [make_case()],
+            methods,
+            out,
+            metrics=["psnr"],
             progress=lambda done, whole, text: steps.append((done, whole, text)),
-        )  # fmt: skip
+        )
         assert steps[-1][:2] == (12, 12)
     assert [step[0] for step in steps[: len(steps) // 2]] == sorted(
         step[0] for step in steps[: len(steps) // 2]

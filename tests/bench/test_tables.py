@@ -12,17 +12,17 @@ import pytest
 
 from unfade.bench import prepare
 from unfade.bench.cases import Case
-from unfade.bench.drive import NO_DIFFUSION, fitted, run_table
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
-from unfade.bench.own import OWN
 from unfade.bench.run import Run
+from unfade.bench.run_table import NO_DIFFUSION, fitted, run_table
 from unfade.bench.sections import Section
 from unfade.bench.tables import TABLES, base
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
-from unfade.bench.tables.printed import with_paper_values
 from unfade.bench.tables.study import damaged_again, retention_rate
+from unfade.bench.tables.user_paper_values import with_paper_values
+from unfade.bench.user_folders import OWN
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol
 
@@ -164,8 +164,10 @@ def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) ->
     run = bench("steps", "input", "first-stage", f"tiny={tiny_preset}:device=cpu")
     rows = cells(section(run, "steps"), "Gains over first-stage, and time: photos, blur1")
     assert [row[:3] for row in rows] == [
-        ["tiny", "1", "1"], ["tiny", "10", "10"], ["tiny", "50", "50"],
-    ]  # fmt: skip
+        ["tiny", "1", "1"],
+        ["tiny", "10", "10"],
+        ["tiny", "50", "50"],
+    ]
     assert all(float(row[3]) > 0 for row in rows)  # seconds
     psnr = {
         (row.method, row.value, row.image): row.values["psnr"]
@@ -250,8 +252,9 @@ def test_gamma_falls_with_the_degradation(degradation: str, gamma: float) -> Non
 def test_quality_is_plotted_over_gamma(bench: Bench) -> None:
     run = bench("retention", "input", "lanczos")
     assert {(row.degradation, row.parameter) for row in run.rows} == {
-        ("sr", "gamma"), ("blur", "gamma"),
-    }  # fmt: skip
+        ("sr", "gamma"),
+        ("blur", "gamma"),
+    }
     assert {row.value for row in run.rows if row.degradation == "sr"} == {0.5, 0.25}
     assert (run.out / "plots" / "retention-curves.svg").is_file()
 
@@ -270,7 +273,7 @@ def test_old_photos_are_compared_with_the_photo_in_colour(photos: Path, tmp_path
 
 def test_alignment_of_eq_13_compares_with_the_input(photos: Path, tmp_path: Path) -> None:
     table = TABLES["alignment"]
-    score = table.own["alignment-y"].score
+    score = table.table_measures["alignment-y"].score
     (case,) = (c for c in table.build(photos, tmp_path / "work", True, 0) if "sr2" in c.name)
     assert case.references is not None
     small = cv2.imread(str(case.inputs / "p0.png"))
@@ -297,11 +300,15 @@ def test_a_table_is_measured_on_luma_without_its_border_when_asked(
 ) -> None:
     runs = [
         run_table(
-            TABLES["sr4"], parse_methods(["input"]), photos, tmp_path / "out", quick=True,
+            TABLES["sr4"],
+            parse_methods(["input"]),
+            photos,
+            tmp_path / "out",
+            quick=True,
             protocol=protocol,
         )
         for protocol in (None, Protocol("y", 4))
-    ]  # fmt: skip
+    ]
     rgb, luma = (run.rows[0].values["psnr"] for run in runs)
     assert abs(rgb - luma) > 0.1
     assert "on Y, crop border 4" in (tmp_path / "out" / "tables.md").read_text("utf-8")
@@ -314,7 +321,7 @@ def test_alignment_with_the_input_is_one_when_the_output_is_the_clean_photo(
     table = TABLES["alignment"]
     for case in table.build(photos, tmp_path / "work", True, 0):
         assert case.references is not None
-        score = table.own[name].score
+        score = table.table_measures[name].score
         assert score(case, "p0", case.references / "p0.png") == pytest.approx(1, abs=0.02)
         assert score(case, "p0", case.references / "p1.png") < 0.9
 
@@ -347,9 +354,11 @@ def test_presets_are_grouped_by_their_swap_setting(bench: Bench) -> None:
     run = bench("p-iide", "p0 seed 0=input", "p0 seed 1=lanczos", "p1=bicubic")
     rows = cells(section(run, "p-iide"), "By p_iide")
     assert [row[:3] for row in rows] == [
-        ["0.0", "photos, moderate", "2"], ["0.0", "photos, sr4", "2"],
-        ["1.0", "photos, moderate", "1"], ["1.0", "photos, sr4", "1"],
-    ]  # fmt: skip
+        ["0.0", "photos, moderate", "2"],
+        ["0.0", "photos, sr4", "2"],
+        ["1.0", "photos, moderate", "1"],
+        ["1.0", "photos, sr4", "1"],
+    ]
     assert len(rows[0][3].split()) == 2
 
 

@@ -11,7 +11,7 @@ from unfade.data.colour import (
     ColourOptions,
     aged_light,
     colour_sample,
-    draw_hints,
+    draw_region_colours,
     is_held_out,
     on_film,
     plain_sample,
@@ -58,10 +58,10 @@ def test_samples_are_the_same_for_a_seed_and_number(people: list[CleanPhoto]) ->
     for number in range(6):
         one, other = (colour_sample(people, [0, 1], 3, number, OPTIONS) for _ in range(2))
         assert one.prompt == other.prompt
-        for name in ("seen", "lab", "hints", "region"):
+        for name in ("seen", "lab", "region_colours", "region"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert one.seen.shape == one.region.shape == (64, 64)
-        assert one.lab.shape == one.hints.shape == (64, 64, 3)
+        assert one.lab.shape == one.region_colours.shape == (64, 64, 3)
         assert one.seen.min() >= 0 and one.seen.max() <= 1
     assert colour_sample(people, [0], 3, 0, OPTIONS).seen.sum() != pytest.approx(
         colour_sample(people, [0], 4, 0, OPTIONS).seen.sum()
@@ -69,7 +69,7 @@ def test_samples_are_the_same_for_a_seed_and_number(people: list[CleanPhoto]) ->
 
 
 def test_a_recoloured_sample_has_words_or_hints_for_its_region(people: list[CleanPhoto]) -> None:
-    options = replace(OPTIONS, labelled=1.0, recoloured=1.0, hints=0.5)
+    options = replace(OPTIONS, labelled=1.0, recoloured=1.0, region_colours=0.5)
     hinted = 0
     for number in range(40):
         sample = colour_sample(people, [0, 1], 0, number, options)
@@ -78,15 +78,15 @@ def test_a_recoloured_sample_has_words_or_hints_for_its_region(people: list[Clea
             assert any(word in sample.prompt for word in ("coat", "background", "wall", "backdrop"))
         else:
             hinted += 1
-            assert (sample.hints[..., 2] * (sample.region > 0.3)).any()
+            assert (sample.region_colours[..., 2] * (sample.region > 0.3)).any()
     assert 2 < hinted < 20
 
 
 def test_prompts_are_null_at_their_share(people: list[CleanPhoto]) -> None:
-    options = replace(OPTIONS, labelled=0.0, recoloured=0.0, sure=0.0, hints=0.0)
+    options = replace(OPTIONS, labelled=0.0, recoloured=0.0, sure=0.0, region_colours=0.0)
     drawn = [colour_sample(people, [], 0, number, options) for number in range(80)]
     assert sum(not sample.prompt for sample in drawn) == pytest.approx(40, abs=14)
-    assert not any(sample.hints.any() or sample.region.any() for sample in drawn)
+    assert not any(sample.region_colours.any() or sample.region.any() for sample in drawn)
     silent = replace(options, captions=0.0)
     assert not any(colour_sample(people, [], 0, n, silent).prompt for n in range(10))
 
@@ -102,7 +102,7 @@ def test_plain_sample_is_the_middle_with_a_caption_that_names_colours(encode: En
     photo = CleanPhoto("a", encode(1), ("A dog .", "A dog on green grass ."))
     sample = plain_sample(photo, 64)
     assert sample.prompt == "A dog on green grass"
-    assert not sample.hints.any() and not sample.region.any()
+    assert not sample.region_colours.any() and not sample.region.any()
     np.testing.assert_array_equal(sample.lab, plain_sample(photo, 64).lab)
     assert plain_sample(CleanPhoto("b", encode(2)), 64).prompt == ""
 
@@ -112,11 +112,11 @@ def test_hints_are_the_chroma_below_them() -> None:
     chroma[:, :32], chroma[:, 32:] = (40, 20), (-20, -40)
     counts, right = list[float](), list[float]()
     for seed in range(50):
-        hints = draw_hints(chroma, np.random.default_rng(seed))
-        painted = hints[..., 2] == 1
+        region_colours = draw_region_colours(chroma, np.random.default_rng(seed))
+        painted = region_colours[..., 2] == 1
         counts.append(painted.mean())
-        assert painted.any() and not hints[~painted].any()
-        away = np.hypot(*np.moveaxis(hints[..., :2] - chroma, 2, 0))[painted]
+        assert painted.any() and not region_colours[~painted].any()
+        away = np.hypot(*np.moveaxis(region_colours[..., :2] - chroma, 2, 0))[painted]
         right.append((away < 25).mean())
     assert np.mean(right) > 0.8  # a stroke may go over the edge, as users' do
     assert min(counts) < 0.005 and max(counts) > 0.05
@@ -127,8 +127,8 @@ def test_the_first_hint_lies_in_the_region() -> None:
     region = np.zeros((64, 64), np.float32)
     region[40:60, 40:60] = 1
     for seed in range(20):
-        hints = draw_hints(chroma, np.random.default_rng(seed), region)
-        assert (hints[..., 2] * region).any()
+        region_colours = draw_region_colours(chroma, np.random.default_rng(seed), region)
+        assert (region_colours[..., 2] * region).any()
 
 
 def test_ageing_keeps_the_scene_and_adds_grain() -> None:
@@ -155,5 +155,5 @@ def test_film_weighs_the_channels_to_one() -> None:
 
 
 def test_shares_beyond_one_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"samples\.hints = 1\.5, expected 0 to 1"):
-        ColourOptions(hints=1.5)
+    with pytest.raises(UsageError, match=r"samples\.region_colours = 1\.5, expected 0 to 1"):
+        ColourOptions(region_colours=1.5)

@@ -35,6 +35,9 @@ def test_frames_reach_from_three_pixels_to_a_third_of_the_photo() -> None:
         image = np.full((120, 200, 3), 0.5, np.float32)
         out = _frame(image, np.random.default_rng(seed))
         changed = np.asarray((np.abs(out - 0.5) > 0.1).all(2))
-        widths += [int(row.argmin()) for row in (changed[:, 100], changed[::-1, 100])
-                   if row[0] and not row.all()]  # fmt: skip
+        widths += [
+            int(row.argmin())
+            for row in (changed[:, 100], changed[::-1, 100])
+            if row[0] and not row.all()
+        ]
     assert 3 <= min(widths) < 8 and 25 < max(widths) <= 42

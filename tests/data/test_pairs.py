@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unfade.data.pairs import PairOptions, Spot, crop, old_photo_pair, photo_index
+from unfade.data.pairs import HardNegative, PairOptions, crop, old_photo_pair, photo_index
 from unfade.data.sources import CleanPhoto
 from unfade.degrade import Degraded
 from unfade.degrade.ops import luma
@@ -97,15 +97,19 @@ def test_crop_shows_all_parts_of_a_photo(distinct: Callable[[], np.ndarray]) -> 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    height=st.integers(20, 200), width=st.integers(20, 200), size=st.sampled_from([16, 48, 96]),
-    y=st.floats(0, 0.999), x=st.floats(0, 0.999), seed=st.integers(0, 1 << 30),
-)  # fmt: skip
+    height=st.integers(20, 200),
+    width=st.integers(20, 200),
+    size=st.sampled_from([16, 48, 96]),
+    y=st.floats(0, 0.999),
+    x=st.floats(0, 0.999),
+    seed=st.integers(0, 1 << 30),
+)
 def test_crop_holds_its_spot(
     height: int, width: int, size: int, y: float, x: float, seed: int
 ) -> None:
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     shares = np.stack([(rows + 0.5) / height, (columns + 0.5) / width, 0 * rows], 2)
-    out = crop(shares, np.random.default_rng(seed), size, Spot(0, y, x))
+    out = crop(shares, np.random.default_rng(seed), size, HardNegative(0, y, x))
     assert out.shape == (size, size, 3)
     for axis, share, pixels in ((0, y, height), (1, x, width)):
         near = 2 / pixels  # a pixel of the photo at 0.6 of its size, and rounding
@@ -117,7 +121,7 @@ def test_crop_shows_its_spot_at_many_places_and_seldom_at_the_edge() -> None:
     image[98:103, 98:103] = 1
     places: list[tuple[float, float]] = []
     for seed in range(60):
-        out = crop(image, np.random.default_rng(seed), 48, Spot(0, 0.5, 0.5))[..., 0]
+        out = crop(image, np.random.default_rng(seed), 48, HardNegative(0, 0.5, 0.5))[..., 0]
         y, x = np.unravel_index(int(out.argmax()), out.shape)
         places.append((float(y), float(x)))
     assert np.min(places) > 4 and np.max(places) < 44
@@ -137,12 +141,12 @@ def shade(pair: Degraded) -> int:
 
 
 PLAIN = PairOptions(size=16, distractors=False)
-SPOTS = [Spot(3, 0.5, 0.5), Spot(11, 0.1, 0.9)]
+NEGATIVES = [HardNegative(3, 0.5, 0.5), HardNegative(11, 0.1, 0.9)]
 
 
 def test_hard_pairs_are_drawn_at_their_share(shades: list[CleanPhoto]) -> None:
     options = replace(PLAIN, hard=0.4)
-    shown = [shade(old_photo_pair(shades, 0, n, options, SPOTS)) for n in range(300)]
+    shown = [shade(old_photo_pair(shades, 0, n, options, NEGATIVES)) for n in range(300)]
     share = [np.mean(np.array(shown) == place) for place in (3, 11)]
     assert share == pytest.approx([0.2 + 0.6 / 20] * 2, abs=0.07)
     assert set(shown) == set(range(20))  # the rest shows all photos
@@ -151,7 +155,7 @@ def test_hard_pairs_are_drawn_at_their_share(shades: list[CleanPhoto]) -> None:
 @pytest.mark.parametrize("clean", [0.0, 1.0])
 def test_half_of_the_hard_pairs_are_clean(shades: list[CleanPhoto], clean: float) -> None:
     options = replace(PLAIN, hard=1.0, clean=clean)
-    pairs = [old_photo_pair(shades, 0, n, options, SPOTS) for n in range(200)]
+    pairs = [old_photo_pair(shades, 0, n, options, NEGATIVES) for n in range(200)]
     assert {shade(pair) for pair in pairs} == {3, 11}
     untouched = [np.array_equal(pair.lq, pair.toned) for pair in pairs]  # two thirds of the clean
     assert np.mean(untouched) == pytest.approx(0.5 * 2 / 3, abs=0.1)
@@ -164,14 +168,14 @@ def test_hard_pairs_hold_their_spot_and_depend_on_seed_and_number_alone() -> Non
     image[20:25, 80:85] = (0, 0, 255)
     photos = [CleanPhoto("red", cv2.imencode(".png", image)[1].tobytes())]
     options = replace(PLAIN, size=32, hard=1.0)
-    spots = [Spot(0, 22.5 / 90, 82.5 / 120)]
+    negatives = [HardNegative(0, 22.5 / 90, 82.5 / 120)]
     for number in range(30):
-        pair = old_photo_pair(photos, 5, number, options, spots)
+        pair = old_photo_pair(photos, 5, number, options, negatives)
         assert np.ptp(pair.hq[..., 0]) > 0.1  # red, or its gray
-        assert same(pair, old_photo_pair(photos, 5, number, options, spots))
+        assert same(pair, old_photo_pair(photos, 5, number, options, negatives))
 
 
-def test_pairs_are_as_ever_when_there_are_no_spots(photos: list[CleanPhoto]) -> None:
+def test_pairs_are_as_ever_when_there_are_no_hard_negatives(photos: list[CleanPhoto]) -> None:
     for number in range(12):
         pair = old_photo_pair(photos, 7, number, replace(SMALL, hard=0.9))
         assert same(pair, old_photo_pair(photos, 7, number, SMALL))

@@ -8,10 +8,10 @@ from unfade.data.recolour import (
     HUES,
     colour_of,
     draw_name,
+    everyday_name,
     in_gamut,
     name_of,
     recoloured,
-    spoken,
     to_lab,
     to_rgb,
 )
@@ -58,11 +58,13 @@ def test_names_fit_the_lightness_and_hues_fit_any() -> None:
 
 
 def test_names_are_said_in_several_ways() -> None:
-    assert {spoken("navy", 20, rng(seed)) for seed in range(60)} == {
-        "navy", "navy blue", "dark blue"
-    }  # fmt: skip
-    assert {spoken("green", 10, rng(seed)) for seed in range(20)} == {"green", "dark green"}
-    assert {spoken("teal", 90, rng(seed)) for seed in range(20)} == {"teal"}
+    assert {everyday_name("navy", 20, rng(seed)) for seed in range(60)} == {
+        "navy",
+        "navy blue",
+        "dark blue",
+    }
+    assert {everyday_name("green", 10, rng(seed)) for seed in range(20)} == {"green", "dark green"}
+    assert {everyday_name("teal", 90, rng(seed)) for seed in range(20)} == {"teal"}
 
 
 def test_recoloured_keeps_the_lightness_and_what_lies_outside() -> None:

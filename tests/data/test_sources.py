@@ -182,9 +182,12 @@ def test_captions_are_the_same_in_every_layout(
         "txt": {"a.txt": lines.encode(), "b/b.txt": b"a dog", "README.txt": b"\xff no caption"},
         "caption": {"a.caption": b"\xef\xbb\xbf" + lines.encode(), "b/b.caption": b"a dog\r\n"},
         "jsonl": {"captions.jsonl": "\n".join(map(json.dumps, records)).encode()},
-        "both": {"captions.jsonl": json.dumps(listed).encode(), "a.txt": b"a gray cat",
-                 "b/captions.jsonl": b'{"file": "b.jpg", "caption": "a dog"}'},
-    }  # fmt: skip
+        "both": {
+            "captions.jsonl": json.dumps(listed).encode(),
+            "a.txt": b"a gray cat",
+            "b/captions.jsonl": b'{"file": "b.jpg", "caption": "a dog"}',
+        },
+    }
     for layout, files in layouts.items():
         names = {"a.png": encode(1), "b/b.jpg": encode(2, suffix=".jpg"), **files}
         for name, data in names.items():
@@ -232,10 +235,13 @@ def test_labels_belong_to_their_photo(
     make_shard(
         "a.tar",
         {
-            "one.labels.png": code, "one.jpg": encode(1, suffix=".jpg"), "one.json": record,
-            "two.jpg": encode(2, suffix=".jpg"), "two.json": {"captions": []},
+            "one.labels.png": code,
+            "one.jpg": encode(1, suffix=".jpg"),
+            "one.json": record,
+            "two.jpg": encode(2, suffix=".jpg"),
+            "two.json": {"captions": []},
         },
-    )  # fmt: skip
+    )
     one, two = load_photos(tmp_path)
     assert (one.key, two.key, two.labels) == ("one", "two", None)
     assert one.labels is not None and one.labels.names == {0: "null", 14: "dress"}

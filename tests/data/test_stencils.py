@@ -42,10 +42,3 @@ def test_load_stencils_refuses_unknown_kinds(encode: Encode, tmp_path: Path, nam
     with pytest.raises(InputError, match=rf"damage of kind '{kind}'.*hair.*rename") as caught:
         load_stencils(tmp_path)
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_load_stencils_refuses_a_missing_or_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
-        load_stencils(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="no photos"):
-        load_stencils(tmp_path)

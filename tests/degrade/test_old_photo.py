@@ -240,8 +240,14 @@ def test_the_order_of_what_happens_varies(picture: MakeImage) -> None:
         places = [[np.flatnonzero(np.array(o) == x) for x in (a, b)] for o in orders]
         return {bool(i < j) for first, second in places for i in first for j in second}
 
-    for a, b in (("damage", "tone"), ("damage", "jpeg"), ("damage", "scan_blur"),
-                 ("noise", "tone"), ("damage", "noise"), ("vignette", "tone")):  # fmt: skip
+    for a, b in (
+        ("damage", "tone"),
+        ("damage", "jpeg"),
+        ("damage", "scan_blur"),
+        ("noise", "tone"),
+        ("damage", "noise"),
+        ("vignette", "tone"),
+    ):
         assert before(a, b) == {True, False}, (a, b)
     assert before("blur", "tone") == {True}  # the lens comes first
 

@@ -70,8 +70,10 @@ def test_lay_turns_flips_and_moves_shapes(hook: Stencil) -> None:
     covers = [lay(hook, 128, 128, rng(seed), 0.5, least=200, most=200) for seed in range(30)]
     seen = np.maximum.reduce(covers)
     assert len({cover.tobytes() for cover in covers}) > 25
-    assert all(quarter.max() > 0.5 for quarter in (seen[:64, :64], seen[:64, 64:],
-                                                   seen[64:, :64], seen[64:, 64:]))  # fmt: skip
+    assert all(
+        quarter.max() > 0.5
+        for quarter in (seen[:64, :64], seen[:64, 64:], seen[64:, :64], seen[64:, 64:])
+    )
 
 
 def test_lay_keeps_thin_lines_when_it_makes_them_small(hook: Stencil) -> None:

@@ -21,16 +21,21 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
 
 
 CONDITIONS = {
-    ("pixel", False): (3, 32), ("pixel", True): (4, 32),
-    ("latent", False): (4, 8), ("latent", True): (5, 8),
-}  # fmt: skip
+    ("pixel", False): (3, 32),
+    ("pixel", True): (4, 32),
+    ("latent", False): (4, 8),
+    ("latent", True): (5, 8),
+}
 
 
 @pytest.mark.parametrize(("space", "mask"), CONDITIONS)
 def test_an_untrained_controlnet_changes_nothing(
-    unet: UNet2DConditionModel, make_controlnet: MakeControlNet,
-    inputs: tuple[Tensor, Tensor, Tensor], space: str, mask: bool,
-) -> None:  # fmt: skip
+    unet: UNet2DConditionModel,
+    make_controlnet: MakeControlNet,
+    inputs: tuple[Tensor, Tensor, Tensor],
+    space: str,
+    mask: bool,
+) -> None:
     channels, size = CONDITIONS[space, mask]
     condition = torch.rand(2, channels, size, size)
     net = make_controlnet(space, mask=mask, trained=False)
@@ -39,9 +44,12 @@ def test_an_untrained_controlnet_changes_nothing(
 
 @pytest.mark.parametrize(("space", "mask"), CONDITIONS)
 def test_a_trained_controlnet_sees_its_condition(
-    unet: UNet2DConditionModel, make_controlnet: MakeControlNet,
-    inputs: tuple[Tensor, Tensor, Tensor], space: str, mask: bool,
-) -> None:  # fmt: skip
+    unet: UNet2DConditionModel,
+    make_controlnet: MakeControlNet,
+    inputs: tuple[Tensor, Tensor, Tensor],
+    space: str,
+    mask: bool,
+) -> None:
     channels, size = CONDITIONS[space, mask]
     net = make_controlnet(space, mask=mask)
     condition = torch.rand(2, channels, size, size)
@@ -56,9 +64,10 @@ def test_a_trained_controlnet_sees_its_condition(
 
 
 def test_gradients_reach_the_controlnet_and_not_the_frozen_unet(
-    unet: UNet2DConditionModel, make_controlnet: MakeControlNet,
+    unet: UNet2DConditionModel,
+    make_controlnet: MakeControlNet,
     inputs: tuple[Tensor, Tensor, Tensor],
-) -> None:  # fmt: skip
+) -> None:
     net = make_controlnet().requires_grad_(True)
     predict(unet, net, *inputs, torch.rand(2, 3, 32, 32)).square().mean().backward()
     missing = [name for name, p in net.named_parameters() if p.grad is None]

@@ -75,13 +75,15 @@ def test_ddim_step_and_predict_z0_are_those_of_diffusers(
         torch.testing.assert_close(
             ddim_step(schedule, zt, eps, now, before.clamp(min=0)),
             theirs.prev_sample,  # pyright: ignore[reportAttributeAccessIssue]
-            rtol=1e-4, atol=1e-4,
-        )  # fmt: skip
+            rtol=1e-4,
+            atol=1e-4,
+        )
         torch.testing.assert_close(
             predict_z0(schedule, zt, eps, now),
             theirs.pred_original_sample,  # pyright: ignore[reportAttributeAccessIssue]
-            rtol=1e-4, atol=1e-4,
-        )  # fmt: skip
+            rtol=1e-4,
+            atol=1e-4,
+        )
 
 
 @pytest.mark.parametrize("eta", [0.3, 1.0])
@@ -99,8 +101,9 @@ def test_steps_with_fresh_noise_are_those_of_diffusers(
     torch.testing.assert_close(
         ddim_step(schedule, zt, eps, now, now - 250, eta=eta, fresh=fresh),
         theirs.prev_sample,  # pyright: ignore[reportAttributeAccessIssue]
-        rtol=1e-4, atol=1e-4,
-    )  # fmt: skip
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 def test_predict_z0_undoes_q_sample_when_the_target_is_predicted(
@@ -121,9 +124,11 @@ def test_ddim_step_keeps_the_clean_estimate(pair: tuple[Tensor, Tensor]) -> None
     t = torch.tensor([1, 49, 500, 999])
     earlier = ddim_step(schedule, zt, eps, t, t - 1)
     torch.testing.assert_close(
-        predict_z0(schedule, earlier, eps, t - 1), predict_z0(schedule, zt, eps, t),
-        rtol=1e-4, atol=1e-4,
-    )  # fmt: skip
+        predict_z0(schedule, earlier, eps, t - 1),
+        predict_z0(schedule, zt, eps, t),
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 def test_schedule_treats_each_sample_by_its_own_timestep(pair: tuple[Tensor, Tensor]) -> None:

@@ -14,9 +14,15 @@ def test_map_equals_scikit_image_inside_the_border(photo: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     noisy = np.clip(photo + rng.normal(0, 0.1, photo.shape), 0, 1).astype(np.float32)
     found: Any = structural_similarity(
-        noisy, photo, channel_axis=2, data_range=1, gaussian_weights=True, sigma=1.5,
-        use_sample_covariance=False, full=True,
-    )  # fmt: skip
+        noisy,
+        photo,
+        channel_axis=2,
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
     expected = found[1]
     found = ssim_map(noisy, photo)
     assert found.shape == photo.shape[:2]

@@ -27,10 +27,14 @@ CONFIG = {
         "embed_dim": OUT,
         "vision_cfg": {"image_size": 64, "layers": LAYERS, "width": WIDTH, "patch_size": None},
         "text_cfg": {
-            "context_length": 20, "vocab_size": 516, "width": TEXT, "heads": 2, "layers": 2
+            "context_length": 20,
+            "vocab_size": 516,
+            "width": TEXT,
+            "heads": 2,
+            "layers": 2,
         },
     }
-}  # fmt: skip
+}
 
 
 def published_weights() -> dict[str, Tensor]:
@@ -76,8 +80,13 @@ def published_weights() -> dict[str, Tensor]:
     add("positional_embedding", 20, TEXT)
     for layer in range(2):
         place = f"transformer.resblocks.{layer}."
-        shapes = {"ln_1": (TEXT,), "ln_2": (TEXT,), "attn.out_proj": (TEXT, TEXT),
-                  "mlp.c_fc": (4 * TEXT, TEXT), "mlp.c_proj": (TEXT, 4 * TEXT)}  # fmt: skip
+        shapes = {
+            "ln_1": (TEXT,),
+            "ln_2": (TEXT,),
+            "attn.out_proj": (TEXT, TEXT),
+            "mlp.c_fc": (4 * TEXT, TEXT),
+            "mlp.c_proj": (TEXT, 4 * TEXT),
+        }
         for name, shape in shapes.items():
             add(f"{place}{name}.weight", *shape)
             add(f"{place}{name}.bias", shape[0])
@@ -95,8 +104,13 @@ def seen(state: dict[str, Tensor], x: Tensor) -> Tensor:
 
     def normal(x: Tensor, place: str) -> Tensor:
         at = f"visual.{place}."
-        return F.batch_norm(x, state[f"{at}running_mean"], state[f"{at}running_var"],
-                            state[f"{at}weight"], state[f"{at}bias"])  # fmt: skip
+        return F.batch_norm(
+            x,
+            state[f"{at}running_mean"],
+            state[f"{at}running_var"],
+            state[f"{at}weight"],
+            state[f"{at}bias"],
+        )
 
     def convolved(x: Tensor, place: str, number: int, stride: int = 1) -> Tensor:
         weight = state[f"visual.{place}conv{number}.weight"]
@@ -126,12 +140,26 @@ def pooled(state: dict[str, Tensor], x: Tensor) -> Tensor:
     at = {k.removeprefix("visual.attnpool."): v for k, v in state.items() if "attnpool" in k}
     channels = x.shape[1]
     out, _ = F.multi_head_attention_forward(
-        tokens[:1], tokens, tokens, channels, channels // 64, None,
-        torch.cat([at[f"{n}_proj.bias"] for n in "qkv"]), None, None, False, 0.0,
-        at["c_proj.weight"], at["c_proj.bias"], training=False, need_weights=False,
-        use_separate_proj_weight=True, q_proj_weight=at["q_proj.weight"],
-        k_proj_weight=at["k_proj.weight"], v_proj_weight=at["v_proj.weight"],
-    )  # fmt: skip
+        tokens[:1],
+        tokens,
+        tokens,
+        channels,
+        channels // 64,
+        None,
+        torch.cat([at[f"{n}_proj.bias"] for n in "qkv"]),
+        None,
+        None,
+        False,
+        0.0,
+        at["c_proj.weight"],
+        at["c_proj.bias"],
+        training=False,
+        need_weights=False,
+        use_separate_proj_weight=True,
+        q_proj_weight=at["q_proj.weight"],
+        k_proj_weight=at["k_proj.weight"],
+        v_proj_weight=at["v_proj.weight"],
+    )
     return out[0]
 
 
@@ -143,12 +171,19 @@ def told(state: dict[str, Tensor], ids: list[int]) -> Tensor:
             TEXT, 2, 4 * TEXT, 0, lambda x: x * torch.sigmoid(1.702 * x), norm_first=True
         )
         at = f"transformer.resblocks.{layer}."
-        names = {"self_attn": "attn", "norm1": "ln_1", "norm2": "ln_2", "linear1": "mlp.c_fc",
-                 "linear2": "mlp.c_proj"}  # fmt: skip
-        block.load_state_dict({
-            key: state[at + names[key.split(".")[0]] + "." + key.split(".", 1)[1]]
-            for key in block.state_dict()
-        })  # fmt: skip
+        names = {
+            "self_attn": "attn",
+            "norm1": "ln_1",
+            "norm2": "ln_2",
+            "linear1": "mlp.c_fc",
+            "linear2": "mlp.c_proj",
+        }
+        block.load_state_dict(
+            {
+                key: state[at + names[key.split(".")[0]] + "." + key.split(".", 1)[1]]
+                for key in block.state_dict()
+            }
+        )
         mask = nn.Transformer.generate_square_subsequent_mask(len(ids))
         x = block.eval()(x[:, None], mask)[:, 0]
     x = F.layer_norm(x, (TEXT,), state["ln_final.weight"], state["ln_final.bias"])

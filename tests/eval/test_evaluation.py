@@ -8,8 +8,8 @@ import pytest
 
 from unfade.eval import metrics
 from unfade.eval.evaluation import LQ, Evaluation, Redegraded
-from unfade.eval.folders import Match
 from unfade.eval.images import Image, Protocol
+from unfade.eval.matching import Match
 from unfade.eval.measures import Measure, measures, redegraded_measures
 from unfade.eval.patches import patch_statistics
 

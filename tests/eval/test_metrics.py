@@ -48,9 +48,14 @@ def test_ssim_equals_scikit_image(photo: np.ndarray, channels: int, size: tuple[
     target = np.ascontiguousarray(photo[: size[0], : size[1], :channels])
     image = noisy(target, 0.1)
     expected = structural_similarity(
-        image.astype(np.float64), target.astype(np.float64), data_range=1.0, channel_axis=2,
-        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-    )  # fmt: skip
+        image.astype(np.float64),
+        target.astype(np.float64),
+        data_range=1.0,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
     assert metrics.ssim(image, target) == pytest.approx(expected, abs=1e-9)
 
 

@@ -110,9 +110,11 @@ def test_published_layouts_are_read(own: NiqeModel, tmp_path: Path) -> None:
         {"mu_prisparam": own.mean[None], "cov_prisparam": own.covariance},
     )
     np.savez(
-        tmp_path / "niqe_pris_params.npz", mu_pris_param=own.mean[None],
-        cov_pris_param=own.covariance, gaussian_window=np.ones((7, 7)),
-    )  # fmt: skip
+        tmp_path / "niqe_pris_params.npz",
+        mu_pris_param=own.mean[None],
+        cov_pris_param=own.covariance,
+        gaussian_window=np.ones((7, 7)),
+    )
     for name in ("modelparameters.mat", "niqe_pris_params.npz"):
         assert np.array_equal(load_niqe(tmp_path / name).covariance, own.covariance)
 

@@ -18,8 +18,11 @@ def test_unet_keeps_the_size_at_multiples_of_its_stride(levels: int) -> None:
     assert net.stride == 2**levels
     with torch.no_grad():
         assert net(torch.rand(2, 3, 2 * net.stride, 3 * net.stride)).shape == (
-            2, 2, 2 * net.stride, 3 * net.stride,
-        )  # fmt: skip
+            2,
+            2,
+            2 * net.stride,
+            3 * net.stride,
+        )
 
 
 def test_unet_refuses_widths_and_blocks_that_do_not_match() -> None:

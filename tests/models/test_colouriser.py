@@ -17,7 +17,7 @@ from unfade.models.colouriser import (
     certainty,
     chroma_spread,
     padded,
-    pooled_hints,
+    pooled_region_colours,
     soft_bins,
 )
 
@@ -32,10 +32,12 @@ def make(config: ColouriserConfig = TINY) -> Colouriser:
     return Colouriser(config).eval()
 
 
-def run(net: Colouriser, light: torch.Tensor, hints: torch.Tensor, *prompts: str) -> torch.Tensor:
+def run(
+    net: Colouriser, light: torch.Tensor, region_colours: torch.Tensor, *prompts: str
+) -> torch.Tensor:
     tokens = torch.stack([padded(net.encode(p), net.config.length) for p in prompts])
     with torch.no_grad():
-        return net(light, hints, tokens)
+        return net(light, region_colours, tokens)
 
 
 def peaked(chroma: tuple[float, float]) -> torch.Tensor:
@@ -76,10 +78,10 @@ def test_words_hints_and_padding_do_what_they_should() -> None:
 
 
 def test_pooled_hints_are_the_mean_of_what_is_painted() -> None:
-    hints = torch.zeros(1, 3, 8, 8)
-    hints[0, :, 0, 0] = torch.tensor([55.0, -11.0, 1.0])
-    hints[0, :, 4:, 4:] = torch.tensor([22.0, 0.0, 1.0])[:, None, None]
-    out = pooled_hints(hints, (2, 2))
+    region_colours = torch.zeros(1, 3, 8, 8)
+    region_colours[0, :, 0, 0] = torch.tensor([55.0, -11.0, 1.0])
+    region_colours[0, :, 4:, 4:] = torch.tensor([22.0, 0.0, 1.0])[:, None, None]
+    out = pooled_region_colours(region_colours, (2, 2))
     torch.testing.assert_close(out[0, :, 0, 0], torch.tensor([0.5, -0.1, 1.0]) * 0.25)
     torch.testing.assert_close(out[0, :, 1, 1], torch.tensor([0.2, 0.0, 1.0]))
     assert not out[0, :, 0, 1].any()
@@ -140,7 +142,7 @@ def test_shipped_shape_fits_its_budget_and_comes_back(tmp_path: Path) -> None:
     save_model(tmp_path / "colour.safetensors", net)
     again = load_model(tmp_path / "colour.safetensors", Colouriser)
     assert again.config == net.config
-    light, hints = torch.rand(1, 1, 32, 32), torch.zeros(1, 3, 32, 32)
-    a, b = run(net, light, hints, "red"), run(again, light, hints, "red")
+    light, region_colours = torch.rand(1, 1, 32, 32), torch.zeros(1, 3, 32, 32)
+    a, b = run(net, light, region_colours, "red"), run(again, light, region_colours, "red")
     assert F.cosine_similarity(a.flatten(), b.flatten(), 0) > 0.999
     assert "centres" not in again.state_dict() and "log_prior" in again.state_dict()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from unfade.errors import OutputError, UsageError, WeightsError
+from unfade.errors import UsageError, WeightsError
 from unfade.models import presets
 from unfade.models.checkpoint import save_model
 
@@ -112,20 +112,6 @@ def test_find_preset_refuses_defaults_that_make_no_sense(
     assert name in str(caught.value) and presets.MANIFEST in str(caught.value)
 
 
-def test_write_manifest_leaves_the_old_list_when_it_fails(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = (folder / presets.MANIFEST).read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OutputError, match="a full disk"):
-        presets.write_manifest(folder)
-    assert (folder / presets.MANIFEST).read_bytes() == before
-
-
 def test_find_preset_refuses_an_unknown_name() -> None:
     with pytest.raises(UsageError, match=r"'sparkling'.*compact"):
         presets.find_preset("sparkling")
@@ -193,8 +179,11 @@ def test_cfw_alone_is_no_diffusion_model(folder: Path) -> None:
 
 def test_sd21_has_the_first_stages_of_compact_and_nothing_else() -> None:
     found, compact = presets.find_preset("sd21"), presets.find_preset("compact")
-    optional = {k: v for name in (presets.ENLARGER, presets.COLOUR)
-                for k, v in compact.optional(name).items()}  # fmt: skip
+    optional = {
+        k: v
+        for name in (presets.ENLARGER, presets.COLOUR)
+        for k, v in compact.optional(name).items()
+    }
     assert found.sha256 == compact.first_stage | optional and found.name == "sd21"
     assert found.missing == list(presets.DIFFUSION_PARTS)
 

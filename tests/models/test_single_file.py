@@ -20,9 +20,13 @@ from unfade.models.sources import find_controlnet
 
 LAYERS = 2  # layers_per_block of Stable Diffusion's networks
 RESNET = {
-    "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1",
-    "norm2": "out_layers.0", "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
-}  # fmt: skip
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
 TOP = {
     "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
     "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
@@ -62,13 +66,19 @@ def vae_name(key: str) -> str:
 
     key = re.sub(r"up_blocks\.(\d)\.", up, key)
     for ours, theirs in (
-        (r"down_blocks\.", "down."), (r"resnets\.", "block."),
-        (r"mid_block\.block\.0", "mid.block_1"), (r"mid_block\.block\.1", "mid.block_2"),
+        (r"down_blocks\.", "down."),
+        (r"resnets\.", "block."),
+        (r"mid_block\.block\.0", "mid.block_1"),
+        (r"mid_block\.block\.1", "mid.block_2"),
         (r"mid_block\.attentions\.0", "mid.attn_1"),
-        (r"downsamplers\.0", "downsample"), (r"upsamplers\.0", "upsample"),
-        ("group_norm", "norm"), (r"to_out\.0", "proj_out"), (r"to_([qkv])", r"\1"),
-        ("conv_norm_out", "norm_out"), ("conv_shortcut", "nin_shortcut"),
-    ):  # fmt: skip
+        (r"downsamplers\.0", "downsample"),
+        (r"upsamplers\.0", "upsample"),
+        ("group_norm", "norm"),
+        (r"to_out\.0", "proj_out"),
+        (r"to_([qkv])", r"\1"),
+        ("conv_norm_out", "norm_out"),
+        ("conv_shortcut", "nin_shortcut"),
+    ):
         key = re.sub(ours, theirs, key)
     return "first_stage_model." + key
 
@@ -77,8 +87,9 @@ def text_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
     names = {
         "embeddings.token_embedding.weight": "token_embedding.weight",
         "embeddings.position_embedding.weight": "positional_embedding",
-        "final_layer_norm.weight": "ln_final.weight", "final_layer_norm.bias": "ln_final.bias",
-    }  # fmt: skip
+        "final_layer_norm.weight": "ln_final.weight",
+        "final_layer_norm.bias": "ln_final.bias",
+    }
     out: dict[str, Tensor] = {}
     for key, value in state.items():
         if key in names:
@@ -86,9 +97,11 @@ def text_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         name = key.replace("encoder.layers.", "transformer.resblocks.")
         for ours, theirs in (
-            ("layer_norm", "ln_"), ("mlp.fc1", "mlp.c_fc"), ("mlp.fc2", "mlp.c_proj"),
+            ("layer_norm", "ln_"),
+            ("mlp.fc1", "mlp.c_fc"),
+            ("mlp.fc2", "mlp.c_proj"),
             ("self_attn.", "attn."),
-        ):  # fmt: skip
+        ):
             name = name.replace(ours, theirs)
         found = re.fullmatch(r"(.*attn)\.([qkv])_proj\.(\w+)", name)
         if found is None:
@@ -219,8 +232,13 @@ def gives_back(base: Base, share: float) -> Base:
     unet: Any = base.unet
     last = unet.up_blocks[-1]
     with torch.no_grad():
-        for layer in (unet.conv_in, last.resnets[-1].conv2, last.resnets[-1].conv_shortcut,
-                      last.attentions[-1].proj_out, unet.conv_out):  # fmt: skip
+        for layer in (
+            unet.conv_in,
+            last.resnets[-1].conv2,
+            last.resnets[-1].conv_shortcut,
+            last.attentions[-1].proj_out,
+            unet.conv_out,
+        ):
             layer.weight.zero_()
             layer.bias.zero_()
         for k in range(4):

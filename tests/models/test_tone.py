@@ -32,8 +32,11 @@ def test_tone_net_changes_nothing_when_untrained() -> None:
     assert levels.low.shape == levels.high.shape == levels.gamma.shape == (4, 3)
     assert levels.saturation.shape == (4, 1) and faded.shape == (4,)
     for value, expected in (
-        (levels.low, 0.0), (levels.high, 1.0), (levels.gamma, 1.0), (levels.saturation, 1.0),
-    ):  # fmt: skip
+        (levels.low, 0.0),
+        (levels.high, 1.0),
+        (levels.gamma, 1.0),
+        (levels.saturation, 1.0),
+    ):
         assert (value - expected).abs().max() < 0.02
     assert (levels.apply(thumbnails()) - thumbnails()).abs().max() < 0.03
 
@@ -64,9 +67,11 @@ def test_levels_undo_a_known_change_of_tone(tone: Tone) -> None:
     image = np.ascontiguousarray(clean[0].permute(1, 2, 0).numpy())
     faded = from_array(tone.apply(image)).permute(2, 0, 1)[None]
     levels = Levels(
-        torch.tensor([tone.floor]), torch.tensor([tone.ceiling]),
-        1 / torch.tensor([tone.gamma]), torch.tensor([[1 / tone.saturation]]),
-    )  # fmt: skip
+        torch.tensor([tone.floor]),
+        torch.tensor([tone.ceiling]),
+        1 / torch.tensor([tone.gamma]),
+        torch.tensor([[1 / tone.saturation]]),
+    )
     torch.testing.assert_close(levels.apply(faded), clean, rtol=0, atol=2e-3)
 
 

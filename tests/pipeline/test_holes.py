@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.masks import erased
+from unfade.masks import inpainting_hole
 from unfade.pipeline.holes import feather, hole_map, stroke_radius, weight_rows
 
 MakeMask = Callable[..., NDArray[np.uint8]]
@@ -14,13 +14,13 @@ MakeMask = Callable[..., NDArray[np.uint8]]
 def test_holes_do_not_depend_on_the_bands_they_are_made_in(make_mask: MakeMask) -> None:
     mask = make_mask(1200, 90)
     mask[500:530, 30:60] = 255  # across the edge of a band
-    whole = erased(mask, 0.5, stroke_radius(1200, 90))
+    whole = inpainting_hole(mask, 0.5, stroke_radius(1200, 90))
     np.testing.assert_array_equal(hole_map(mask, 0.5), np.rint(whole * 255))
 
 
 def test_weights_of_some_rows_are_those_of_the_whole(make_mask: MakeMask) -> None:
     mask = make_mask(400, 90)
-    whole = feather(erased(mask, 0.5, 1), 1)
+    whole = feather(inpainting_hole(mask, 0.5, 1), 1)
     for rows in (slice(0, 60), slice(190, 203), slice(395, 400)):
         np.testing.assert_array_equal(weight_rows(mask, 0.5, rows), whole[rows])
 

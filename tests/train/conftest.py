@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from unfade.models.folder import Base
 
 LOOP = LoopOptions(
-    steps=6, batch=2, rate=2e-3, warmup=2, workers=0, save_every=100, show_every=100
-)  # fmt: skip
+    steps=6, batch=2, rate=2e-3, warmup=2, workers=0, save_every=100, validate_every=100
+)
 PAIRS = PairOptions(size=32)
 PAIRED = RestorationOptions(first_stage=False)
 VIEWS = ViewOptions(sides=[32, 40], size=16)
@@ -176,9 +176,7 @@ def make_task(
             config = ScratchConfig(2, 4, [8, 8], [1, 1])
             return ScratchTask(ScratchRecipe(options, PAIRS, config, imagenet=False), photos)
         if name == "stage1":
-            return Stage1Task(
-                Stage1Recipe(options, PAIRS, Stage1Config([8] * 4, [1] * 4)), photos
-            )  # fmt: skip
+            return Stage1Task(Stage1Recipe(options, PAIRS, Stage1Config([8] * 4, [1] * 4)), photos)
         if name == "colour":
             return ColourTask(
                 ColourRecipe(options, ColourOptions(size=32), COLOURISER, imagenet=False), photos

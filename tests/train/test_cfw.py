@@ -14,13 +14,13 @@ from unfade.models.cfw import Cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
 from unfade.train.cfw import CfwRecipe, CfwTask
-from unfade.train.sampling import sample_z0
+from unfade.train.diffusion_sampling import sample_z0
 
 MakeTask = Callable[..., Any]
 
 
 def batch_of(task: Any) -> dict[str, torch.Tensor]:
-    samples = [task.sample(n) for n in range(2)]
+    samples = [task.sample("train", n) for n in range(2)]
     return {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
 
 
@@ -29,9 +29,14 @@ def test_an_untrained_cfw_decodes_what_the_diffusion_makes(make_diffusion_task: 
     batch = batch_of(task)
     condition = make_condition(task.kind, batch["lq"], batch["mask"])
     made = sample_z0(
-        task.schedule, task.base.unet, task.controlnet, batch["noise"], task.pairs.text(batch),
-        condition, steps=2,
-    )  # fmt: skip
+        task.schedule,
+        task.base.unet,
+        task.controlnet,
+        batch["noise"],
+        task.pairs.text(batch),
+        condition,
+        steps=2,
+    )
     with torch.no_grad():
         expected = decode(task.base.vae, made)
         found = task.restored(task.build(), batch, 1.0)
@@ -52,10 +57,10 @@ def test_only_the_cfw_learns(make_diffusion_task: MakeTask) -> None:
         assert all(p.grad is None for p in frozen.parameters())
 
 
-def test_show_and_export(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
+def test_validate_and_export(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
     task = make_diffusion_task("cfw")
     cfw = task.build()
-    figures = task.show(cfw, tmp_path / "sheet.png")
+    figures = task.validate(cfw, tmp_path / "sheet.png")
     assert abs(figures["shown_psnr"] - figures["shown_psnr_without"]) < 1e-3  # untrained
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     task.export(cfw, tmp_path / "cfw")

@@ -22,7 +22,6 @@ from unfade.train.colour import (
     colourfulness,
     renamed_sample,
 )
-from unfade.train.feed import HELD_OUT
 from unfade.train.options import ColourRecipe
 
 MakeTask = Callable[..., Any]
@@ -51,21 +50,27 @@ class Fixed(nn.Module):
 def test_samples_are_what_the_network_takes(make_task: MakeTask) -> None:
     task = make_task("colour")
     for number in range(4):
-        sample = task.sample(number)
+        sample = task.sample("train", number)
         assert {k: tuple(v.shape) for k, v in sample.items()} == {
-            "light": (1, 32, 32), "hints": (3, 32, 32), "tokens": (6,), "chroma": (2, 8, 8),
-        }  # fmt: skip
-        again = make_task("colour").sample(number)
+            "light": (1, 32, 32),
+            "region_colours": (3, 32, 32),
+            "tokens": (6,),
+            "chroma": (2, 8, 8),
+        }
+        again = make_task("colour").sample("train", number)
         assert all(torch.equal(sample[k], again[k]) for k in sample)
     batch = {k: v[None] for k, v in sample.items()}
-    assert task.build().eval()(batch["light"], batch["hints"], batch["tokens"]).shape == (
-        1, 260, 8, 8
-    )  # fmt: skip
+    assert task.build().eval()(batch["light"], batch["region_colours"], batch["tokens"]).shape == (
+        1,
+        260,
+        8,
+        8,
+    )
 
 
 def test_loss_is_least_for_the_true_chroma(make_task: MakeTask) -> None:
     task = make_task("colour")
-    batch = {k: v[None] for k, v in task.sample(0).items()}
+    batch = {k: v[None] for k, v in task.sample("train", 0).items()}
     true, figures = task.loss(Fixed(batch["chroma"]), batch)
     off, worse = task.loss(Fixed(batch["chroma"] + 15), batch)
     assert true < off
@@ -78,7 +83,7 @@ def test_loss_is_least_for_the_true_chroma(make_task: MakeTask) -> None:
 def test_rebalancing_makes_rare_colours_count(make_task: MakeTask) -> None:
     task = make_task("colour")
     net = task.build().eval()
-    batch = {k: v[None] for k, v in task.sample(0).items()}
+    batch = {k: v[None] for k, v in task.sample("train", 0).items()}
     task.recipe = replace(task.recipe, rebalance=0.0)
     plain = float(task.loss(net, batch)[0])
     shares = torch.full((260,), 1e-6)
@@ -115,23 +120,28 @@ def replace_words() -> Any:
     )
 
 
-def test_show_writes_a_sheet_and_figures(
+def test_validate_writes_a_sample_grid_and_figures(
     make_task: MakeTask, person: CleanPhoto, tmp_path: Path
 ) -> None:
     task = make_task("colour")
     task.held_out = [person, *task.held_out]
     net = task.build().eval()
-    figures = task.show(net, tmp_path / "sheet.png")
+    figures = task.validate(net, tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None and sheet.shape[1] == 8 * 32  # two photos in a row, four pictures each
     assert sheet.shape[0] == 32 * (len(task.held_out) // 2)
     assert np.ptp(sheet[:32, :32].astype(int), axis=2).max() <= 2  # the first one is gray
     assert np.ptp(sheet[:32, 96:128].astype(int), axis=2).max() > 10
     assert set(figures) == {
-        "gray_error", "chroma_error", "told_error", "colourful", "told_colourful", "renamed",
-    }  # fmt: skip
+        "gray_error",
+        "chroma_error",
+        "told_error",
+        "colourful",
+        "told_colourful",
+        "renamed",
+    }
     assert 0 <= figures["renamed"] <= 1 and figures["gray_error"] > 3
-    assert figures == task.show(net, tmp_path / "again.png")
+    assert figures == task.validate(net, tmp_path / "again.png")
 
 
 def test_renamed_samples_have_a_new_hue_in_their_garment(person: CleanPhoto) -> None:
@@ -155,7 +165,7 @@ def test_colourfulness_and_distance_have_their_formula() -> None:
 
 def test_numbers_of_held_out_samples_are_free(make_task: MakeTask) -> None:
     task = make_task("colour")
-    assert not torch.equal(task.sample(HELD_OUT)["light"], task.sample(0)["light"])
+    assert not torch.equal(task.sample("validation", 0)["light"], task.sample("train", 0)["light"])
 
 
 def test_recipe_refuses_what_makes_no_sense(photos: list[CleanPhoto]) -> None:

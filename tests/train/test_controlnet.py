@@ -24,7 +24,7 @@ MakeTask = Callable[..., Any]
 
 
 def batch_of(task: Any, count: int = 4) -> dict[str, torch.Tensor]:
-    samples = [task.sample(n) for n in range(count)]
+    samples = [task.sample("train", n) for n in range(count)]
     return {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
 
 
@@ -89,7 +89,7 @@ def test_samples_differ_in_nothing_but_the_swap_when_p_iide_does(
 ) -> None:
     always, never = (make_diffusion_task("controlnet", p_iide=p) for p in (1.0, 0.0))
     for number in range(5):
-        one, other = always.sample(number), never.sample(number)
+        one, other = always.sample("train", number), never.sample("train", number)
         assert not one.pop("swap") and other.pop("swap")
         assert all(torch.equal(one[k], other[k]) for k in one)
 
@@ -99,7 +99,7 @@ def test_timesteps_are_late_when_the_recipe_asks_for_all_of_them(
 ) -> None:
     plain, late, half = (make_diffusion_task("controlnet", late=s) for s in (0.0, 1.0, 0.5))
     steps = plain.schedule.steps
-    times = [[int(task.sample(n)["t"]) for n in range(40)] for task in (plain, late, half)]
+    times = [[int(task.sample("train", n)["t"]) for n in range(40)] for task in (plain, late, half)]
     assert min(times[0]) < steps // 2 and min(times[1]) >= steps - steps // 10
     moved = [x != y for x, y in zip(times[0], times[2], strict=True)]
     assert 8 <= sum(moved) <= 32
@@ -110,7 +110,7 @@ def test_timesteps_of_photos_with_colours_are_early_when_the_recipe_asks_for_it(
     make_diffusion_task: MakeTask,
 ) -> None:
     plain, early = (make_diffusion_task("controlnet", early=s) for s in (0.0, 1.0))
-    seen = [(plain.sample(n), early.sample(n)) for n in range(40)]
+    seen = [(plain.sample("train", n), early.sample("train", n)) for n in range(40)]
     assert {bool(one["gray"]) for one, _ in seen} == {True, False}
     for one, other in seen:
         t = int(one["t"])
@@ -121,21 +121,22 @@ def test_draws_are_as_many_samples_of_the_same_photo(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, tmp_path: Path
 ) -> None:
     one, three = (make_diffusion_task("controlnet", draws=n) for n in (1, 3))
-    alone, sample = one.sample(0), three.sample(0)
+    alone, sample = one.sample("train", 0), three.sample("train", 0)
     for key in ("noise", "t", "swap"):
         assert sample[key].shape == (3, *alone[key].shape)
         assert torch.equal(sample[key][0], alone[key])
     assert not torch.equal(sample["noise"][0], sample["noise"][1])
-    batch = {k: torch.stack([three.sample(n)[k] for n in range(2)]) for k in sample}
+    batch = {k: torch.stack([three.sample("train", n)[k] for n in range(2)]) for k in sample}
     controlnet = make_controlnet()
     together = three.loss(controlnet, batch)[0]
     apart = [
-        one.loss(controlnet, {k: v[:, i] if k in ("noise", "t", "swap") else v
-                              for k, v in batch.items()})[0]
+        one.loss(
+            controlnet, {k: v[:, i] if k in ("noise", "t", "swap") else v for k, v in batch.items()}
+        )[0]
         for i in range(3)
-    ]  # fmt: skip
+    ]
     torch.testing.assert_close(together, torch.stack(apart).mean())
-    assert three.show(controlnet, tmp_path / "sheet.png")["shown_loss"] > 0
+    assert three.validate(controlnet, tmp_path / "sheet.png")["shown_loss"] > 0
 
 
 def test_checkpointing_changes_no_gradient(
@@ -146,8 +147,10 @@ def test_checkpointing_changes_no_gradient(
         task = make_diffusion_task("controlnet")
         task = ControlnetTask(
             replace(task.recipe, loop=replace(task.recipe.loop, checkpointing=checkpointing)),
-            task.pairs.store.photos, base, task.pairs.store.chunks.folder.parent,
-        )  # fmt: skip
+            task.pairs.store.photos,
+            base,
+            task.pairs.store.cache.folder.parent,
+        )
         controlnet = make_controlnet()
         if checkpointing:
             assert base.unet.is_gradient_checkpointing
@@ -158,11 +161,11 @@ def test_checkpointing_changes_no_gradient(
     torch.testing.assert_close(*grads)
 
 
-def test_show_and_export_give_pictures_and_weights_that_load(
+def test_validate_and_export_give_pictures_and_weights_that_load(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, tmp_path: Path
 ) -> None:
     task, controlnet = make_diffusion_task("controlnet"), make_controlnet()
-    figures = task.show(controlnet, tmp_path / "sheet.png")
+    figures = task.validate(controlnet, tmp_path / "sheet.png")
     assert set(figures) == {"shown_loss", "shown_psnr"} and figures["shown_loss"] > 0
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     task.export(controlnet, tmp_path / "controlnet")

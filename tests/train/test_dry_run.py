@@ -51,9 +51,17 @@ def test_a_trial_measures_a_training_and_keeps_nothing(
 
 def test_a_trial_is_told_in_a_few_lines() -> None:
     trial = dry_run.Trial(
-        samples_per_s=8.0, batch=16, processes=2, steps=7200, device="cuda:0", peak_gib=21.04,
-        photos=3450, cached=32, cache_s=3.2, cache_gib=0.064,
-    )  # fmt: skip
+        samples_per_s=8.0,
+        batch=16,
+        processes=2,
+        steps=7200,
+        device="cuda:0",
+        peak_gib=21.04,
+        photos=3450,
+        cached=32,
+        cache_s=3.2,
+        cache_gib=0.064,
+    )
     assert trial_lines(trial) == [
         "samples a second   8.00 (2.00 s for each step of 16, 2 processes)",
         "peak memory        21.0 GiB on cuda:0, validation left out",

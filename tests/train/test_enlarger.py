@@ -18,12 +18,19 @@ from unfade.train.options import EnlargerRecipe, LoopOptions
 
 RECIPE = EnlargerRecipe(
     loop=LoopOptions(
-        steps=40, batch=4, rate=3e-3, warmup=2, workers=0, save_every=100, show_every=40,
-        ema=0.5, precision="fp32",
+        steps=40,
+        batch=4,
+        rate=3e-3,
+        warmup=2,
+        workers=0,
+        save_every=100,
+        validate_every=40,
+        ema=0.5,
+        precision="fp32",
     ),
     pairs=SmallOptions(size=64),
     model=EnlargerConfig([8, 8], [1, 1], hidden=8),
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def test_enlarger_gains_over_bicubic_when_trained(task: EnlargerTask, tmp_path: 
     assert list(tmp_path.glob("sheet-*.png"))
     torch.manual_seed(0)
     model = train(task, RECIPE.loop, tmp_path)  # it is done: what it has made is loaded
-    samples = [task.sample(1000 + i) for i in range(16)]
+    samples = [task.sample("train", 1000 + i) for i in range(16)]
     lq, hq = (torch.stack([s[k] for s in samples]) for k in ("lq", "hq"))
     with torch.no_grad():
         errors = [(x - hq).square().mean() for x in (model(lq), bicubic(lq))]
@@ -44,7 +51,7 @@ def test_enlarger_gains_over_bicubic_when_trained(task: EnlargerTask, tmp_path: 
 
 
 def test_sample_is_the_same_when_drawn_again(task: EnlargerTask) -> None:
-    first, again, other = task.sample(7), task.sample(7), task.sample(8)
+    first, again, other = task.sample("train", 7), task.sample("train", 7), task.sample("train", 8)
     np.testing.assert_array_equal(first["lq"].numpy(), again["lq"].numpy())
     assert first["lq"].shape == (3, 16, 16) and first["hq"].shape == (3, 64, 64)
     assert not torch.equal(first["hq"], other["hq"])
@@ -71,7 +78,7 @@ def test_network_is_of_the_recipe_when_built(task: EnlargerTask) -> None:
 def test_loss_counts_lost_structure_when_the_recipe_weighs_it(
     photos: list[CleanPhoto], task: EnlargerTask
 ) -> None:
-    batch = {k: torch.stack([task.sample(i)[k] for i in range(2)]) for k in ("lq", "hq")}
+    batch = {k: torch.stack([task.sample("train", i)[k] for i in range(2)]) for k in ("lq", "hq")}
     model = task.build()
     plain = float(task.loss(model, batch)[0])
     weighed = float(EnlargerTask(replace(RECIPE, structure=0.5), photos).loss(model, batch)[0])

@@ -28,9 +28,11 @@ def noised(kind: ConditionKind, n: int = 4) -> Noised:
         picture = torch.randn(n, 4, 4, 4, generator=g)
     mask = (torch.rand(n, 1, 16, 16, generator=g) > 0.5).float()
     return Noised(
-        torch.randn(n, 4, 4, 4, generator=g), torch.tensor([3, 900, 250, 600][:n]),
-        torch.randn(n, 8, 8, generator=g), make_condition(kind, picture, mask),
-    )  # fmt: skip
+        torch.randn(n, 4, 4, 4, generator=g),
+        torch.tensor([3, 900, 250, 600][:n]),
+        torch.randn(n, 8, 8, generator=g),
+        make_condition(kind, picture, mask),
+    )
 
 
 KINDS = [ConditionKind("pixel", True), ConditionKind("latent", True), ConditionKind("pixel", False)]
@@ -143,7 +145,7 @@ def test_samples_swap_each_for_itself_at_the_rate_of_the_recipe(
 ) -> None:
     task = make_diffusion_task("controlnet", p_iide=p_iide)
     count = 150 if 0 < p_iide < 1 else 20
-    swaps = np.array([bool(task.sample(n)["swap"]) for n in range(count)])
+    swaps = np.array([bool(task.sample("train", n)["swap"]) for n in range(count)])
     assert swaps.mean() == pytest.approx(1 - p_iide, abs=0.1 if 0 < p_iide < 1 else 0)
     if 0 < p_iide < 1:  # neighbours in a batch do not swap together
         together = np.mean(swaps[1:] & swaps[:-1])

@@ -11,9 +11,9 @@ from unfade.data.captions import colour_map
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions, make_view, scale_photo
 from unfade.diffusion.condition import encode
-from unfade.errors import InputError, UsageError
+from unfade.errors import InputError
 from unfade.models.folder import Base
-from unfade.train import chunks
+from unfade.train import tensor_cache
 from unfade.train.latents import LatentStore
 
 VIEWS = ViewOptions(sides=[32, 40], size=16)
@@ -46,14 +46,14 @@ def test_windows_are_the_encoded_views(
 def test_latents_are_made_once(
     base: Base, photos: list[CleanPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "_CHUNK", 2)
+    monkeypatch.setattr(tensor_cache, "_ITEMS_PER_FILE", 2)
     calls: list[int] = []
     hook = base.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
     try:
         done: list[int] = []
         store = LatentStore(tmp_path, base.vae, photos, VIEWS, progress=done.append)
         assert done == [2, 4, 6] and len(calls) == 6 * 4
-        files = sorted(store.chunks.folder.glob("*.safetensors"))
+        files = sorted(store.cache.folder.glob("*.safetensors"))
         files[1].unlink()  # as a kill between two files leaves it
         LatentStore(tmp_path, base.vae, photos, VIEWS)
         assert len(calls) == 6 * 4 + 2 * 4
@@ -119,11 +119,3 @@ def test_workers_read_the_same_latents(base: Base, photos: list[CleanPhoto], cac
     here = list(DataLoader(Windows(store), 3))
     there = list(DataLoader(Windows(store), 3, num_workers=1))
     assert all(torch.equal(a, b) for a, b in zip(here, there, strict=True))
-
-
-def test_store_refuses_windows_that_fit_no_view(
-    base: Base, photos: list[CleanPhoto], tmp_path: Path
-) -> None:
-    for size in (36, 18):
-        with pytest.raises(UsageError, match="windows of"):
-            LatentStore(tmp_path, base.vae, photos, ViewOptions(sides=[32, 40], size=size))

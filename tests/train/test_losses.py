@@ -30,11 +30,16 @@ def test_dissimilarity_is_what_scikit_image_lacks_to_one() -> None:
     out = (target + 0.1 * torch.randn_like(target)).requires_grad_()
     expected: list[Any] = [
         structural_similarity(
-            a.detach().numpy(), b.numpy(), channel_axis=0, data_range=1, gaussian_weights=True,
-            sigma=1.5, use_sample_covariance=False,
+            a.detach().numpy(),
+            b.numpy(),
+            channel_axis=0,
+            data_range=1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
         )
         for a, b in zip(out, target, strict=True)
-    ]  # fmt: skip
+    ]
     with torch.autocast("cpu", torch.bfloat16):
         loss = dissimilarity(out, target)
     assert float(loss.detach()) == pytest.approx(1 - sum(expected) / 2, abs=1e-5)

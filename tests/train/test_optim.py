@@ -33,8 +33,11 @@ def test_the_encoder_has_groups_of_its_own_when_its_rate_is_another() -> None:
     optimizer = build_optimizer(net, LoopOptions(encoder_rate=0.4, weight_decay=0.1))
     groups = optimizer.param_groups
     assert [(g["factor"], g["weight_decay"]) for g in groups] == [
-        (1.0, 0.1), (1.0, 0.0), (0.4, 0.1), (0.4, 0.0)
-    ]  # fmt: skip
+        (1.0, 0.1),
+        (1.0, 0.0),
+        (0.4, 0.1),
+        (0.4, 0.0),
+    ]
     inside = {id(p) for p in net.encoder.parameters()}
     assert {id(p) for g in groups[2:] for p in g["params"]} == inside
     everything = [id(p) for g in groups for p in g["params"]]

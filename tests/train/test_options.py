@@ -9,9 +9,9 @@ from unfade.train.options import LoopOptions, Stage1Recipe, ToneRecipe
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("steps", 0), ("batch", 0), ("accumulate", 0), ("save_every", 0), ("show_every", 0),
+    [("steps", 0), ("batch", 0), ("accumulate", 0), ("save_every", 0), ("validate_every", 0),
      ("workers", -1), ("seed", -1), ("rate", -1.0), ("encoder_rate", -0.1),
-     ("ema", 1.5), ("kept", -0.1), ("clip", 0.0)],
+     ("ema", 1.5), ("weight_averaging", -0.1), ("clip", 0.0)],
 )  # fmt: skip
 def test_loop_options_refuse_what_makes_no_sense(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=rf"loop\.{name} = "):
@@ -19,7 +19,10 @@ def test_loop_options_refuse_what_makes_no_sense(name: str, value: float) -> Non
 
 
 def test_loop_options_take_what_makes_sense() -> None:
-    assert LoopOptions(rate=0.0, warmup=0, workers=0, ema=0.0, kept=1.0).kept == 1
+    assert (
+        LoopOptions(rate=0.0, warmup=0, workers=0, ema=0.0, weight_averaging=1.0).weight_averaging
+        == 1
+    )
 
 
 def test_tone_recipe_knows_no_key_that_changes_nothing() -> None:

@@ -11,7 +11,6 @@ import torch
 from unfade.errors import UsageError
 from unfade.models.compact import UnetConfig
 from unfade.models.folder import BASE_PARTS, load_base
-from unfade.train.feed import HELD_OUT
 from unfade.train.loop import train
 
 MakeTask = Callable[..., Any]
@@ -20,13 +19,13 @@ MakeTask = Callable[..., Any]
 def test_sample_is_a_latent_with_noise_and_tokens(make_diffusion_task: MakeTask) -> None:
     task = make_diffusion_task("prior")
     steps: set[int] = set()
-    for number in (*range(8), HELD_OUT):
-        sample = task.sample(number)
+    for split, index in (*(("train", i) for i in range(8)), ("validation", 0)):
+        sample = task.sample(split, index)
         assert sample["z0"].shape == sample["noise"].shape == (4, 4, 4)
         assert sample["tokens"].shape == (8,) and sample["tokens"].dtype == torch.int64
         assert 0 <= int(sample["t"]) < 1000
         steps.add(int(sample["t"]))
-        again = task.sample(number)
+        again = task.sample(split, index)
         assert all(torch.equal(sample[k], again[k]) for k in sample)
     assert len(steps) > 5
 
@@ -36,12 +35,12 @@ def test_prompts_give_way_to_the_null_text_at_the_rate_of_the_recipe(
 ) -> None:
     null = make_diffusion_task("prior", null=1.0)
     empty = null.tokenizer("", padding="max_length", max_length=8, return_tensors="pt").input_ids[0]
-    assert all(torch.equal(null.sample(n)["tokens"], empty) for n in range(8))
+    assert all(torch.equal(null.sample("train", n)["tokens"], empty) for n in range(8))
     some = make_diffusion_task("prior", null=0.5)
-    dropped = [torch.equal(some.sample(n)["tokens"], empty) for n in range(60)]
+    dropped = [torch.equal(some.sample("train", n)["tokens"], empty) for n in range(60)]
     assert 15 < sum(dropped) < 45
     never = make_diffusion_task("prior", null=0.0)
-    assert not any(torch.equal(never.sample(n)["tokens"], empty) for n in range(8))
+    assert not any(torch.equal(never.sample("train", n)["tokens"], empty) for n in range(8))
 
 
 def test_unet_and_text_encoder_learn_and_the_autoencoder_does_not(
@@ -49,7 +48,7 @@ def test_unet_and_text_encoder_learn_and_the_autoencoder_does_not(
 ) -> None:
     task = make_diffusion_task("prior")
     model = task.build()
-    samples = [task.sample(n) for n in range(3)]
+    samples = [task.sample("train", n) for n in range(3)]
     batch = {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
     task.loss(model, batch)[0].backward()
     for part in ("unet", "text_encoder"):
@@ -78,7 +77,7 @@ def test_loss_is_that_of_the_target_when_nothing_is_predicted(
     model = task.build()
     torch.nn.init.zeros_(model["unet"].conv_out.weight)
     torch.nn.init.zeros_(model["unet"].conv_out.bias)
-    sample = {k: v[None] for k, v in task.sample(0).items()}
+    sample = {k: v[None] for k, v in task.sample("train", 0).items()}
     kept = task.schedule.alphas_cumprod[sample["t"]].view(-1, 1, 1, 1)
     v = kept.sqrt() * sample["noise"] - (1 - kept).sqrt() * sample["z0"]
     expected = sample["noise"] if prediction == "epsilon" else v
@@ -90,7 +89,7 @@ def test_export_is_a_complete_base_model_that_loads(
 ) -> None:
     task = make_diffusion_task("prior")
     model = task.build().eval()
-    figures = task.show(model, tmp_path / "sheet.png")
+    figures = task.validate(model, tmp_path / "sheet.png")
     assert 0.1 < figures["shown_loss"] < 10
     assert (tmp_path / "sheet.png").stat().st_size > 500
     task.export(model, tmp_path / "base")

@@ -9,7 +9,6 @@ from unfade.config import load_toml
 from unfade.data.windows import check_views
 from unfade.train.cfw import CfwRecipe
 from unfade.train.controlnet import ControlnetRecipe
-from unfade.train.feed import check_batch
 from unfade.train.options import (
     ColourRecipe,
     EnlargerRecipe,
@@ -18,6 +17,7 @@ from unfade.train.options import (
     ToneRecipe,
 )
 from unfade.train.prior import PriorRecipe
+from unfade.train.sampler import check_batch
 from unfade.train.vae import VaeRecipe
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "compact"
@@ -56,8 +56,12 @@ def test_recipe_can_be_read(name: str) -> None:
 
 
 def test_recipes_of_stable_diffusion_fit_it_and_part_among_eight_cards() -> None:
-    kinds = {"old_photo": ControlnetRecipe, "colorize": ControlnetRecipe, "cfw": CfwRecipe,
-             "super_resolution": ControlnetRecipe}  # fmt: skip
+    kinds = {
+        "old_photo": ControlnetRecipe,
+        "colorize": ControlnetRecipe,
+        "cfw": CfwRecipe,
+        "super_resolution": ControlnetRecipe,
+    }
     trial = load_toml(SD21 / "trial.toml", ControlnetRecipe)
     check_batch(trial.loop, 1)
     assert trial.pairs == load_toml(SD21 / "old_photo.toml", ControlnetRecipe).pairs

@@ -21,7 +21,6 @@ from unfade.models.presets import ENLARGER, find_preset
 from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.pipeline.image_source import LumaSource
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
 from unfade.train.restorations import Restorations
 
 VIEWS = ViewOptions(sides=[32, 40], size=16)
@@ -36,14 +35,14 @@ def test_sample_degrades_the_window_that_its_latent_encodes(
     base: Base, photos: list[CleanPhoto], cache: Path
 ) -> None:
     found = pairs(base, photos, cache)
-    for number in (*range(6), HELD_OUT + 3):
-        sample = found.sample(number)
+    for split, index in (*(("train", i) for i in range(6)), ("validation", 3)):
+        sample = found.sample(split, index)
         assert sample["z0"].shape == (4, 4, 4) and sample["tokens"].shape == (8,)
         assert sample["hq"].shape == sample["lq"].shape == (3, 16, 16)
         assert sample["mask"].shape == (1, 16, 16)
-        again = found.sample(number)
+        again = found.sample(split, index)
         assert all(torch.equal(sample[k], again[k]) for k in sample)
-        window = found.store.window(0, number % HELD_OUT)
+        window = found.store.window(0, index)
         assert torch.equal(sample["z0"], found.store.latent(window))
 
 
@@ -54,7 +53,7 @@ def test_prompts_come_half_the_time_and_never_for_super_resolution(
 
     def share(**changes: float) -> float:
         found = pairs(base, photos, cache, **changes)
-        empty = [torch.equal(found.sample(n)["tokens"], null) for n in range(40)]
+        empty = [torch.equal(found.sample("train", n)["tokens"], null) for n in range(40)]
         return 1 - sum(empty) / len(empty)
 
     assert 0.3 < share(old_photo=0.5, colorize=0.5, super_resolution=0.0) < 0.7
@@ -64,14 +63,15 @@ def test_prompts_come_half_the_time_and_never_for_super_resolution(
 def test_prompts_are_cached_when_they_are_captions_alone(
     base: Base, photos: list[CleanPhoto], tmp_path: Path
 ) -> None:
-    found = pairs(base, photos, tmp_path, phrases=False, old_photo=1.0, colorize=0.0,
-                  super_resolution=0.0)  # fmt: skip
+    found = pairs(
+        base, photos, tmp_path, phrases=False, old_photo=1.0, colorize=0.0, super_resolution=0.0
+    )
     options = ("", "a red ball on grass", "a dog")
     with torch.no_grad():
         texts = embed(base.tokenizer, base.text_encoder, options)
     drawn: set[int] = set()
     for number in range(30):
-        sample = found.sample(number)
+        sample = found.sample("train", number)
         assert "tokens" not in sample and sample["text"].shape == (8, 8)
         near = (texts - sample["text"]).abs().amax((1, 2))
         assert near.min() < 0.01
@@ -81,8 +81,8 @@ def test_prompts_are_cached_when_they_are_captions_alone(
         assert options[which] in ("", *captions)
     assert drawn == {0, 1, 2}
     found.options = replace(found.options, prompts=0.0)
-    assert all(torch.equal(found.sample(n)["text"], texts[0]) for n in range(12))
-    batch = {"text": torch.stack([found.sample(n)["text"] for n in range(2)])}
+    assert all(torch.equal(found.sample("train", n)["text"], texts[0]) for n in range(12))
+    batch = {"text": torch.stack([found.sample("train", n)["text"] for n in range(2)])}
     assert found.text(batch) is batch["text"]
 
 
@@ -91,10 +91,11 @@ def test_a_copy_for_another_process_gives_the_same_samples(
     base: Base, photos: list[CleanPhoto], cache: Path, phrases: bool
 ) -> None:
     found = pairs(base, photos, cache, phrases=phrases)
-    samples = {n: found.sample(n) for n in (0, 1, 2, HELD_OUT, HELD_OUT + 1)}
+    places = [("train", 0), ("train", 1), ("train", 2), ("validation", 0), ("validation", 1)]
+    samples = {place: found.sample(*place) for place in places}
     copy = pickle.loads(pickle.dumps(found))
-    for number, sample in samples.items():
-        again = copy.sample(number)
+    for place, sample in samples.items():
+        again = copy.sample(*place)
         assert sample.keys() == again.keys()
         assert all(torch.equal(sample[k], again[k]) for k in sample)
 
@@ -118,12 +119,14 @@ def test_first_stage_mends_aged_photos_alone(
     for parameter in net.net.leave.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     batch = {
-        "lq": torch.rand(3, 3, 16, 16), "mask": torch.zeros(3, 1, 16, 16),
-        "aged": torch.tensor([True, False, True]), "gray": torch.zeros(3, dtype=torch.bool),
-    }  # fmt: skip
-    assert found.mended(batch) is batch["lq"]  # there is no first stage
+        "lq": torch.rand(3, 3, 16, 16),
+        "mask": torch.zeros(3, 1, 16, 16),
+        "aged": torch.tensor([True, False, True]),
+        "gray": torch.zeros(3, dtype=torch.bool),
+    }
+    assert found.first_stage_output(batch) is batch["lq"]  # there is no first stage
     found.first_stage = net
-    out = found.mended(batch)
+    out = found.first_stage_output(batch)
     assert torch.equal(out[1], batch["lq"][1])
     torch.testing.assert_close(out[0], net(batch["lq"][:1], batch["mask"][:1])[0].clamp(0, 1))
     assert (out[2] - batch["lq"][2]).abs().max() > 1e-3
@@ -138,10 +141,10 @@ def test_photos_to_colour_are_shown_as_restoring_shows_them(
     for parameter in net.net.leave.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     found.first_stage = net
-    samples = [found.sample(n) for n in range(12)]
+    samples = [found.sample("train", n) for n in range(12)]
     batch = {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
     assert batch["gray"].all() and batch["aged"].any() and not batch["aged"].all()
-    shown = found.mended(batch)
+    shown = found.first_stage_output(batch)
     for i, aged in enumerate(batch["aged"].tolist()):
         seen = batch["lq"][i : i + 1]
         if aged:
@@ -179,8 +182,8 @@ def test_small_photos_are_shown_as_the_first_stage_enlarges_them(
     found = Restorations(base, photos, cache, ViewOptions(sides=[64], size=64), options, 0)
     enlarger = load_model(find_preset("compact").folder / ENLARGER, Enlarger)
     sizes: set[int] = set()
-    samples = [found.sample(number) for number in range(6)]
-    shown = found.mended({k: torch.stack([s[k] for s in samples]) for k in samples[0]})
+    samples = [found.sample("train", number) for number in range(6)]
+    shown = found.first_stage_output({k: torch.stack([s[k] for s in samples]) for k in samples[0]})
     for number in range(6):
         window = found.store.window(0, number)
         given = draw_task(found.store.pixels(window), generator(0, "restoration", number), options)

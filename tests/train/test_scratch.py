@@ -72,13 +72,13 @@ def test_mask_loss_pushes_every_logit_the_right_way() -> None:
 def test_sample_holds_a_photo_and_two_masks_that_do_not_overlap(make_task: MakeTask) -> None:
     task = make_task("scratch")
     for number in range(20):
-        sample = task.sample(number)
+        sample = task.sample("train", number)
         assert sample["lq"].shape == (3, 32, 32) and sample["mask"].shape == (2, 32, 32)
         assert sample["lq"].dtype == sample["mask"].dtype == torch.float32
         assert set(sample["mask"].unique().tolist()) <= {0.0, 1.0}
         assert sample["mask"].sum(0).max() <= 1
         assert sample["error"].shape == (1, 32, 32) and 0 <= sample["error"].min() <= 1
-        assert torch.equal(sample["lq"], task.sample(number)["lq"])
+        assert torch.equal(sample["lq"], task.sample("train", number)["lq"])
 
 
 def test_loss_reports_the_f1_score(make_task: MakeTask) -> None:
@@ -109,7 +109,7 @@ def test_samples_show_shapes_of_real_damage(
 ) -> None:
     recipe = make_task("scratch").recipe
     plain, real = ScratchTask(recipe, photos), ScratchTask(recipe, photos, (), stencils)
-    pairs = [(plain.sample(n), real.sample(n)) for n in range(30)]
+    pairs = [(plain.sample("train", n), real.sample("train", n)) for n in range(30)]
     assert any(not torch.equal(a["lq"], b["lq"]) for a, b in pairs)
     assert any(torch.equal(a["lq"], b["lq"]) for a, b in pairs)  # those without damage
 

@@ -10,8 +10,8 @@ from unfade.errors import OutputError
 from unfade.files import atomic
 from unfade.train.state import (
     STATE,
-    blend,
     find_state,
+    interpolate_weights,
     keep_states,
     load_state,
     save_state,
@@ -123,7 +123,7 @@ def test_update_ema_forgets_the_start_quickly() -> None:
 def test_blend_lies_between_two_networks_and_leaves_them_alone() -> None:
     a, b = trained(0)[0], trained(1)[0]
     before = [v.clone() for v in [*a.state_dict().values(), *b.state_dict().values()]]
-    mixed = blend(a, b, 0.25).state_dict()
+    mixed = interpolate_weights(a, b, 0.25).state_dict()
     for k, value in mixed.items():
         x, y = a.state_dict()[k], b.state_dict()[k]
         if value.is_floating_point():

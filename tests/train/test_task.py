@@ -18,7 +18,7 @@ def test_every_weight_that_learns_gets_a_gradient_as_several_processes_need(
     if name.endswith("alone"):
         task.recipe = replace(task.recipe, local=False)
     model = task.build().train()
-    samples = [task.sample(number) for number in range(4)]
+    samples = [task.sample("train", number) for number in range(4)]
     task.loss(model, {k: torch.stack([s[k] for s in samples]) for k in samples[0]})[0].backward()
     learning = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
     assert learning and [n for n, grad in learning.items() if grad is None] == []

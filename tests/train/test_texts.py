@@ -12,7 +12,7 @@ from unfade.data.sources import CleanPhoto
 from unfade.diffusion.condition import embed
 from unfade.models.folder import Base
 from unfade.models.vocabulary import build_tokenizer
-from unfade.train import chunks
+from unfade.train import tensor_cache
 from unfade.train.texts import TextStore
 
 
@@ -67,7 +67,7 @@ def test_draw_depends_on_the_generator_alone(base: Base, tmp_path: Path) -> None
 def test_captions_are_embedded_once(
     base: Base, photos: list[CleanPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "_CHUNK", 2)
+    monkeypatch.setattr(tensor_cache, "_ITEMS_PER_FILE", 2)
     calls: list[int] = []
     hook = base.text_encoder.register_forward_hook(lambda *_: calls.append(1))
     try:
@@ -76,7 +76,7 @@ def test_captions_are_embedded_once(
         assert done == [2, 4, 6] and len(calls) == 6 + 1
         found = store(tmp_path, base, photos)
         assert len(calls) == 6 + 2  # the null text is not kept
-        next(found.chunks.folder.iterdir()).unlink()  # as a kill between two files leaves it
+        next(found.cache.folder.iterdir()).unlink()  # as a kill between two files leaves it
         store(tmp_path, base, photos)
         assert len(calls) == 6 + 3 + 2
     finally:

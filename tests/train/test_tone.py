@@ -20,10 +20,10 @@ def test_sample_is_a_pair_of_thumbnails(make_task: MakeTask) -> None:
     task = make_task("tone")
     mono, faded = set[float](), set[bool]()
     for number in range(60):
-        sample = task.sample(number)
+        sample = task.sample("train", number)
         assert sample["lq"].shape == sample["hq"].shape == (3, 64, 64)
         assert sample["lq"].min() >= 0 and sample["lq"].max() <= 1
-        assert torch.equal(sample["lq"], task.sample(number)["lq"])
+        assert torch.equal(sample["lq"], task.sample("train", number)["lq"])
         mono.add(float(sample["mono"]))
         faded.add(bool((sample["lq"] - sample["hq"]).abs().mean() > 0.012))
         if sample["mono"] > 0:
@@ -33,7 +33,7 @@ def test_sample_is_a_pair_of_thumbnails(make_task: MakeTask) -> None:
 
 def test_samples_are_clean_as_often_as_the_recipe_says(make_task: MakeTask) -> None:
     task = make_task("tone")
-    samples = [task.sample(n) for n in range(150)]
+    samples = [task.sample("train", n) for n in range(150)]
     faded = np.mean([float((s["lq"] - s["hq"]).abs().mean() > 0.012) for s in samples])
     assert 0.3 < faded < 1 - task.recipe.clean + 0.1
 
@@ -78,7 +78,7 @@ def test_uneven_fading_is_learned_with_or_without_the_even_one(
     torch.manual_seed(0)
     loop = LoopOptions(steps=1, batch=8, workers=0)
     task = ToneTask(ToneRecipe(loop, ToneConfig([8] * 4, 16, field=[8] * 4), even=even), photos)
-    batch = default_collate([task.sample(number) for number in range(8)])
+    batch = default_collate([task.sample("train", number) for number in range(8)])
     net = task.build()
     loss, figures = task.loss(net, batch)
     loss.backward()

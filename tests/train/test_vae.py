@@ -13,8 +13,7 @@ from unfade.diffusion.condition import decode, encode
 from unfade.errors import UsageError
 from unfade.models.compact import VaeConfig
 from unfade.models.folder import load_part
-from unfade.train.feed import HELD_OUT
-from unfade.train.sheets import mean_psnr
+from unfade.train.sample_grid import mean_psnr
 from unfade.train.vae import VaeRecipe, VaeTask, latents_std
 
 MakeTask = Callable[..., Any]
@@ -22,13 +21,13 @@ MakeTask = Callable[..., Any]
 
 def test_sample_is_a_crop_with_its_noise(make_diffusion_task: MakeTask) -> None:
     task = make_diffusion_task("vae")
-    for number in (0, 7, HELD_OUT):
-        sample = task.sample(number)
+    for split, index in (("train", 0), ("train", 7), ("validation", 0)):
+        sample = task.sample(split, index)
         assert sample["hq"].shape == (3, 32, 32) and sample["noise"].shape == (4, 8, 8)
         assert sample["hq"].min() >= 0 and sample["hq"].max() <= 1
-        again = task.sample(number)
+        again = task.sample(split, index)
         assert all(torch.equal(sample[k], again[k]) for k in sample)
-    assert not torch.equal(task.sample(0)["noise"], task.sample(1)["noise"])
+    assert not torch.equal(task.sample("train", 0)["noise"], task.sample("train", 1)["noise"])
 
 
 def test_an_autoencoder_that_folds_starts_as_the_best_linear_one(
@@ -37,8 +36,8 @@ def test_an_autoencoder_that_folds_starts_as_the_best_linear_one(
     config = VaeConfig(8, [64], latent_channels=16, groups=1)
     task = make_diffusion_task("vae", model=config)
     vae = task.build()
-    hq = torch.stack([task.sample(n)["hq"] for n in range(40)])
-    assert task.sample(0)["noise"].shape == (16, 4, 4)
+    hq = torch.stack([task.sample("train", n)["hq"] for n in range(40)])
+    assert task.sample("train", 0)["noise"].shape == (16, 4, 4)
     with torch.no_grad():
         out = decode(vae, encode(vae, hq))
     assert mean_psnr(out, hq) > 30  # smooth pictures; an untrained network has about 10 dB
@@ -54,7 +53,9 @@ def test_held_out_photos_are_not_trained_on(photos: list[CleanPhoto]) -> None:
 def test_loss_falls_with_the_error(make_diffusion_task: MakeTask) -> None:
     task = make_diffusion_task("vae")
     vae = task.build()
-    batch = {k: torch.stack([task.sample(n)[k] for n in range(2)]) for k in ("hq", "noise")}
+    batch = {
+        k: torch.stack([task.sample("train", n)[k] for n in range(2)]) for k in ("hq", "noise")
+    }
     loss, figures = task.loss(vae, batch)
     optimizer = torch.optim.Adam(vae.parameters(), 5e-3)
     for _ in range(25):
@@ -78,14 +79,16 @@ def test_export_keeps_a_scale_that_gives_latents_unit_variance(
     loaded = load_part(tmp_path / "vae", AutoencoderKL)
     scale = float(loaded.config["scaling_factor"])
     assert abs(scale - 1) > 0.2
-    hq = torch.stack([task.sample(HELD_OUT + i)["hq"] for i in range(48)])
+    hq = torch.stack([task.sample("validation", i)["hq"] for i in range(48)])
     assert latents_std(loaded, hq) * scale == pytest.approx(1, rel=0.02)
     assert isinstance(task.load(tmp_path / "vae"), AutoencoderKL)
 
 
-def test_show_writes_a_sheet_and_the_psnr(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
+def test_validate_writes_a_sample_grid_and_the_psnr(
+    make_diffusion_task: MakeTask, tmp_path: Path
+) -> None:
     task = make_diffusion_task("vae")
-    figures = task.show(task.build().eval(), tmp_path / "sheet.png")
+    figures = task.validate(task.build().eval(), tmp_path / "sheet.png")
     assert 3 < figures["shown_psnr"] < 30
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
@@ -103,7 +106,9 @@ def test_decoder_only_leaves_the_latents_and_their_scale_as_they_are(
     task = make_diffusion_task("vae", decoder_only=True)
     vae = task.build()
     vae.load_state_dict(task.load(tmp_path / "start").state_dict())
-    batch = {k: torch.stack([task.sample(n)[k] for n in range(2)]) for k in ("hq", "noise")}
+    batch = {
+        k: torch.stack([task.sample("train", n)[k] for n in range(2)]) for k in ("hq", "noise")
+    }
     task.loss(vae, batch)[0].backward()
     learns = {name.split(".")[0] for name, p in vae.named_parameters() if p.grad is not None}
     assert learns == {"decoder", "post_quant_conv"}

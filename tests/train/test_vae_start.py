@@ -9,7 +9,7 @@ from unfade.diffusion.condition import decode, encode
 from unfade.models.compact import VaeConfig, build_vae
 from unfade.models.patches import fold
 from unfade.train.losses import kl_divergence
-from unfade.train.sheets import mean_psnr
+from unfade.train.sample_grid import mean_psnr
 from unfade.train.vae_start import is_linear, silence_residuals, start_linear
 
 CONFIG = VaeConfig(8, [64], latent_channels=8, groups=1)

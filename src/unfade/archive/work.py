@@ -29,9 +29,9 @@ from unfade.errors import (
     is_out_of_memory,
 )
 from unfade.files import sha256_file
-from unfade.heard import warnings_heard
 from unfade.memory import release_memory
 from unfade.options import RestoreOptions
+from unfade.warning_capture import capture_warnings
 
 if TYPE_CHECKING:
     from unfade.api import Restorer
@@ -208,7 +208,7 @@ class Worker:
         """Restores a fetched input. WeightsError where the weights are damaged."""
         started = time.perf_counter()
         try:
-            with warnings_heard(fetched.path) as warnings:
+            with capture_warnings(fetched.path) as warnings:
                 restored = self._restorer.run(fetched.path, self._task.options)
             self._require_unchanged(fetched, restored.manifest)
             fetched.seconds += time.perf_counter() - started
@@ -227,7 +227,7 @@ class Worker:
         with fetched.closing:
             try:
                 named = posixpath.basename(item.key)
-                with warnings_heard(fetched.path) as warnings:
+                with capture_warnings(fetched.path) as warnings:
                     manifest = made.restored.save(
                         fetched.stage / "out" / named, quality=self._task.quality
                     )

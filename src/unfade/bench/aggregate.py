@@ -1,4 +1,4 @@
-"""The aggregator: means over images with intervals, and differences between methods."""
+"""Aggregates rows: means over images with intervals, and differences between methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.classics import INTERPOLATIONS, MENDING
 from unfade.bench.methods.names import FIRST_STAGE
 from unfade.bench.run import Run
-from unfade.bench.scoring import Extra
+from unfade.bench.scoring import ExtraMeasure
 from unfade.eval.measures import ALL_NAMES, DESCRIPTIONS, GIVEN_MEASURES, SET_MEASURES, Description
 from unfade.eval.rows import Row
 from unfade.eval.statistics import Difference, Estimate, bootstrap_mean, paired_difference
@@ -27,7 +27,7 @@ Cases = Sequence[Case]
 
 
 @dataclass(frozen=True)
-class OwnMeasure(Description):
+class TableMeasure(Description):
     """A measure of one table alone.
 
     Attributes:
@@ -35,7 +35,7 @@ class OwnMeasure(Description):
         weights: a metric whose weights it needs: without these it is left out. "" for none.
     """
 
-    score: Extra
+    score: ExtraMeasure
     weights: str = ""
 
 
@@ -54,13 +54,13 @@ class Aggregate:
     Attributes:
         run: may hold other tables too.
         table: name of this table.
-        own: measures of this table alone, by name.
+        table_measures: measures of this table alone, by name.
         seed: of the bootstrap.
     """
 
     run: Run
     table: str
-    own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
+    table_measures: Mapping[str, TableMeasure] = field(default_factory=dict[str, TableMeasure])
     seed: int = 0
 
     @property
@@ -84,9 +84,9 @@ class Aggregate:
         for (table, _, _), distances in self.run.distances.items():
             names |= {*distances} if table == self.table else set()
         distances = {**SET_MEASURES, **GIVEN_MEASURES}
-        known: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.own}
-        order = (*ALL_NAMES, *GIVEN_MEASURES, *self.own)
-        return {name: known[name] for name in order if name in names}
+        descriptions: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.table_measures}
+        order = (*ALL_NAMES, *GIVEN_MEASURES, *self.table_measures)
+        return {name: descriptions[name] for name in order if name in names}
 
     def methods(self, cases: Cases | None = None) -> list[str]:
         """Methods with a row in these cases, or in any, in the order of the run."""
@@ -95,7 +95,7 @@ class Aggregate:
 
     @property
     def subject(self) -> str | None:
-        """The method that the table is about: the first that is no baseline, or else the last."""
+        """The main method of the table: the first that is no baseline, or else the last."""
         methods = self.methods()
         subjects = [name for name in methods if name not in BASELINES]
         return subjects[0] if subjects else methods[-1] if methods else None
@@ -123,22 +123,22 @@ class Aggregate:
         return bootstrap_mean(np.array(values, np.float64), seed=self.seed)
 
     def difference(self, cases: Cases, first: str, second: str, metric: str) -> Difference:
-        """First less second over the images that both have."""
+        """The difference of first and second over their common images."""
         columns = [self.values(cases, method, metric) for method in (first, second)]
         shared = [image for image in columns[0] if image in columns[1]]
         arrays = (np.array([column[image] for image in shared], np.float64) for column in columns)
         return paired_difference(*arrays, seed=self.seed)
 
     def cost(self, cases: Cases, method: str) -> Cost | None:
-        """What the method needed for all of them; None where that is not known."""
+        """The method's total cost for these cases; None if it is unknown."""
         keys = ((self.table, case.name, method) for case in cases)
         costs = [self.run.costs[key] for key in keys if key in self.run.costs]
         return functools.reduce(Cost.plus, costs) if costs else None
 
     def _distance(self, cases: Cases, method: str, metric: str) -> Estimate:
         keys = [(self.table, case.name, method) for case in cases]
-        found = [self.run.distances[key] for key in keys if key in self.run.distances]
-        distances = [own[metric] for own in found if metric in own]
+        distances_by_case = [self.run.distances[key] for key in keys if key in self.run.distances]
+        distances = [values[metric] for values in distances_by_case if metric in values]
         nan = float("nan")
         if not distances:
             return Estimate(nan, nan, nan, 0)

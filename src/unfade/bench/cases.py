@@ -1,4 +1,4 @@
-"""A case of a table: a folder of inputs for every method, and what a method costs on it."""
+"""Defines a case (one folder of inputs that methods restore) and the cost of restoring it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Case:
     Attributes:
         table: the table or figure that it belongs to, as `unfade bench TABLE` names it.
         dataset: the photos that the inputs were made of, such as "DIV2K".
-        degradation: what was done to them, such as "blur1" or "sr4".
+        degradation: name of the degradation, such as "blur1" or "sr4".
         inputs: a folder of PNG files.
-        references: the clean photos under the same names; None where there are none.
+        references: the clean photos under the same names; None if there are none.
         options: of our own presets; `seed` is that of every method that has one.
-        parameter: what is swept, such as "steps"; empty where nothing is.
+        parameter: the swept parameter, such as "steps"; "" without a sweep.
         value: of the swept parameter.
         methods: names of the methods that take part; empty for all.
     """
@@ -38,13 +38,13 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Tells this case from the others of its table, such as "DIV2K-sr4-steps=5"."""
+        """The unique name of this case in its table, such as "DIV2K-sr4-steps=5"."""
         swept = f"-{self.parameter}={self.value:g}" if self.value is not None else ""
         return f"{self.dataset}-{self.degradation}{swept}"
 
     @property
     def keys(self) -> dict[str, Any]:
-        """What its rows have in common, by attribute of `Row`."""
+        """The common values of its rows, by attribute of `Row`."""
         return {key: getattr(self, key) for key in KEYS if key not in SHORT_KEYS}
 
     def owns(self, row: Row) -> bool:
@@ -54,15 +54,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method needed for the images of one case that it restored in this run.
+    """The cost of a method for the images of one case that it restored in this run.
 
     Attributes:
         images: how many.
         megapixels: of their outputs, together.
         seconds: wall time, start-up included.
-        peak_mib: the largest resident set; None where it could not be measured.
-        parameters: of its networks; None where they are not known.
-        steps: the most sampling steps that ran for one image; None where they are not known.
+        peak_mib: the largest resident set; None if it could not be measured.
+        parameters: of its networks; None if they are not known.
+        steps: the most sampling steps that ran for one image; None if they are not known.
     """
 
     images: int
@@ -73,13 +73,16 @@ class Cost:
     steps: int | None = None
 
     def plus(self, other: Cost) -> Cost:
-        """The cost of both together."""
+        """The sum of two costs."""
 
         def most(first: float | None, second: float | None) -> Any:
             return max((value for value in (first, second) if value is not None), default=None)
 
         return Cost(
-            self.images + other.images, self.megapixels + other.megapixels,
-            self.seconds + other.seconds, most(self.peak_mib, other.peak_mib),
-            most(self.parameters, other.parameters), most(self.steps, other.steps),
-        )  # fmt: skip
+            self.images + other.images,
+            self.megapixels + other.megapixels,
+            self.seconds + other.seconds,
+            most(self.peak_mib, other.peak_mib),
+            most(self.parameters, other.parameters),
+            most(self.steps, other.steps),
+        )

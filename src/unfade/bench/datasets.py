@@ -10,14 +10,14 @@ from pathlib import Path
 import PIL.Image
 
 from unfade.errors import InputError, UsageError
-from unfade.eval.folders import unambiguous_photos
+from unfade.eval.matching import unambiguous_photos
 
 STABLESR_LQ, STABLESR_HQ = 128, 512  # pixels a side of StableSR's crops (arXiv 2305.07015, 4)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A clean photo and, where the set has one, the damaged one that was taken of the same scene.
+    """A clean photo and, if the set has one, the damaged photo of the same scene.
 
     Attributes:
         name: of both, unique in the set, without "/".
@@ -76,9 +76,9 @@ def find_gopro(data: Path) -> Dataset | None:
     sharp: dict[str, Path] = {}
     blurred: dict[str, Path] = {}
     for scene in sorted(path for path in (root / "test").iterdir() if path.is_dir()):
-        for kind, found in (("sharp", sharp), ("blur", blurred)):
+        for kind, paths in (("sharp", sharp), ("blur", blurred)):
             photos = _flat(scene / kind, None)
-            found |= {f"{scene.name}-{name}": path for name, path in photos.items()}
+            paths |= {f"{scene.name}-{name}": path for name, path in photos.items()}
     _require_count(root / "test", len(sharp), 1111)
     return _dataset("GOPRO", _paired(sharp, blurred, root / "test", (1,)))
 
@@ -99,9 +99,9 @@ def find_realsr(data: Path) -> Dataset | None:
     low: dict[str, Path] = {}
     for maker in ("Canon", "Nikon"):
         for name, path in _flat(root / maker / "Test" / "4", 100).items():
-            for suffix, found in (("_HR", clean), ("_LR4", low)):
+            for suffix, paths in (("_HR", clean), ("_LR4", low)):
                 if name.endswith(suffix):
-                    found[name.removesuffix(suffix)] = path
+                    paths[name.removesuffix(suffix)] = path
     _require_count(root, len(clean), 100)
     return _dataset("RealSR", _paired(clean, low, root, (1, 4)))
 
@@ -155,7 +155,7 @@ FINDERS: dict[str, Callable[[Path], Dataset | None]] = {
 
 
 def find_datasets(data: Path, wanted: Iterable[str]) -> list[Dataset]:
-    """Those of the wanted sets that are there, or else others, or else the folder itself.
+    """The wanted sets that exist, or else others, or else the folder itself.
 
     Each has the captions of a `captions.jsonl` beside its photos (`read_captions`).
 
@@ -170,9 +170,9 @@ def find_datasets(data: Path, wanted: Iterable[str]) -> list[Dataset]:
     if not data.is_dir():
         raise UsageError("no such folder", "a folder of photos", "check the name", path=data)
     for names in (wanted, FINDERS):
-        found = [dataset for name in names if (dataset := FINDERS[name](data)) is not None]
-        if found:
-            return [_captioned(dataset, data) for dataset in found]
+        datasets = [dataset for name in names if (dataset := FINDERS[name](data)) is not None]
+        if datasets:
+            return [_captioned(dataset, data) for dataset in datasets]
     return [_captioned(open_folder(data), data)]
 
 
@@ -184,7 +184,7 @@ def _captioned(dataset: Dataset, data: Path) -> Dataset:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Height and width, from the header alone. InputError where it cannot be read."""
+    """Height and width, from the header alone. InputError if it cannot be read."""
     try:
         with PIL.Image.open(path) as picture:
             return picture.height, picture.width
@@ -214,7 +214,7 @@ def _below(data: Path, names: tuple[str, ...], mark: str) -> Path | None:
 
 
 def _flat(folder: Path, count: int | None) -> dict[str, Path]:
-    """Name -> photo; "/" in names becomes "-". UsageError where there are not `count` of them."""
+    """Name -> photo; "/" in names becomes "-". UsageError if there are not `count` of them."""
     photos = unambiguous_photos(folder)
     if count is not None:
         _require_count(folder, len(photos), count)
@@ -230,7 +230,7 @@ def _require_count(folder: Path, got: int, count: int) -> None:
 def _paired(
     clean: dict[str, Path], low: dict[str, Path], folder: Path, scales: tuple[int, ...]
 ) -> list[Pair]:
-    """Pairs by name. UsageError where one is alone, or its size is none that the set has."""
+    """Pairs by name. UsageError if one is alone, or its size is none that the set has."""
     alone = sorted(clean.keys() ^ low.keys())
     if alone:
         got = f"{alone[0]} without its partner ({len(alone)} such)"

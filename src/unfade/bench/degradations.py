@@ -19,7 +19,7 @@ _SCALED = re.compile(r"(sr|real-sr)([24])")
 
 
 def scale_of(degradation: str) -> int:
-    """How many pixels of the clean photo a pixel of the degraded one is wide."""
+    """The downsampling factor of a degradation."""
     scaled = _SCALED.fullmatch(degradation)
     return int(scaled[2]) if scaled else 1
 
@@ -51,8 +51,8 @@ def degraded(hq: Image, degradation: str, rng: np.random.Generator) -> tuple[Ima
     if degradation in plain:
         return plain[degradation](), hq
     if degradation in SEVERITIES or degradation in MIXTURES:
-        made = degrade(hq, rng, "old-photo", level=degradation)
-        return made.lq, made.hq
+        degraded_photo = degrade(hq, rng, "old-photo", level=degradation)
+        return degraded_photo.lq, degraded_photo.hq
     scaled, blur = _SCALED.fullmatch(degradation), _BLUR.fullmatch(degradation)
     if blur:
         return blurred(hq, float(blur[1])), hq

@@ -1,4 +1,4 @@
-"""Hashes the code and weights that scores depend on, to tell stale scores."""
+"""Hashes the code and weights that scores depend on, to detect outdated scores."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from unfade.manifest import sha256_file
 _PACKAGE = Path(__file__).resolve().parents[1]
 _MEASURES = (
     "degrade/reduce.py",
-    "eval", "bench/tables", "pipeline/alignment.py", "pipeline/content.py", "pipeline/colour.py",
-)  # fmt: skip
+    "eval",
+    "bench/tables",
+    "pipeline/alignment.py",
+    "pipeline/content.py",
+    "pipeline/colour.py",
+)
 
 
 def fingerprint(metrics: Iterable[str]) -> str:
-    """Tells how something was measured from how it is measured now, by a hash.
+    """A hash of everything that determines the scores of metrics.
 
     Args:
         metrics: names; those with weights of their own count with the state of these files.
@@ -35,10 +39,10 @@ def fingerprint(metrics: Iterable[str]) -> str:
 
 @functools.cache
 def _code() -> str:
-    """Of all files that measure."""
-    found: list[str] = []
+    """The hashes of all source files that compute scores."""
+    lines: list[str] = []
     for part in _MEASURES:
-        place = _PACKAGE / part
-        files = [place] if place.is_file() else sorted(place.iterdir())
-        found += [f"{path.name} {sha256_file(path)}" for path in files if path.is_file()]
-    return "\n".join(found)
+        source = _PACKAGE / part
+        files = [source] if source.is_file() else sorted(source.iterdir())
+        lines += [f"{path.name} {sha256_file(path)}" for path in files if path.is_file()]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Builds the grids of a table: means, printed figures, cost, differences."""
+"""Builds the grids of a table: means, paper values, cost, differences."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
     """A row for each method in each case; the best mean of a case is marked.
 
     Args:
-        by_case: whether a column names the case; False where there is one case only.
+        by_case: whether a column names the case.
     """
     measures = aggregate.measures
     rows: list[list[Cell]] = []
     for group in aggregate.groups:
-        own: list[list[Cell]] = []
+        group_rows: list[list[Cell]] = []
         methods = aggregate.methods(group.cases) if by_case else aggregate.run.methods
         for method in methods:
             count = aggregate.count(group.cases, method)
@@ -34,8 +34,8 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
                 estimate(aggregate.estimate(group.cases, method, name), known.digits, count)
                 for name, known in measures.items()
             ]
-            own.append([Cell(group.label), Cell(method), number(count, 0), *cells])
-        rows += _marked(own, [None, None, None, *(m.better for m in measures.values())])
+            group_rows.append([Cell(group.label), Cell(method), number(count, 0), *cells])
+        rows += _marked(group_rows, [None, None, None, *(m.better for m in measures.values())])
     protocol = aggregate.run.protocol
     note = (
         f"Means over images with 95 % intervals ({RESAMPLES} bootstrap resamples, seed "
@@ -49,14 +49,14 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
 
 
 def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[Cell]]:
-    """The same with the best number of each column marked, where there are several."""
+    """Marks the best number of each column, if there are several."""
     out = [list(row) for row in rows]
     for column, way in enumerate(better):
         values = [row[column].value for row in rows]
-        known = [value for value in values if value is not None]
-        if way not in ("higher", "lower") or len(set(known)) < 2:
+        numbers = [value for value in values if value is not None]
+        if way not in ("higher", "lower") or len(set(numbers)) < 2:
             continue
-        best = max(known) if way == "higher" else min(known)
+        best = max(numbers) if way == "higher" else min(numbers)
         for row, value in zip(out, values, strict=True):
             if value == best:
                 row[column] = replace(row[column], kind="best")
@@ -64,7 +64,7 @@ def _marked(rows: list[list[Cell]], better: Sequence[str | None]) -> list[list[C
 
 
 def paper_grids(aggregate: Aggregate, papers: Sequence[PaperTable]) -> list[Grid]:
-    """For each case, every system of the paper's table: what it printed, what was measured here."""
+    """For each case, every system of the paper's table: paper values and our measurements."""
     pairs = [(group, _paper_of(group, papers)) for group in aggregate.groups]
     return [_paper_grid(aggregate, paper, group) for group, paper in pairs if paper is not None]
 
@@ -73,20 +73,26 @@ def _paper_of(group: Group, papers: Sequence[PaperTable]) -> PaperTable | None:
     """The table of the photos' own set and damage; of other sets the first of that damage."""
     case = group.cases[0]
     fitting = [paper for paper in papers if paper.degradation in ("", case.degradation)]
-    own = (paper for paper in fitting if case.dataset.startswith(paper.dataset))
-    return next(own, fitting[0] if fitting else None)
+    same_dataset = (paper for paper in fitting if case.dataset.startswith(paper.dataset))
+    return next(same_dataset, fitting[0] if fitting else None)
 
 
 def _paper_grid(aggregate: Aggregate, paper: PaperTable, group: Group) -> Grid:
-    known: dict[str, Description] = {**DESCRIPTIONS, **SET_MEASURES, **aggregate.own}
+    descriptions: dict[str, Description] = {
+        **DESCRIPTIONS,
+        **SET_MEASURES,
+        **aggregate.table_measures,
+    }
     systems, names = paper.systems, paper.metrics
-    own = [method for method in aggregate.methods(group.cases) if method not in systems]
-    rows = [_paper_row(aggregate, paper, group, system, names) for system in (*systems, *own)]
+    others_here = [method for method in aggregate.methods(group.cases) if method not in systems]
+    rows = [
+        _paper_row(aggregate, paper, group, system, names) for system in (*systems, *others_here)
+    ]
     columns = ["system"]
     for name in names:
-        columns += [f"{known[name].heading} here", f"{known[name].heading} printed"]
+        columns += [f"{descriptions[name].heading} here", f"{descriptions[name].heading} printed"]
     others = [
-        f"{system}, {known[name].title} {value.value:g}: {value.source}"
+        f"{system}, {descriptions[name].title} {value.value:g}: {value.source}"
         for (system, name), values in paper.values.items()
         for value in values
         if value.source != paper.source
@@ -127,10 +133,15 @@ def cost_grid(aggregate: Aggregate) -> list[Grid]:
         if cost is None or not cost.megapixels:
             continue
         count = cost.parameters
-        rows.append([
-            Cell(method), number(cost.seconds / cost.megapixels, 2), number(cost.peak_mib, 0),
-            number(None if count is None else count / 1e6, 2), number(cost.steps, 0),
-        ])  # fmt: skip
+        rows.append(
+            [
+                Cell(method),
+                number(cost.seconds / cost.megapixels, 2),
+                number(cost.peak_mib, 0),
+                number(None if count is None else count / 1e6, 2),
+                number(cost.steps, 0),
+            ]
+        )
     columns = ["method", "s per megapixel ↓", "peak memory (MiB) ↓", "parameters (M)", "steps"]
     note = (
         "Wall time over the megapixels of the outputs, on this machine, whatever else it did. "
@@ -141,7 +152,7 @@ def cost_grid(aggregate: Aggregate) -> list[Grid]:
 
 
 def difference_grid(aggregate: Aggregate) -> list[Grid]:
-    """The subject less every other method, image by image."""
+    """The differences between the subject and every other method, image by image."""
     subject = aggregate.subject
     if subject is None:
         return []
@@ -158,7 +169,7 @@ def difference_grid(aggregate: Aggregate) -> list[Grid]:
 
 
 def pairs_grid(aggregate: Aggregate) -> list[Grid]:
-    """Every method less every other, image by image, over all cases."""
+    """The differences between all pairs of methods, image by image, over all cases."""
     rows = [
         [Cell(first), Cell(second), *cells]
         for first, second in combinations(aggregate.run.methods, 2)

@@ -1,6 +1,6 @@
-"""Figures that papers printed: reads `paper_values.csv`, and files of that form.
+"""Reads values that papers print: `paper_values.csv`, and files of the same form.
 
-Nothing here was measured with unfade. A figure that no paper printed is missing.
+None of them was measured with unfade. Values that no paper prints are missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Line = dict[str, str]
 
 @dataclass(frozen=True)
 class PaperValue:
-    """One figure as it was printed."""
+    """One printed value and its source."""
 
     value: float
     source: str
@@ -38,8 +38,8 @@ class PaperTable:
 
     Attributes:
         dataset: how the name of the set begins; "" for any.
-        degradation: what was done to the photos, as `Case.degradation` has it; "" for any.
-        values: (system, metric) -> what was printed.
+        degradation: as in `Case.degradation`; "" for any.
+        values: (system, metric) -> printed values.
     """
 
     dataset: str
@@ -60,15 +60,15 @@ class PaperTable:
 
     @property
     def source(self) -> str:
-        """The table that most figures stand in."""
+        """The most frequent source of the values."""
         sources = [value.source for values in self.values.values() for value in values]
         return max(dict.fromkeys(sources), key=sources.count, default="")
 
     def with_value(self, system: str, metric: str, value: PaperValue) -> PaperTable:
         """The table with one more figure; it replaces one of the same system, metric, source."""
         known = self.values.get((system, metric), ())
-        kept = tuple(other for other in known if other.source != value.source)
-        return replace(self, values={**self.values, (system, metric): (*kept, value)})
+        others = tuple(other for other in known if other.source != value.source)
+        return replace(self, values={**self.values, (system, metric): (*others, value)})
 
 
 def papers_of(table: str) -> tuple[PaperTable, ...]:
@@ -77,20 +77,20 @@ def papers_of(table: str) -> tuple[PaperTable, ...]:
 
 
 def entered(papers: Sequence[PaperTable], lines: Iterable[Line]) -> tuple[PaperTable, ...]:
-    """The tables of a paper with more figures; a new set or damage gets a table of its own."""
-    found = list(papers)
+    """Adds values to the tables of a paper; a new set or damage gets a new table."""
+    tables = list(papers)
     for line in lines:
-        index = next((i for i, paper in enumerate(found) if _belongs(paper, line)), None)
+        index = next((i for i, paper in enumerate(tables) if _belongs(paper, line)), None)
         if index is None:
-            found.append(PaperTable(line["dataset"], line["damage"]))
-            index = len(found) - 1
+            tables.append(PaperTable(line["dataset"], line["damage"]))
+            index = len(tables) - 1
         value = PaperValue(float(line["value"]), line["source"])
-        found[index] = found[index].with_value(line["system"], line["metric"], value)
-    return tuple(found)
+        tables[index] = tables[index].with_value(line["system"], line["metric"], value)
+    return tuple(tables)
 
 
 def _belongs(paper: PaperTable, line: Line) -> bool:
-    """Whether a figure stands in this part of a table."""
+    """Whether a value belongs to this part of a table."""
     return line["dataset"] in ("", paper.dataset) and line["damage"] in ("", paper.degradation)
 
 
@@ -100,7 +100,7 @@ def _shipped() -> list[Line]:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a CSV file of figures. InputError where it is none of COLUMNS' form."""
+    """The lines of a CSV file of figures. InputError if it is none of COLUMNS' form."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, skipinitialspace=True)

@@ -1,4 +1,4 @@
-"""Paths of the files below the output folder of a run."""
+"""Defines the paths of files in the output folder of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The files below the folder OUT of a run. Names that no file can have are made such."""
+    """The files in the output folder OUT of a run. Invalid characters in names are replaced."""
 
     out: Path
 
@@ -27,7 +27,7 @@ class RunPaths:
         return self.results(case, method) / f"{image}.png"
 
     def record(self, case: Case, method: str) -> Path:
-        """What is known of these results: .../METHOD.json."""
+        """The record of these results: .../METHOD.json."""
         return self._beside("results", case, method, ".json")
 
     def records(self, method: str) -> list[Path]:
@@ -35,7 +35,7 @@ class RunPaths:
         return sorted(self.out.glob(f"results/*/*/{glob.escape(_plain(method))}.json"))
 
     def log(self, case: Case, method: str) -> Path:
-        """What a program of somebody else's said: OUT/logs/TABLE/CASE/METHOD.log."""
+        """The log of an external program: OUT/logs/TABLE/CASE/METHOD.log."""
         return self._beside("logs", case, method, ".log")
 
     @property
@@ -45,12 +45,12 @@ class RunPaths:
 
     @property
     def costs(self) -> Path:
-        """What each method needed in each case."""
+        """The costs of each method in each case."""
         return self.out / "costs.json"
 
     @property
     def failures(self) -> Path:
-        """What went wrong."""
+        """The failures."""
         return self.out / "failures.json"
 
     def _beside(self, kind: str, case: Case, method: str, suffix: str) -> Path:

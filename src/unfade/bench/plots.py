@@ -76,7 +76,7 @@ class Plot:
 
 
 def require_matplotlib() -> None:
-    """UsageError where there is no matplotlib."""
+    """UsageError if there is no matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
         fix = "pip install '.[tables]' in a clone of unfade"
         raise UsageError("no matplotlib", "matplotlib to draw plots", fix)
@@ -85,7 +85,7 @@ def require_matplotlib() -> None:
 def curves(
     aggregate: Aggregate, stem: str, x: str, metrics: Sequence[str], *, log: str = ""
 ) -> list[Plot]:
-    """Metrics over what is swept: a panel each, a line for each method and degradation.
+    """Metrics over the swept parameter: a panel each, a line for each method and degradation.
 
     Methods without the parameter are levels.
     """
@@ -106,14 +106,19 @@ def _swept_lines(aggregate: Aggregate, metric: str) -> list[Line]:
     lines: list[Line] = []
     for method in aggregate.methods(cases):
         for kind in kinds:
-            own = [case for case in cases if (case.dataset, case.degradation) == kind]
-            points = [(c.value, aggregate.estimate([c], method, metric)) for c in own]
-            known = [(x, e) for x, e in points if x is not None and e.count]
+            kind_cases = [case for case in cases if (case.dataset, case.degradation) == kind]
+            points = [(c.value, aggregate.estimate([c], method, metric)) for c in kind_cases]
+            measured = [(x, e) for x, e in points if x is not None and e.count]
             label = method if len(kinds) == 1 else f"{method}, {kind[1]}"
-            lines.append(Line(
-                label, [x for x, _ in known], [e.mean for _, e in known],
-                [e.low for _, e in known], [e.high for _, e in known],
-            ))  # fmt: skip
+            lines.append(
+                Line(
+                    label,
+                    [x for x, _ in measured],
+                    [e.mean for _, e in measured],
+                    [e.low for _, e in measured],
+                    [e.high for _, e in measured],
+                )
+            )
     return lines
 
 
@@ -123,11 +128,11 @@ def _levels(aggregate: Aggregate, metric: str) -> list[Line]:
     lines: list[Line] = []
     for method in aggregate.methods(cases):
         for dataset in sets:
-            own = [case for case in cases if case.dataset == dataset]
-            found = aggregate.estimate(own, method, metric)
+            set_cases = [case for case in cases if case.dataset == dataset]
+            value = aggregate.estimate(set_cases, method, metric)
             label = method if len(sets) == 1 else f"{method}, {dataset}"
-            if found.count:
-                lines.append(Line(label, [], [found.mean], level=True))
+            if value.count:
+                lines.append(Line(label, [], [value.mean], level=True))
     return lines
 
 
@@ -188,8 +193,9 @@ def _draw(axes: Any, panel: Panel, labels: Sequence[str]) -> None:
             look["marker"] = ""
         axes.plot(line.x, line.y, **look)
         if line.low is not None and line.high is not None:
-            axes.fill_between(line.x, line.low, line.high, color=look["color"], alpha=0.12,
-                              linewidth=0)  # fmt: skip
+            axes.fill_between(
+                line.x, line.low, line.high, color=look["color"], alpha=0.12, linewidth=0
+            )
     if not panel.joined:
         axes.margins(0.2)
     for axis in panel.log:
@@ -213,14 +219,13 @@ def _look(index: int, *, joined: bool, level: bool = False) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _legend(
-    figure: Any, labels: Sequence[str], levels: Collection[str], *, joined: bool
-) -> None:  # fmt: skip
+def _legend(figure: Any, labels: Sequence[str], levels: Collection[str], *, joined: bool) -> None:
     """One for all panels, below them."""
     lines: Any = importlib.import_module("matplotlib.lines")
     handles = [
         lines.Line2D([], [], label=label, **_look(index, joined=joined, level=label in levels))
         for index, label in enumerate(labels)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(labels)),
-                  fontsize=8)  # fmt: skip
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(4, len(labels)), fontsize=8
+    )

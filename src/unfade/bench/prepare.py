@@ -33,7 +33,7 @@ _VERSION = 2  # of what the pictures look like
 
 @dataclass(frozen=True)
 class Plan:
-    """Which photos are taken, and how much of each.
+    """The selected photos, and the size of their crops.
 
     Attributes:
         side: pixels of the clean crops, from the middle.
@@ -77,22 +77,22 @@ def plan(dataset: Dataset, *, quick: bool, seed: int, images: int | None = None)
 PUBLISHED = ("DIV2K", "DIV2K (StableSR's crops)", "RealSR", "DRealSR", "GOPRO")
 
 
-def _note(dataset: Dataset, fit: int, taken: int, side: int, published: bool) -> str:
-    if published and taken == len(dataset.pairs) and side == SIDE:
+def _note(dataset: Dataset, fit: int, count: int, side: int, published: bool) -> str:
+    if published and count == len(dataset.pairs) and side == SIDE:
         return ""
     left = len(dataset.pairs) - fit
     small = f"; {left} with a shorter side are left out" if left else ""
     return (
-        f"{dataset.name}: {taken} of {len(dataset.pairs)} photos, crops of {side} x {side} from "
+        f"{dataset.name}: {count} of {len(dataset.pairs)} photos, crops of {side} x {side} from "
         f"the middle{small}. The papers take {SIDE} x {SIDE}."
     )
 
 
 def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
-    """Writes the inputs and the references of one case, unless they are there already.
+    """Writes the inputs and references of one case, unless they exist and are valid.
 
     Args:
-        work: takes up a folder for each dataset and degradation.
+        work: gets a folder for each dataset and degradation.
         degradation: see `degradations.degraded`, or "real" for the set's own damaged photos.
 
     Returns:
@@ -104,10 +104,14 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
     """
     folder = work / f"{_plain(plan.dataset.name)}-{degradation}-{plan.side}"
     inputs, references = folder / "lq", folder / "hq"
-    made, record = folder / _MADE, _record(plan, degradation)
-    if made.is_file() and made.read_text("utf-8") == record and _complete(folder, plan):
+    record_file, record = folder / _MADE, _record(plan, degradation)
+    if (
+        record_file.is_file()
+        and record_file.read_text("utf-8") == record
+        and _complete(folder, plan)
+    ):
         return inputs, references
-    made.unlink(missing_ok=True)
+    record_file.unlink(missing_ok=True)
     for part in (inputs, references):
         manifests.make_folder(part)
         for old in part.glob("*.png"):
@@ -116,13 +120,13 @@ def make_folders(work: Path, plan: Plan, degradation: str) -> tuple[Path, Path]:
         lq, hq = _pictures(plan, pair, degradation)
         write_png(inputs / f"{pair.name}.png", lq)
         write_png(references / f"{pair.name}.png", hq)
-    with atomic_file(made) as file:
+    with atomic_file(record_file) as file:
         file.write(record.encode())
     return inputs, references
 
 
 def note_of(inputs: Path) -> str:
-    """The sentence about what was chosen for a folder of inputs, "" where there is none."""
+    """The note on the selection for a folder of inputs; "" if there is none."""
     try:
         return str(json.loads((inputs.parent / _MADE).read_text("utf-8"))["note"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -130,13 +134,13 @@ def note_of(inputs: Path) -> str:
 
 
 def large_enough(pairs: Sequence[Pair], *, quick: bool) -> tuple[Pair, ...]:
-    """Those whose clean photo holds a crop of a folder's side."""
+    """The pairs whose clean photo is large enough for a crop."""
     side = QUICK_SIDE if quick else FOLDER_SIDE
     return tuple(pair for pair in pairs if min(size_of(pair.hq)) >= side)
 
 
 def write_png(path: Path, image: Image) -> None:
-    """(H, W, 3) or (H, W, 1) sRGB [0, 1] as 8 bits. OutputError where it cannot be written."""
+    """(H, W, 3) or (H, W, 1) sRGB [0, 1] as 8 bits. OutputError if it cannot be written."""
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     _, code = cv2.imencode(".png", pixels[..., ::-1] if pixels.shape[2] == 3 else pixels)
     with atomic_file(path) as file:
@@ -167,7 +171,7 @@ def _middle(image: Image, side: int, scale: int) -> Image:
 
 
 def input_scale(plan: Plan, degradation: str) -> int:
-    """How much a restorer has to enlarge."""
+    """The factor by which a method must enlarge."""
     if degradation != _REAL:
         return scale_of(degradation)
     return 4 if _enlarges(plan) else max(pair.scale for pair in plan.pairs)
@@ -178,19 +182,25 @@ def _plain(name: str) -> str:
 
 
 def _complete(folder: Path, plan: Plan) -> bool:
-    """Whether inputs and references are those of the plan, none missing and none more."""
-    wanted = {f"{pair.name}.png" for pair in plan.pairs}
-    return all({p.name for p in (folder / part).glob("*")} == wanted for part in ("lq", "hq"))
+    """Whether the files of inputs and references are exactly those of the plan."""
+    expected = {f"{pair.name}.png" for pair in plan.pairs}
+    return all({p.name for p in (folder / part).glob("*")} == expected for part in ("lq", "hq"))
 
 
 def _record(plan: Plan, degradation: str) -> str:
-    """What the pictures depend on."""
+    """A record of everything that the pictures depend on."""
     files = [
         (pair.name, _digest(pair.hq), None if pair.lq is None else _digest(pair.lq))
         for pair in plan.pairs
     ]
-    content: dict[str, object] = {"note": plan.note, "version": _VERSION, "side": plan.side,
-               "seed": plan.seed, "degradation": degradation, "photos": files}  # fmt: skip
+    content: dict[str, object] = {
+        "note": plan.note,
+        "version": _VERSION,
+        "side": plan.side,
+        "seed": plan.seed,
+        "degradation": degradation,
+        "photos": files,
+    }
     return json.dumps(content)
 
 

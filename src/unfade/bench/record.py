@@ -1,4 +1,4 @@
-"""Stores what is known of the results of one method in one case, as JSON."""
+"""Stores the results, scores and cost of one method on one case as JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from unfade.manifest import Value, make_folder, sha256_file
 
 @dataclass
 class Result:
-    """One image that a method restored.
+    """The result and scores of one image.
 
     Attributes:
-        input: SHA-256 of what it was given.
-        output: SHA-256 of what it made.
+        input: SHA-256 of the input.
+        output: SHA-256 of the result.
         reference: SHA-256 of the clean photo that the scores are against; None without one.
         scored: whether it has been compared.
-        scores: metric -> value, None where it is undefined for this image; as far as measured.
+        scores: metric -> value, None if it is undefined for this image; as far as measured.
     """
 
     input: str
@@ -38,9 +38,9 @@ class Record:
 
     Attributes:
         identity: of the method, as it was (`Method.identity`).
-        results: name of an image -> what is known of its result.
-        cost: over all calls that made them; None where it is not known.
-        measured: under what the scores were measured.
+        results: name of an image -> its result.
+        cost: over all calls that made them; None if it is not known.
+        measured: key of the protocol and measures of the scores.
         distances: set measure -> value over all images.
         distances_of: which images those are.
     """
@@ -54,7 +54,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Record:
-        """The record in a file; an empty one where there is none that can be read."""
+        """Reads the record in a file; an empty one if it is missing or unreadable."""
         try:
             data = json.loads(path.read_bytes())
             data["results"] = {name: Result(**known) for name, known in data["results"].items()}
@@ -64,7 +64,7 @@ class Record:
             return cls()
 
     def write(self, path: Path) -> None:
-        """Writes it, whole or not at all. OutputError where that fails."""
+        """Writes the record atomically. OutputError if it cannot be written."""
         make_folder(path.parent)
         with atomic_file(path) as file:
             file.write(json.dumps(asdict(self), indent=1).encode())
@@ -72,7 +72,7 @@ class Record:
     def keep_valid(
         self, identity: Mapping[str, Value], inputs: Mapping[str, str], folder: Path
     ) -> None:
-        """Drops every result that would not come out the same, or is not there as it was made.
+        """Drops outdated results: other inputs or method, or a changed or missing file.
 
         Args:
             identity: of the method as it is now.
@@ -92,7 +92,7 @@ class Record:
             self.cost = None
 
     def add_cost(self, cost: Cost | None) -> None:
-        """Adds what another call needed."""
+        """Adds the cost of another call."""
         before = self.cost
         if cost is None or before is None:
             self.cost = cost or before
@@ -101,7 +101,7 @@ class Record:
 
 
 def holds(path: Path, digest: str) -> bool:
-    """Whether a file is there and has this SHA-256."""
+    """Whether a file exists and has this SHA-256."""
     try:
         return sha256_file(path) == digest
     except InputError:

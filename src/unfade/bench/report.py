@@ -8,8 +8,8 @@ from pathlib import Path
 
 import unfade.manifest as manifests
 import unfade.pages.page as pages
-from unfade.bench.about import about, facts
-from unfade.bench.crops import Shown, shown_scenes
+from unfade.bench.report_manifest import make_manifest, report_facts
+from unfade.bench.report_pictures import EncodedScene, encode_scenes
 from unfade.bench.run import Run
 from unfade.bench.sections import Cell, Section, markdown, write_text
 from unfade.errors import InputError
@@ -30,25 +30,27 @@ def write_report(section: Section, run: Run, out: Path, order: Sequence[str]) ->
     """
     manifests.make_folder(out / SECTIONS_FOLDER)
     section.write(out / SECTIONS_FOLDER / f"{section.name}.json")
-    manifest = about(run, section.name, out / MANIFEST_FILE)
+    manifest = make_manifest(run, section.name, out / MANIFEST_FILE)
     write_text(out / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
     sections = _sections(out, order)
-    head = "# unfade bench\n\n" + " · ".join(f"{k}: {v}" for k, v in facts(manifest).items())
+    head = "# unfade bench\n\n" + " · ".join(f"{k}: {v}" for k, v in report_facts(manifest).items())
     write_text(out / TABLES_FILE, "\n".join([head, "", *(markdown(s) for s in sections)]))
     write_text(out / REPORT_FILE, page(sections, manifest, out))
 
 
 def page(sections: Sequence[Section], manifest: dict[str, object], out: Path) -> str:
-    """The report as one page of HTML that asks for nothing outside itself.
+    """The report as one self-contained page of HTML.
 
     Args:
         sections: in the order of the page.
-        manifest: of the folder, as `about` makes it.
+        manifest: of the folder, as `make_manifest` makes it.
         out: the folder that plots and pictures lie in.
     """
-    scenes, left = shown_scenes(sections, out)
-    size = sum(shown.size for own in scenes.values() for shown in own)
-    summary = facts(manifest) | {"size": f"{size / 1e6:.1f} MB of pictures, all in this file"}
+    scenes, left = encode_scenes(sections, out)
+    size = sum(encoded.size for section_scenes in scenes.values() for encoded in section_scenes)
+    summary = report_facts(manifest) | {
+        "size": f"{size / 1e6:.1f} MB of pictures, all in this file"
+    }
     if left:
         summary["pictures left out"] = f"{left} scenes, for size; the results lie beside this page"
     return pages.render(
@@ -61,7 +63,7 @@ def page(sections: Sequence[Section], manifest: dict[str, object], out: Path) ->
     )
 
 
-def _section(section: Section, scenes: Sequence[Shown], out: Path) -> dict[str, object]:
+def _section(section: Section, scenes: Sequence[EncodedScene], out: Path) -> dict[str, object]:
     """The variables of one section in the template."""
     grids = [
         {
@@ -77,9 +79,7 @@ def _section(section: Section, scenes: Sequence[Shown], out: Path) -> dict[str, 
         {"title": f.title, "text": f.text, "uri": _plot(out / "plots" / f"{f.stem}.svg")}
         for f in section.figures
     ]
-    return {
-        **vars(section), "grids": grids, "figures": figures, "scenes": [*map(_scene, scenes)]
-    }  # fmt: skip
+    return {**vars(section), "grids": grids, "figures": figures, "scenes": [*map(_scene, scenes)]}
 
 
 def _cell(cell: Cell) -> pages.Cell:
@@ -91,27 +91,27 @@ def _cell(cell: Cell) -> pages.Cell:
 
 
 def _plot(path: Path) -> str:
-    """The address of a plot in the page; "" where the file has gone."""
+    """The data URI of a plot; "" if the file is missing."""
     try:
         return pages.data_uri(path.read_bytes(), "image/svg+xml")
     except OSError:
         return ""
 
 
-def _scene(shown: Shown) -> pages.Scene:
-    labels = [label for label, _ in shown.pictures]
-    focus = shown.scene.focus
+def _scene(encoded: EncodedScene) -> pages.Scene:
+    labels = [label for label, _ in encoded.pictures]
+    focus = encoded.scene.focus
     right = labels.index(focus) if focus in labels else len(labels) - 1
-    return pages.Scene(shown.scene.title, shown.scene.caption, shown.pictures, right, zoom=2)
+    return pages.Scene(encoded.scene.title, encoded.scene.caption, encoded.pictures, right, zoom=2)
 
 
 def _sections(out: Path, order: Sequence[str]) -> list[Section]:
-    """Those that there are: others than the named ones first."""
-    found: list[Section] = []
+    """The sections in the output folder, in this order; others come first."""
+    sections: list[Section] = []
     for path in sorted((out / SECTIONS_FOLDER).glob("*.json")):
         try:
-            found.append(Section.read(path))
+            sections.append(Section.read(path))
         except InputError:
             continue  # of another version; it is written anew with its table
     positions = {name: i for i, name in enumerate(order)}
-    return sorted(found, key=lambda section: positions.get(section.name, -1))
+    return sorted(sections, key=lambda section: positions.get(section.name, -1))

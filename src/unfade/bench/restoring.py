@@ -11,7 +11,7 @@ from unfade.bench.cases import Case
 from unfade.bench.methods.base import Method
 from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record, Result
-from unfade.bench.results import check_result
+from unfade.bench.result_checks import check_result
 from unfade.bench.reuse import reuse
 from unfade.bench.run import Failure
 from unfade.errors import InputError, UnfadeError
@@ -25,13 +25,13 @@ _SAVE_EVERY_S = 5.0
 
 @dataclass
 class Restoring:
-    """A method and a case.
+    """Restores the inputs of one case with one method.
 
     Attributes:
         inputs: name -> file.
         hashes: name -> SHA-256 of the input.
-        tick: called with the number of images that are done since.
-        failures: takes up what went wrong.
+        advance: called with the number of images that were done since the last call.
+        failures: collects the failures.
     """
 
     case: Case
@@ -39,11 +39,11 @@ class Restoring:
     inputs: Mapping[str, Path]
     hashes: Mapping[str, str]
     run_paths: RunPaths
-    tick: Callable[[int], None]
+    advance: Callable[[int], None]
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(self) -> Record:
-        """Restores what is not done, and gives what is known of all results."""
+        """Restores the inputs without a valid result, and returns the record of all results."""
         path = self.run_paths.record(self.case, self.method.name)
         record = Record.read(path)
         record.keep_valid(self.method.identity(self.case), self.hashes, self._folder)
@@ -51,15 +51,15 @@ class Restoring:
         make_folder(self._folder)
         if pending and not self.method.at_once:  # a program is asked for each case, as it is timed
             own = self.case, self.method.name, self.hashes, self.run_paths
-            found = reuse(record, pending, *own)
-            pending = [name for name in pending if name not in found]
-        self.tick(len(self.inputs) - len(pending))
+            reused = reuse(record, pending, *own)
+            pending = [name for name in pending if name not in reused]
+        self.advance(len(self.inputs) - len(pending))
         batches = [pending] if self.method.at_once and pending else [[name] for name in pending]
         saved = time.monotonic()
         try:
             for batch in batches:
                 self._restore(batch, record)
-                self.tick(len(batch))
+                self.advance(len(batch))
                 if time.monotonic() - saved > _SAVE_EVERY_S:
                     record.write(path)
                     saved = time.monotonic()
@@ -72,9 +72,9 @@ class Restoring:
         return self.run_paths.results(self.case, self.method.name)
 
     def _restore(self, names: list[str], record: Record) -> None:
-        """Restores some images; those that come out well are added to the record."""
+        """Restores some images; valid results are added to the record."""
         for name in names:
-            self._place(name).unlink(missing_ok=True)
+            self._path(name).unlink(missing_ok=True)
         whole = names[0] if len(names) == 1 and not self.method.at_once else None
         log = self.run_paths.log(self.case, self.method.name)
         try:
@@ -82,7 +82,7 @@ class Restoring:
             cost = self.method.restore_folder(self.case, images, self._folder, log)
         except Exception as error:  # whatever it is, the others go on
             for name in names:
-                self._place(name).unlink(missing_ok=True)
+                self._path(name).unlink(missing_ok=True)
             self._fail(whole, error)
             return
         record.add_cost(cost)
@@ -90,18 +90,18 @@ class Restoring:
             try:
                 record.results[name] = self._checked(name)
             except UnfadeError as error:
-                self._place(name).unlink(missing_ok=True)
+                self._path(name).unlink(missing_ok=True)
                 self._fail(name, error)
 
     def _checked(self, name: str) -> Result:
-        """What is known of a new result. InputError where it is missing or cannot be used."""
-        place = self._place(name)
-        if not place.is_file():
+        """Checks a new result. InputError if it is missing or invalid."""
+        path = self._path(name)
+        if not path.is_file():
             raise InputError("no result", "one for every input", "look at the method")
-        check_result(self.case, name, place)
-        return Result(self.hashes[name], sha256_file(place))
+        check_result(self.case, name, path)
+        return Result(self.hashes[name], sha256_file(path))
 
-    def _place(self, name: str) -> Path:
+    def _path(self, name: str) -> Path:
         return self.run_paths.result(self.case, self.method.name, name)
 
     def _fail(self, image: str | None, error: Exception) -> None:
@@ -110,7 +110,7 @@ class Restoring:
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong, in one sentence."""
+    """An error as one sentence."""
     if isinstance(error, UnfadeError):
         return f"got {error.got}, expected {error.expected}; {error.fix}"
     reason = " ".join(str(error).split())[:300]

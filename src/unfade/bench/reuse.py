@@ -1,4 +1,4 @@
-"""Reuses results that a method has already made of the same inputs for another case."""
+"""Reuses a method's results on the same inputs from other cases."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ from pathlib import Path
 from unfade.bench.cases import Case, Cost
 from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record, Result, holds
-from unfade.bench.results import check_result
+from unfade.bench.result_checks import check_result
 from unfade.errors import UnfadeError
 
 
 def reuse(
-    record: Record, wanted: Sequence[str], case: Case, method: str, hashes: Mapping[str, str],
+    record: Record,
+    wanted: Sequence[str],
+    case: Case,
+    method: str,
+    hashes: Mapping[str, str],
     run_paths: RunPaths,
-) -> list[str]:  # fmt: skip
-    """Copies what would come out the same from other cases of the run's folder.
+) -> list[str]:
+    """Copies identical results from other cases of the output folder.
 
     A result is the same where the method's identity and the input are. It brings along its share
     of what it cost to make there.
 
     Args:
-        record: of this case; takes up results and costs.
+        record: of this case; gets the results and costs.
         wanted: names of images without a result.
         hashes: name -> SHA-256 of the input.
 
     Returns:
         The names that were found.
     """
-    own, found = run_paths.record(case, method), list[str]()
+    own_record, reused = run_paths.record(case, method), list[str]()
     left = {hashes[name]: name for name in wanted}
     for path in run_paths.records(method):
-        if not left or path == own:
+        if not left or path == own_record:
             continue
         other = Record.read(path)
         if other.identity != record.identity:
@@ -49,22 +53,22 @@ def reuse(
             record.results[name] = Result(known.input, known.output)
             record.add_cost(_share(other))
             del left[known.input]
-            found.append(name)
-    return found
+            reused.append(name)
+    return reused
 
 
-def _copied(source: Path, case: Case, name: str, place: Path) -> bool:
-    """Whether a result fits the case, whose references may be others; it then lies in its place."""
+def _copied(source: Path, case: Case, name: str, target: Path) -> bool:
+    """Copies a result if it is valid for this case; returns whether it is."""
     try:
         check_result(case, name, source)
     except UnfadeError:
         return False
-    shutil.copyfile(source, place)
+    shutil.copyfile(source, target)
     return True
 
 
 def _share(record: Record) -> Cost | None:
-    """Of one image in what a record cost."""
+    """The average cost of one image of a record."""
     cost = record.cost
     if cost is None or not cost.images:
         return None

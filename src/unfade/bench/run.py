@@ -1,4 +1,4 @@
-"""The outcome of a run: rows, costs and failures, in memory and in files."""
+"""Holds the outcome of a run (rows, costs, failures) and writes it to files."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ Key = tuple[str, str, str]  # table, case, method
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with a method in a case, or with one image of it."""
+    """A failure of a method on a case, or on one of its images."""
 
     table: str
     case: str
     method: str
-    image: str | None  # None where it concerns them all
+    image: str | None  # None if it concerns them all
     error: str  # one sentence
 
 
 @dataclass
 class Run:
-    """What the methods made of the cases.
+    """The outcome of running methods on cases.
 
     Attributes:
-        out: the folder that all of it lies in.
+        out: the output folder.
         cases: in the order of the run.
         methods: names, in the order of the run.
         metrics: names, in the order of tables.
         protocol: of PSNR, SSIM and MS-SSIM.
         rows: one for each image that was scored; a value that is undefined is missing.
-        costs: what a method needed for the results of a case, over all runs that made them;
+        costs: of a method for the results of a case, over all runs that made them;
             those of which nothing is known are missing.
         distances: name of a set measure -> its value, without interval, for a method in a case.
-        failures: what went wrong; the others went on.
+        failures: errors of methods or images, which did not stop the others.
         notes: sentences that belong below a table, such as that a method was scored on fewer
             images than another.
     """
@@ -71,18 +71,18 @@ class Run:
         return [row for row in self.rows if row.method == method and case.owns(row)]
 
     def write(self) -> None:
-        """Writes rows, costs and failures, beside those of other tables.
+        """Writes rows, costs and failures, and keeps those of other tables.
 
         Raises:
             UsageError: pyarrow is not installed.
             OutputError: a file cannot be written.
         """
-        run_paths, own = RunPaths(self.out), {case.table for case in self.cases}
-        kept = [row for row in _rows(run_paths.rows) if row.table not in own]
-        write_rows(run_paths.rows, [*kept, *self.rows])
+        run_paths, tables = RunPaths(self.out), {case.table for case in self.cases}
+        other_rows = [row for row in _rows(run_paths.rows) if row.table not in tables]
+        write_rows(run_paths.rows, [*other_rows, *self.rows])
         costs = [_line(key) | asdict(cost) for key, cost in self.costs.items()]
-        _write_lines(run_paths.costs, costs, own)
-        _write_lines(run_paths.failures, [asdict(failure) for failure in self.failures], own)
+        _write_lines(run_paths.costs, costs, tables)
+        _write_lines(run_paths.failures, [asdict(failure) for failure in self.failures], tables)
 
 
 def _line(key: Key) -> dict[str, object]:
@@ -90,20 +90,20 @@ def _line(key: Key) -> dict[str, object]:
 
 
 def _rows(path: Path) -> list[Row]:
-    """Those of other runs; nothing where they cannot be read."""
+    """The rows of earlier runs; empty if they cannot be read."""
     try:
         return read_rows(path)
     except InputError:
         return []
 
 
-def _write_lines(path: Path, lines: Sequence[Mapping[str, object]], own: set[str]) -> None:
+def _write_lines(path: Path, lines: Sequence[Mapping[str, object]], tables: set[str]) -> None:
     """Replaces the lines of these tables in a file that holds a list of objects."""
-    kept: list[dict[str, Any]] = []
+    other_lines: list[dict[str, Any]] = []
     try:
-        found: list[dict[str, Any]] = json.loads(path.read_bytes())
-        kept = [line for line in found if line["table"] not in own]
+        earlier: list[dict[str, Any]] = json.loads(path.read_bytes())
+        other_lines = [line for line in earlier if line["table"] not in tables]
     except (OSError, ValueError, KeyError, TypeError):
         pass
     with atomic_file(path) as file:
-        file.write((json.dumps([*kept, *lines], indent=1) + "\n").encode())
+        file.write((json.dumps([*other_lines, *lines], indent=1) + "\n").encode())

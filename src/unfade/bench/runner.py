@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from unfade.bench.case_checks import check_cases, takes_part
+from unfade.bench.case_files import inputs_of, references_of
 from unfade.bench.cases import Case
-from unfade.bench.checks import check_cases, takes_part
-from unfade.bench.folders import inputs_of, references_of
 from unfade.bench.methods.base import Method
 from unfade.bench.paths import RunPaths
 from unfade.bench.record import Record
 from unfade.bench.restoring import Progress, Restoring
 from unfade.bench.run import Failure, Run
-from unfade.bench.scoring import Extra, Scoring, notes_on, rows_of
+from unfade.bench.scoring import ExtraMeasure, Scoring, notes_on, rows_of
 from unfade.eval.images import Protocol
 from unfade.eval.rows import require_parquet
 from unfade.eval.statistics import Estimate
 from unfade.manifest import make_folder, sha256_file
 
-__all__ = ["Extra", "Failure", "Progress", "Run", "run_cases"]
+__all__ = ["ExtraMeasure", "Failure", "Progress", "Run", "run_cases"]
 
 
 def run_cases(
@@ -28,7 +28,7 @@ def run_cases(
     out: Path,
     *,
     metrics: Sequence[str],
-    extra: Mapping[str, Extra] | None = None,
+    extra: Mapping[str, ExtraMeasure] | None = None,
     protocol: Protocol | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -42,7 +42,7 @@ def run_cases(
     Args:
         cases: of one table or of several.
         methods: as `unfade.bench.methods.names.parse_methods` makes them, or of a table's own.
-        out: made where it is missing.
+        out: output folder, created if it is missing.
         metrics: names from `unfade.eval.measures.ALL_NAMES`. Of a case without references only what
             needs none is measured.
         extra: more measures of single images, by name; InputError means that a value is
@@ -61,36 +61,36 @@ def run_cases(
     scoring.check(cases)
     check_cases(cases, methods)
     run = Run(out, cases, [m.name for m in methods], scoring.names, scoring.protocol)
-    whole = 2 * sum(
+    total = 2 * sum(
         len(inputs_of(case)) for case in cases for m in methods if takes_part(m.name, case)
     )
-    steps = _Steps(whole, progress)
+    steps = _StepCounter(total, progress)
     for case in cases:
         _run_case(run, case, methods, scoring, steps)
     run.write()
     return run
 
 
-class _Steps:
-    """Counts what is done."""
+class _StepCounter:
+    """Counts steps of work and reports them to `progress`."""
 
-    def __init__(self, whole: int, progress: Progress | None) -> None:
-        self._done, self._whole, self._progress = 0, whole, progress
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
 
-    def ticker(self, text: str) -> Callable[[int], None]:
-        """What is called with the number of steps done since, under one text."""
+    def stage(self, text: str) -> Callable[[int], None]:
+        """Starts a stage; returns a function that adds finished steps to the count."""
 
-        def tick(steps: int) -> None:
+        def advance(steps: int) -> None:
             self._done += steps
             if self._progress is not None:
-                self._progress(self._done, self._whole, text)
+                self._progress(self._done, self._total, text)
 
-        tick(0)
-        return tick
+        advance(0)
+        return advance
 
 
 def _run_case(
-    run: Run, case: Case, methods: Sequence[Method], scoring: Scoring, steps: _Steps
+    run: Run, case: Case, methods: Sequence[Method], scoring: Scoring, steps: _StepCounter
 ) -> None:
     """Restores and scores one case into the run."""
     run_paths, inputs, references = RunPaths(run.out), inputs_of(case), references_of(case)
@@ -98,14 +98,14 @@ def _run_case(
     records: dict[str, Record] = {}
     for method in methods:
         if takes_part(method.name, case):
-            tick = steps.ticker(f"{case.name}: {method.name}")
-            restoring = Restoring(case, method, inputs, hashes, run_paths, tick)
+            advance = steps.stage(f"{case.name}: {method.name}")
+            restoring = Restoring(case, method, inputs, hashes, run_paths, advance)
             records[method.name] = restoring.run()
             run.failures += restoring.failures
-    own = scoring.of(case)
-    own.run(records, references, run_paths, steps.ticker(f"{case.name}: scoring"))
-    run.failures += own.failures
-    wanted = [*own.measures, *own.extra]
+    case_scoring = scoring.of(case)
+    case_scoring.run(records, references, run_paths, steps.stage(f"{case.name}: scoring"))
+    run.failures += case_scoring.failures
+    wanted = [*case_scoring.measures, *case_scoring.extra]
     for method, record in records.items():
         key = case.table, case.name, method
         run.rows += rows_of(case, method, record, wanted)
@@ -114,10 +114,11 @@ def _run_case(
         if record.distances:
             count, nan = len(record.results), float("nan")
             run.distances[key] = {
-                name: Estimate(record.distances[name], nan, nan, count) for name in own.sets
+                name: Estimate(record.distances[name], nan, nan, count)
+                for name in case_scoring.sets
             }
     run.notes += notes_on(case, records, len(inputs), wanted)
-    left = [name for name in run.metrics if name not in {*wanted, *own.sets}]
+    left = [name for name in run.metrics if name not in {*wanted, *case_scoring.sets}]
     if left:
         names = ", ".join(left)
         run.notes.append(f"{case.table}/{case.name}: no {names}, for want of references.")

@@ -1,4 +1,4 @@
-"""Chooses the photos that a report shows: the best and the worst of each table's subject."""
+"""Selects the photos that a report shows: the best and worst results of a table's main method."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unfade.bench.aggregate import Aggregate, label_of
+from unfade.bench.case_files import inputs_of, reference_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of, reference_of
-from unfade.bench.sections import Picture, Scene
+from unfade.bench.sections import Scene, SceneImage
 
 GROUPS = 3  # of a table that are shown, spread evenly
 _RANKED_BY = ("psnr", "ssim", "chroma")
 
 
 def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
-    """The best and the worst photo of the subject in some cases, those of the same inputs as one.
+    """The subject's best and worst photo in some cases; cases of the same inputs count as one.
 
     A photo is ranked by what the subject gains over the input, by the first of PSNR, SSIM and
     chroma error that there is.
@@ -29,7 +29,7 @@ def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
     metric = next((name for name in _RANKED_BY if name in aggregate.measures), None)
     if subject is None or metric is None:
         return []
-    bundles = [own for own in _bundles(aggregate) if aggregate.values(own, subject, metric)]
+    bundles = [cases for cases in _bundles(aggregate) if aggregate.values(cases, subject, metric)]
     limit = min(GROUPS, len(bundles))
     shown = [bundles[(2 * i + 1) * len(bundles) // (2 * limit)] for i in range(limit)]
     scenes: list[Scene] = []
@@ -38,18 +38,18 @@ def scenes_of(aggregate: Aggregate, out: Path) -> list[Scene]:
         ranked = sorted(gains, key=lambda image: gains[image])
         chosen = {ranked[-1]: "best", ranked[0]: "worst"}
         for image, word in reversed(chosen.items()):
-            own = [case for case in cases if image in inputs_of(case)]
-            scenes.append(_scene(aggregate, own, image, (subject, word), metric, out))
+            image_cases = [case for case in cases if image in inputs_of(case)]
+            scenes.append(_scene(aggregate, image_cases, image, (subject, word), metric, out))
     return scenes
 
 
 def _bundles(aggregate: Aggregate) -> list[list[Case]]:
     """Cases that are shown together: lines of the table, and those of the same inputs."""
-    found: dict[object, list[Case]] = {}
+    bundles: dict[object, list[Case]] = {}
     for group in aggregate.groups:
         key = group.cases[0].inputs if len(group.cases) == 1 else group.label
-        found.setdefault(key, []).extend(group.cases)
-    return [*found.values()]
+        bundles.setdefault(key, []).extend(group.cases)
+    return [*bundles.values()]
 
 
 def _gains(
@@ -60,11 +60,11 @@ def _gains(
     before: dict[str, float] = {}
     if subject != "input":
         before = {image: v for (_, image), v in aggregate.values(cases, "input", metric).items()}
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for (_, image), value in aggregate.values(cases, subject, metric).items():
         gain = sign * (value - before.get(image, 0.0))
-        found.setdefault(image, []).append(gain if math.isfinite(gain) else 0.0)
-    return {image: sum(gains) / len(gains) for image, gains in found.items()}
+        values.setdefault(image, []).append(gain if math.isfinite(gain) else 0.0)
+    return {image: sum(gains) / len(gains) for image, gains in values.items()}
 
 
 def _scene(
@@ -75,9 +75,9 @@ def _scene(
     metric: str,
     out: Path,
 ) -> Scene:
-    """One photo as all methods left it in these cases, which have the same inputs."""
+    """The results of all methods for one photo in these cases, which have the same inputs."""
     subject, word = named
-    pictures = [Picture("damaged", _below(inputs_of(cases[0])[image], out))]
+    pictures = [SceneImage("damaged", _below(inputs_of(cases[0])[image], out))]
     values: list[str] = []
     focus, measure = subject, aggregate.measures[metric]
     for case in cases:
@@ -86,20 +86,20 @@ def _scene(
             value = aggregate.values([case], method, metric).get((case.name, image))
             label = f"{method}{_apart(case, cases)}"
             if path.is_file() and method != "input":
-                pictures.append(Picture(label, _below(path, out)))
+                pictures.append(SceneImage(label, _below(path, out)))
                 focus = label if method == subject else focus
             if value is not None:
                 values.append(f"{label} {value:.{measure.digits}f}")
     clean = reference_of(cases[0], image)
     if clean is not None:
-        pictures.append(Picture("clean", _below(clean, out)))
+        pictures.append(SceneImage("clean", _below(clean, out)))
     caption = f"{measure.title}: {', '.join(values)}"
     title = f"{_title(cases)}: {subject}'s {word}, {image}"
     return Scene(title, caption, pictures, focus)
 
 
 def _apart(case: Case, cases: Sequence[Case]) -> str:
-    """What tells a case from the others of its bundle: ", steps 5"."""
+    """A label that distinguishes a case from the others of its bundle: ", steps 5"."""
     if len(cases) == 1:
         return ""
     if case.value is not None:

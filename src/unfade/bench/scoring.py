@@ -16,8 +16,8 @@ from unfade.bench.restoring import sentence
 from unfade.bench.run import Failure
 from unfade.errors import UnfadeError, UsageError
 from unfade.eval.evaluation import Evaluation
-from unfade.eval.folders import Match
 from unfade.eval.images import Protocol
+from unfade.eval.matching import Match
 from unfade.eval.measures import REDEGRADED, SET_MEASURES, Measure, chosen, measures
 from unfade.eval.rows import Row
 from unfade.manifest import sha256_file
@@ -25,8 +25,8 @@ from unfade.manifest import sha256_file
 #: What looks at a result alone.
 NO_REFERENCE = ("niqe", "colourfulness", "clip-iqa", "musiq")
 
-#: A measure of a table's own: of a case, the name of an image, and its result.
-Extra = Callable[[Case, str, Path], float]
+#: A measure of one table alone; its arguments are the case, the image's name and its result.
+ExtraMeasure = Callable[[Case, str, Path], float]
 
 
 class Scoring:
@@ -41,28 +41,29 @@ class Scoring:
     """
 
     def __init__(
-        self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, Extra]
+        self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, ExtraMeasure]
     ) -> None:
-        known = chosen(metrics)
-        redegraded = [name for name in known if name in REDEGRADED]
+        names = chosen(metrics)
+        redegraded = [name for name in names if name in REDEGRADED]
         if redegraded:
             fix = "use `unfade evaluate --degradation`, which knows one damage for all inputs"
             raise UsageError(f"metric '{redegraded[0]}'", "one that compares with references", fix)
-        self.names = [*known, *extra]
+        self.names = [*names, *extra]
         self.protocol = protocol
-        self._measures: Mapping[str, Measure] = measures(known, protocol)
-        self._sets = tuple(name for name in known if name in SET_MEASURES)
+        self._measures: Mapping[str, Measure] = measures(names, protocol)
+        self._sets = tuple(name for name in names if name in SET_MEASURES)
         self._extra = extra
 
     def check(self, cases: Sequence[Case]) -> None:
-        """UsageError where a case has no references, and nothing can be measured without."""
+        """UsageError if a case has no references and all metrics need one."""
         for case in cases:
             if case.references is None and not (self._for(case) or self._extra):
                 raise UsageError(
-                    f"no references for {case.table}/{case.name}", "clean photos for "
-                    f"{', '.join(self.names)}",
-                    f"name them, or measure {' or '.join(NO_REFERENCE)} only", path=case.inputs,
-                )  # fmt: skip
+                    f"no references for {case.table}/{case.name}",
+                    f"clean photos for {', '.join(self.names)}",
+                    f"name them, or measure {' or '.join(NO_REFERENCE)} only",
+                    path=case.inputs,
+                )
 
     def of(self, case: Case) -> CaseScoring:
         """The scoring of one case."""
@@ -82,35 +83,38 @@ class CaseScoring:
     case: Case
     measures: Mapping[str, Measure]
     sets: tuple[str, ...]
-    extra: Mapping[str, Extra]
+    extra: Mapping[str, ExtraMeasure]
     protocol: Protocol
     failures: list[Failure] = field(default_factory=list[Failure])
 
     def run(
-        self, records: Mapping[str, Record], references: Mapping[str, Path], run_paths: RunPaths,
-        tick: Callable[[int], None],
-    ) -> None:  # fmt: skip
-        """Measures what is not measured yet.
+        self,
+        records: Mapping[str, Record],
+        references: Mapping[str, Path],
+        run_paths: RunPaths,
+        advance: Callable[[int], None],
+    ) -> None:
+        """Computes the missing scores.
 
         Args:
-            records: method -> what is known of its results; takes up the scores.
-            references: name -> clean photo; empty where there are none.
-            run_paths: where the results lie.
-            tick: called with the number of results that are scored since.
+            records: method -> record of its results, which gets the scores.
+            references: name -> clean photo; empty without references.
+            run_paths: paths of the results.
+            advance: called with the number of results that were scored since the last call.
         """
         hashes = {name: sha256_file(path) for name, path in references.items()}
         key = json.dumps(
             {"measures": fingerprint([*self.measures, *self.sets]), **asdict(self.protocol)}
         )
         todo = {method: self._unscored(record, hashes, key) for method, record in records.items()}
-        tick(sum(len(r.results) for r in records.values()) - sum(map(len, todo.values())))
+        advance(sum(len(r.results) for r in records.values()) - sum(map(len, todo.values())))
         evaluation = Evaluation(self.measures, self.sets, self.protocol)
         try:
             for name in dict.fromkeys(name for names in todo.values() for name in names):
-                own = [method for method, names in todo.items() if name in names]
-                paths = {method: run_paths.result(self.case, method, name) for method in own}
+                methods = [method for method, names in todo.items() if name in names]
+                paths = {method: run_paths.result(self.case, method, name) for method in methods}
                 self._score(evaluation, name, references.get(name), paths, records)
-                tick(len(own))
+                advance(len(methods))
             if self.sets:
                 self._measure_sets(evaluation, records, hashes)
         finally:
@@ -133,22 +137,26 @@ class CaseScoring:
         return [name for name, r in results if not r.scored or wanted - r.scores.keys()]
 
     def _score(
-        self, evaluation: Evaluation, name: str, reference: Path | None,
-        paths: Mapping[str, Path], records: Mapping[str, Record],
-    ) -> None:  # fmt: skip
-        """Scores one image of some methods. What fails is told, and the others go on."""
+        self,
+        evaluation: Evaluation,
+        name: str,
+        reference: Path | None,
+        paths: Mapping[str, Path],
+        records: Mapping[str, Record],
+    ) -> None:
+        """Scores one image of some methods; failures are recorded and do not stop the others."""
         if reference is not None:
             matches = [Match(name, reference, paths)]
-        else:  # what needs no reference does not look at it
+        else:  # metrics without a reference ignore it
             matches = [Match(name, path, {method: path}) for method, path in paths.items()]
         scored = len(evaluation.rows)
         for match in matches:
-            told = len(evaluation.problems)
+            problem_count = len(evaluation.problems)
             try:
                 evaluation.add(match)
             except Exception as error:  # of one image
                 self._fail(", ".join(match.results), name, error)
-            for problem in evaluation.problems[told:]:
+            for problem in evaluation.problems[problem_count:]:
                 methods = [m for m, p in match.results.items() if p == problem.path]
                 self._fail(", ".join(methods or match.results), name, problem)
         for row in evaluation.rows[scored:]:
@@ -172,17 +180,17 @@ class CaseScoring:
     def _measure_sets(
         self, evaluation: Evaluation, records: Mapping[str, Record], hashes: Mapping[str, str]
     ) -> None:
-        told = len(evaluation.problems)
+        problem_count = len(evaluation.problems)
         for method, distances in evaluation.distances().items():
             record = records[method]
             record.distances = dict(distances.values)
             record.distances_of = _digest(record, hashes)
-        for problem in evaluation.problems[told:]:
+        for problem in evaluation.problems[problem_count:]:
             self._fail("", None, problem)
 
     def _fail(self, method: str, image: str | None, error: Exception) -> None:
-        place = self.case.table, self.case.name
-        self.failures.append(Failure(*place, method, image, sentence(error)))
+        location = self.case.table, self.case.name
+        self.failures.append(Failure(*location, method, image, sentence(error)))
 
 
 def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> list[Row]:
@@ -190,8 +198,8 @@ def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> l
     rows: list[Row] = []
     for name, result in sorted(record.results.items()):
         if result.scored:
-            known = {m: result.scores.get(m) for m in wanted}
-            values = {m: v for m, v in known.items() if v is not None}
+            scores = {m: result.scores.get(m) for m in wanted}
+            values = {m: v for m, v in scores.items() if v is not None}
             rows.append(Row(method, name, values, **case.keys))
     return rows
 
@@ -199,10 +207,10 @@ def rows_of(case: Case, method: str, record: Record, wanted: Sequence[str]) -> l
 def notes_on(
     case: Case, records: Mapping[str, Record], images: int, wanted: Sequence[str]
 ) -> list[str]:
-    """Sentences on what a table of this case does not show.
+    """Notes on missing values in the tables of this case.
 
     Args:
-        records: method -> what is known of its results.
+        records: method -> record of its results.
         images: of the case.
         wanted: metrics of single images.
     """
@@ -224,6 +232,6 @@ def notes_on(
 
 
 def _digest(record: Record, references: Mapping[str, str]) -> str:
-    """Tells these results and references from all others."""
+    """A hash of these results and references."""
     lines = [f"{n} {r.output} {references.get(n)}" for n, r in sorted(record.results.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

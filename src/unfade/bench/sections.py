@@ -1,4 +1,4 @@
-"""A section of a report as data: text, grids of cells, figures, pictures; and its markdown."""
+"""Represents a section of a report as data (text, grids, figures, pictures) and as markdown."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One of several pictures of one scene, below the folder of the run where it lies there."""
+class SceneImage:
+    """One picture of a scene; its path is relative if it lies in the output folder."""
 
     label: str
     path: str
@@ -61,7 +61,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Scene:
-    """The same part of a photo as several methods left it.
+    """The same part of a photo, restored by several methods.
 
     Attributes:
         title: which case, and whether it is a good or a bad one.
@@ -72,7 +72,7 @@ class Scene:
 
     title: str
     caption: str
-    pictures: list[Picture]
+    pictures: list[SceneImage]
     focus: str
 
 
@@ -90,13 +90,13 @@ class Section:
     notes: list[str] = field(default_factory=list[str])
 
     def write(self, path: Path) -> None:
-        """As JSON. OutputError where that cannot be."""
+        """Writes the section as JSON. OutputError if it cannot be written."""
         with atomic_file(path) as file:
             file.write(json.dumps(asdict(self, dict_factory=_stated), indent=1).encode())
 
     @classmethod
     def read(cls, path: Path) -> Section:
-        """What `write` wrote. InputError where it cannot be read."""
+        """Reads the file of `write`. InputError if it cannot be read."""
         try:
             return from_dict(json.loads(path.read_text("utf-8")), cls)
         except (OSError, ValueError, TypeError, UnfadeError) as error:
@@ -105,7 +105,7 @@ class Section:
 
 
 def _stated(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Without what is None: `from_dict` knows no null."""
+    """Drops None values, which `from_dict` does not support."""
     return {key: value for key, value in items if value is not None}
 
 
@@ -131,13 +131,13 @@ def finite(value: object) -> Any:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all. OutputError where it cannot be written."""
+    """Writes UTF-8 text, whole or not at all. OutputError if it cannot be written."""
     with atomic_file(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _sorted_by(text: str, value: float) -> Cell:
-    """JSON and a page have no infinity: it sorts as the largest number."""
+    """A number cell; infinity, which JSON lacks, sorts as the largest number."""
     return Cell(text, max(-_LARGEST, min(value, _LARGEST)), "number")
 
 
@@ -158,8 +158,14 @@ def estimate(value: Estimate, digits: int, count: int) -> Cell:
 
 def markdown(section: Section) -> str:
     """A section for `tables.md`."""
-    lines = [f"## {section.title}", "", f"`unfade bench {section.name}` · {section.source}", "",
-             section.reading, ""]  # fmt: skip
+    lines = [
+        f"## {section.title}",
+        "",
+        f"`unfade bench {section.name}` · {section.source}",
+        "",
+        section.reading,
+        "",
+    ]
     lines.append(grids_markdown(section.grids))
     for figure in section.figures:
         lines += [f"![{figure.title}: {figure.text}](plots/{figure.stem}.svg)", ""]

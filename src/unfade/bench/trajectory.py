@@ -1,4 +1,4 @@
-"""A method that decodes the diffusion model's estimate of the clean photo after each step."""
+"""Implements a method that decodes the diffusion model's clean estimate after each step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.ours import Preset
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     restore_each,
     with_pixels,
 )
+from unfade.bench.methods.ours import Preset
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value
@@ -140,13 +140,16 @@ class Estimates:
             height, width = image.shape[:2]
             return [
                 (d[0, :, :height, :width].permute(1, 2, 0).float().clamp(0, 1) * 255)
-                .round().to(torch.uint8).cpu().numpy()
+                .round()
+                .to(torch.uint8)
+                .cpu()
+                .numpy()
                 for d in decoded
-            ]  # fmt: skip
+            ]
 
 
 def _steps(options: RestoreOptions) -> int:
-    """The steps of a way that is looked at. UsageError where they are left to the preset."""
+    """The steps whose estimates are shown. UsageError if the options do not set them."""
     if options.steps == "auto":
         raise UsageError("steps 'auto'", "a number: the way is looked at step by step", "give one")
     return options.steps

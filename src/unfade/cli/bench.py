@@ -141,8 +141,8 @@ def bench(
     if out is None:
         raise UsageError("no --out", "a folder to write to", "name one")
     _check_out(out, [folder for folder in (data, lq, reference) if folder is not None])
-    from unfade.bench.drive import run_table
     from unfade.bench.methods.names import parse_methods
+    from unfade.bench.run_table import run_table
     from unfade.eval.images import Protocol
 
     given = parse_methods(methods, timeout_s=timeout)
@@ -164,9 +164,9 @@ def _tables(
     printed: Path | None,
 ) -> list[Table]:  # fmt: skip
     """The tables of these names. UsageError where one is not known, or lacks its photos."""
-    from unfade.bench.own import OWN, own_table
     from unfade.bench.tables import TABLES
-    from unfade.bench.tables.printed import with_paper_values
+    from unfade.bench.tables.user_paper_values import with_paper_values
+    from unfade.bench.user_folders import OWN, user_folders_table
 
     if not names:
         raise UsageError("no TABLE", f"some of {', '.join(TABLES)}, {OWN} or {ALL}", "see --list")
@@ -186,7 +186,7 @@ def _tables(
         elif lq is None:
             raise UsageError(f"the table {OWN} without --lq", "the inputs", "name their folder")
         else:
-            found.append(own_table(lq, reference))
+            found.append(user_folders_table(lq, reference))
     return found if printed is None else with_paper_values(found, printed)
 
 
@@ -204,7 +204,7 @@ def _built(
     tables: Sequence[Table], data: Path, out: Path, quick: bool, seed: int
 ) -> tuple[list[Case], dict[str, UnfadeError]]:
     """The cases of all tables, and what keeps some from being made; not all, nor an only one."""
-    from unfade.bench.drive import WORK
+    from unfade.bench.run_table import WORK
 
     cases: list[Case] = []
     errors: dict[str, UnfadeError] = {}
@@ -329,8 +329,8 @@ def _show_cases(cases: Sequence[Case], as_json: bool) -> int:
 
 
 def _list() -> int:
-    from unfade.bench.own import OWN
     from unfade.bench.tables import TABLES
+    from unfade.bench.user_folders import OWN
 
     width = max(map(len, TABLES))
     for name, table in TABLES.items():

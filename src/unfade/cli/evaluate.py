@@ -23,8 +23,8 @@ from unfade.files.photos import COMPARE_SUFFIX
 if TYPE_CHECKING:
     from unfade.bench.aggregate import Aggregate
     from unfade.eval.evaluation import Distances, Evaluation, Redegraded
-    from unfade.eval.folders import Match
     from unfade.eval.images import Image
+    from unfade.eval.matching import Match
     from unfade.eval.niqe import NiqeModel
 
 _PATH = click.Path(path_type=Path)
@@ -126,8 +126,8 @@ def evaluate(
     if niqe_model is not None and fit_niqe is not None:
         raise UsageError("--niqe-model with --fit-niqe", "one of them", "leave the other out")
     from unfade.eval.evaluation import Evaluation
-    from unfade.eval.folders import match_folders
     from unfade.eval.images import Protocol
+    from unfade.eval.matching import match_folders
     from unfade.eval.measures import SET_MEASURES, measures
 
     _check_out(out)
@@ -259,7 +259,7 @@ def _niqe_model(path: Path | None, fit: Path | None, reference: Path) -> NiqeMod
 def _clean_photos(folder: Path) -> Iterator[Image]:
     """Every photo of a folder; what cannot be read is told, and left out."""
     from unfade.eval.evaluation import read_rgb
-    from unfade.eval.folders import photos_below
+    from unfade.eval.matching import photos_below
 
     problems: list[InputError] = []
     photos = photos_below(folder, COMPARE_SUFFIX, problems)

@@ -18,9 +18,9 @@ from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
 from unfade.errors import OutputError, UnfadeError, printable
 from unfade.files.photos import COMPARE_SUFFIX
-from unfade.heard import warnings_heard
 from unfade.options import EXISTING_COLOURS, RestoreOptions
 from unfade.types import Progress
+from unfade.warning_capture import capture_warnings
 
 if TYPE_CHECKING:
     from unfade.api import Restorer
@@ -158,7 +158,7 @@ class RestoreWork:
                 before, *after = (self._read(path) for path in (job.source, *job.outputs))
                 self.album.add_finished(job.source, finished, before, after)
             return Result("skipped", "already done", self._details(job, finished))
-        with warnings_heard(job.source) as warnings:
+        with capture_warnings(job.source) as warnings:
             restored = self.restorer.run(job.source, self.options, progress=progress)
             manifest = restored.save(job.output, quality=self.quality)
             if self.compare or self.album is not None:

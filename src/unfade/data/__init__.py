@@ -1,1 +1,1 @@
-"""Photos for training: where they come from and how they become pairs."""
+"""Training data: loads photos and makes training samples."""

@@ -24,7 +24,7 @@ LISTING = "captions.jsonl"
 
 
 def text_captions(data: bytes) -> tuple[str, ...]:
-    """The captions in a text file, one on each line. ValueError where it is not UTF-8."""
+    """The captions in a text file, one on each line. ValueError if it is not UTF-8."""
     lines = (line.strip() for line in data.decode("utf-8-sig").splitlines())
     return tuple(line for line in lines if line)
 
@@ -38,10 +38,12 @@ def record_captions(record: Any) -> tuple[str, ...]:
     for name in ("caption", "text"):
         if isinstance(record.get(name), str) and "captions" not in record:
             return (record[name].strip(),) if record[name].strip() else ()
-    found = record.get("captions", [])
-    if not isinstance(found, list) or not all(isinstance(x, str) for x in cast(list[Any], found)):
+    captions = record.get("captions", [])
+    if not isinstance(captions, list) or not all(
+        isinstance(x, str) for x in cast(list[Any], captions)
+    ):
         raise TypeError("captions that are no list of texts")
-    return tuple(cast(list[str], found))
+    return tuple(cast(list[str], captions))
 
 
 def merged(captions: Iterable[str]) -> tuple[str, ...]:
@@ -59,11 +61,11 @@ def folder_captions(files: Sequence[Path], photos: Set[Path]) -> dict[Path, tupl
     Raises:
         InputError: a file of captions cannot be read.
     """
-    found: dict[Path, list[str]] = {}
+    by_photo: dict[Path, list[str]] = {}
     for path in files:
         if path.name == LISTING:
             for name, captions in listed_captions(path):
-                found.setdefault((path.parent / name).with_suffix(""), []).extend(captions)
+                by_photo.setdefault((path.parent / name).with_suffix(""), []).extend(captions)
     for path in files:
         if path.suffix.lower() in TEXT_SUFFIXES and path.with_suffix("") in photos:
             try:
@@ -72,8 +74,8 @@ def folder_captions(files: Sequence[Path], photos: Set[Path]) -> dict[Path, tupl
                 fix = "save it as UTF-8, or remove it"
                 got = "captions that cannot be read"
                 raise InputError(got, "text in UTF-8", fix, path=path) from error
-            found.setdefault(path.with_suffix(""), []).extend(captions)
-    return {key: merged(captions) for key, captions in found.items()}
+            by_photo.setdefault(path.with_suffix(""), []).extend(captions)
+    return {key: merged(captions) for key, captions in by_photo.items()}
 
 
 def listed_captions(path: Path) -> list[tuple[str, tuple[str, ...]]]:
@@ -96,8 +98,10 @@ def listed_captions(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"captions that cannot be read (line {number})",
-            'lines of {"file": "x.jpg", "captions": ["..."]}', "correct or remove it", path=path,
-        ) from error  # fmt: skip
+            'lines of {"file": "x.jpg", "captions": ["..."]}',
+            "correct or remove it",
+            path=path,
+        ) from error
     return out
 
 

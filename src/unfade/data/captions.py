@@ -1,8 +1,8 @@
-"""What a training picture is said to show: its captions, and phrases made from its colours.
+"""Makes prompts for training pictures from captions and from phrases about colours.
 
-Captions name objects and, now and then, their colours; the photos are few, so colour words would
-hardly bind to anything. Phrases such as "blue above, green below" say where a colour is, and are
-true of the crop itself, whatever part of the photo it shows.
+Captions name objects but seldom colours, and there are few photos: colour words alone would not
+be learnt. Phrases such as "blue above, green below" say where a colour is, and are true for any
+crop of the photo.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PLACES = {
 }
 _WHOLE = ("mostly {}", "{}", "all {}")
 _SOME = ("some {}", "a little {}", "{}")
-Names = NDArray[np.uint8]  # places in COLOURS
+Names = NDArray[np.uint8]  # indices into COLOURS
 
 
 def colour_map(image: Image, height: int, width: int) -> Names:
@@ -40,7 +40,7 @@ def colour_map(image: Image, height: int, width: int) -> Names:
         image: (H, W, 3) float32, sRGB [0, 1].
 
     Returns:
-        (height, width), places in COLOURS.
+        (height, width), indices into COLOURS.
     """
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)  # hue in degrees
@@ -84,25 +84,28 @@ def phrases(names: Names, rng: np.random.Generator) -> str:
     upper, left = -(-3 * height // 8), -(-3 * width // 8)
     rows, columns = slice(height // 4, -(-3 * height // 4)), slice(width // 4, -(-3 * width // 4))
     regions = {
-        "top": names[:upper], "bottom": names[-upper:], "left": names[:, :left],
-        "right": names[:, -left:], "middle": names[rows, columns],
-    }  # fmt: skip
-    said: list[str] = []
+        "top": names[:upper],
+        "bottom": names[-upper:],
+        "left": names[:, :left],
+        "right": names[:, -left:],
+        "middle": names[rows, columns],
+    }
+    words: list[str] = []
     main = int(whole.argmax())
     if whole[main] > 0.5:
-        said.append(str(rng.choice(_WHOLE)).format(COLOURS[main]))
-    for place, part in regions.items():
+        words.append(str(rng.choice(_WHOLE)).format(COLOURS[main]))
+    for position, part in regions.items():
         shares = _shares(part)
         colour = int(shares.argmax())
         if shares[colour] > 0.4 and (whole[main] <= 0.5 or colour != main):
-            said.append(str(rng.choice(_PLACES[place])).format(COLOURS[colour]))
-    spoken = " ".join(said)
+            words.append(str(rng.choice(_PLACES[position])).format(COLOURS[colour]))
+    text = " ".join(words)
     for colour in np.flatnonzero(whole > 0.03):
-        if colour >= _CHROMATIC and COLOURS[colour] not in spoken:
-            said.append(str(rng.choice(_SOME)).format(COLOURS[colour]))
-    said = said or [COLOURS[main]]
-    chosen: list[int] = rng.permutation(len(said))[: rng.integers(1, 4)].tolist()
-    return ", ".join(said[i] for i in sorted(chosen))
+        if colour >= _CHROMATIC and COLOURS[colour] not in text:
+            words.append(str(rng.choice(_SOME)).format(COLOURS[colour]))
+    words = words or [COLOURS[main]]
+    chosen: list[int] = rng.permutation(len(words))[: rng.integers(1, 4)].tolist()
+    return ", ".join(words[i] for i in sorted(chosen))
 
 
 def describe(captions: Sequence[str], names: Names, rng: np.random.Generator) -> str:
@@ -110,7 +113,7 @@ def describe(captions: Sequence[str], names: Names, rng: np.random.Generator) ->
 
     Args:
         captions: of the whole photo; may be empty.
-        names: (H, W), from `colour_map`, of what the network is shown of it.
+        names: (H, W), from `colour_map`, of the part that the network sees.
     """
     colours = phrases(names, rng)
     if not captions:

@@ -1,4 +1,4 @@
-"""Samples for colouring: the lightness of a photo, words and painted regions -> its chroma."""
+"""Makes training samples for colouring: lightness, prompt and region colours, with true chroma."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.colours import NAMES
+from unfade.config import renamed_field
 from unfade.data.captions import colour_map, phrases
 from unfade.data.garments import Regions, label_regions, recolour_garments
 from unfade.data.pairs import photo_index
@@ -34,19 +35,19 @@ _NEAR = 12.0  # of chroma: what lies under a stroke that stays on its object
 
 @dataclass(frozen=True)
 class ColourOptions:
-    """How samples for colouring are drawn.
+    """Settings of samples for colouring.
 
     Attributes:
         size: side of the square crop in pixels, a multiple of 32.
-        least: side of the smallest crop, as a share of the photo's short side: what has which
-            colour is told by the whole scene.
+        least: side of the smallest crop, as a share of the photo's short side; it is large,
+            because the whole scene shows which object has which colour.
         aged: share of crops with the grain, blur, fading and compression of old photos.
-        film: share of crops that are seen as film of another spectral sensitivity sees them.
+        film: share of crops with the gray values of film of another spectral sensitivity.
         labelled: share of samples from photos with labelled regions.
-        recoloured: share of the crops with known regions in which one or two get a new colour.
-        sure: the same of the crops whose regions are found by `data.regions`.
-        captions: share of the other crops whose prompt is not the null text.
-        hints: share of the crops with painted regions.
+        recoloured: share of crops with labelled regions of which one or two get a new colour.
+        sure: the same for crops whose regions come from `data.regions`.
+        captions: share of the other crops with a prompt.
+        region_colours: share of the crops with painted regions.
     """
 
     size: int = 160
@@ -57,10 +58,19 @@ class ColourOptions:
     recoloured: float = 0.75
     sure: float = 0.3
     captions: float = 0.5
-    hints: float = 0.35
+    region_colours: float = renamed_field("hints", 0.35)
 
     def __post_init__(self) -> None:
-        shares = ("aged", "film", "labelled", "recoloured", "sure", "captions", "hints", "least")
+        shares = (
+            "aged",
+            "film",
+            "labelled",
+            "recoloured",
+            "sure",
+            "captions",
+            "region_colours",
+            "least",
+        )
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 got = f"samples.{name} = {getattr(self, name):g}"
@@ -69,25 +79,25 @@ class ColourOptions:
 
 @dataclass(frozen=True)
 class ColourSample:
-    """One sample for colouring.
+    """A sample for colouring.
 
     Attributes:
         seen: (H, W) in [0, 1], L / 100 as an old photo shows it.
         lab: (H, W, 3), the clean photo, with its new colours.
-        hints: (H, W, 3): a and b of painted pixels, and 1 there.
+        region_colours: (H, W, 3): a and b of painted pixels, and 1 there.
         prompt: "" is the null text.
         region: (H, W) in [0, 1], the first region that has a new colour; else zeros.
     """
 
     seen: Mask
     lab: Lab
-    hints: NDArray[np.float32]
+    region_colours: NDArray[np.float32]
     prompt: str
     region: Mask
 
 
 def is_held_out(key: str) -> bool:
-    """Whether a photo is never trained on, by the hash of its key.
+    """Whether a photo is held out from training, by the hash of its key.
 
     One in twenty photos of people (keys that begin with "ccp-") and one in a hundred of the others
     are held out: those whose key's SHA-256 is a multiple of that number. It depends on nothing but
@@ -101,58 +111,61 @@ def is_held_out(key: str) -> bool:
 def split_photos(
     photos: Sequence[CleanPhoto],
 ) -> tuple[Sequence[CleanPhoto], Sequence[CleanPhoto]]:
-    """Parts photos into those to train on and those held out (`is_held_out`).
+    """Splits photos into training and held-out photos (`is_held_out`).
 
-    Where the hash holds out none or all, as among few, they are parted as `sources.hold_out` does.
+    If the hash holds out none or all, as among few, they are split by `sources.hold_out`.
     """
-    kept = [photo for photo in photos if not is_held_out(photo.key)]
+    training = [photo for photo in photos if not is_held_out(photo.key)]
     held = [photo for photo in photos if is_held_out(photo.key)]
-    return (kept, held) if kept and held else hold_out(photos)
+    return (training, held) if training and held else hold_out(photos)
 
 
 def colour_sample(
-    photos: Sequence[CleanPhoto], labelled: Sequence[int], seed: int, number: int,
+    photos: Sequence[CleanPhoto],
+    labelled: Sequence[int],
+    seed: int,
+    index: int,
     options: ColourOptions,
-) -> ColourSample:  # fmt: skip
-    """Sample `number` of the run with this seed.
+) -> ColourSample:
+    """Sample `index` of a run with this seed.
 
     Args:
-        labelled: the numbers of the photos that have labelled regions.
+        labelled: the indices of the photos that have labelled regions.
     """
-    rng = generator(seed, "colour", number)
+    rng = generator(seed, "colour", index)
     if labelled and rng.random() < options.labelled:
         photo = photos[labelled[int(rng.integers(len(labelled)))]]
     else:
-        photo = photos[photo_index(seed, number, len(photos))]
+        photo = photos[photo_index(seed, index, len(photos))]
     rgb, regions = _crop(photo, options, rng)
     lab = to_lab(rgb)
     changed: list[Mask] = []
-    prompt, hinted = "", rng.random() < options.hints
+    prompt, hinted = "", rng.random() < options.region_colours
     if regions and rng.random() < options.recoloured:
         lab, prompt, changed = recolour_garments(lab, regions, photo.captions, rng)
     else:
-        found = sure_regions(lab, photo.captions)
-        if found and rng.random() < options.sure:
-            lab, prompt, area = recolour_region(lab, found, rng)
+        outlined = sure_regions(lab, photo.captions)
+        if outlined and rng.random() < options.sure:
+            lab, prompt, area = recolour_region(lab, outlined, rng)
             changed = [area]
         elif rng.random() < options.captions:
-            prompt = _prompt(photo, rgb, lab, found, rng)
+            prompt = _prompt(photo, rgb, lab, outlined, rng)
     region = changed[0] if changed else np.zeros(extent(lab), np.float32)
     if len(changed) == 1 and hinted and rng.random() < 0.6:
         prompt = ""  # the hint alone says which colour
-    hints = np.zeros_like(lab)
+    region_colours = np.zeros_like(lab)
     if hinted:
-        hints = draw_hints(lab[..., 1:], rng, region if changed else None)
-    seen = lab[..., 0] / np.float32(100)
+        region_colours = draw_region_colours(lab[..., 1:], rng, region if changed else None)
+    light = lab[..., 0] / np.float32(100)
     if not changed and rng.random() < options.film:
-        seen = on_film(rgb, rng)
+        light = on_film(rgb, rng)
     if rng.random() < options.aged:
-        seen = aged_light(seen, rng)
-    return ColourSample(seen, lab, hints, prompt, region)
+        light = aged_light(light, rng)
+    return ColourSample(light, lab, region_colours, prompt, region)
 
 
 def plain_sample(photo: CleanPhoto, size: int) -> ColourSample:
-    """The middle of a photo, neither aged nor recoloured, with a caption that names colours."""
+    """The middle square of a photo, not aged or recoloured, with a caption that names colours."""
     lab = to_lab(_resized(middle(photo.decode()), size))
     named = [text for text in photo.captions if _names_colour(text)]
     prompt = (named or list(photo.captions) or [""])[0].strip().rstrip(" .")
@@ -181,7 +194,7 @@ def _resized(image: Image, size: int) -> Image:
 def _crop(
     photo: CleanPhoto, options: ColourOptions, rng: np.random.Generator
 ) -> tuple[Image, Regions]:
-    """A random square of a photo, flipped at random, and its labelled regions."""
+    """A random square crop of a photo, randomly flipped, and its labelled regions."""
     image = photo.decode()
     height, width = extent(image)
     side = max(1, round(min(height, width) * rng.uniform(options.least, 1.0)))
@@ -199,7 +212,7 @@ def _crop(
 def _prompt(
     photo: CleanPhoto, rgb: Image, lab: Lab, regions: Regions, rng: np.random.Generator
 ) -> str:
-    """True words for a crop: a caption, its colours, the colours of its regions."""
+    """A true prompt for a crop: a caption, its colours, or the colours of its regions."""
     caption = ""
     if photo.captions:
         caption = str(rng.choice(list(photo.captions))).strip().rstrip(" .")
@@ -211,26 +224,26 @@ def _prompt(
 
 
 def _palette(rgb: Image, lab: Lab, rng: np.random.Generator) -> str:
-    """Colours of a crop: where they are, or the names of some of its places."""
+    """Words for a crop's colours: where they are, or the names at some positions."""
     if rng.random() < 0.5:
         return phrases(colour_map(rgb, 12, 12), rng)
     small = np.asarray(cv2.resize(lab, (6, 6), interpolation=cv2.INTER_AREA), np.float32)
     small = small.reshape(36, 3)
-    places = rng.choice(36, int(rng.integers(1, 4)), replace=False)
-    return ", ".join(dict.fromkeys(name_of(small[place]) for place in places))
+    positions = rng.choice(36, int(rng.integers(1, 4)), replace=False)
+    return ", ".join(dict.fromkeys(name_of(small[position]) for position in positions))
 
 
-def draw_hints(
+def draw_region_colours(
     chroma: NDArray[np.float32], rng: np.random.Generator, region: Mask | None = None
 ) -> NDArray[np.float32]:
     """Points and blobs of true chroma, as a user would paint them (arXiv 1705.02999, 3.1).
 
     Args:
         chroma: (H, W, 2), a and b.
-        region: (H, W) in [0, 1], where the first of them lies; now and then it is all of that.
+        region: (H, W) in [0, 1], contains the first of them, or sometimes equals it.
 
     Returns:
-        (H, W, 3), see `ColourSample.hints`.
+        (H, W, 3), see `ColourSample.region_colours`.
     """
     height, width = extent(chroma)
     out = np.zeros((height, width, 3), np.float32)
@@ -276,7 +289,7 @@ def _blob(height: int, width: int, y: int, x: int, rng: np.random.Generator) -> 
 
 
 def on_film(rgb: Image, rng: np.random.Generator) -> Mask:
-    """A photo (H, W, 3) in gray, (H, W), as a random film sees red, green and blue.
+    """Converts a photo (H, W, 3) to gray (H, W) with the spectral sensitivity of a random film.
 
     Early films were blind to red, later ones less so: lips are dark, skies white.
     """
@@ -285,7 +298,7 @@ def on_film(rgb: Image, rng: np.random.Generator) -> Mask:
 
 
 def aged_light(light: Mask, rng: np.random.Generator) -> Mask:
-    """The lightness of an old photo, mended: grain, blur, fading, rests of scratches, JPEG.
+    """Ages lightness like a restored old photo's: grain, blur, fading, traces of scratches, JPEG.
 
     Args:
         light: (H, W) in [0, 1].
@@ -317,7 +330,7 @@ def aged_light(light: Mask, rng: np.random.Generator) -> Mask:
 
 
 def _mended(image: Image, rng: np.random.Generator) -> Image:
-    """Smooth seams, a little too light or dark, where scratches and spots have been filled."""
+    """Adds smooth seams, slightly too light or dark, like those of inpainted scratches."""
     height, width = extent(image)
     side = min(height, width)
     strokes: list[Stroke] = []

@@ -1,4 +1,4 @@
-"""Things that look like damage and are not, drawn on clean photos before they age."""
+"""Draws things that look like damage but are none (text, frames, twigs) on clean photos."""
 
 from __future__ import annotations
 

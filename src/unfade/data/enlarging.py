@@ -1,4 +1,4 @@
-"""Clean photo -> a small, noisy, compressed one, to be made clean at four times its size."""
+"""Makes training pairs for super-resolution: a small degraded photo and a larger clean one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unfade.rng import generator
 
 @dataclass(frozen=True)
 class SmallOptions:
-    """How pairs for super-resolution are drawn.
+    """Settings of pairs for super-resolution.
 
     Attributes:
         size: side of the square clean crop in pixels, a multiple of 64.
@@ -35,7 +35,7 @@ class SmallOptions:
 
 
 def downsampled(hq: Image, rng: np.random.Generator, scale: int) -> Image:
-    """A reduction and nothing else, by area or bicubic, each with a kernel as wide as the scale.
+    """Downsamples by area or bicubic interpolation, with a kernel as wide as the scale.
 
     Args:
         hq: (H, W, 3) float32, sRGB [0, 1], both sides at least `scale` pixels.
@@ -75,20 +75,24 @@ def first_order(hq: Image, rng: np.random.Generator, scale: int) -> Image:
 
 
 def small_pair(
-    photos: Sequence[CleanPhoto], seed: int, number: int, options: SmallOptions, scale: int,
+    photos: Sequence[CleanPhoto],
+    seed: int,
+    index: int,
+    options: SmallOptions,
+    scale: int,
     large: Sequence[int] = (),
-) -> tuple[Image, Image]:  # fmt: skip
-    """Sample `number` of the run with this seed.
+) -> tuple[Image, Image]:
+    """Sample `index` of a run with this seed.
 
     Args:
-        large: numbers of the photos that their share is taken from (`pairs.large_photos`).
+        large: indices of the photos that the share `options.large` shows (`pairs.large_photos`).
 
     Returns:
         lq (S / scale, S / scale, 3) and hq (S, S, 3), float32, sRGB [0, 1].
     """
-    rng = generator(seed, "small", number)
-    place = pick_photo(seed, number, len(photos), large, options.large)
-    hq = crop(photos[place].decode(), rng, options.size)
+    rng = generator(seed, "small", index)
+    photo = pick_photo(seed, index, len(photos), large, options.large)
+    hq = crop(photos[photo].decode(), rng, options.size)
     if rng.random() < options.simple:
         if options.plain > 0 and rng.random() < options.plain:
             return downsampled(hq, rng, scale), hq

@@ -1,4 +1,4 @@
-"""Labelled clothes: which pixels are which garment, and captions that say what colour it has."""
+"""Reads labelled garments: the mask of each garment, and captions that name its colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.data.recolour import Lab, draw_name, recoloured, spoken
+from unfade.data.recolour import Lab, draw_name, everyday_name, recoloured
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.types import Mask
 
@@ -32,7 +32,7 @@ Regions = dict[str, Mask]
 
 
 def label_regions(labels: NDArray[np.uint8], names: Mapping[int, str]) -> Regions:
-    """The regions of a crop that may be given a colour, with soft edges.
+    """The regions of a crop that can be recoloured, with soft edges.
 
     Args:
         labels: (H, W), gray levels.
@@ -41,13 +41,13 @@ def label_regions(labels: NDArray[np.uint8], names: Mapping[int, str]) -> Region
     Returns:
         Name -> (H, W) in [0, 1].
     """
-    found: Regions = {}
+    regions: Regions = {}
     for level, name in names.items():
         inside = labels == level
         if name not in SKIPPED and inside.mean() >= _LEAST:
             sharp = inside.astype(np.float32)
-            found[name] = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 0.7), np.float32)
-    return found
+            regions[name] = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 0.7), np.float32)
+    return regions
 
 
 def named_parts(caption: str) -> dict[str, str]:
@@ -60,12 +60,12 @@ def named_parts(caption: str) -> dict[str, str]:
 def recolour_garments(
     lab: Lab, regions: Regions, captions: Sequence[str], rng: np.random.Generator
 ) -> tuple[Lab, str, list[Mask]]:
-    """Gives one or two regions a random colour, and says so.
+    """Gives one or two regions a random colour, and makes a caption that names it.
 
     Args:
         lab: (H, W, 3).
         regions: from `label_regions`, not empty.
-        captions: of the photo as it was; what they say of other garments stays true.
+        captions: of the original photo; their words for other garments stay true.
 
     Returns:
         The photo, its caption, and the regions that have a new colour.
@@ -77,35 +77,35 @@ def recolour_garments(
     parts = named_parts(captions[0]) if captions else {}
     parts = {noun: colour for noun, colour in parts.items() if rng.random() < _KEPT}
     changed: list[Mask] = []
-    for place in chosen:
-        name = names[int(place)]
+    for position in chosen:
+        name = names[int(position)]
         region = regions[name]
         light = float(lab[..., 0][region > 0.5].mean())
         colour = str(rng.choice(HAIR)) if name == "hair" else draw_name(light, rng)
         lab = recoloured(lab, region, colour, rng)
         noun = str(rng.choice(_BACKGROUND)) if name == "null" else name
-        parts[noun] = spoken(colour, light, rng)
+        parts[noun] = everyday_name(colour, light, rng)
         changed.append(region)
     return lab, sentence(parts, rng), changed
 
 
 def garment_words(photos: Sequence[CleanPhoto]) -> list[str]:
-    """The names of labelled regions, of people and of backgrounds that captions may hold."""
+    """The words for labelled regions, people and backgrounds that captions may contain."""
     names = {name for photo in photos if photo.labels for name in photo.labels.names.values()}
     return [*sorted(names), *_BACKGROUND, *_PEOPLE]
 
 
 def sentence(parts: Mapping[str, str], rng: np.random.Generator) -> str:
-    """Words for things and their colours, in any order: "a woman in a red dress and black shoes".
+    """A phrase for things and their colours, in random order: "a woman in a red dress".
 
     Args:
         parts: noun -> colour.
     """
     nouns = list(parts)
     order: list[int] = rng.permutation(len(nouns)).tolist()
-    said = [_phrase(parts[nouns[i]], nouns[i], rng) for i in order]
+    phrases = [_phrase(parts[nouns[i]], nouns[i], rng) for i in order]
     joint = str(rng.choice([", ", " and "]))
-    text = joint.join(said)
+    text = joint.join(phrases)
     if rng.random() < 0.5:
         return text
     return f"{rng.choice(_PEOPLE)} {rng.choice(['with', 'in', 'wearing'])} {text}"

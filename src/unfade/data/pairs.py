@@ -1,4 +1,7 @@
-"""Clean photo -> training pair, the same for a given (seed, number) whatever the batch."""
+"""Makes training pairs from clean photos: a random crop and the same crop aged.
+
+A pair depends on the seed and its index alone, not on the batch.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,15 @@ class PairOptions:
     Attributes:
         size: side of the square crop in pixels, a multiple of the network's stride.
         light, heavy: shares of the two severities; the rest is moderate.
-        clean: share of pairs without structured damage; a third of them did not age at all, a
+        clean: share of pairs without structured damage; a third of them is not aged at all, a
             third only in tone.
-        distractors: draw text, twigs and frames that are no damage.
-        hard: share of pairs that show a place which was taken for damage, half of them clean.
-        large: share of pairs from photos of at least `LARGE` times the crop, which need not be
-            enlarged: what is enlarged is soft, and teaches that fine texture is damage.
-        soft: share of pairs that are aged at a smaller size and enlarged, as a scan of more pixels
-            than the print has detail.
+        distractors: draw text, twigs and frames, which are no damage.
+        hard: share of pairs that show a hard negative; half of them are clean.
+        large: share of pairs from photos of at least `LARGE` times the crop, which are not
+            enlarged: enlarged photos are soft, and a network learns from them that fine texture
+            is damage.
+        soft: share of pairs that are aged at a smaller size and then enlarged, like a scan with
+            more pixels than the print has detail.
     """
 
     size: int = 256
@@ -51,8 +55,13 @@ class PairOptions:
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A place in a photo: its number and, as shares of height and width, where."""
+class HardNegative:
+    """A clean place in a photo that a detector takes for damage.
+
+    Attributes:
+        photo: index of the photo.
+        y, x: the place, as shares of the height and width, 0..1.
+    """
 
     photo: int
     y: float
@@ -60,45 +69,47 @@ class Spot:
 
 
 def check_size(size: int, stride: int) -> None:
-    """UsageError where crops are no multiple of what a network asks for, in pixels."""
+    """UsageError if crops of `size` pixels are no multiple of a network's stride."""
     if size < stride or size % stride:
         fix = f"choose a multiple of {stride}"
         raise UsageError(f"crops of {size} pixels", "crops that the network can fold", fix)
 
 
-def photo_index(seed: int, number: int, count: int) -> int:
-    """Which photo sample `number` shows: a fresh permutation of all photos every epoch."""
-    epoch, place = divmod(number, count)
+def photo_index(seed: int, index: int, count: int) -> int:
+    """The photo of sample `index`: each epoch is a new permutation of the `count` photos."""
+    epoch, position = divmod(index, count)
     order = generator(seed, "order", epoch).permutation(count)
-    return int(order[place])
+    return int(order[position])
 
 
 def large_photos(photos: Sequence[CleanPhoto], size: int) -> list[int]:
-    """The numbers of the photos that crops of this size need not enlarge."""
+    """The indices of the photos from which crops of this size are taken without enlarging."""
     return [i for i, photo in enumerate(photos) if photo.short_side() >= LARGE * size]
 
 
-def pick_photo(seed: int, number: int, count: int, large: Sequence[int], share: float) -> int:
-    """Which photo sample `number` shows: a large one at this share, else `photo_index`."""
-    rng = generator(seed, "large", number)
+def pick_photo(seed: int, index: int, count: int, large: Sequence[int], share: float) -> int:
+    """The photo of sample `index`: a large one with probability `share`, else `photo_index`."""
+    rng = generator(seed, "large", index)
     if large and rng.random() < share:
         return large[int(rng.integers(len(large)))]
-    return photo_index(seed, number, count)
+    return photo_index(seed, index, count)
 
 
-def _first(rng: np.random.Generator, extra: int, size: int, middle: float | None) -> int:
-    """Where a crop begins, 0..extra: anywhere, or so that it holds a pixel."""
+def _crop_start(rng: np.random.Generator, extra: int, size: int, middle: float | None) -> int:
+    """The first row or column of a crop, 0..extra; a crop with `middle` contains that pixel."""
     if middle is None:
         return int(rng.integers(0, extra + 1))
     return int(np.clip(middle - size * rng.uniform(0.2, 0.8), 0, extra))
 
 
-def crop(image: Image, rng: np.random.Generator, size: int, spot: Spot | None = None) -> Image:
-    """A random square, flipped at random, of a photo rescaled by 0.6 to 1.25.
+def crop(
+    image: Image, rng: np.random.Generator, size: int, place: HardNegative | None = None
+) -> Image:
+    """A random square crop, randomly flipped, of a photo rescaled by 0.6 to 1.25.
 
     Args:
         image: (H, W, 3) float32.
-        spot: what the square holds; None is anything.
+        place: a place that lies in the crop; None is any crop.
 
     Returns:
         (size, size, 3) float32.
@@ -108,8 +119,8 @@ def crop(image: Image, rng: np.random.Generator, size: int, spot: Spot | None = 
     mode = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     scaled = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=mode))
     height, width = extent(scaled)
-    y = _first(rng, height - size, size, spot and spot.y * height)
-    x = _first(rng, width - size, size, spot and spot.x * width)
+    y = _crop_start(rng, height - size, size, place and place.y * height)
+    x = _crop_start(rng, width - size, size, place and place.x * width)
     out = scaled[y : y + size, x : x + size]
     if rng.random() < 0.5:
         out = out[:, ::-1]
@@ -117,25 +128,31 @@ def crop(image: Image, rng: np.random.Generator, size: int, spot: Spot | None = 
 
 
 def old_photo_pair(
-    photos: Sequence[CleanPhoto], seed: int, number: int, options: PairOptions,
-    spots: Sequence[Spot] = (), large: Sequence[int] = (), stencils: Sequence[Stencil] = (),
-) -> Degraded:  # fmt: skip
-    """Sample `number` of the run with this seed.
+    photos: Sequence[CleanPhoto],
+    seed: int,
+    index: int,
+    options: PairOptions,
+    hard_negatives: Sequence[HardNegative] = (),
+    large: Sequence[int] = (),
+    stencils: Sequence[Stencil] = (),
+) -> Degraded:
+    """Pair `index` of a run: a crop of a clean photo, aged at random.
 
     Args:
-        spots, large: places and numbers of photos that their share of the pairs shows.
+        hard_negatives: places that the share `options.hard` of the pairs shows.
+        large: indices of the photos that the share `options.large` of the pairs shows.
         stencils: shapes of real damage.
     """
-    rng = generator(seed, "pair", number)
-    spot, clean = None, options.clean
-    place = pick_photo(seed, number, len(photos), large, options.large)
-    if spots and rng.random() < options.hard:
-        spot, clean = spots[int(rng.integers(len(spots)))], 0.5
-        place = spot.photo
+    rng = generator(seed, "pair", index)
+    place, clean = None, options.clean
+    photo = pick_photo(seed, index, len(photos), large, options.large)
+    if hard_negatives and rng.random() < options.hard:
+        place, clean = hard_negatives[int(rng.integers(len(hard_negatives)))], 0.5
+        photo = place.photo
     size = options.size
     if rng.random() < options.soft:
         size = max(32, round(size * math.exp(rng.uniform(-math.log(4.0), -math.log(1.2)))))
-    hq = crop(photos[place].decode(), rng, size, spot)
+    hq = crop(photos[photo].decode(), rng, size, place)
     if options.distractors:
         hq = distract(hq, rng)
     pair = _aged(hq, rng, clean, options, stencils, size / options.size)
@@ -143,10 +160,14 @@ def old_photo_pair(
 
 
 def _aged(
-    hq: Image, rng: np.random.Generator, clean: float, options: PairOptions,
-    stencils: Sequence[Stencil], share: float,
-) -> Degraded:  # fmt: skip
-    """Ages a crop, or leaves it without damage; `share` is its size of the pair's."""
+    hq: Image,
+    rng: np.random.Generator,
+    clean: float,
+    options: PairOptions,
+    stencils: Sequence[Stencil],
+    share: float,
+) -> Degraded:
+    """Ages a crop, or leaves it undamaged; `share` is its size divided by the pair's."""
     unit = math.exp(rng.uniform(math.log(0.6), math.log(3.5))) * max(share, 0.5)
     roll = rng.random()
     if roll < clean:
@@ -165,7 +186,7 @@ def _aged(
 
 
 def _enlarged(pair: Degraded, size: int, rng: np.random.Generator) -> Degraded:
-    """A pair with more pixels (size, size): soft, with scanner noise and JPEG now and then."""
+    """Enlarges a pair to (size, size); some get scanner noise or JPEG artefacts."""
     lq, hq, toned = (ops.resize(x, size, size, "bicubic") for x in (pair.lq, pair.hq, pair.toned))
     mask, lost = (
         (ops.resize(x, size, size, "bilinear") > 0.5).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Named colours, and giving one to a region of a photo whose lightness stays.
+"""Names colours, and gives a region of a photo a named colour without changing its lightness.
 
 Colours are CIE Lab under D65: L in 0..100, a and b about -110..110.
 """
@@ -38,7 +38,7 @@ def to_rgb(lab: Lab) -> Image:
 
 
 def in_gamut(lab: Lab) -> Lab:
-    """The colours with so much of their chroma as sRGB has at their lightness; (N, 3)."""
+    """Reduces the chroma of colours (N, 3) until they lie in sRGB's gamut."""
 
     def tried(share: NDArray[np.float32]) -> Lab:
         return np.concatenate([lab[:, :1], share[:, None] * lab[:, 1:]], 1)
@@ -72,29 +72,29 @@ def colour_of(name: str) -> tuple[float, float, float]:
 
 
 def name_of(colour: NDArray[np.floating]) -> str:
-    """The name that is nearest to a colour (3,); lightness counts half."""
+    """The name of the nearest colour (3,); lightness has half weight."""
     names, colours = _table()
     away = (colours - colour) * np.array([_LIGHTNESS_SHARE, 1, 1], np.float32)
     return names[int(np.square(away).sum(1).argmin())]
 
 
 def draw_name(light: float, rng: np.random.Generator) -> str:
-    """A name at random for a region of this mean L: any hue, or a colour about as light."""
+    """Draws a colour name for a region of mean L: a hue, or a colour of similar lightness."""
     names, colours = _table()
     weight = np.exp(-np.square((colours[:, 0] - light) / _SPREAD))
     weight += _HUE_SHARE * np.isin(names, HUES)
     return names[int(rng.choice(len(names), p=weight / weight.sum()))]
 
 
-def spoken(name: str, light: float, rng: np.random.Generator) -> str:
-    """A name as people say it: "navy blue", "dark green", "grey".
+def everyday_name(name: str, light: float, rng: np.random.Generator) -> str:
+    """An everyday variant of a colour name: "navy blue", "dark green", "grey".
 
     Args:
         light: mean L of the region; a hue that is much darker there is "dark" half the time.
     """
-    apart = light - colour_of(name)[0]
-    if name in HUES and abs(apart) > _APART and rng.random() < 0.5:
-        return f"{'dark' if apart < 0 else rng.choice(['light', 'pale'])} {name}"
+    difference = light - colour_of(name)[0]
+    if name in HUES and abs(difference) > _APART and rng.random() < 0.5:
+        return f"{'dark' if difference < 0 else rng.choice(['light', 'pale'])} {name}"
     if name in _ALSO and rng.random() < 0.3:
         return str(rng.choice(_ALSO[name]))
     return name
@@ -113,7 +113,7 @@ _ALSO = {
 
 
 def recoloured(lab: Lab, mask: Mask, name: str, rng: np.random.Generator) -> Lab:
-    """A photo (H, W, 3) whose region has a named colour; its lightness stays.
+    """Gives a region of a photo (H, W, 3) a named colour and keeps its lightness.
 
     Light on a surface scales X, Y and Z alike, so a and b go with L + 16: shadows on a red dress
     are a darker, less chromatic red. A little of the region's own variation is kept.
@@ -130,8 +130,8 @@ def recoloured(lab: Lab, mask: Mask, name: str, rng: np.random.Generator) -> Lab
     c, s = strength * math.cos(turn), strength * math.sin(turn)
     named = np.array([c * a - s * b, s * a + c * b], np.float32)
     old = lab[inside]  # (N, 3)
-    kept = 0.15 * (old[:, 1:] - old[:, 1:].mean(0))
-    chroma = named * ((old[:, :1] + _DARK) / np.float32(light + _DARK)) + kept
+    variation = 0.15 * (old[:, 1:] - old[:, 1:].mean(0))
+    chroma = named * ((old[:, :1] + _DARK) / np.float32(light + _DARK)) + variation
     new = in_gamut(np.concatenate([old[:, :1], chroma], 1).astype(np.float32))
     out = lab.copy()
     out[inside] = old + mask[inside][:, None] * (new - old)

@@ -1,6 +1,6 @@
-"""Regions of photos that colour, place and a caption's words make sure: sky, grass, water.
+"""Finds regions of sky, grass or water by colour, position and caption.
 
-What is not sure is left out: a wrong region would teach that a word colours something else.
+Uncertain regions are left out: a wrong region would teach the network a wrong meaning of a word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.data.garments import Regions
-from unfade.data.recolour import Lab, draw_name, name_of, recoloured, spoken
+from unfade.data.recolour import Lab, draw_name, everyday_name, name_of, recoloured
 from unfade.degrade.types import Mask
 
 Pixels = NDArray[np.bool_]
@@ -23,7 +23,7 @@ _LEAST, _MOST = 0.08, 0.75  # share of the crop
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a region looks.
+    """Appearance of a kind of region.
 
     Attributes:
         words: of captions that name it.
@@ -68,23 +68,23 @@ _KINDS = {
 
 
 def sure_regions(lab: Lab, captions: Sequence[str]) -> Regions:
-    """The regions of a crop (H, W, 3) that a caption names and that look like it.
+    """The regions of a crop (H, W, 3) that a caption names and whose colours agree.
 
     Returns:
         Noun -> (H, W) in [0, 1], with soft edges; nothing where there is none.
     """
-    said = set(re.findall(r"[a-z]+", " ".join(captions).lower()))
+    words = set(re.findall(r"[a-z]+", " ".join(captions).lower()))
     light, a, b = (np.ascontiguousarray(lab[..., i]) for i in range(3))
-    found: Regions = {}
+    regions: Regions = {}
     rough: Lab | None = None
     for noun, kind in _KINDS.items():
-        if said.isdisjoint(kind.words):
+        if words.isdisjoint(kind.words):
             continue
         rough = _roughness(light) if rough is None else rough
         region = _touching(kind.looks(light, a, b, rough), kind.edge)
         if region is not None and _LEAST <= region.mean() <= _MOST:
-            found[noun] = np.asarray(cv2.GaussianBlur(region, (0, 0), 1.0), np.float32)
-    return found
+            regions[noun] = np.asarray(cv2.GaussianBlur(region, (0, 0), 1.0), np.float32)
+    return regions
 
 
 def _roughness(light: Lab) -> Lab:
@@ -117,13 +117,17 @@ def recolour_region(lab: Lab, regions: Regions, rng: np.random.Generator) -> tup
     region = regions[noun]
     light = float(lab[..., 0][region > 0.5].mean())
     colour = draw_name(light, rng)
-    return recoloured(lab, region, colour, rng), f"{spoken(colour, light, rng)} {noun}", region
+    return (
+        recoloured(lab, region, colour, rng),
+        f"{everyday_name(colour, light, rng)} {noun}",
+        region,
+    )
 
 
 def true_colours(lab: Lab, regions: Regions, rng: np.random.Generator) -> str:
-    """What colour each region has: "green grass, sky blue sky"."""
-    said: list[str] = []
+    """Words for the colour of each region: "green grass, sky blue sky"."""
+    phrases: list[str] = []
     for noun, region in regions.items():
         mean = lab[region > 0.5].mean(0)
-        said.append(f"{spoken(name_of(mean), float(mean[0]), rng)} {noun}")
-    return ", ".join(said)
+        phrases.append(f"{everyday_name(name_of(mean), float(mean[0]), rng)} {noun}")
+    return ", ".join(phrases)

@@ -1,4 +1,4 @@
-"""Clean crop -> what a restorer is given of it, for the tasks of the diffusion model."""
+"""Degrades clean crops for the tasks of the diffusion model."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ _SEVERITIES = (LIGHT, MODERATE, HEAVY)
 
 @dataclass(frozen=True)
 class RestorationOptions:
-    """How often each task is drawn, and how hard it is.
+    """Shares of the tasks, and their difficulty.
 
-    One model learns all three, so a pair's target is always the clean photo in its colours. Tone
-    is left alone: another stage mends it before the diffusion sees the photo.
+    One model learns all three, so a pair's target is always the clean photo in its colours. The
+    tone is not degraded: another stage corrects it before the diffusion model.
 
     Attributes:
         old_photo, colorize, super_resolution: shares of the pairs; they add up to 1.
         severities: chances of light, moderate and heavy damage.
-        clean: share of the old photos with nothing to mend.
-        aged: share of the photos to colourise that are old photos as well.
-        halved: share of the super-resolution pairs at x2; the rest is x4.
+        clean: share of the old photos without damage.
+        aged: share of the photos to colourise that are aged as well.
+        halved: share of super-resolution pairs at scale 2; the rest has scale 4.
         prompts: share of the samples with a caption, where the task has any; the rest has the
             null text.
-        phrases: let prompts say where the picture has which colours, besides what captions say.
-            Without that, embedded captions are cached: worth it where the text encoder is large.
-        first_stage: show what the first stages make of an aged photo and of a small one, as
-            restoring does.
+        phrases: add phrases about the picture's colours to prompts. Without them, embedded
+            captions are cached, which pays for a large text encoder.
+        first_stage: apply the first stages to aged and small photos, as restoring does.
     """
 
     old_photo: float = 0.4
@@ -51,27 +50,29 @@ class RestorationOptions:
     first_stage: bool = True
 
     def check(self) -> None:
-        """UsageError where shares do not add up to 1."""
+        """UsageError if shares do not add up to 1."""
         for name, total in (
-            ("old_photo + colorize + super_resolution",
-             self.old_photo + self.colorize + self.super_resolution),
+            (
+                "old_photo + colorize + super_resolution",
+                self.old_photo + self.colorize + self.super_resolution,
+            ),
             ("severities", sum(self.severities)),
-        ):  # fmt: skip
+        ):
             if not math.isclose(total, 1, abs_tol=1e-6):
                 raise UsageError(f"{name} = {total:g}", "1", "change the shares in the recipe")
 
 
 @dataclass(frozen=True)
 class TaskInput:
-    """What is asked of the model for one sample.
+    """The degraded input of one sample and its task.
 
     Attributes:
         lq: (H, W, 3) float32, sRGB [0, 1], of the size of the clean crop.
         mask: (H, W) float32 in {0, 1}, 1 = damaged.
-        aged: whether the first stage mends it before the diffusion sees it.
-        gray: whether the diffusion sees the luma alone, of what the first stage leaves.
+        aged: whether the first stage restores it before the diffusion model.
+        gray: whether the diffusion model sees only the luma of the first stage's result.
         prompted: whether it may come with a caption; super-resolution never does.
-        small: (H / scale, W / scale, 3), what lq is the bicubic enlargement of; None where
+        small: (H / scale, W / scale, 3), the photo before bicubic enlargement to lq; None if
             nothing is to be enlarged.
     """
 
@@ -91,7 +92,7 @@ def _aged(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> t
 
 
 def _small(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> TaskInput:
-    """Made small by the second-order recipe and large again by bicubic interpolation."""
+    """Downsamples by the second-order recipe and enlarges again by bicubic interpolation."""
     height, width = extent(hq)
     small = real_sr(hq, rng, 2 if rng.random() < options.halved else 4).lq
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)

@@ -1,4 +1,4 @@
-"""Clean photos from WebDataset shards or folders; their bytes are read when they are needed."""
+"""Loads clean photos from WebDataset shards or folders; their bytes are read on demand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _READERS = 8  # files that are read at the same time
 
 @dataclass(frozen=True)
 class Stored:
-    """Where the bytes of a photo are: a file, or a part of a shard.
+    """The location of a photo's bytes: a file, or a part of a shard.
 
     Attributes:
         start: the first byte.
@@ -50,7 +50,7 @@ class Stored:
     length: int | None = None
 
     def read(self) -> bytes:
-        """The bytes. InputError where the file cannot be read."""
+        """Reads the bytes. InputError if the file cannot be read."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.start)
@@ -63,7 +63,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """An encoded map that says what each pixel of a photo shows.
+    """An encoded segmentation map of a photo.
 
     Attributes:
         code: a gray PNG of the photo's size, one class a gray level.
@@ -74,7 +74,7 @@ class LabelMap:
     names: dict[int, str]
 
     def decode(self) -> NDArray[np.uint8]:
-        """-> (H, W). InputError where the bytes are no picture."""
+        """-> (H, W). InputError if the bytes are no picture."""
         levels = np.frombuffer(self.code, np.uint8)
         decoded = cv2.imdecode(levels, cv2.IMREAD_GRAYSCALE) if levels.size else None
         if decoded is None:
@@ -87,7 +87,7 @@ class CleanPhoto:
     """An encoded clean photo with its captions and labelled regions, if any.
 
     Attributes:
-        source: its bytes, or where they are.
+        source: its bytes, or their location.
     """
 
     key: str
@@ -97,12 +97,12 @@ class CleanPhoto:
 
     @property
     def code(self) -> bytes:
-        """The encoded photo. InputError where its file cannot be read."""
+        """The encoded photo. InputError if its file cannot be read."""
         return self.source if isinstance(self.source, bytes) else self.source.read()
 
     @cached_property
     def sha256(self) -> str:
-        """Of the encoded photo. InputError where its file cannot be read."""
+        """Of the encoded photo. InputError if its file cannot be read."""
         return hashlib.sha256(self.code).hexdigest()
 
     def decode(self) -> Image:
@@ -119,7 +119,7 @@ class CleanPhoto:
         return rgb / np.float32(255)
 
     def short_side(self) -> int:
-        """In pixels, from the header alone. InputError where the bytes are no picture."""
+        """In pixels, from the header alone. InputError if the bytes are no picture."""
         whole = isinstance(self.source, Stored) and self.source.length is None
         file = cast(Stored, self.source).path if whole else io.BytesIO(self.code)
         try:
@@ -137,13 +137,15 @@ def _from_shard(path: Path) -> list[CleanPhoto]:
             return _members(path, tar)
     except (tarfile.TarError, OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
-            f"a damaged shard ({error})", "an uncompressed tar of photos with their captions",
-            "fetch it again, or unpack it", path=path,
-        ) from error  # fmt: skip
+            f"a damaged shard ({error})",
+            "an uncompressed tar of photos with their captions",
+            "fetch it again, or unpack it",
+            path=path,
+        ) from error
 
 
 def _members(path: Path, tar: tarfile.TarFile) -> list[CleanPhoto]:
-    """The photos of a shard, which stay in it; what belongs to them is read."""
+    """The photos of a shard: their locations, with their captions and labels."""
     pictures: dict[str, Stored] = {}
     maps: dict[str, bytes] = {}
     captions: dict[str, tuple[str, ...]] = {}
@@ -178,10 +180,10 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _label_names(record: Any) -> dict[int, str]:
     """Gray levels and their names from a photo's JSON object, none where it has none."""
-    found = record.get("labels", {})
-    if not isinstance(found, dict):
+    names = record.get("labels", {})
+    if not isinstance(names, dict):
         raise TypeError("labels that are no table of names")
-    return {int(level): str(name) for level, name in cast(dict[Any, Any], found).items()}
+    return {int(level): str(name) for level, name in cast(dict[Any, Any], names).items()}
 
 
 def load_photos(folder: Path) -> Sequence[CleanPhoto]:
@@ -206,9 +208,7 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
     if not photos:
         packed = [p.name for p in folder.iterdir() if p.name.lower().endswith(_ARCHIVES)]
         fix = f"unpack {sorted(packed)[0]} and its like" if packed else "add some"
-        raise InputError(
-            "no photos", "pictures or WebDataset shards (*.tar)", fix, path=folder
-        )  # fmt: skip
+        raise InputError("no photos", "pictures or WebDataset shards (*.tar)", fix, path=folder)
     return sorted(photos, key=lambda photo: photo.key)
 
 
@@ -228,23 +228,23 @@ def _from_folder(folder: Path) -> list[CleanPhoto]:
 
 def load_folders(folders: Sequence[Path]) -> Sequence[CleanPhoto]:
     """The photos of several folders, sorted by key. InputError as of `load_photos`."""
-    found = [photo for folder in folders for photo in load_photos(folder)]
-    return sorted(found, key=lambda photo: photo.key)
+    photos = [photo for folder in folders for photo in load_photos(folder)]
+    return sorted(photos, key=lambda photo: photo.key)
 
 
 def hold_out(
     photos: Sequence[CleanPhoto], count: int = 48
 ) -> tuple[Sequence[CleanPhoto], Sequence[CleanPhoto]]:
-    """Parts photos into those to train on and some, spread evenly, to check on.
+    """Splits photos into training photos and held-out photos, which are spread evenly.
 
     At most a tenth is held out; where that is none, both parts are all photos.
     """
     count = min(count, len(photos) // 10)
     if count == 0:
         return photos, photos
-    places = {(2 * i + 1) * len(photos) // (2 * count) for i in range(count)}
-    kept = [photo for i, photo in enumerate(photos) if i not in places]
-    return kept, [photos[i] for i in sorted(places)]
+    held_out = {(2 * i + 1) * len(photos) // (2 * count) for i in range(count)}
+    training = [photo for i, photo in enumerate(photos) if i not in held_out]
+    return training, [photos[i] for i in sorted(held_out)]
 
 
 def _sha256(photo: CleanPhoto) -> str:
@@ -254,7 +254,7 @@ def _sha256(photo: CleanPhoto) -> str:
 def fingerprint(photos: Sequence[CleanPhoto]) -> str:
     """The SHA-256 of photos, captions and labels, in their order.
 
-    Each photo is read once, the first time. InputError where one cannot be read.
+    Each photo is read once, the first time. InputError if one cannot be read.
     """
     with ThreadPoolExecutor(_READERS) as pool:
         hashes = list(pool.map(_sha256, photos))

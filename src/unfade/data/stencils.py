@@ -22,7 +22,9 @@ def load_stencils(folder: Path) -> Sequence[Stencil]:
     unknown = sorted({s.kind for s in stencils} - set(KINDS))
     if unknown:
         raise InputError(
-            f"damage of kind '{unknown[0]}'", f"folders named {', '.join(KINDS)}",
-            "rename the folder", path=folder,
-        )  # fmt: skip
+            f"damage of kind '{unknown[0]}'",
+            f"folders named {', '.join(KINDS)}",
+            "rename the folder",
+            path=folder,
+        )
     return stencils

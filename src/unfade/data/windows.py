@@ -1,7 +1,7 @@
-"""Parts of photos that lie on the grid of the latent, so that latents can be made once.
+"""Cuts windows of photos that are aligned with the latent grid, so that latents can be cached.
 
-A photo is seen in a few fixed views, smaller or mirrored. A view's latent is cached whole, and so
-are the pixels of each size; what a training sees is a window of both.
+A photo is cached in a few fixed views (scaled or mirrored): the latent of each view, and the
+pixels of each size. A training sample is a window of both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """In which views photos are cached, and how large a window is seen.
+    """Sizes of the cached views of a photo, and of the windows of samples.
 
     Attributes:
         sides: short sides of the views, pixels. A photo is never made larger than it is, but
@@ -38,13 +38,13 @@ class ViewOptions:
 
     @property
     def views(self) -> int:
-        """How many views of a photo there are."""
+        """The number of views of a photo."""
         return len(self.sides) * (2 if self.mirrored else 1)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A square of a view; all numbers count cells of the latent, but for photo and view."""
+    """A square of a view, in cells of the latent."""
 
     photo: int
     view: int
@@ -53,18 +53,19 @@ class Window:
     cells: int
 
     def slices(self, cell: int = 1) -> tuple[slice, slice]:
-        """Its rows and columns, in units of which a cell has so many."""
+        """Its rows and columns, in units of 1/`cell` of a latent cell."""
         y, x, side = cell * self.y, cell * self.x, cell * self.cells
         return slice(y, y + side), slice(x, x + side)
 
 
 def check_views(options: ViewOptions, cell: int) -> None:
-    """UsageError where windows fit no view, or lie beside the grid of cells so many pixels wide."""
+    """UsageError if windows are larger than the views or no multiple of `cell` pixels."""
     if options.size % cell or not options.sides or options.size > min(options.sides):
         raise UsageError(
             f"windows of {options.size} in views of {options.sides} pixels",
-            f"a multiple of {cell}, at most the smallest side", "change size or sides",
-        )  # fmt: skip
+            f"a multiple of {cell}, at most the smallest side",
+            "change size or sides",
+        )
 
 
 def _scaled(options: ViewOptions, view: int, height: int, width: int) -> tuple[int, int]:
@@ -92,7 +93,7 @@ def make_view(scaled: Pixels, options: ViewOptions, view: int, cell: int) -> Ima
 
 
 def columns_of(view: int, options: ViewOptions, columns: slice, width: int) -> slice:
-    """Which columns of a scaled photo (h, width, 3) are these of a view, mirrored or not."""
+    """The columns of a scaled photo (h, width, 3) that are these columns of a view."""
     if view < len(options.sides):
         return columns
     return slice(width - columns.stop, width - columns.start)
@@ -104,16 +105,16 @@ def as_image(pixels: Pixels) -> Image:
 
 
 def draw_window(
-    shapes: Sequence[Sequence[tuple[int, int]]], seed: int, number: int, cells: int
+    shapes: Sequence[Sequence[tuple[int, int]]], seed: int, index: int, cells: int
 ) -> Window:
-    """The window of sample `number`; larger views are drawn more often, as they hold more.
+    """The window of sample `index`; larger views are drawn more often.
 
     Args:
         shapes: height and width in cells of each view of each photo.
         cells: side of the window.
     """
-    rng = generator(seed, "window", number)
-    photo = photo_index(seed, number, len(shapes))
+    rng = generator(seed, "window", index)
+    photo = photo_index(seed, index, len(shapes))
     area = np.sqrt([h * w for h, w in shapes[photo]])
     view = int(rng.choice(len(area), p=area / area.sum()))
     height, width = shapes[photo][view]

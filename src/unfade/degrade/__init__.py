@@ -1,7 +1,7 @@
-"""Ageing a clean photo on purpose, with its exact damage mask.
+"""Degrades clean photos and returns exact damage masks.
 
 Images are (H, W, 3) float32 arrays, sRGB, [0, 1]; masks are (H, W) float32, 1 = damaged.
-Every function is pure: randomness comes in as a `numpy.random.Generator`, parameters are
+Every function is pure: its randomness comes from a `numpy.random.Generator`; parameters are
 recorded in `Degraded.params`.
 """
 

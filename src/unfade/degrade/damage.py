@@ -1,8 +1,8 @@
-"""Structured damage: where it lies, and what it looks like.
+"""Draws structured damage: coverages (where it is) and looks (how it is painted).
 
-The functions of this module give coverages, (H, W) float32 in [0, 1], 1 = fully covered; a `Look`
-paints one onto a photo. `unit` is the size, in pixels, of 1/256 of the photo's short side: lengths
-and widths scale with it, so that damage looks alike at any size of the photo.
+Coverages are (H, W) float32 in [0, 1], 1 = fully covered; a `Look` paints one onto a photo.
+`unit` is the size, in pixels, of 1/256 of the photo's short side: lengths and widths scale with
+it, so that damage looks the same at any size of the photo.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def blend(image: Image, colour: Rgb | Image, alpha: Mask) -> Image:
 
 @dataclass(frozen=True)
 class Look:
-    """What damage looks like.
+    """The appearance of damage.
 
     Attributes:
         colour: (3,) in [0, 1]; None for damage that only makes the photo lighter or darker.
@@ -212,9 +212,15 @@ def cracks(h: int, w: int, rng: np.random.Generator, unit: float, count: int) ->
         else:
             start, angle = (rng.uniform(0, w), rng.uniform(0, h)), rng.uniform(0, 2 * math.pi)
         strokes += branching(
-            rng, start, angle, rng.uniform(50, 330) * unit, rng.uniform(3, 9) * unit,
-            stroke_width(rng, unit), rng.uniform(0.02, 0.14), int(rng.integers(1, 4)),
-        )  # fmt: skip
+            rng,
+            start,
+            angle,
+            rng.uniform(50, 330) * unit,
+            rng.uniform(3, 9) * unit,
+            stroke_width(rng, unit),
+            rng.uniform(0.02, 0.14),
+            int(rng.integers(1, 4)),
+        )
     core = draw(strokes, h, w)
     if rng.random() < 0.7:
         core = broken(rng, core, rng.uniform(5, 30) * unit, rng.uniform(0.6, 0.95))
@@ -246,9 +252,15 @@ def wrinkles(h: int, w: int, rng: np.random.Generator, unit: float, count: int) 
     for _ in range(count):
         start, angle = (rng.uniform(0, w), rng.uniform(0, h)), rng.uniform(0, 2 * math.pi)
         strokes += branching(
-            rng, start, angle, rng.uniform(15, 90) * unit, 3 * unit,
-            rng.uniform(0.6, 1.8) * max(unit, 0.8), 0.05, 1,
-        )  # fmt: skip
+            rng,
+            start,
+            angle,
+            rng.uniform(15, 90) * unit,
+            3 * unit,
+            rng.uniform(0.6, 1.8) * max(unit, 0.8),
+            0.05,
+            1,
+        )
     return draw(strokes, h, w)
 
 

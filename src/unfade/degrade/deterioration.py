@@ -36,7 +36,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class _Level:
-    """What one severity means here.
+    """Parameters of one severity.
 
     Attributes:
         clean: chance of a history without structured damage.
@@ -134,26 +134,26 @@ def _damage(
     weights = {
         name: share * _PRONE.get(origin, {}).get(name, 1.0) for name, share in _COMMON.items()
     }
-    found: list[tuple[str, Mark]] = []
-    taken = 0.0
+    marks: list[tuple[str, Mark]] = []
+    covered_share = 0.0
     for attempt in range(wanted + 6):
-        if len(found) >= wanted and taken >= enough:
+        if len(marks) >= wanted and covered_share >= enough:
             break
         name = pick(rng, weights)
-        own = _child(rng)
-        much = level.much * ranging(own, 0.5, 1.6) * (0.6 if attempt > wanted else 1.0)
-        mark = MARKS[name](size, unit, own, much)
+        mark_rng = _child(rng)
+        much = level.much * ranging(mark_rng, 0.5, 1.6) * (0.6 if attempt > wanted else 1.0)
+        mark = MARKS[name](size, unit, mark_rng, much)
         share = float((mark.cover > COVERED).mean())
-        if share == 0.0 or (taken + share > allowed and (found or share > 1.5 * allowed)):
+        if share == 0.0 or (covered_share + share > allowed and (marks or share > 1.5 * allowed)):
             continue
         weights[name] *= 0.35
-        taken += share
-        found.append((name, mark))
-    return found
+        covered_share += share
+        marks.append((name, mark))
+    return marks
 
 
 def _making(size: Size, unit: float, rng: Rng, origin: str, wear: float) -> tuple[list[Step], ...]:
-    """What happened before and after the negative."""
+    """The steps of making the print, before and after the negative."""
     mono = origin not in _COLOUR and not (origin == "press" and chance(rng, 0.4))
     before: list[Step] = []
     if mono:
@@ -172,19 +172,20 @@ def _making(size: Size, unit: float, rng: Rng, origin: str, wear: float) -> tupl
 
 
 def _fading(size: Size, unit: float, rng: Rng, origin: str, mono: bool, fade: float) -> list[Step]:
-    own = _child(rng)
+    step_rng = _child(rng)
     steps: list[Step] = []
     if not mono:
         if origin != "slide" or chance(rng, 0.5):
-            steps.append(process.chromogenic(own, fade))
+            steps.append(process.chromogenic(step_rng, fade))
         if chance(rng, 0.5):
             steps.append(process.saturation(_child(rng), fade))
     else:
         makers: dict[str, Callable[[Rng, float], Step]] = {
-            "albumen": process.albumen, "collodion": process.collodion,
+            "albumen": process.albumen,
+            "collodion": process.collodion,
             "cyanotype": process.cyanotype,
-        }  # fmt: skip
-        steps.append(makers.get(origin, process.silver)(own, fade))
+        }
+        steps.append(makers.get(origin, process.silver)(step_rng, fade))
     if chance(rng, 0.3 * (0.3 + fade)):
         steps.append(process.edge_fading(size, unit, _child(rng), fade))
     return steps
@@ -204,7 +205,7 @@ def _surface(size: Size, unit: float, rng: Rng, origin: str) -> list[Step]:
 
 
 def _capture(size: Size, unit: float, rng: Rng, wear: float) -> tuple[list[Step], list[Step]]:
-    """The light on the print, and then the scanner or camera."""
+    """The steps of capture: light on the print, then scanner or camera."""
     camera = chance(rng, 0.4)
     light: list[Step] = []
     if chance(rng, 0.7 if camera else 0.25):
@@ -236,7 +237,7 @@ def _file(size: Size, unit: float, rng: Rng, wear: float, quality: int) -> list[
 
 
 def _history(size: Size, unit: float, rng: Rng, level: _Level) -> tuple[str, bool, list[Event]]:
-    """The origin, whether all colour went, and everything that happened in its order."""
+    """The photographic process, whether all colour is lost, and all steps in order."""
     origin = pick(rng, _ORIGINS)
     fade, wear = between(rng, *level.fade), between(rng, *level.wear)
     before, after = _making(size, unit, _child(rng), origin, wear)
@@ -292,25 +293,25 @@ def deterioration(
     size = extent(hq)
     scale = min(size) / 256 if unit is None else unit
     origin, mono, events = _history(size, scale, rng, _LEVELS[severity.name])
-    aged = twin = toned = np.asarray(hq, np.float32)
+    aged = undamaged = toned = np.asarray(hq, np.float32)
     params: list[Params] = [{"op": "origin", "process": origin}]
     marks: list[tuple[str, Mark]] = []
     for event in events:
         if isinstance(event, Step):
             # Until the first piece of damage both are the same photo.
-            alike = aged is twin
-            twin = event.run(twin)
-            aged = twin if alike else event.run(aged)
+            alike = aged is undamaged
+            undamaged = event.run(undamaged)
+            aged = undamaged if alike else event.run(aged)
             if event.tone:
                 toned = event.run(toned)
             params.append({"op": event.name, **event.numbers})
         else:
             name, mark = event
             aged = np.clip(mark.paint(mark.under(aged)), 0, 1).astype(np.float32)
-            twin = np.clip(mark.under(twin), 0, 1).astype(np.float32)
+            undamaged = np.clip(mark.under(undamaged), 0, 1).astype(np.float32)
             marks.append(event)
             params.append({"op": name, "kind": mark.kind, **mark.numbers})
-    mask, lost, kinds = _masks(size, scale, aged, twin, [mark for _, mark in marks])
+    mask, lost, kinds = _masks(size, scale, aged, undamaged, [mark for _, mark in marks])
     return Degraded(
         lq=aged.copy() if aged is hq else aged,
         hq=process.gray(hq) if mono else hq,
@@ -323,13 +324,13 @@ def deterioration(
 
 
 def _masks(
-    size: Size, unit: float, aged: Image, twin: Image, marks: list[Mark]
+    size: Size, unit: float, aged: Image, undamaged: Image, marks: list[Mark]
 ) -> tuple[Mask, Mask, dict[str, Mask]]:
     mask, lost = np.zeros(size, np.float32), np.zeros(size, np.float32)
     kinds: dict[str, Mask] = {}
     if not marks:
         return mask, lost, kinds
-    delta, behind = aged - twin, backdrop(twin, unit)
+    delta, behind = aged - undamaged, backdrop(undamaged, unit)
     for kind in KINDS:
         covers = [mark.cover for mark in marks if mark.kind == kind]
         if not covers:

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.degrade.deterioration_shapes import (
+    Canvas,
     Rng,
-    Sheet,
     Size,
     between,
     blurred,
@@ -43,21 +43,21 @@ Paint = Callable[[Image], Image]
 
 
 def same(picture: Image) -> Image:
-    """The paint that changes nothing."""
+    """A paint function that changes nothing."""
     return picture
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One piece of damage, ready to be put on any photo of its size.
+    """One piece of damage that can be painted on any photo of its size.
 
     Attributes:
         kind: the name under which its mask is kept.
-        cover: (h, w) in [0, 1], where it is.
+        cover: (h, w) in [0, 1], its coverage.
         paint: puts it on an (h, w, 3) photo.
         under: a smooth change that goes with it and is no damage to fill (a stain's inside).
         lost: whether it takes the photo's edge or a corner away.
-        numbers: what was drawn, for the record.
+        numbers: its random parameters, for the record.
     """
 
     kind: str
@@ -125,7 +125,7 @@ def _chain(*paints: Paint) -> Paint:
 
 
 def _loss(cover: Mask, unit: float, rng: Rng, size: Size) -> Paint:
-    """What shows where the image layer is broken: paper, dark, one dye layer, or less image."""
+    """Paint for a broken image layer: paper, dark, one dye layer, or a fainter image."""
     way = pick(rng, {"paper": 4.0, "dark": 2.2, "shift": 3.2, "layer": 0.6})
     if way == "paper":
         grainy = 1 + 0.05 * clouds(size, rng, max(2.0, 3 * unit), 2)
@@ -176,7 +176,7 @@ def _spot(rng: Rng, size: Size) -> tuple[float, float]:
 
 def scratches(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Long thin lines, alone or in bundles of one direction."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(3 * much))
     angle = between(rng, 0, math.pi) if chance(rng, 0.6) else math.pi / 2
     base = ranging(rng, 0.3, 1.3)
@@ -187,21 +187,21 @@ def scratches(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         path -= (path[-1] - path[0]) / 2
         width = base * ranging(rng, 0.6, 1.6) * unit
         taper = np.sin(np.linspace(0.25, math.pi - 0.1, 24)) ** 0.5
-        sheet.stroke(path, width * taper, between(rng, 0.5, 1.0))
-    cover = _uneven(sheet.alpha(), unit, rng, between(rng, -0.3, 1.0))
+        canvas.stroke(path, width * taper, between(rng, 0.5, 1.0))
+    cover = _uneven(canvas.alpha(), unit, rng, between(rng, -0.3, 1.0))
     cover = _soften(cover, unit, rng)
     return Mark("scratches", cover, _loss(cover, unit, rng, size), numbers={"count": count})
 
 
 def fibres(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Hairs and lint that lay on the negative, the print or the glass."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(3 * much))
     for _ in range(count):
         length = ranging(rng, 7, 70) * unit
         path = walk(rng, _spot(rng, size), between(rng, 0, 6.28), length, between(rng, 0.5, 4), 30)
-        sheet.stroke(path, ranging(rng, 0.3, 0.9) * unit, between(rng, 0.6, 1.0))
-    cover = _soften(sheet.alpha(), unit, rng)
+        canvas.stroke(path, ranging(rng, 0.3, 0.9) * unit, between(rng, 0.6, 1.0))
+    cover = _soften(canvas.alpha(), unit, rng)
     if chance(rng, 0.6):
         paint = over(cover * between(rng, 0.5, 0.95), _paper(rng))
     else:
@@ -211,7 +211,7 @@ def fibres(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def dust(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Specks, pinholes and grit of uneven size, often thicker in one part."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = int(ranging(rng, 25, 260) * much)
     middle = ranging(rng, 0.3, 0.8)
     centre, spread = _spot(rng, size), between(rng, 0.1, 0.5) * max(size)
@@ -223,8 +223,8 @@ def dust(size: Size, unit: float, rng: Rng, much: float) -> Mark:
             at = (centre[0] + spread * rng.normal(), centre[1] + spread * rng.normal())
         radius = min(middle * math.exp(0.55 * rng.normal()), 4.0) * unit
         rough = 0.08 if round_ones else 0.45
-        sheet.fill(outline(rng, at, max(radius, 0.35), rough, 10), between(rng, 0.5, 1.0))
-    cover = _soften(sheet.alpha(), unit, rng)
+        canvas.fill(outline(rng, at, max(radius, 0.35), rough, 10), between(rng, 0.5, 1.0))
+    cover = _soften(canvas.alpha(), unit, rng)
     if chance(rng, 0.75):
         colour = _paper(rng) if chance(rng, 0.6) else _dark(rng)
         paint = over(cover * between(rng, 0.5, 1.0), colour)
@@ -235,7 +235,7 @@ def dust(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def flaking(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Lost emulsion: ragged islands, from crumbs to large ones, with a raised edge."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 2 + int(rng.poisson(6 * much))
     centre, spread = _spot(rng, size), between(rng, 0.05, 0.4) * max(size)
     largest = ranging(rng, 3.0, 22) * min(much, 1.5) ** 0.5
@@ -243,12 +243,12 @@ def flaking(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         at = (centre[0] + spread * rng.normal(), centre[1] + spread * rng.normal())
         radius = largest * rng.random() ** 1.8 + 0.6
         points = outline(rng, at, radius * unit, between(rng, 0.2, 0.6), 40)
-        sheet.fill(points)
+        canvas.fill(points)
         for _ in range(int(rng.poisson(2))):
             crumb = points[int(rng.integers(len(points)))] + rng.normal(size=2) * 2 * unit
             small = ranging(rng, 0.4, 1.6) * unit
-            sheet.fill(outline(rng, (crumb[0], crumb[1]), small, 0.4, 10))
-    cover = sheet.alpha()
+            canvas.fill(outline(rng, (crumb[0], crumb[1]), small, 0.4, 10))
+    cover = canvas.alpha()
     torn = clouds(size, rng, max(2.0, 2.5 * unit), 2)
     cover = np.asarray(cover * ramp(torn, -2.6, -1.2), np.float32)
     cover = _soften(cover, unit * 0.7, rng)
@@ -281,7 +281,7 @@ def islands(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def breaks(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Single cracks through the support that branch and shed crumbs of emulsion."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(0.8 * much))
     diagonal = math.hypot(*size)
     for _ in range(count):
@@ -296,23 +296,23 @@ def breaks(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         path = jagged(rng, start, end, rough, 6)
         thick = ranging(rng, 0.4, 1.6) * unit
         widths = thick * np.exp(0.5 * np.repeat(rng.standard_normal(16), 4)[: len(path) - 1])
-        sheet.stroke(path, widths)
+        canvas.stroke(path, widths)
         for _ in range(int(rng.poisson(1.5))):
             at = path[int(rng.integers(len(path)))]
             turn = angle + rng.normal() * 0.8
             twig = at + 0.25 * reach * rng.random() * np.array([math.cos(turn), math.sin(turn)])
-            sheet.stroke(jagged(rng, at, twig, rough, 4), 0.6 * thick)
+            canvas.stroke(jagged(rng, at, twig, rough, 4), 0.6 * thick)
         for _ in range(int(rng.poisson(4))):
             at = path[int(rng.integers(len(path)))]
-            sheet.fill(outline(rng, (at[0], at[1]), ranging(rng, 0.5, 2.5) * unit, 0.4, 12))
-    cover = _soften(_uneven(sheet.alpha(), unit, rng, between(rng, -0.5, 0.4)), unit * 0.6, rng)
+            canvas.fill(outline(rng, (at[0], at[1]), ranging(rng, 0.5, 2.5) * unit, 0.4, 12))
+    cover = _soften(_uneven(canvas.alpha(), unit, rng, between(rng, -0.5, 0.4)), unit * 0.6, rng)
     paint = _chain(_loss(cover, unit, rng, size), _relief(cover, unit, rng))
     return Mark("cracks", cover, paint, numbers={"count": count})
 
 
 def tears(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Tears from the edge inwards: bare paper that tapers, a shadow along one side."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(0.5 * much))
     for _ in range(count):
         side, high = int(rng.integers(2)), int(rng.integers(2))
@@ -325,8 +325,8 @@ def tears(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         shape = np.linspace(1, 0.1, len(path) - 1) * np.exp(
             0.35 * np.repeat(rng.standard_normal(16), 4)[: len(path) - 1]
         )
-        sheet.stroke(path, ranging(rng, 1.0, 4.5) * unit * shape)
-    cover = sheet.alpha()
+        canvas.stroke(path, ranging(rng, 1.0, 4.5) * unit * shape)
+    cover = canvas.alpha()
     paint = over(cover * between(rng, 0.7, 1.0), _paper(rng))
     return Mark("cracks", cover, _chain(paint, _relief(cover, unit, rng)), numbers={"count": count})
 
@@ -357,17 +357,17 @@ def _window(rng: Rng, low: float, high: float, wide: float) -> tuple[float, floa
 def creases(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Folds across the photo and half-moon handling creases: a ridge of light and shade."""
     height, width = size
-    sheet, lit = Sheet(size, unit), Sheet(size, unit)
+    canvas, lit = Canvas(size, unit), Canvas(size, unit)
     count = 1 + int(rng.poisson(0.7 * much))
     for _ in range(count):
         if chance(rng, 0.45):
             upright = chance(rng, 0.5)
-            place = between(rng, 0.25, 0.75) if chance(rng, 0.5) else 0.5 + 0.02 * rng.normal()
+            position = between(rng, 0.25, 0.75) if chance(rng, 0.5) else 0.5 + 0.02 * rng.normal()
             lean = 0.03 * rng.normal()
             ends = (
-                np.array([[place - lean, -0.02], [place + lean, 1.02]])
+                np.array([[position - lean, -0.02], [position + lean, 1.02]])
                 if upright
-                else np.array([[-0.02, place - lean], [1.02, place + lean]])
+                else np.array([[-0.02, position - lean], [1.02, position + lean]])
             ) * np.array([width, height])
             path = jagged(rng, ends[0], ends[1], 0.003, 5)
         elif chance(rng, 0.5):
@@ -378,9 +378,9 @@ def creases(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         else:
             length = ranging(rng, 12, 90) * unit
             path = walk(rng, _spot(rng, size), between(rng, 0, 6.28), length, 0.7, 24)
-        sheet.stroke(path, ranging(rng, 0.5, 1.6) * unit)
+        canvas.stroke(path, ranging(rng, 0.5, 1.6) * unit)
         lit.stroke(path, ranging(rng, 1.5, 5.0) * unit)
-    core = _uneven(sheet.alpha(), unit, rng, between(rng, 0.0, 1.5))
+    core = _uneven(canvas.alpha(), unit, rng, between(rng, 0.0, 1.5))
     ridge = blurred(lit.alpha(), between(rng, 0.5, 1.6) * unit)
     cover = np.maximum(core, 0.6 * ridge)
     paint = _relief(ridge, 2.5 * unit, rng)
@@ -395,7 +395,7 @@ def creases(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 def losses(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Torn off corners and nibbled edges; what lay below shows."""
     height, width = size
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(0.8 * much))
     for _ in range(count):
         if chance(rng, 0.55):
@@ -403,15 +403,15 @@ def losses(size: Size, unit: float, rng: Rng, much: float) -> Mark:
             inward = np.sign(np.array([width, height]) / 2 - corner)
             legs = inward * np.array([ranging(rng, 8, 55), ranging(rng, 8, 55)]) * unit
             edge = jagged(rng, corner + legs * [1.0, -0.1], corner + legs * [-0.1, 1.0], 0.07, 5)
-            sheet.fill(np.concatenate([edge, [corner - inward * 30 * unit]]))
+            canvas.fill(np.concatenate([edge, [corner - inward * 30 * unit]]))
         else:
             side, high = int(rng.integers(2)), int(rng.integers(2))
             at = np.array(_spot(rng, size))
             at[side] = high * (width, height)[side]
             flat = outline(rng, (0.0, 0.0), ranging(rng, 5, 24) * unit, 0.4, 30)
             flat[:, side] *= between(rng, 0.2, 0.7)
-            sheet.fill(flat + at)
-    cover = sheet.alpha()
+            canvas.fill(flat + at)
+    cover = canvas.alpha()
     colour = _paper(rng) if chance(rng, 0.65) else _dark(rng)
     grainy = 1 + 0.03 * clouds(size, rng, max(2.0, 6 * unit), 2)
     paint = _chain(over(cover, colour * grainy[..., None]), _relief(cover, unit, rng))
@@ -455,10 +455,10 @@ def margins(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def scuffs(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Abrasion: patches of many fine scuffs side by side, straight or in arcs."""
-    sheet = Sheet(size, unit)
-    places = 1 + int(rng.poisson(0.8 * much))
+    canvas = Canvas(size, unit)
+    patches = 1 + int(rng.poisson(0.8 * much))
     total = 0
-    for _ in range(places):
+    for _ in range(patches):
         centre = np.array(_spot(rng, size))
         spread = ranging(rng, 6, 40) * unit
         angle, bow = between(rng, 0, math.pi), between(rng, -1.2, 1.2)
@@ -469,9 +469,9 @@ def scuffs(size: Size, unit: float, rng: Rng, much: float) -> Mark:
             lean = angle + 0.12 * rng.normal() + bow * float((at - centre)[0]) / (3 * spread)
             run = length * ranging(rng, 0.4, 1.8)
             path = walk(rng, (at[0], at[1]), lean, run, 0.1 + 0.3 * abs(bow), 6)
-            sheet.stroke(path, ranging(rng, 0.25, 1.0) * unit, between(rng, 0.35, 1.0))
+            canvas.stroke(path, ranging(rng, 0.25, 1.0) * unit, between(rng, 0.35, 1.0))
         total += count
-    cover = _soften(_uneven(sheet.alpha(), unit, rng, between(rng, -0.5, 0.6)), unit, rng)
+    cover = _soften(_uneven(canvas.alpha(), unit, rng, between(rng, -0.5, 0.6)), unit, rng)
     return Mark("abrasion", cover, _loss(cover, unit, rng, size), numbers={"count": total})
 
 
@@ -490,7 +490,7 @@ def rubbing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def foxing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Brown spots of varied size with a pale halo; only the spot itself is damage to fill."""
-    sheet, halo = Sheet(size, unit), Sheet(size, unit)
+    canvas, halo = Canvas(size, unit), Canvas(size, unit)
     count = int(ranging(rng, 8, 90) * much) + 1
     centre, spread = _spot(rng, size), between(rng, 0.15, 0.6) * max(size)
     middle = ranging(rng, 0.9, 2.8)
@@ -499,9 +499,9 @@ def foxing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         radius = min(middle * math.exp(0.6 * rng.normal()), 9.0) * unit
         deep = between(rng, 0.35, 1.0)
         halo.fill(outline(rng, at, radius * 2, 0.2, 16), 0.5 * deep)
-        sheet.fill(outline(rng, at, radius, 0.3, 16), deep)
+        canvas.fill(outline(rng, at, radius, 0.3, 16), deep)
     soft = between(rng, 0.25, 1.0) * unit
-    cover = blurred(sheet.alpha(), soft)
+    cover = blurred(canvas.alpha(), soft)
     brown = np.array(
         [between(rng, 0.5, 0.75), between(rng, 0.32, 0.5), between(rng, 0.12, 0.32)], np.float32
     )
@@ -566,7 +566,7 @@ def fingerprint(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 def tape(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Adhesive tape or its yellow residue; opaque tape is damage, else its edges and dirt are."""
     height, width = size
-    sheet, rim = Sheet(size, unit), Sheet(size, unit)
+    canvas, rim = Canvas(size, unit), Canvas(size, unit)
     turn = between(rng, 0, math.pi) if chance(rng, 0.3) else float(rng.choice([0, math.pi / 2]))
     turn += 0.06 * rng.normal()
     long, broad = ranging(rng, 30, 150) * unit, ranging(rng, 11, 26) * unit
@@ -578,10 +578,10 @@ def tape(size: Size, unit: float, rng: Rng, much: float) -> Mark:
         jagged(rng, first, last, 0.004 if index % 2 == 0 else 0.04, 4)
         for index, (first, last) in enumerate(pairwise(corners))
     ]
-    sheet.fill(np.concatenate(paths))
+    canvas.fill(np.concatenate(paths))
     for path in paths:
         rim.stroke(path, ranging(rng, 0.5, 1.5) * unit, between(rng, 0.2, 1.0))
-    inside = sheet.alpha()
+    inside = canvas.alpha()
     hue = np.array([between(rng, 0.8, 0.97), between(rng, 0.65, 0.9), between(rng, 0.3, 0.7)])
     hue = hue.astype(np.float32)
     edges = _uneven(rim.alpha(), unit, rng, between(rng, -0.3, 0.6))
@@ -598,14 +598,14 @@ def tape(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def drops(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Splashes of ink, coffee or chemicals: dark or bleached drops with a rim."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(3 * much))
     centre, spread = _spot(rng, size), between(rng, 0.05, 0.3) * max(size)
     largest = ranging(rng, 3, 16) * unit
     for _ in range(count):
         at = (centre[0] + spread * rng.normal(), centre[1] + spread * rng.normal())
-        sheet.fill(outline(rng, at, largest * rng.random() ** 2 + 0.7 * unit, 0.12, 28))
-    solid = sheet.alpha()
+        canvas.fill(outline(rng, at, largest * rng.random() ** 2 + 0.7 * unit, 0.12, 28))
+    solid = canvas.alpha()
     deep = np.clip(0.65 * blurred(solid, 0.4 * unit) + solid - blurred(solid, 2.0 * unit), 0, 1)
     cover = np.asarray(blurred(np.asarray(deep, np.float32), 0.3 * unit), np.float32)
     if chance(rng, 0.3):
@@ -618,7 +618,7 @@ def drops(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     return Mark("stains", np.maximum(cover, 0.5 * solid), paint, numbers={"count": count})
 
 
-def _script(sheet: Sheet, rng: Rng, at: Mask, tall: float, letters: int, pen: float) -> None:
+def _script(canvas: Canvas, rng: Rng, at: Mask, tall: float, letters: int, pen: float) -> None:
     """Draws one word of joined loops that looks like handwriting."""
     t = np.linspace(0, 2 * math.pi * letters, letters * 14)
     rise = np.repeat(np.exp(0.45 * rng.standard_normal(letters)), 14)
@@ -630,13 +630,13 @@ def _script(sheet: Sheet, rng: Rng, at: Mask, tall: float, letters: int, pen: fl
     path = np.stack([x * math.cos(turn) - 0.3 * y, x * math.sin(turn) + y], 1) + at
     smooth = cv2.GaussianBlur(path, (1, 5), 0, borderType=cv2.BORDER_REPLICATE)
     press = pen * (0.7 + 0.5 * rng.random(len(path) - 1))
-    sheet.stroke(np.asarray(smooth, np.float64), press)
+    canvas.stroke(np.asarray(smooth, np.float64), press)
 
 
 def writing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Ink, ballpoint, crayon or pencil: words, numbers, crop marks."""
     height, width = size
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     tall = ranging(rng, 7, 26) * unit
     pen = ranging(rng, 0.5, 1.8) * unit
     at = np.array([between(rng, 0.02, 0.7) * width, between(rng, 0.08, 0.95) * height])
@@ -644,19 +644,19 @@ def writing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     if style == "words":
         for _ in range(1 + int(rng.integers(1, 4))):
             letters = int(rng.integers(3, 9))
-            _script(sheet, rng, at.astype(np.float32), tall * 0.6, letters, pen)
+            _script(canvas, rng, at.astype(np.float32), tall * 0.6, letters, pen)
             at = at + np.array([tall * (letters + 1.5) * 0.62, 0.2 * tall * rng.normal()])
             if at[0] > 0.85 * width:
                 at = np.array([between(rng, 0.02, 0.3) * width, at[1] + 1.8 * tall])
     elif style == "number":
         text = "".join(str(int(d)) for d in rng.integers(0, 10, int(rng.integers(2, 7))))
-        _print(sheet, text, at, tall, pen, chance(rng, 0.5))
+        _print(canvas, text, at, tall, pen, chance(rng, 0.5))
     else:
         for _ in range(1 + int(rng.integers(3))):
             start = at + rng.normal(size=2) * 8 * unit
             end = start + rng.normal(size=2) * ranging(rng, 10, 60) * unit
-            sheet.stroke(jagged(rng, start, end, 0.02, 4), pen)
-    cover = sheet.alpha()
+            canvas.stroke(jagged(rng, start, end, 0.02, 4), pen)
+    cover = canvas.alpha()
     tool = pick(rng, {"ink": 2.5, "ballpoint": 2.0, "pencil": 1.5, "crayon": 0.7, "white": 1.0})
     colours = {
         "ink": (0.1, 0.09, 0.13),
@@ -673,37 +673,37 @@ def writing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 
 def _print(
-    sheet: Sheet, text: str, at: NDArray[np.float64], tall: float, pen: float, slim: bool
+    canvas: Canvas, text: str, at: NDArray[np.float64], tall: float, pen: float, slim: bool
 ) -> None:
     font = cv2.FONT_HERSHEY_SIMPLEX if slim else cv2.FONT_HERSHEY_DUPLEX
-    fine = sheet.fine
-    place = (round(float(at[0]) * fine), round(float(at[1]) * fine))
+    fine = canvas.fine
+    origin = (round(float(at[0]) * fine), round(float(at[1]) * fine))
     broad = max(1, round(pen * fine))
-    cv2.putText(sheet.canvas, text, place, font, tall * fine / 22, 255, broad, cv2.LINE_AA)
+    cv2.putText(canvas.pixels, text, origin, font, tall * fine / 22, 255, broad, cv2.LINE_AA)
 
 
 def stamp(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """A rubber stamp, a processing date in the margin, or a blind stamp."""
     height, width = size
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     at = np.array([between(rng, 0.05, 0.85) * width, between(rng, 0.1, 0.95) * height])
     pen = ranging(rng, 0.6, 1.3) * unit
     if chance(rng, 0.5):
         month = str(rng.choice(["JAN", "APR", "JUN", "AUG", "OCT", "DEC"]))
         text = f"{month} {int(rng.integers(40, 99))}"
-        _print(sheet, text, at, between(rng, 8, 14) * unit, pen, True)
+        _print(canvas, text, at, between(rng, 8, 14) * unit, pen, True)
     else:
         radius = ranging(rng, 14, 36) * unit
         turn = np.linspace(0, 2 * math.pi, 60)
         flat = between(rng, 0.6, 1.0)
         for share in (1.0, 0.72):
             ring = np.stack([np.cos(turn), flat * np.sin(turn)], 1) * radius * share
-            sheet.stroke(ring + at, pen)
+            canvas.stroke(ring + at, pen)
         letters = "".join(str(c) for c in rng.choice(list("ABCDEFGHIKLMNOPRSTUVW"), 5))
         lower = at + np.array([-0.55 * radius, 0.15 * radius])
-        _print(sheet, letters, lower, 0.34 * radius, pen, True)
+        _print(canvas, letters, lower, 0.34 * radius, pen, True)
     worn = ramp(clouds(size, rng, max(2.0, 4 * unit), 4, 0.8), -1.6, 0.4)
-    cover = np.asarray(sheet.alpha() * worn, np.float32)
+    cover = np.asarray(canvas.alpha() * worn, np.float32)
     tones = [(0.35, 0.18, 0.5), (0.6, 0.15, 0.15), (0.12, 0.12, 0.14), (0.15, 0.2, 0.5)]
     colour = np.array(tones[int(rng.integers(4))], np.float32)
     return Mark("writing", cover, dye(cover * between(rng, 0.5, 1.0), colour))
@@ -711,7 +711,7 @@ def stamp(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def grazing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Trails that silverfish and snails ate through the gelatin, with scalloped sides."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(1.5 * much))
     start = np.array(_spot(rng, size))
     for _ in range(count):
@@ -721,30 +721,30 @@ def grazing(size: Size, unit: float, rng: Rng, much: float) -> Mark:
             rng, (at[0], at[1]), between(rng, 0, 6.28), ranging(rng, 10, 70) * unit, 3.5, steps
         )
         width = ranging(rng, 0.9, 3.5) * unit
-        sheet.stroke(path, width * np.exp(0.5 * rng.standard_normal(steps)))
+        canvas.stroke(path, width * np.exp(0.5 * rng.standard_normal(steps)))
         for index in rng.integers(0, steps, 8):
             spot = path[int(index)]
-            sheet.fill(outline(rng, (spot[0], spot[1]), width * between(rng, 0.4, 1), 0.4, 10))
-    cover = _soften(sheet.alpha(), unit * 0.5, rng)
+            canvas.fill(outline(rng, (spot[0], spot[1]), width * between(rng, 0.4, 1), 0.4, 10))
+    cover = _soften(canvas.alpha(), unit * 0.5, rng)
     paint = _chain(_loss(cover, unit, rng, size), _relief(cover, unit, rng))
     return Mark("other", cover, paint, numbers={"count": count})
 
 
 def retouching(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Old spotting and overpainting that no longer matches in tone or colour."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(4 * much))
     centre = np.array(_spot(rng, size))
     for _ in range(count):
         at = centre + rng.normal(size=2) * 18 * unit
         if chance(rng, 0.5):
-            sheet.fill(outline(rng, (at[0], at[1]), ranging(rng, 1.2, 8) * unit, 0.25, 18))
+            canvas.fill(outline(rng, (at[0], at[1]), ranging(rng, 1.2, 8) * unit, 0.25, 18))
         else:
             path = walk(
                 rng, (at[0], at[1]), between(rng, 0, 6.28), ranging(rng, 5, 30) * unit, 0.8, 12
             )
-            sheet.stroke(path, ranging(rng, 0.8, 3.0) * unit, between(rng, 0.6, 1))
-    cover = blurred(sheet.alpha(), between(rng, 0.2, 1.0) * unit)
+            canvas.stroke(path, ranging(rng, 0.8, 3.0) * unit, between(rng, 0.6, 1))
+    cover = blurred(canvas.alpha(), between(rng, 0.2, 1.0) * unit)
     tint = np.array([between(rng, 0.8, 1.2), 1.0, between(rng, 0.75, 1.2)], np.float32)
     match, share = between(rng, -0.22, 0.22), between(rng, 0.5, 0.95)
     match += 0.06 * (1 if match > 0 else -1)
@@ -758,7 +758,7 @@ def retouching(size: Size, unit: float, rng: Rng, much: float) -> Mark:
 
 def mould(size: Size, unit: float, rng: Rng, much: float) -> Mark:
     """Colonies of mould: clusters of threads and dots that grow from a few centres."""
-    sheet = Sheet(size, unit)
+    canvas = Canvas(size, unit)
     count = 1 + int(rng.poisson(2 * much))
     for _ in range(count):
         centre = np.array(_spot(rng, size))
@@ -767,10 +767,10 @@ def mould(size: Size, unit: float, rng: Rng, much: float) -> Mark:
             path = walk(
                 rng, (centre[0], centre[1]), between(rng, 0, 6.28), reach * rng.random(), 2.0, 8
             )
-            sheet.stroke(path, ranging(rng, 0.25, 0.7) * unit, between(rng, 0.3, 1))
+            canvas.stroke(path, ranging(rng, 0.25, 0.7) * unit, between(rng, 0.3, 1))
             tip = path[-1]
-            sheet.fill(outline(rng, (tip[0], tip[1]), ranging(rng, 0.3, 0.9) * unit, 0.3, 8))
-    cover = _soften(sheet.alpha(), unit, rng)
+            canvas.fill(outline(rng, (tip[0], tip[1]), ranging(rng, 0.3, 0.9) * unit, 0.3, 8))
+    cover = _soften(canvas.alpha(), unit, rng)
     return Mark("other", cover, _loss(cover, unit, rng, size), numbers={"count": count})
 
 

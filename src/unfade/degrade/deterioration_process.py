@@ -41,10 +41,10 @@ class Step:
     """One change to a whole (h, w, 3) photo in [0, 1].
 
     Attributes:
-        name: what it is called in the record.
+        name: its name in the record.
         run: makes the change; the same input always gives the same output.
         tone: whether it is a change of tone alike everywhere.
-        numbers: what was drawn.
+        numbers: its random parameters.
     """
 
     name: str

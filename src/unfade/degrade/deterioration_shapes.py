@@ -1,4 +1,4 @@
-"""Lines, outlines and random fields from which `deterioration` draws its damage."""
+"""Draws the lines, outlines and random fields that `deterioration` composes damage from."""
 
 from __future__ import annotations
 
@@ -108,13 +108,13 @@ def patch(size: Size, rng: Rng, radius: float, at: tuple[float, float] | None = 
     return ramp(-far + 0.25 * clouds(size, rng, max(radius * 0.7, 2.0)), -1.1, -0.6)
 
 
-class Sheet:
+class Canvas:
     """A surface for strokes and outlines thinner than a pixel, read back as coverage."""
 
     def __init__(self, size: Size, unit: float) -> None:
         self.size = size
         self.fine = 3 if unit < 1.5 else 2 if unit < 3.0 else 1
-        self.canvas = np.zeros((size[0] * self.fine, size[1] * self.fine), np.uint8)
+        self.pixels = np.zeros((size[0] * self.fine, size[1] * self.fine), np.uint8)
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         placed = (points + 0.5) * self.fine - 0.5
@@ -133,16 +133,16 @@ class Sheet:
     def _line(self, path: NDArray[np.int32], thick: float, strength: float) -> None:
         level = round(255 * strength * min(1.0, max(thick, 0.15)))
         broad = max(1, round(thick))
-        cv2.polylines(self.canvas, [path], False, level, broad, cv2.LINE_AA, 4)
+        cv2.polylines(self.pixels, [path], False, level, broad, cv2.LINE_AA, 4)
 
     def fill(self, points: Points, strength: float = 1.0) -> None:
         """Fills the outline of (n, 2) points of column and row."""
         level = round(255 * strength)
-        cv2.fillPoly(self.canvas, [self._fixed(points)], level, cv2.LINE_AA, 4)
+        cv2.fillPoly(self.pixels, [self._fixed(points)], level, cv2.LINE_AA, 4)
 
     def alpha(self) -> Mask:
         """(h, w) coverage in [0, 1]."""
-        small = resized(self.canvas, self.size, cv2.INTER_AREA) if self.fine > 1 else self.canvas
+        small = resized(self.pixels, self.size, cv2.INTER_AREA) if self.fine > 1 else self.pixels
         return np.asarray(small.astype(np.float32) / 255.0, np.float32)
 
 

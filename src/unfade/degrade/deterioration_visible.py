@@ -1,4 +1,4 @@
-"""Which part of the damage can still be seen, judged against an undamaged twin."""
+"""Computes which part of the damage is visible, by comparison with an undamaged copy."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def difference(delta: Image) -> Mask:
     return np.asarray(np.sqrt(total), np.float32)
 
 
-def clutter(twin: Image, scale: float) -> Mask:
+def clutter(undamaged: Image, scale: float) -> Mask:
     """(h, w) deviation of noise and texture of about `scale` pixels, around every pixel."""
-    light = np.asarray(twin @ LUMA, np.float32)
+    light = np.asarray(undamaged @ LUMA, np.float32)
     band = blurred(light, 0.5 * scale) - blurred(light, 3 * scale)
     return np.sqrt(np.maximum(blurred(band * band, 4 * scale), 0)).astype(np.float32)
 
 
-def backdrop(twin: Image, unit: float) -> list[tuple[float, Mask]]:
+def backdrop(undamaged: Image, unit: float) -> list[tuple[float, Mask]]:
     """The scales in pixels at which damage is judged, finest first, with the clutter at each."""
     sigmas = [max(0.6, scale * unit) for scale in _SCALES]
-    return [(sigma, clutter(twin, sigma)) for sigma in sigmas]
+    return [(sigma, clutter(undamaged, sigma)) for sigma in sigmas]
 
 
 def visible(
     delta: Image, behind: list[tuple[float, Mask]], cover: Mask, unit: float, kind: str
 ) -> Mask:
-    """{0, 1} (h, w): where one kind of damage is seen.
+    """The mask, {0, 1} (h, w), of visible damage of one kind.
 
     The change is averaged, with its sign, over the damage around each pixel at three scales, and
     divided by a limit: a floor, or `_RATIO` times what noise and texture do to such an average
@@ -75,9 +75,9 @@ def visible(
     and ends of cracks, and some light cracks on faces, snow and bright branches.
 
     Args:
-        delta: (h, w, 3), the photo less its twin.
-        behind: what `backdrop` says of the twin, the same history without structured damage.
-        cover: (h, w) in [0, 1], where the damage was put.
+        delta: (h, w, 3), the photo minus its undamaged copy.
+        behind: `backdrop` of the undamaged copy, which has the same history without damage.
+        cover: (h, w) in [0, 1], coverage of the damage.
         unit: pixels for 1/256 of the short side.
         kind: the name of the damage; stains have a higher floor.
     """
@@ -97,8 +97,8 @@ def visible(
     local = difference(blurred(inside, 0.25 * unit))
     wide = np.ones((2 * reach + 3, 2 * reach + 3), np.uint8)
     peak = np.asarray(cv2.dilate(local, wide), np.float32)
-    own = (local > 0.5 * peak) & (local > 0.6 * floor)
-    inner = own & (spread > 0)
+    is_core = (local > 0.5 * peak) & (local > 0.6 * floor)
+    inner = is_core & (spread > 0)
     seen = _followed(margin > 1, margin > _FAINT, inner)
     return _tidy(seen, margin, unit).astype(np.float32)
 
@@ -106,24 +106,24 @@ def visible(
 def _followed(
     strong: NDArray[np.bool_], weak: NDArray[np.bool_], inner: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """The pieces of `weak` of which a good part is `strong`, and all of `strong`."""
+    """The union of `strong` and the components of `weak` that are largely `strong`."""
     strong, weak = strong & inner, weak & inner
     labels = np.asarray(cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)[1], np.intp)
     size = np.bincount(labels.ravel())
     core = np.bincount(labels.ravel(), strong.ravel().astype(np.float64), size.size)
-    kept = core >= _CLEAR * size
-    kept[0] = False
-    return strong | kept[labels]
+    keep = core >= _CLEAR * size
+    keep[0] = False
+    return strong | keep[labels]
 
 
 def _tidy(seen: NDArray[np.bool_], margin: Mask, unit: float) -> NDArray[np.bool_]:
     """Closes gaps of a pixel and drops small pieces that do not stand out enough."""
     closed = cv2.morphologyEx(seen.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    count, found, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
-    labels = np.asarray(found, np.intp)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    labels = np.asarray(labels, np.intp)
     # The root mean square gives the clearer part of a piece more weight than its mean.
     power = np.bincount(labels.ravel(), np.square(margin.ravel(), dtype=np.float64), count)
     area = np.asarray(stats[:, cv2.CC_STAT_AREA], np.float64)
-    kept = (power >= _SMALL * max(unit, 1.0) ** 2) & (area >= 2)
-    kept[0] = False
-    return kept[labels]
+    keep = (power >= _SMALL * max(unit, 1.0) ** 2) & (area >= 2)
+    keep[0] = False
+    return keep[labels]

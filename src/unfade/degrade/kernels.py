@@ -1,4 +1,4 @@
-"""Blur kernels, each of odd size and summing to one."""
+"""Makes blur kernels, each of odd size and with the sum one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The old-photo recipe: a print is made, ages, is damaged and scanned, in any order.
+"""The old-photo recipe: simulates printing, ageing, damage and scanning, in random order.
 
-The photo and a twin without structured damage go through the same history. What differs between
-the two in the end, and shows above texture and noise, is the damage.
+The photo and a copy without structured damage go through the same operations. The visible
+difference between the two at the end, above texture and noise, is the damage mask.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ Step = Callable[[], None]
 
 @dataclass
 class _Print:
-    """A photo on its way through the recipe.
+    """The state of a photo in the recipe.
 
     Attributes:
-        image: with all that happened to it.
+        image: the photo after all operations so far.
         sound: the same without structured damage.
         toned: the clean photo with the changes of tone alone.
-        covers: where damage of each kind was laid, (H, W) in [0, 1].
-        lost: where the print's border is gone.
+        covers: coverage of each kind of damage, (H, W) in [0, 1].
+        lost: mask of the lost border.
     """
 
     image: Image
@@ -82,7 +82,7 @@ class _Print:
         self.params.append({"op": op, **values})
 
     def everywhere(self, change: Callable[[Image, np.random.Generator], Image]) -> None:
-        """Applies a change to the photo and, with the same random numbers, to its twin."""
+        """Applies a change, with the same random numbers, to the photo and its undamaged copy."""
         seed = int(self.rng.integers(1 << 31))
         untouched = self.image is self.sound
         self.image = change(self.image, np.random.default_rng(seed))
@@ -114,7 +114,7 @@ def _lens(p: _Print) -> None:
 
 
 def _resample(p: _Print, largest: float, quality: int | None = None) -> None:
-    """Makes the photo smaller and as large as before; a JPEG may lie between."""
+    """Downsamples the photo and enlarges it again, optionally with JPEG in between."""
     h, w = extent(p.image)
     factor = math.exp(p.rng.uniform(-math.log(largest), 0))
     down, up = (str(x) for x in p.rng.choice(["area", "bilinear", "bicubic"], 2))
@@ -295,7 +295,7 @@ def _look(name: str, kind: str, p: _Print) -> dm.Look:
 
 
 def _damage(p: _Print, name: str, amount: float, stencils: Sequence[Stencil]) -> None:
-    """One kind of damage, laid on the photo and not on its twin."""
+    """Paints one kind of damage on the photo and not on its undamaged copy."""
     if name == "torn":
         shape = str(p.rng.choice(_TORN, p=[0.35, 0.2, 0.2, 0.25]))
         p.image, cover = dm.torn(p.image, p.rng, p.unit, shape)
@@ -323,7 +323,7 @@ def _noise_of(gray: Image) -> float:
 
 
 def visible(image: Image, sound: Image) -> Mask:
-    """Where a photo differs from its undamaged twin so that it shows.
+    """The mask of visible differences between a photo and its undamaged copy.
 
     A change counts where it exceeds the texture and the noise around it, in a pixel alone or in
     the mean of its neighbourhood, and is no blurred rim of a larger change beside it.
@@ -350,7 +350,7 @@ def visible(image: Image, sound: Image) -> Mask:
 
 
 def _masks(p: _Print) -> tuple[Mask, dict[str, Mask]]:
-    """The damage that shows, and its parts by kind."""
+    """The mask of visible damage, and its masks by kind."""
     h, w = extent(p.image)
     empty = np.zeros((h, w), np.float32)
     if not p.covers:
@@ -375,7 +375,7 @@ def _shuffled(rng: np.random.Generator, steps: list[Step]) -> list[Step]:
 
 
 def _ageing(p: _Print, stencils: Sequence[Stencil]) -> tuple[list[Step], list[Step]]:
-    """What happens to the print, and the damage that comes to it, neither in its order yet."""
+    """The ageing steps and the damage steps of the print, before they are shuffled."""
     rng, severity = p.rng, p.severity
     steps: list[Step] = []
     if severity.fade > 0:
@@ -402,7 +402,7 @@ def _ageing(p: _Print, stencils: Sequence[Stencil]) -> tuple[list[Step], list[St
 
 
 def _scan(p: _Print) -> list[Step]:
-    """What the scanner and later hands do to the picture, in a usual order."""
+    """The steps of scanning and later processing, in their usual order."""
     steps: list[Step] = []
     if p.extra(0.5):
         steps.append(lambda: _scan_blur(p))
@@ -443,12 +443,12 @@ def old_photo(
     h, w = extent(hq)
     scale = min(h, w) / 256 if unit is None else unit
     p = _Print(hq, hq, hq, np.zeros((h, w), np.float32), rng, severity, scale)
-    made: list[Step] = [lambda: _lens(p)]
+    steps: list[Step] = [lambda: _lens(p)]
     if p.extra(0.12):
-        made.append(lambda: _resample(p, 1 + 0.8 * severity.blur))
+        steps.append(lambda: _resample(p, 1 + 0.8 * severity.blur))
     if p.extra(0.03):
-        made.append(lambda: _halftone(p))
-    made.append(lambda: _grain(p))
+        steps.append(lambda: _halftone(p))
+    steps.append(lambda: _grain(p))
     aged, damage = _ageing(p, stencils)
     scan = _scan(p)
     if p.extra(0.25):
@@ -456,8 +456,8 @@ def old_photo(
     late = [step for step in damage if rng.random() < 0.25]
     early = [step for step in damage if step not in late]
     if p.extra(0.3):
-        aged.append(made.pop())
-    history = [*made, *_shuffled(rng, [*aged, *early])]
+        aged.append(steps.pop())
+    history = [*steps, *_shuffled(rng, [*aged, *early])]
     for step in late:
         scan.insert(int(rng.integers(len(scan) + 1)), step)
     for step in [*history, *scan]:

@@ -1,4 +1,6 @@
-"""Capture and file degradations: blur, resampling, noise, grain, compression, halftone."""
+"""Simulates degradations of capture and files: blur, resampling, noise, grain, compression,
+halftone.
+"""
 
 from __future__ import annotations
 

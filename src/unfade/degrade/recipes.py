@@ -1,4 +1,4 @@
-"""Recipes and mixtures by name."""
+"""Runs degradation recipes and mixtures by name."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ def severity(name: str) -> Severity:
     Raises:
         UsageError: no such name.
     """
-    known = {**SEVERITIES, **MIXTURES}
-    if name not in known:
-        raise UsageError(f"severity '{name}'", f"one of {', '.join(known)}", "choose one of them")
-    return known[name]
+    severities = {**SEVERITIES, **MIXTURES}
+    if name not in severities:
+        raise UsageError(
+            f"severity '{name}'", f"one of {', '.join(severities)}", "choose one of them"
+        )
+    return severities[name]
 
 
 def _plain(name: str) -> Severity:

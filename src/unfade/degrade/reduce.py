@@ -1,4 +1,4 @@
-"""The reduction that papers on super-resolution enlarge again."""
+"""Downsamples images as papers on super-resolution do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def reduced(image: Image, scale: int) -> Image:
-    """Bicubic, with the kernel widened by the scale, as papers on super-resolution do it.
+    """Downsamples with a bicubic kernel widened by the scale, as papers on super-resolution do.
 
     Keys, Cubic Convolution Interpolation for Digital Image Processing (1981), a = -0.5, mirrored
     at the borders.

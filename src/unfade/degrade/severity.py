@@ -1,4 +1,4 @@
-"""Named severities: how much of each kind of damage a recipe draws."""
+"""Defines named severities: how much of each kind of damage a recipe draws."""
 
 from __future__ import annotations
 

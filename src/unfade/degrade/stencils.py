@@ -1,4 +1,4 @@
-"""Shapes of real damage, laid on photos at any size, turn and place."""
+"""Places scanned shapes of real damage on photos, at random size, rotation and position."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TYPICAL = 300.0  # pixels, the longer side of most shapes
 
 @dataclass(frozen=True)
 class Stencil:
-    """An encoded coverage, 8 bit, 255 = covered, and what kind of damage it is."""
+    """An encoded 8-bit coverage (255 = covered) and its kind of damage."""
 
     kind: str
     code: bytes
 
     def decode(self) -> Mask:
-        """(h, w) float32 in [0, 1]. InputError where the bytes are no picture."""
+        """(h, w) float32 in [0, 1]. InputError if the bytes are no picture."""
         code = np.frombuffer(self.code, np.uint8)
         plane = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) if code.size else None
         if plane is None:
@@ -37,10 +37,16 @@ class Stencil:
 
 
 def lay(
-    stencil: Stencil, h: int, w: int, rng: np.random.Generator, unit: float, *,
-    least: float = 30, most: float = 300,
-) -> Mask:  # fmt: skip
-    """Lays a shape somewhere on a photo.
+    stencil: Stencil,
+    h: int,
+    w: int,
+    rng: np.random.Generator,
+    unit: float,
+    *,
+    least: float = 30,
+    most: float = 300,
+) -> Mask:
+    """Places a shape at a random position, size and rotation.
 
     Args:
         h, w: of the photo.

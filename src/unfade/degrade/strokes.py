@@ -1,4 +1,4 @@
-"""Geometry of structured damage: wandering lines, branching cracks, soft fields."""
+"""Draws the geometry of structured damage: random walks, branching cracks, smooth fields."""
 
 from __future__ import annotations
 
@@ -76,9 +76,15 @@ def branching(
         side = heading + rng.choice([-1.0, 1.0]) * rng.uniform(0.4, 1.6)
         x, y = (float(v) for v in points[i])
         strokes += branching(
-            rng, (x, y), side, length * rng.uniform(0.15, 0.6), step,
-            width * rng.uniform(0.45, 0.9), branch, depth - 1,
-        )  # fmt: skip
+            rng,
+            (x, y),
+            side,
+            length * rng.uniform(0.15, 0.6),
+            step,
+            width * rng.uniform(0.45, 0.9),
+            branch,
+            depth - 1,
+        )
     return strokes
 
 

@@ -43,7 +43,7 @@ class Tone:
         return np.clip(out, 0, 1)
 
     def params(self) -> Params:
-        """What was done, for the record."""
+        """The parameters, for `Degraded.params`."""
         return {
             "op": "tone",
             "gamma": list(self.gamma),

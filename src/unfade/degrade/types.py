@@ -1,4 +1,4 @@
-"""What a degradation gives back."""
+"""Defines the result of a degradation."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def extent(picture: NDArray[Any]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Degraded:
-    """A degraded photo and what is known about it.
+    """A degraded photo with its clean photo, masks and parameters.
 
     Attributes:
         lq: (h, w, 3) float32, sRGB [0, 1], the degraded photo.
-        hq: (H, W, 3) float32, sRGB [0, 1], the clean photo; gray where colour was lost.
+        hq: (H, W, 3) float32, sRGB [0, 1], the clean photo; gray if the colour was lost.
         toned: (H, W, 3) float32, the clean photo with the global change of tone of `lq` and
-            nothing else: what is left when all structure is mended.
-        mask: (h, w) float32 in {0, 1}, 1 where structured damage shows.
+            nothing else: the target of a network that repairs structure and keeps tone.
+        mask: (h, w) float32 in {0, 1}, 1 = visible structured damage.
         lost: (h, w) float32 in {0, 1}, the part of the mask that is a lost edge or corner.
         params: every operation in the order it was applied, with its parameters.
-        kinds: (h, w) masks by kind of damage; their union is `mask`. Empty where a recipe does not
+        kinds: (h, w) masks by kind of damage; their union is `mask`. Empty if a recipe does not
             tell kinds apart.
     """
 

@@ -1,1 +1,1 @@
-"""The equations of latent diffusion, the same for training and restoring."""
+"""The equations of latent diffusion, shared by training and restoring."""

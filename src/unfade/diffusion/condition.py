@@ -1,4 +1,4 @@
-"""What the networks are told: the photo and its mask as a condition, a prompt as embeddings.
+"""Encodes the inputs of the diffusion networks: photo and mask as condition, prompts as embeddings.
 
 Photos are in [0, 1] here and everywhere else; only the autoencoder works in [-1, 1].
 """
@@ -23,14 +23,14 @@ from unfade.models.patches import fold, unfold
 
 @dataclass(frozen=True)
 class ConditionKind:
-    """What a ControlNet sees: the space, and whether a mask channel follows."""
+    """The input of a ControlNet: its space, and whether it has a mask channel."""
 
     space: Space
     mask: bool
 
     @classmethod
     def of(cls, controlnet: ControlNetModel) -> ConditionKind:
-        """Read from the configuration: an embedding of one width is in latent space.
+        """Reads the kind from a configuration: an embedding of one width is in latent space.
 
         Raises:
             WeightsError: the condition has neither three nor four channels, nor the latent's.
@@ -44,8 +44,9 @@ class ConditionKind:
         if extra not in (0, 1):
             raise WeightsError(
                 f"a ControlNet for a condition of {config.conditioning_channels} channels",
-                f"{channels} or, with a mask, {channels + 1}", "use one that unfade has trained",
-            )  # fmt: skip
+                f"{channels} or, with a mask, {channels + 1}",
+                "use one that unfade has trained",
+            )
         return cls(space, extra == 1)
 
 
@@ -62,7 +63,7 @@ def decode(vae: AutoencoderKL, z0: Tensor) -> Tensor:
 
 
 def make_condition(kind: ConditionKind, picture: Tensor, mask: Tensor | None) -> Tensor:
-    """The tensor that a ControlNet of this kind sees.
+    """The input tensor of a ControlNet of this kind.
 
     Args:
         picture: (N, 3, H, W) in [0, 1] in pixel space (what is outside is clipped: a decoded
@@ -86,14 +87,14 @@ def make_condition(kind: ConditionKind, picture: Tensor, mask: Tensor | None) ->
 
 
 def prompt_length(text_encoder: CLIPTextModel) -> int:
-    """L, the tokens of a prompt, those that begin and end it included."""
+    """L, the number of tokens of a prompt, with start and end tokens."""
     return int(cast(Any, text_encoder).config.max_position_embeddings)
 
 
 def embed(
     tokenizer: PreTrainedTokenizerBase, text_encoder: CLIPTextModel, prompts: Sequence[str]
 ) -> Tensor:
-    """Prompts -> (N, L, D); "" is the null text. What is longer than L tokens is cut off.
+    """Embeds prompts as (N, L, D); "" is the null text. Prompts are cut to L tokens.
 
     Raises:
         UsageError: no prompt.

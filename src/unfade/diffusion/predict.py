@@ -1,4 +1,4 @@
-"""One forward pass of ControlNet and UNet, the same for training and restoring."""
+"""Runs one forward pass of ControlNet and UNet, for training and restoring."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def predict(
     text: Tensor,
     condition: Tensor | None,
 ) -> Tensor:
-    """The network's prediction, eps or v as its scheduler says.
+    """The network's prediction: eps or v, depending on its scheduler.
 
     Args:
-        controlnet: None leaves the base model alone; the condition is not looked at then.
+        controlnet: None runs the base model without a condition.
         zt: (N, C, h, w), the noised latent.
         t: (N,), timesteps.
         text: (N, L, D), embedded prompts.
-        condition: what the ControlNet sees, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
+        condition: input of the ControlNet, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
 
     Returns:
         (N, C, h, w).
@@ -36,7 +36,11 @@ def predict(
         zt, t, encoder_hidden_states=text, controlnet_cond=condition, return_dict=False
     )
     out = cast(Any, unet)(
-        zt, t, encoder_hidden_states=text, return_dict=False,
-        down_block_additional_residuals=down, mid_block_additional_residual=middle,
-    )  # fmt: skip
+        zt,
+        t,
+        encoder_hidden_states=text,
+        return_dict=False,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=middle,
+    )
     return out[0]

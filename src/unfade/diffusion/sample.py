@@ -1,4 +1,4 @@
-"""The way from a noised latent to a clean one, for restoring and for previews in training."""
+"""Samples a clean latent from a noised one with DDIM, for restoring and for training previews."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sample(
     eta: float = 0.0,
     fresh: Callable[[int], Tensor] | None = None,
 ) -> Tensor:
-    """Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
+    """Applies Eq. 3 from timestep to timestep, and Eq. 4 at the last one.
 
     Stock samplers stop at the noise of timestep 0; here the clean estimate itself comes back,
     so that one step is exactly one-step prediction. That is the mean of all that zt could come
@@ -34,9 +34,9 @@ def sample(
         zt: (N, C, h, w), the latent at the first timestep.
         times: falling timesteps; without one, zt comes back.
         model: predicts.
-        mean: 0..1, the share of the first timestep's z0_hat in what comes back.
+        mean: 0..1, the share of the first timestep's z0_hat in the result.
         eta: 0..1, see `ddim_step`.
-        fresh: the number of a step, from 0 -> its Gaussian noise, (N, C, h, w); needed where eta
+        fresh: number of a step, from 0 -> its Gaussian noise, (N, C, h, w); needed if eta
             is above 0.
 
     Returns:

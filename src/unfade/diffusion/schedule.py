@@ -1,7 +1,7 @@
-"""Noise schedules: Eq. 1 (noising), Eq. 3 (a step of sampling) and Eq. 4 (the clean estimate).
+"""Noise schedules: Eq. 1 (noising), Eq. 3 (a sampling step) and Eq. 4 (the clean estimate).
 
 The equations are those of IIDE (arXiv 2505.18674). Its Eq. 3 prints alpha where DDIM (arXiv
-2010.02502, Eq. 12) has the square root; here stands DDIM's.
+2010.02502, Eq. 12) has the square root; this module follows DDIM.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEAST = 2**-24
 
 @dataclass(frozen=True)
 class Schedule:
-    """How much noise each timestep has, and what the network predicts.
+    """The noise level of each timestep, and the network's prediction type.
 
     Attributes:
         alphas_cumprod: (T,), the cumulative products ab_t, falling, in (0, 1).
@@ -67,7 +67,7 @@ def q_sample(schedule: Schedule, z0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
 
 
 def target(schedule: Schedule, z0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-    """What the network should predict at q_sample(z0, eps, t): eps or v; shapes as there."""
+    """The training target at q_sample(z0, eps, t): eps or v; shapes as there."""
     if schedule.prediction == "epsilon":
         return eps
     ab = schedule.alpha(t, z0)
@@ -75,7 +75,7 @@ def target(schedule: Schedule, z0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
 
 
 def to_eps(schedule: Schedule, output: Tensor, zt: Tensor, t: Tensor) -> Tensor:
-    """The noise that a network's output (eps or v) means, (N, C, h, w)."""
+    """Converts a network's output (eps or v) to noise, (N, C, h, w)."""
     if schedule.prediction == "epsilon":
         return output
     ab = schedule.alpha(t, zt)
@@ -113,7 +113,7 @@ def ddim_step(
         t: (N,), timesteps 0..T-1.
         before: (N,), the earlier timesteps, 0..T-1; where it is t, nothing changes.
         eta: 0..1, the share of the noise that is drawn anew.
-        fresh: (N, C, h, w), Gaussian, needed where eta is above 0.
+        fresh: (N, C, h, w), Gaussian, needed if eta is above 0.
     """
     ab = schedule.alpha(before, zt)
     z0_hat = predict_z0(schedule, zt, eps, t)
@@ -126,7 +126,7 @@ def ddim_step(
 
 
 def timesteps(steps: int, strength: float, total: int) -> list[int]:
-    """The timesteps of a restoration: evenly from strength * T - 1 down, -1 not included.
+    """The timesteps of a restoration: evenly spaced from strength * T - 1 down to above -1.
 
     At strength 1 these are diffusers' "trailing" timesteps (arXiv 2305.08891, table 2), so one
     step starts at T - 1.
@@ -144,5 +144,5 @@ def timesteps(steps: int, strength: float, total: int) -> list[int]:
     if not 0 <= strength <= 1:
         raise UsageError(f"strength {strength}", "0 to 1", "try 0.5")
     top = strength * total
-    found = (round(top * (steps - i) / steps) - 1 for i in range(steps))
-    return sorted({t for t in found if t >= 0}, reverse=True)
+    times = (round(top * (steps - i) / steps) - 1 for i in range(steps))
+    return sorted({t for t in times if t >= 0}, reverse=True)

@@ -1,4 +1,4 @@
-"""The asymmetric generalised Gaussian distribution, fitted by its moments."""
+"""Fits the asymmetric generalised Gaussian distribution by its moments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLACES = np.arange(9801.0)  # up to a shape of 10
 
 @dataclass(frozen=True)
 class Aggd:
-    """Parameters of B fits, (B,) each; NaN where there is nothing to fit.
+    """Parameters of B fits, (B,) each; NaN if a row has nothing to fit.
 
     The density is proportional to exp(-(|x| / scale)^shape), with a scale for each side.
     """
@@ -30,8 +30,8 @@ class Aggd:
     def mean(self) -> Array:
         """The mean of the distribution (Mittal et al., 2013, Eq. 8)."""
         one, two, _ = _gammas()
-        place = np.nan_to_num(np.rint((self.shape - _LEAST) / _STEP)).astype(np.int64)
-        return (self.right - self.left) * (two / one)[place]
+        index = np.nan_to_num(np.rint((self.shape - _LEAST) / _STEP)).astype(np.int64)
+        return (self.right - self.left) * (two / one)[index]
 
 
 def fit_aggd(samples: Array) -> Aggd:
@@ -54,9 +54,9 @@ def fit_aggd(samples: Array) -> Aggd:
     one, two, three = _gammas()
     known = two * two / (one * three)  # grows with the shape
     position: Array = np.interp(np.where(np.isfinite(wanted), wanted, 0), known, _PLACES)
-    place = np.rint(position).astype(np.int64)
-    shape = np.where(np.isfinite(wanted), _LEAST + _STEP * place, np.nan)
-    narrow = np.sqrt(one / three)[place]
+    index = np.rint(position).astype(np.int64)
+    shape = np.where(np.isfinite(wanted), _LEAST + _STEP * index, np.nan)
+    narrow = np.sqrt(one / three)[index]
     return Aggd(shape, left * narrow, right * narrow)
 
 

@@ -1,4 +1,4 @@
-"""Alignment by SSIM, the other similarity of the study (see `unfade.pipeline.alignment`)."""
+"""Computes alignment by SSIM, the study's other similarity (see `unfade.pipeline.alignment`)."""
 
 from __future__ import annotations
 

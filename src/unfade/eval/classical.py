@@ -13,7 +13,7 @@ Pixels = NDArray[np.uint8]
 
 
 def classical(lq: Pixels, mask: Pixels) -> Pixels:
-    """Mends a photo without learning: inpainting, then denoising, then contrast."""
+    """Restores a photo without learning: inpainting, then denoising, then contrast."""
     return stretched(denoised(inpainted(lq, mask)))
 
 
@@ -24,7 +24,7 @@ def inpainted(lq: Pixels, mask: Pixels) -> Pixels:
 
 
 def denoised(lq: Pixels, strength: float = 3) -> Pixels:
-    """Non-local means; the strength is OpenCV's, and so is its default."""
+    """Denoises with OpenCV's non-local means."""
     return _pixels(cv2.fastNlMeansDenoisingColored(lq, None, strength, strength, 7, 21))
 
 

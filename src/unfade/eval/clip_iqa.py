@@ -1,4 +1,4 @@
-"""CLIP-IQA: how much closer a picture is to "Good photo." than to "Bad photo."."""
+"""Computes CLIP-IQA: the similarity of a picture to "Good photo." against "Bad photo."."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from unfade.errors import WeightsError
 from unfade.eval.clip_resnet import STRIDE, ClipResNet
 from unfade.eval.images import Image, require_side
-from unfade.eval.published import as_tensor, from_folder, load_published, normalised, read_state
+from unfade.eval.pretrained import as_tensor, from_folder, load_pretrained, normalised, read_state
 from unfade.eval.weights import CLIP, CLIP_CONFIG, require
 
 PROMPTS = ("Good photo.", "Bad photo.")
@@ -28,7 +28,7 @@ class ClipIqa:
 
     encoder: ClipResNet
     prompts: Tensor  # (2, D), of unit length
-    scale: float  # CLIP's trained temperature: what cosines are multiplied by
+    scale: float  # CLIP's trained temperature, the factor of cosines
 
 
 def load_clip_iqa() -> ClipIqa:
@@ -45,9 +45,11 @@ def load_clip_iqa() -> ClipIqa:
     prompts = _embedded(config, state, path)
     vision = config["vision_cfg"]
     encoder = ClipResNet(vision["layers"], vision["width"], config["embed_dim"])
-    seen = {key.removeprefix("visual."): x for key, x in state.items() if key.startswith("visual.")}
-    seen.pop(_POSITIONS, None)
-    load_published(encoder, path, seen)
+    visual = {
+        key.removeprefix("visual."): x for key, x in state.items() if key.startswith("visual.")
+    }
+    visual.pop(_POSITIONS, None)
+    load_pretrained(encoder, path, visual)
     return ClipIqa(encoder, prompts, float(state["logit_scale"].exp()))
 
 
@@ -65,8 +67,8 @@ def clip_iqa(image: Image, clip: ClipIqa) -> float:
     """
     require_side(image, STRIDE, "CLIP-IQA")
     with torch.inference_mode():
-        found = clip.encoder(normalised(as_tensor(image), _MEAN, _DEVIATION))  # (1, D)
-        cosine = F.normalize(found) @ clip.prompts.T  # (1, 2)
+        features = clip.encoder(normalised(as_tensor(image), _MEAN, _DEVIATION))  # (1, D)
+        cosine = F.normalize(features) @ clip.prompts.T  # (1, 2)
         return float(F.softmax(clip.scale * cosine, 1)[0, 0])
 
 
@@ -91,16 +93,21 @@ def _embedded(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> T
     text = config["text_cfg"]
     network: Any = CLIPTextModelWithProjection(
         CLIPTextConfig(
-            vocab_size=text["vocab_size"], hidden_size=text["width"],
-            intermediate_size=4 * text["width"], num_hidden_layers=text["layers"],
-            num_attention_heads=text["heads"], max_position_embeddings=text["context_length"],
-            projection_dim=config["embed_dim"], hidden_act="quick_gelu",
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            vocab_size=text["vocab_size"],
+            hidden_size=text["width"],
+            intermediate_size=4 * text["width"],
+            num_hidden_layers=text["layers"],
+            num_attention_heads=text["heads"],
+            max_position_embeddings=text["context_length"],
+            projection_dim=config["embed_dim"],
+            hidden_act="quick_gelu",
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    )  # fmt: skip
+    )
     utils = cast(Any, single_file_utils)
-    load_published(network, path, utils.convert_open_clip_checkpoint(network, state, prefix=""))
+    load_pretrained(network, path, utils.convert_open_clip_checkpoint(network, state, prefix=""))
     tokens = tokenizer(list(PROMPTS), padding=True, return_tensors="pt")
     with torch.inference_mode():
         return F.normalize(network(**tokens).text_embeds)

@@ -59,12 +59,12 @@ class AttentionPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, out)."""
-        places = x.flatten(2).transpose(1, 2)  # (N, h w, C)
-        mean = places.mean(1, keepdim=True)  # (N, 1, C)
-        tokens = torch.cat([mean, places], 1)  # (N, 1 + h w, C)
+        cells = x.flatten(2).transpose(1, 2)  # (N, h w, C)
+        mean = cells.mean(1, keepdim=True)  # (N, 1, C)
+        tokens = torch.cat([mean, cells], 1)  # (N, 1 + h w, C)
         query, key = self._split(self.q_proj(mean)), self._split(self.k_proj(tokens))
-        found = F.scaled_dot_product_attention(query, key, self._split(self.v_proj(tokens)))
-        return self.c_proj(found.flatten(1))  # of (N, heads, 1, C / heads)
+        attended = F.scaled_dot_product_attention(query, key, self._split(self.v_proj(tokens)))
+        return self.c_proj(attended.flatten(1))  # of (N, heads, 1, C / heads)
 
     def _split(self, x: Tensor) -> Tensor:
         """(N, L, C) -> (N, heads, L, C / heads)."""

@@ -1,4 +1,4 @@
-"""Colour metrics: colourfulness, CIEDE2000, chroma error."""
+"""Computes colour metrics: colourfulness, CIEDE2000, chroma error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def lab(image: Image) -> Plane:
 
 
 def _lab_strips(image: Image, target: Image) -> Iterator[tuple[Plane, Plane]]:
-    """Both in Lab, rows by rows: (h, W, 3) each. InputError where the sizes differ."""
+    """Both in Lab, rows by rows: (h, W, 3) each. InputError if the sizes differ."""
     require_same_size(image, target)
     rows = max(1, _PIXELS_AT_ONCE // image.shape[1])
     for top in range(0, image.shape[0], rows):

@@ -1,4 +1,6 @@
-"""DINOv2 (Oquab et al., 2023): the distance of two pictures, and an encoder for alignment."""
+"""Computes the DINOv2 distance of two pictures and DINOv2 features for alignment
+(Oquab et al., 2023).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unfade.eval.images import Image, require_same_size
-from unfade.eval.published import as_tensor, from_folder, normalised, resized
+from unfade.eval.pretrained import as_tensor, from_folder, normalised, resized
 from unfade.eval.weights import require
 from unfade.pipeline.alignment import Features
 

@@ -1,4 +1,4 @@
-"""Fréchet and kernel distances between two sets of features."""
+"""Computes Fréchet and kernel distances between two sets of features."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ import numpy as np
 from unfade.errors import InputError, UnfadeError
 from unfade.eval.distances import Features, standardised
 from unfade.eval.extractors import extractors
-from unfade.eval.folders import Match
 from unfade.eval.images import Image, NotApplicable, Protocol, require_same_size
+from unfade.eval.matching import Match
 from unfade.eval.measures import SET_MEASURES, Measure
 from unfade.eval.rows import Row
 from unfade.imaging import read_photo
@@ -25,7 +25,7 @@ LQ = "lq"  # the method that does nothing
 
 @dataclass(frozen=True)
 class Distances:
-    """How far the features of a method's images are from those of the same clean photos."""
+    """Distances between the features of a method's images and of the same clean photos."""
 
     images: int  # that all of the measures could look at
     values: Mapping[str, float]  # by the name of the set measure
@@ -33,10 +33,10 @@ class Distances:
 
 @dataclass(frozen=True)
 class Redegraded:
-    """Comparisons of results, damaged as the inputs were, with the inputs.
+    """Comparisons of results, degraded in the same way as the inputs, with the inputs.
 
     Attributes:
-        degrade: (H, W, 3) sRGB [0, 1] -> what the damage makes of it.
+        degrade: degrades (H, W, 3) sRGB [0, 1] in the same way.
         measures: of such a picture and the input, by name.
     """
 
@@ -46,7 +46,7 @@ class Redegraded:
 
 @dataclass(frozen=True)
 class Gap:
-    """A measure that one image has no value of."""
+    """A measure that is undefined for one image."""
 
     measure: str
     path: Path
@@ -55,7 +55,7 @@ class Gap:
 
 @dataclass
 class Evaluation:
-    """Collects rows, what went wrong, and the features of whole sets.
+    """Collects rows, errors, and the features of sets.
 
     Attributes:
         measures: of one image, by name.
@@ -77,7 +77,7 @@ class Evaluation:
     )  # (source, method) -> image
 
     def __post_init__(self) -> None:
-        """Loads what the set measures need. WeightsError where it is missing."""
+        """Loads the extractors of the set measures. WeightsError if their weights are missing."""
         self._extractors = extractors(SET_MEASURES[name].source for name in self.set_measures)
 
     @property
@@ -86,7 +86,7 @@ class Evaluation:
         return {**self.measures, **(self.redegraded.measures if self.redegraded else {})}
 
     def add(self, match: Match) -> None:
-        """Scores every result of one reference; what fails is added to `problems`."""
+        """Scores every result of one reference; errors are added to `problems`."""
         try:
             target, gray = _read(match.reference)
             cut = self.protocol.cropped(target)
@@ -106,15 +106,15 @@ class Evaluation:
                 self.problems.append(_located(error, path))
 
     def _score(self, method: str, match: Match, image: Image, target: Image) -> None:
-        """Adds a row. The result is whole, the target cropped."""
+        """Adds a row. The result is not cropped yet, the target is."""
         gaps: list[Gap] = []
         path = match.results[method]
         cut = self.protocol.cropped(image)
         values = _values(self.measures, cut, target, path, gaps)
         lq = match.results.get(LQ)
         if self.redegraded is not None and lq is not None:
-            made = self.redegraded.degrade(image)
-            values |= _values(self.redegraded.measures, made, read_rgb(lq), path, gaps)
+            redegraded = self.redegraded.degrade(image)
+            values |= _values(self.redegraded.measures, redegraded, read_rgb(lq), path, gaps)
         described = self._describe(method, match, cut, target, gaps)
         for gap in gaps:
             unfit = isinstance(gap.error, NotApplicable) and (described or bool(values))
@@ -124,15 +124,15 @@ class Evaluation:
     def _describe(
         self, method: str, match: Match, image: Image, target: Image, gaps: list[Gap]
     ) -> bool:
-        """Keeps the features of a result and of its clean photo; whether there are any."""
+        """Stores the features of a result and its clean photo; returns whether there are any."""
         described = False
         for source, extractor in self._extractors.items():
             try:
                 clean = self._features.setdefault((source, _CLEAN), {})
                 if match.name not in clean:
                     clean[match.name] = extractor.features(target)
-                found = self._features.setdefault((source, method), {})
-                found[match.name] = extractor.features(image)
+                features = self._features.setdefault((source, method), {})
+                features[match.name] = extractor.features(image)
                 described = True
             except InputError as error:
                 names = [n for n in self.set_measures if SET_MEASURES[n].source == source]
@@ -141,14 +141,14 @@ class Evaluation:
 
     def failures(self) -> list[UnfadeError]:
         """`problems`, and an error for each measure that failed on some images."""
-        return [*self.problems, *_told(self._gaps)]
+        return [*self.problems, *_summarised(self._gaps)]
 
     def notes(self) -> list[UnfadeError]:
-        """An error for each measure that some images do not fit; they have values of others."""
-        return _told(self._unfit)
+        """An error for each measure that does not apply to some images."""
+        return _summarised(self._unfit)
 
     def distances(self) -> dict[str, Distances]:
-        """Of each method, where there are set measures.
+        """The distances of each method; empty without set measures.
 
         Features of patches are in standard deviations of all clean photos' patches. A method with
         fewer than two rows of features is added to `problems`.
@@ -158,10 +158,10 @@ class Evaluation:
             values: dict[str, float] = {}
             counts: list[int] = []
             for name in self.set_measures:
-                found = self._features.get((SET_MEASURES[name].source, method), {})
+                features = self._features.get((SET_MEASURES[name].source, method), {})
                 try:
-                    values[name] = self._distance(name, found)
-                    counts.append(len(found))
+                    values[name] = self._distance(name, features)
+                    counts.append(len(features))
                 except InputError as error:
                     got = f"{error.got} (method {method})"
                     self.problems.append(InputError(got, error.expected, error.fix))
@@ -169,12 +169,15 @@ class Evaluation:
                 out[method] = Distances(min(counts), values)
         return out
 
-    def _distance(self, name: str, found: Mapping[str, Features]) -> float:
+    def _distance(self, name: str, features: Mapping[str, Features]) -> float:
         measure = SET_MEASURES[name]
         clean = self._features.get((measure.source, _CLEAN), {})
-        if not found:
+        if not features:
             raise InputError("no features", "two images at least", "leave this metric out")
-        sets = np.concatenate([*found.values()]), np.concatenate([clean[image] for image in found])
+        sets = (
+            np.concatenate([*features.values()]),
+            np.concatenate([clean[image] for image in features]),
+        )
         if self._extractors[measure.source].standardise:
             scale = np.concatenate([*clean.values()])
             sets = standardised(sets[0], scale), standardised(sets[1], scale)
@@ -184,7 +187,7 @@ class Evaluation:
 def _values(
     measures: Mapping[str, Measure], image: Image, target: Image, path: Path, gaps: list[Gap]
 ) -> dict[str, float]:
-    """What can be measured; the rest is added to `gaps`."""
+    """The values of measures; undefined ones are added to `gaps`."""
     values: dict[str, float] = {}
     for key, measure in measures.items():
         try:
@@ -197,7 +200,7 @@ def _values(
     return values
 
 
-def _told(gaps: Iterable[Gap]) -> list[UnfadeError]:
+def _summarised(gaps: Iterable[Gap]) -> list[UnfadeError]:
     """An error for each measure, with the first image and the number of others."""
     by_measure: dict[str, list[Gap]] = {}
     for gap in gaps:
@@ -211,7 +214,7 @@ def _told(gaps: Iterable[Gap]) -> list[UnfadeError]:
 
 
 def read_rgb(path: Path) -> Image:
-    """A photo as (H, W, 3) sRGB [0, 1], gray replicated. InputError where it cannot be read."""
+    """A photo as (H, W, 3) sRGB [0, 1], gray replicated. InputError if it cannot be read."""
     return _read(path)[0]
 
 

@@ -1,4 +1,4 @@
-"""Feature extractors for distances between whole sets of photos."""
+"""Extracts features for distances between sets of photos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Source = Literal["patch", "inception"]
 
 @dataclass(frozen=True)
 class Extractor:
-    """A way to features.
+    """A feature extractor.
 
     Attributes:
         features: (H, W, 3) sRGB [0, 1] -> (N, D), a row for each patch or for the image.
@@ -30,7 +30,7 @@ class Extractor:
 
 
 def extractors(sources: Iterable[Source]) -> dict[Source, Extractor]:
-    """Those that are asked for.
+    """The extractors with these names.
 
     Raises:
         WeightsError: "inception" without its weights.
@@ -59,8 +59,8 @@ def read_features(path: Path) -> Features:
         UsageError: there is no such file, or it holds no table of numbers.
     """
     try:
-        found: Any = np.load(path, allow_pickle=False)
-        table = np.asarray(found, np.float64)
+        features: Any = np.load(path, allow_pickle=False)
+        table = np.asarray(features, np.float64)
     except (OSError, EOFError, ValueError, TypeError) as error:
         got = f"no features ({str(error) or type(error).__name__})"
         raise UsageError(got, "a .npy of numbers, (N, D)", "check the file", path=path) from error

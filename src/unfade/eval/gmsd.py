@@ -1,4 +1,4 @@
-"""Gradient magnitude similarity deviation."""
+"""Computes the gradient magnitude similarity deviation (GMSD)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluation protocol (colour space, border), and helpers for images."""
+"""Defines the evaluation protocol (colour space, border) and helpers for images."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 
 
 class NotApplicable(InputError):
-    """A picture that a metric is not defined for, as one that is too small for its window."""
+    """An image for which a metric is undefined, such as one smaller than its window."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Under which PSNR, SSIM and MS-SSIM are measured.
+    """Settings for PSNR, SSIM and MS-SSIM.
 
     Attributes:
         space: "rgb": all three channels; "y": luma of BT.601 in its studio range, as papers on
@@ -37,7 +37,7 @@ class Protocol:
     crop_border: int = 0
 
     def cropped(self, image: Image) -> Image:
-        """(H, W, C) -> (H - 2n, W - 2n, C). InputError where nothing would be left."""
+        """(H, W, C) -> (H - 2n, W - 2n, C). InputError if nothing would be left."""
         n = self.crop_border
         if n == 0:
             return image
@@ -78,12 +78,13 @@ def separable(values: Plane, across: Plane, down: Plane, border: int = cv2.BORDE
 
 
 def require_same_size(image: NDArray[np.floating], target: NDArray[np.floating]) -> None:
-    """InputError where the two differ in height, width or channels."""
+    """InputError if the two differ in height, width or channels."""
     if image.shape != target.shape:
         raise InputError(
-            f"{_size(image)}", f"{_size(target)} as its reference has",
+            f"{_size(image)}",
+            f"{_size(target)} as its reference has",
             "write the result at the reference's size",
-        )  # fmt: skip
+        )
 
 
 def require_side(image: NDArray[np.floating], side: int, metric: str) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from unfade.eval.distances import Features
 from unfade.eval.images import Image
-from unfade.eval.published import as_tensor, load_published, read_state
+from unfade.eval.pretrained import as_tensor, load_pretrained, read_state
 from unfade.eval.weights import INCEPTION, require
 
 SIDE = 299  # pixels of the network's input
@@ -180,7 +180,7 @@ def load_inception() -> Inception:
     path = require("inception") / INCEPTION
     with torch.device("meta"):  # its own numbers would be thrown away
         network = Inception()
-    load_published(network.to_empty(device="cpu"), path, read_state(path))
+    load_pretrained(network.to_empty(device="cpu"), path, read_state(path))
     return network
 
 

@@ -1,4 +1,4 @@
-"""LPIPS with AlexNet, from the published weights, without torchvision."""
+"""Computes LPIPS with AlexNet, from the published weights, without torchvision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unfade.eval.images import Image, require_same_size, require_side
-from unfade.eval.published import as_tensor, load_published, normalised, read_state
+from unfade.eval.pretrained import as_tensor, load_pretrained, normalised, read_state
 from unfade.eval.weights import ALEXNET, LPIPS_HEADS, require
 
 WIDTHS = (64, 192, 384, 256, 256)
@@ -29,12 +29,19 @@ class Lpips(nn.Module):
         super().__init__()
         a, b, c, d, e = widths
         self.features = nn.Sequential(  # torchvision's numbers of layers
-            nn.Conv2d(3, a, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(a, b, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(b, c, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(c, d, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(d, e, 3, padding=1), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv2d(3, a, 11, stride=4, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(a, b, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(b, c, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(c, d, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(d, e, 3, padding=1),
+            nn.ReLU(),
+        )
         self.heads = nn.ModuleList(nn.Conv2d(width, 1, 1, bias=False) for width in widths)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
@@ -48,12 +55,12 @@ class Lpips(nn.Module):
     def _unit(self, x: Tensor) -> list[Tensor]:
         """The rectified features, of unit length at each place: (N, C, h, w) each."""
         x = normalised(2 * x - 1, _MEAN, _DEVIATION)
-        found: list[Tensor] = []
+        features: list[Tensor] = []
         for layer in self.features:
             x = cast(Tensor, layer(x))
             if isinstance(layer, nn.ReLU):
-                found.append(F.normalize(x, dim=1, eps=1e-10))
-        return found
+                features.append(F.normalize(x, dim=1, eps=1e-10))
+        return features
 
 
 def load_lpips() -> Lpips:
@@ -67,10 +74,10 @@ def load_lpips() -> Lpips:
     state = {key: value for key, value in alexnet.items() if key.startswith("features.")}
     for key, value in heads.items():  # "lin0.model.1.weight"
         state[f"heads.{key.removeprefix('lin').split('.')[0]}.weight"] = value
-    biases = [state.get(f"features.{place}.bias") for place in _PLACES]
+    biases = [state.get(f"features.{position}.bias") for position in _PLACES]
     widths = tuple(len(bias) for bias in biases if bias is not None)
     network = Lpips(widths if len(widths) == len(WIDTHS) else WIDTHS)
-    load_published(network, folder / ALEXNET, state)
+    load_pretrained(network, folder / ALEXNET, state)
     return network
 
 

@@ -1,4 +1,4 @@
-"""The metrics by name: how each is computed, and which way is better."""
+"""Lists the metrics by name, with their functions and directions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ARROWS: dict[Better, str] = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 @dataclass(frozen=True)
 class Description:
-    """How tables show a metric.
+    """The title, direction and digits of a metric in tables.
 
     Attributes:
         title: name in column heads.
@@ -103,7 +103,7 @@ NAMES = tuple(name for name in ALL_NAMES if name not in (*REDEGRADED, *_WEIGHTED
 def measures(
     names: Iterable[str], protocol: Protocol, model: NiqeModel | None = None
 ) -> dict[str, Measure]:
-    """Those of the named measures that score one image, in the order of tables.
+    """The named measures that score one image, in the order of tables.
 
     Args:
         names: from ALL_NAMES; those in REDEGRADED are left to `redegraded_measures`.
@@ -139,7 +139,7 @@ def measures(
 
 
 def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
-    """Those of the named measures that compare a result, degraded again, with the input.
+    """The named measures that compare a result, degraded again, with the input.
 
     Raises:
         WeightsError: a metric without its weights.

@@ -94,21 +94,23 @@ def aligned(image: Image, target: Image) -> Image:
     return out
 
 
-def f1(found: NDArray[np.bool_], true: NDArray[np.bool_], tolerance: int = 0) -> NDArray[np.int64]:
+def f1(
+    predicted: NDArray[np.bool_], true: NDArray[np.bool_], tolerance: int = 0
+) -> NDArray[np.int64]:
     """Counts from which F1 is pooled over images.
 
     Args:
-        found, true: (H, W).
-        tolerance: pixels by which a found pixel may miss a true one, and the reverse.
+        predicted, true: (H, W).
+        tolerance: pixels by which a predicted pixel may miss a true one, and the reverse.
 
     Returns:
-        (4,): found pixels that are right, found, true pixels that are found, true.
+        (4,): correct predicted pixels, predicted pixels, hit true pixels, true pixels.
     """
     kernel = np.ones((2 * tolerance + 1, 2 * tolerance + 1), np.uint8)
     wide_true = cv2.dilate(true.astype(np.uint8), kernel) > 0
-    wide_found = cv2.dilate(found.astype(np.uint8), kernel) > 0
-    right, hit = np.sum(found & wide_true), np.sum(true & wide_found)
-    return np.array([right, found.sum(), hit, true.sum()], np.int64)
+    wide_predicted = cv2.dilate(predicted.astype(np.uint8), kernel) > 0
+    right, hit = np.sum(predicted & wide_true), np.sum(true & wide_predicted)
+    return np.array([right, predicted.sum(), hit, true.sum()], np.int64)
 
 
 def pooled_f1(counts: NDArray[np.int64]) -> tuple[float, float, float]:

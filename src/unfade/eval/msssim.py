@@ -1,4 +1,4 @@
-"""Multi-scale structural similarity."""
+"""Computes the multi-scale structural similarity (MS-SSIM)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MUSIQ through pyiqa, whose licence forbids commercial use: the extra `iqa-nc`."""
+"""Computes MUSIQ with pyiqa (extra `iqa-nc`: pyiqa's licence forbids commercial use)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from unfade.errors import UsageError
 from unfade.eval.images import Image
-from unfade.eval.published import as_tensor
+from unfade.eval.pretrained import as_tensor
 from unfade.eval.weights import MUSIQ, require
 
 

@@ -1,4 +1,4 @@
-"""NIQE: how far a picture's statistics are from those of clean photos, without a reference."""
+"""Computes NIQE: the distance of a picture's statistics from those of clean photos."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def fit_niqe(images: Iterable[Image]) -> NiqeModel:
     for image in images:
         if min(image.shape[:2]) < 96:
             continue
-        found = scene_statistics(image)
-        sharp = found.sharpness > SHARP * found.sharpness.max()
-        learnt.append(_whole(found.features[sharp]))
+        statistics = scene_statistics(image)
+        sharp = statistics.sharpness > SHARP * statistics.sharpness.max()
+        learnt.append(_whole(statistics.features[sharp]))
     features = np.concatenate([np.empty((0, FEATURES)), *learnt])
     if len(features) <= FEATURES:
         got = f"{len(features)} sharp blocks of 96 x 96 pixels"
@@ -140,5 +140,5 @@ def _read_mat(path: Path) -> dict[str, Any]:
 
 
 def _whole(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows that could be measured."""
+    """The rows without NaN."""
     return features[np.isfinite(features).all(1)]

@@ -1,4 +1,4 @@
-"""Statistics of a picture's patches from a fixed bank of filters: no weights, no download."""
+"""Computes features of patches with a fixed filter bank, without weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The row of every comparison, one image of one method, and its CSV and Parquet files."""
+"""Defines the row of every comparison (one image of one method), and its CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Row:
         values: metric -> value.
         table: table, figure or protocol that the row belongs to; "" for a plain evaluation.
         dataset: the photos, such as "DIV2K".
-        degradation: what was done to the photos, such as "blur1".
-        parameter: what is swept, such as "steps"; "" where nothing is.
+        degradation: name of the degradation, such as "blur1".
+        parameter: the swept parameter, such as "steps"; "" without a sweep.
         value: value of the swept parameter.
     """
 
@@ -62,9 +62,11 @@ def csv_text(rows: Sequence[Row], metrics: Sequence[str]) -> str:
 
 
 def write_rows(
-    path: Path, rows: Sequence[Row], metrics: Sequence[str] | None = None,
+    path: Path,
+    rows: Sequence[Row],
+    metrics: Sequence[str] | None = None,
     keys: Sequence[str] = KEYS,
-) -> None:  # fmt: skip
+) -> None:
     """Writes Parquet with a line for each row: keys, then metrics; a missing value is null.
 
     Args:
@@ -120,7 +122,7 @@ def has_parquet() -> bool:
 
 
 def require_parquet(path: Path) -> None:
-    """UsageError where `path` cannot be written because pyarrow is not installed."""
+    """UsageError if `path` cannot be written because pyarrow is not installed."""
     if not has_parquet():
         fix = "pip install '.[tables]' in a clone of unfade, or name a .csv"
         raise UsageError("no pyarrow", "pyarrow to write Parquet", fix, path=path)

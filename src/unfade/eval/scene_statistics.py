@@ -1,4 +1,4 @@
-"""Natural scene statistics: the 36 features that NIQE measures of each block of a picture."""
+"""Computes natural scene statistics: the 36 features of a block that NIQE uses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 @dataclass(frozen=True)
 class SceneStatistics:
-    """What was measured of the B blocks of one picture, row by row."""
+    """Measurements of the B blocks of one picture, row by row."""
 
     features: Plane  # (B, 36); NaN in a block without any contrast
     sharpness: Plane  # (B,) mean local deviation, in levels of 255

@@ -1,4 +1,4 @@
-"""Radial power spectra, and the distance between two of them."""
+"""Computes radial power spectra and the distance between two of them."""
 
 from __future__ import annotations
 

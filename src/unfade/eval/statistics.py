@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means, and paired tests between methods."""
+"""Computes bootstrap intervals of means, and paired tests between methods."""
 
 from __future__ import annotations
 

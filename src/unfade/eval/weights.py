@@ -1,6 +1,6 @@
-"""Where the weights of metrics are looked for, and how to fetch them.
+"""Locates the weights of metrics, and tells how to download them.
 
-Nothing is ever downloaded here.
+This module downloads nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MetricFile:
 
 @dataclass(frozen=True)
 class MetricWeights:
-    """What a set of metrics needs.
+    """The weights of a set of metrics.
 
     Attributes:
         name: of the folder and in tables.
@@ -60,27 +60,36 @@ CLIP_CONFIG = "clip-rn50/open_clip_config.json"
 MUSIQ = "musiq/musiq_koniq_ckpt-e95806b9.pth"
 WEIGHTS = (
     MetricWeights(
-        "lpips", ("lpips",), "BSD-2-Clause (heads), BSD-3-Clause (AlexNet of torchvision)",
+        "lpips",
+        ("lpips",),
+        "BSD-2-Clause (heads), BSD-3-Clause (AlexNet of torchvision)",
         (
             MetricFile((ALEXNET,), 244.4, f"{_PYTORCH}/alexnet-owt-7be5be79.pth"),
             MetricFile((LPIPS_HEADS,), 0.01, f"{_LPIPS}/alex.pth"),
         ),
     ),
     MetricWeights(
-        "inception", ("fid", "kid"), "Apache-2.0",
+        "inception",
+        ("fid", "kid"),
+        "Apache-2.0",
         (MetricFile((INCEPTION,), 95.6, f"{_FID}/pt_inception-2015-12-05-6726825d.pth"),),
     ),
     MetricWeights(
-        "dinov2", ("dinov2", "dinov2-lq"), "Apache-2.0",
+        "dinov2",
+        ("dinov2", "dinov2-lq"),
+        "Apache-2.0",
         (
             MetricFile(
                 ("dinov2/config.json", "dinov2/model.safetensors|pytorch_model.bin"),
-                346, "facebook/dinov2-base",
+                346,
+                "facebook/dinov2-base",
             ),
         ),
     ),
     MetricWeights(
-        "clip-rn50", ("clip-iqa",), "MIT",
+        "clip-rn50",
+        ("clip-iqa",),
+        "MIT",
         (
             MetricFile(
                 (CLIP, CLIP_CONFIG, "clip-rn50/tokenizer.json"), 408, "timm/resnet50_clip.openai"
@@ -88,15 +97,17 @@ WEIGHTS = (
         ),
     ),
     MetricWeights(
-        "musiq", ("musiq",), "pyiqa: CC BY-NC-SA 4.0, NON-COMMERCIAL; weights: Apache-2.0",
+        "musiq",
+        ("musiq",),
+        "pyiqa: CC BY-NC-SA 4.0, NON-COMMERCIAL; weights: Apache-2.0",
         (MetricFile((MUSIQ,), 108.6, f"{_IQA}/musiq_koniq_ckpt-e95806b9.pth"),),
         extra="iqa-nc",
     ),
-)  # fmt: skip
+)
 
 
 def metrics_folder() -> Path:
-    """Where the weights of metrics are looked for.
+    """The folder of the weights of metrics.
 
     The environment variable UNFADE_METRICS; else unfade/metrics in the user's cache, which is
     XDG_CACHE_HOME or ~/.cache.
@@ -111,13 +122,14 @@ def metrics_folder() -> Path:
 def missing(file: MetricFile, folder: Path) -> list[str]:
     """The names that are not in the folder."""
     return [
-        name for name in file.names
+        name
+        for name in file.names
         if not any((folder / _sibling(name, choice)).is_file() for choice in name.split("|"))
-    ]  # fmt: skip
+    ]
 
 
 def fetch_command(file: MetricFile, folder: Path) -> str:
-    """The shell command that fetches it into the folder."""
+    """The shell command that downloads the weights into the folder."""
     if file.source.startswith("https:"):
         return f'curl -L --create-dirs -o "{folder / file.names[0]}" {file.source}'
     to = folder / file.names[0].split("/")[0]
@@ -125,7 +137,7 @@ def fetch_command(file: MetricFile, folder: Path) -> str:
 
 
 def require(name: str) -> Path:
-    """The folder of all metrics, when this set is complete.
+    """The folder of the weights of all metrics, if this set is complete.
 
     Args:
         name: of one of WEIGHTS.
@@ -138,11 +150,12 @@ def require(name: str) -> Path:
     for file in wanted.files:
         if missing(file, folder):
             raise WeightsError(
-                "no weights", f"those of {' and '.join(wanted.metrics)}, about "
+                "no weights",
+                f"those of {' and '.join(wanted.metrics)}, about "
                 f"{file.megabytes:g} MB ({wanted.licence})",
                 f"{fetch_command(file, folder)}   (or set {VARIABLE} to a folder that has them)",
                 path=folder / missing(file, folder)[0].split("|")[0],
-            )  # fmt: skip
+            )
     return folder
 
 

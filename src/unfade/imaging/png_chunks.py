@@ -11,7 +11,7 @@ XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
 _METRES_PER_INCH = 0.0254
 _MAX_INFLATED = 64 << 20
-# Chunks that stay true for a restored photo in the same colour space.
+# TensorCache that stay true for a restored photo in the same colour space.
 KEPT = frozenset({b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tEXt", b"zTXt", b"iTXt"})
 COLOUR = frozenset({b"gAMA", b"cHRM", b"sRGB", b"cICP"})
 

@@ -1,1 +1,1 @@
-"""The networks, their weights and their presets."""
+"""Networks, their weights and their presets."""

@@ -1,4 +1,4 @@
-"""The parts that the pixel-space networks share."""
+"""Building blocks of the pixel-space networks: residual block and U-Net."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ResBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(width) if norm else nn.Identity()
 
     def silence(self) -> None:
-        """Makes it pass on what it is given (with norms: where that is not negative)."""
+        """Turns the block into the identity (with norms: for non-negative inputs)."""
         last = self.norm2 if isinstance(self.norm2, nn.BatchNorm2d) else self.conv2
         nn.init.zeros_(last.weight)
         if last.bias is not None:
@@ -53,9 +53,15 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, widths: list[int], blocks: list[int], *,
-        norm: bool, fold: int = 2,
-    ) -> None:  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        widths: list[int],
+        blocks: list[int],
+        *,
+        norm: bool,
+        fold: int = 2,
+    ) -> None:
         super().__init__()
         self.fold = fold
         self.stride = fold * 2 ** (len(widths) - 1)

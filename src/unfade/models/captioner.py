@@ -1,4 +1,4 @@
-"""Captions of photos by BLIP (Li et al. 2022) or BLIP-2 (Li et al. 2023), through transformers."""
+"""Captions photos with BLIP (Li et al. 2022) or BLIP-2 (Li et al. 2023), through transformers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BEAMS, _TOKENS = 3, 30  # of the search, as in the authors' demonstration; at m
 
 
 class Captioner:
-    """A network that says in English what photos show; see `load`."""
+    """A network that captions photos in English; see `load`."""
 
     def __init__(self, network: Any, processor: Any, tokenizer: Any) -> None:
         self._network, self._processor, self._tokenizer = network, processor, tokenizer
@@ -57,9 +57,12 @@ class Captioner:
         try:
             with quiet_transformers():
                 network, report = getattr(library, _NETWORKS[kind]).from_pretrained(
-                    str(path), use_safetensors=True, output_loading_info=True,
-                    dtype=weights_dtype("auto", device), **local,
-                )  # fmt: skip
+                    str(path),
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    dtype=weights_dtype("auto", device),
+                    **local,
+                )
                 processor = library.AutoImageProcessor.from_pretrained(
                     str(path), backend="pil", **local
                 )
@@ -76,14 +79,14 @@ class Captioner:
         return cast(torch.Tensor, self._processor(pixels, return_tensors="pt").pixel_values[0])
 
     def captions(self, inputs: Sequence[torch.Tensor]) -> list[str]:
-        """A caption for each output of `prepare`: the likeliest that beam search finds."""
+        """The most likely caption of beam search for each output of `prepare`."""
         pixels = torch.stack([*inputs])  # (N, 3, S, S)
         pixels = pixels.to(self._network.device, self._network.dtype)
         with torch.inference_mode(), quiet_transformers():
-            found = self._network.generate(
+            tokens = self._network.generate(
                 pixel_values=pixels, num_beams=_BEAMS, max_new_tokens=_TOKENS, do_sample=False
             )
-        texts: list[str] = self._tokenizer.batch_decode(found, skip_special_tokens=True)
+        texts: list[str] = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
 
 
@@ -100,9 +103,11 @@ def _kind(folder: Path) -> str:
 
 def _others(folder: Path, reason: str) -> WeightsError:
     return WeightsError(
-        f"weights that do not fit ({reason})", "BLIP or BLIP-2 in transformers' layout, with its "
-        "tokenizer and *.safetensors", "name another folder with --model", path=folder,
-    )  # fmt: skip
+        f"weights that do not fit ({reason})",
+        "BLIP or BLIP-2 in transformers' layout, with its tokenizer and *.safetensors",
+        "name another folder with --model",
+        path=folder,
+    )
 
 
 def _nothing(source: str, reason: str) -> WeightsError:

@@ -41,7 +41,7 @@ class _Fuse(nn.Module):
 
 
 class Cfw(ModelMixin, ConfigMixin):
-    """One C for each level of the decoder, from coarse to fine, but for the coarsest of several.
+    """One fusion C for each level of the decoder but the coarsest, from coarse to fine.
 
     It has diffusers' layout on disk. Untrained, or at fidelity 0, it changes nothing.
 
@@ -61,12 +61,12 @@ class Cfw(ModelMixin, ConfigMixin):
 
 
 def decoder_levels(vae: AutoencoderKL) -> int:
-    """How many levels of an autoencoder's decoder a CFW works at."""
+    """The number of levels of an autoencoder's decoder that a CFW changes."""
     return max(1, len(cast(Any, vae).config.block_out_channels) - 1)
 
 
 def check_hidden(vae: AutoencoderKL, hidden: Sequence[int]) -> None:
-    """UsageError where the widths of a CFW are too few or too many for an autoencoder."""
+    """UsageError if the number of a CFW's widths does not fit an autoencoder."""
     if len(hidden) != decoder_levels(vae):
         got = f"hidden = {list(hidden)}"
         expected = f"{decoder_levels(vae)} widths for this autoencoder"
@@ -91,7 +91,7 @@ def build_cfw(vae: AutoencoderKL, hidden: Sequence[int] = (64,)) -> Cfw:
 
 
 def encoder_features(vae: AutoencoderKL, image: Tensor) -> list[Tensor]:
-    """What the encoder makes of a photo on its way down, from coarse to fine.
+    """The features of the encoder for a photo, from coarse to fine.
 
     Args:
         image: (N, 3, H, W) in [0, 1].

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with their configuration, loaded strictly, hashed."""
+"""Saves and loads network weights: safetensors with their configuration, loaded strictly."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def average_weights(shares: Mapping[Path, float], out: Path) -> None:
 
     Args:
         shares: file -> its share; they are scaled to a sum of 1.
-        out: takes up the mean, in fp16.
+        out: file for the mean, in fp16.
 
     Raises:
         UsageError: fewer than two files, or a share that is not above 0.
@@ -93,9 +93,11 @@ def load_model(path: Path, cls: type[N]) -> N:
     full = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     if metadata.get("kind") != cls.__name__:
         raise WeightsError(
-            f"weights of {metadata.get('kind', 'another program')}", f"weights of {cls.__name__}",
-            "check which file stands where", path=path,
-        )  # fmt: skip
+            f"weights of {metadata.get('kind', 'another program')}",
+            f"weights of {cls.__name__}",
+            "check which file stands where",
+            path=path,
+        )
     try:
         config = from_dict(json.loads(metadata["config"]), _CONFIGS[cls], path=path)
         model = cls(config)  # pyright: ignore[reportArgumentType]
@@ -103,13 +105,15 @@ def load_model(path: Path, cls: type[N]) -> N:
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, UsageError) as error:
         raise WeightsError(
             f"weights that do not fit ({str(error).splitlines()[0]})",
-            f"a {cls.__name__} of this version", "use weights of this version of unfade", path=path,
-        ) from error  # fmt: skip
+            f"a {cls.__name__} of this version",
+            "use weights of this version of unfade",
+            path=path,
+        ) from error
     return model.eval().requires_grad_(False)
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is CUDA, then MPS, then the CPU.
+    """Chooses a device; "auto" is CUDA, else MPS, else the CPU.
 
     Raises:
         UsageError: no such device here.

@@ -90,11 +90,16 @@ class TextEncoder(nn.Module):
         self.neighbours = nn.Conv1d(width, width, 3, padding=1)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, config.heads, 2 * width, dropout=0.0, activation="gelu", batch_first=True,
+                width,
+                config.heads,
+                2 * width,
+                dropout=0.0,
+                activation="gelu",
+                batch_first=True,
                 norm_first=True,
             )
             for _ in range(config.text_layers)
-        )  # fmt: skip
+        )
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.embedding.weight, std=0.3)
         nn.init.normal_(self.place, std=0.1)
@@ -140,7 +145,7 @@ class Attention(nn.Module):
 
 
 class Colouriser(nn.Module):
-    """Lightness, hints and words -> logits of the bins of chroma.
+    """Lightness, region colours and words -> logits of the bins of chroma.
 
     Attributes:
         vocabulary: of the prompts.
@@ -168,35 +173,37 @@ class Colouriser(nn.Module):
         self.register_buffer("centres", centres, persistent=False)  # (Q, 2)
         self.register_buffer("log_prior", torch.zeros(len(centres)))  # (Q,)
 
-    def forward(self, light: Tensor, hints: Tensor, tokens: Tensor) -> Tensor:
+    def forward(self, light: Tensor, region_colours: Tensor, tokens: Tensor) -> Tensor:
         """Logits of the bins, (N, Q, H / 4, W / 4).
 
         Args:
             light: (N, 1, H, W), L / 100; H and W are multiples of `STRIDE`.
-            hints: (N, 3, H, W): a and b of painted pixels, and 1 there; 0 elsewhere.
+            region_colours: (N, 3, H, W): a and b of painted pixels, and 1 there; 0 elsewhere.
             tokens: (N, T), from `padded`.
         """
         words, absent = self.text(tokens), tokens == PAD
         features = self.encoder(light.expand(-1, 3, -1, -1))
         h = self.enter(torch.cat([features[4], _places(features[4])], 1))  # (N, C, H/32, W/32)
-        h = self.block16(self._fused(self.fuse16, h, features[3], hints))  # (N, C, H/16, W/16)
+        h = self.block16(
+            self._fused(self.fuse16, h, features[3], region_colours)
+        )  # (N, C, H/16, W/16)
         h = self.attend16(h, words, absent)
-        h = self.block8(self._fused(self.fuse8, h, features[2], hints))  # (N, C, H/8, W/8)
+        h = self.block8(self._fused(self.fuse8, h, features[2], region_colours))  # (N, C, H/8, W/8)
         h = self.attend8(h, words, absent)
-        h = self.block4(self._fused(self.fuse4, h, features[1], hints))  # (N, C, H/4, W/4)
+        h = self.block4(self._fused(self.fuse4, h, features[1], region_colours))  # (N, C, H/4, W/4)
         return self.leave(h)
 
-    def _fused(self, fuse: nn.Module, h: Tensor, skip: Tensor, hints: Tensor) -> Tensor:
+    def _fused(self, fuse: nn.Module, h: Tensor, skip: Tensor, region_colours: Tensor) -> Tensor:
         size = skip.shape[-2:]
         h = F.interpolate(h, size=size, mode="bilinear", align_corners=False)
-        return fuse(torch.cat([h, skip, pooled_hints(hints, size)], 1))
+        return fuse(torch.cat([h, skip, pooled_region_colours(region_colours, size)], 1))
 
     def encode(self, prompt: str) -> Encoded:
         """A prompt as numbers, with the words that are not known."""
         return self.vocabulary.encode(prompt, self.config.length)
 
     def set_prior(self, shares: Tensor) -> None:
-        """Tells how frequent the bins are in the training photos, (Q,); training starts there."""
+        """Sets the bias to the frequency of the bins in the training photos, (Q,)."""
         log = (shares / shares.sum()).clamp(min=1e-7).log()
         cast(Tensor, self.log_prior).copy_(log)
         with torch.no_grad():
@@ -204,7 +211,7 @@ class Colouriser(nn.Module):
             cast(nn.Parameter, self.leave.bias).copy_(log)
 
     def bin_weights(self, exponent: float) -> Tensor:
-        """How much a pixel of each bin counts, (Q,), in the mean 1 (arXiv 1603.08511, Eq. 4).
+        """The weight of a pixel of each bin, (Q,), with mean 1 (arXiv 1603.08511, Eq. 4).
 
         Args:
             exponent: 1 weighs rare colours as the paper does, 0 weighs all alike.
@@ -217,14 +224,14 @@ class Colouriser(nn.Module):
 
 
 def padded(encoded: Encoded, length: int) -> Tensor:
-    """The numbers of a prompt as the network takes them, (T,)."""
+    """Pads or cuts the tokens of a prompt to (T,)."""
     out = torch.full((length,), PAD)
     out[: len(encoded.tokens)] = torch.tensor(encoded.tokens)
     return out
 
 
 def _places(features: Tensor) -> Tensor:
-    """Row and column of each cell, -1..1, (N, 2, H, W): "blue above" is about places."""
+    """Row and column of each cell, -1..1, (N, 2, H, W), for prompts such as "blue above"."""
     n, _, height, width = features.shape
     rows = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)
     columns = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
@@ -232,13 +239,13 @@ def _places(features: Tensor) -> Tensor:
     return grid.expand(n, -1, -1, -1)
 
 
-def pooled_hints(hints: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """Hints (N, 3, H, W) at a smaller size, (N, 3, h, w), as the network takes them.
+def pooled_region_colours(region_colours: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    """Downsamples region colours (N, 3, H, W) to (N, 3, h, w) for the network.
 
     They are the mean of what is painted of a cell, about -1..1, and how much is painted. A point
     counts in full: a cell of which a quarter is painted is a hint.
     """
-    mean = F.adaptive_avg_pool2d(hints, (size[0], size[1]))  # (N, 3, h, w)
+    mean = F.adaptive_avg_pool2d(region_colours, (size[0], size[1]))  # (N, 3, h, w)
     share = mean[:, 2:]
     present = (4 * share).clamp(max=1)
     chroma = mean[:, :2] / share.clamp(min=1e-6) / _SCALE
@@ -275,7 +282,7 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float = 1.0) -> 
 
 
 def certainty(logits: Tensor, centres: Tensor) -> Tensor:
-    """How far the likely chromas of a cell agree, (N, 1, H, W) in 0..1.
+    """The agreement of a cell's likely chromas, (N, 1, H, W) in 0..1.
 
     It is the length of the mean chroma as a share of the mean length, as of directions. Ten units
     are added to both: cells that are surely gray are sure.

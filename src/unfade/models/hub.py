@@ -1,4 +1,4 @@
-"""Weights on the Hugging Face hub, at a revision that is named: from its cache, or fetched."""
+"""Gets weights of a given revision from the Hugging Face hub or its local cache."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ def is_id(source: str) -> bool:
 
 
 def pinned(source: str, revisions: Mapping[str, str]) -> tuple[str, str] | None:
-    """The id and the revision of a model on the hub; None where a text is not both.
+    """The id and revision of a model on the hub; None if the text lacks one.
 
     Args:
         revisions: the commits that ids without a revision stand for.
     """
-    found = _HUB_ID.fullmatch(source)
-    if found is None:
+    match = _HUB_ID.fullmatch(source)
+    if match is None:
         return None
-    revision = found["revision"] or revisions.get(found["id"])
-    return None if revision is None else (found["id"], revision)
+    revision = match["revision"] or revisions.get(match["id"])
+    return None if revision is None else (match["id"], revision)
 
 
 def fetched(
-    source: str, files: Sequence[str], option: str, revisions: Mapping[str, str],
+    source: str,
+    files: Sequence[str],
+    option: str,
+    revisions: Mapping[str, str],
     nothing: Callable[[str], WeightsError],
-) -> Path:  # fmt: skip
+) -> Path:
     """The folder that holds a repository of the hub, from the cache or fetched.
 
     A repository without the plain weights may have them in fp16, as `*.fp16.safetensors`.
 
     Args:
         source: ID@REVISION, or an id in `revisions`.
-        files: patterns of what is fetched.
+        files: patterns of the files to download.
         option: of the command line, that names the source.
         revisions: as in `pinned`.
         nothing: makes the error for weights that are not there, from the reason in brackets.
@@ -53,15 +56,15 @@ def fetched(
 
     if not is_id(source) or Path(source).exists():
         raise nothing("")
-    found = pinned(source, revisions)
-    if found is None:
+    pin = pinned(source, revisions)
+    if pin is None:
         raise WeightsError(
             f"'{source}', neither a folder, a .safetensors file nor a pinned id of the hub",
             "a path, or ID@REVISION",
             "check the path (a training has its network in RUN/controlnet); of a model on the hub, "
             "name the commit, so that the same weights come each time",
-        )  # fmt: skip
-    name, revision = found
+        )
+    name, revision = pin
     hub = cast(Any, huggingface_hub)
     try:
         where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=[*files]))
@@ -72,15 +75,16 @@ def fetched(
         raise nothing(f" ({first_line(error)})") from error
     if not any(where.rglob("*.safetensors")):
         raise WeightsError(
-            f"no *.safetensors in '{source}'", "weights in safetensors: pickled ones are not read",
+            f"no *.safetensors in '{source}'",
+            "weights in safetensors: pickled ones are not read",
             f"fetch the same model in safetensors and name it with {option}",
-        )  # fmt: skip
+        )
     return where
 
 
 @contextmanager
 def quiet_transformers() -> Generator[None]:
-    """No progress bars and advice from transformers: what matters is raised."""
+    """Silences progress bars and advice of transformers; errors are still raised."""
     from transformers.utils import logging
 
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

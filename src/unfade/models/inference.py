@@ -1,4 +1,4 @@
-"""Making networks run fast on what is there."""
+"""Makes networks fast on the available hardware: precision, memory layout, fused layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 @lru_cache(maxsize=1)
 def keep_blocks() -> None:
-    """Lets glibc reuse large blocks instead of giving them back after each layer.
+    """Makes glibc reuse large blocks instead of returning them to the system after each layer.
 
     Without it every activation is mapped, zeroed and unmapped anew by the kernel: the wide
     layers of a U-Net run a third slower. Blocks of 128 MiB and more (whole photos) are still
@@ -59,8 +59,8 @@ def fold_norms(model: nn.Module) -> nn.Module:
     return model
 
 
-def placed(model: M, device: torch.device, layout: Layout = "channels_last") -> M:
-    """Moves a network to a device, in the memory layout that most convolutions like best."""
+def to_device(model: M, device: torch.device, layout: Layout = "channels_last") -> M:
+    """Moves a network to a device, in the memory layout that is fastest for most convolutions."""
     form = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     return cast(Any, model).to(device, memory_format=form)
 
@@ -96,7 +96,7 @@ def weights_dtype(name: Dtype, device: torch.device) -> torch.dtype:
 
 
 def check_compiler(device: torch.device) -> None:
-    """UsageError where torch.compile has no compiler for a device."""
+    """UsageError if torch.compile has no compiler for a device."""
     fix = "install it, or leave --compiled out"
     if device.type == "cuda" and find_spec("triton") is None:
         raise UsageError("torch.compile without triton", "the package triton", fix)
@@ -106,7 +106,7 @@ def check_compiler(device: torch.device) -> None:
 
 
 def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast:
-    """bfloat16 convolutions and products, or none; "auto": where the processor has them."""
+    """An autocast to bfloat16, or none; "auto" uses it on hardware with bfloat16."""
     kind = "cpu" if device.type == "mps" else device.type
     fast = _bf16_pays(device) if precision == "auto" else precision == "bf16"
     return torch.autocast(kind, torch.bfloat16, fast)
@@ -114,6 +114,6 @@ def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast
 
 @contextmanager
 def inference(device: torch.device) -> Generator[None]:
-    """No gradients, and bfloat16 convolutions where the processor has them."""
+    """Disables gradients; uses bfloat16 on hardware that has it."""
     with torch.inference_mode(), mixed(device):
         yield

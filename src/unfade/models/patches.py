@@ -1,7 +1,7 @@
-"""Photos as an autoencoder takes them: in [-1, 1], and folded where its first layer asks for it.
+"""Converts photos for an autoencoder: to [-1, 1] and, if its first layer needs it, folded.
 
-Folding turns each square of P x P pixels into 3 P^2 channels and loses nothing. Stable
-Diffusion's autoencoder does not fold (P = 1).
+Folding turns each square of P x P pixels into 3 P^2 channels without loss. Stable Diffusion's
+autoencoder does not fold (P = 1).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def patch_of(vae: AutoencoderKL) -> int:
 
 
 def downscale_of(vae: AutoencoderKL) -> int:
-    """How many pixels a cell of the latent is wide."""
+    """The width of a latent cell in pixels."""
     return patch_of(vae) * 2 ** (len(cast(Any, vae).config.block_out_channels) - 1)
 
 

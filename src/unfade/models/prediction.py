@@ -1,4 +1,4 @@
-"""Tells from a UNet itself whether it predicts the noise or v (arXiv 2202.00512)."""
+"""Determines from a UNet's output whether it predicts the noise or v (arXiv 2202.00512)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SIDE = 32  # cells of the latent: enough for thousands of numbers
 
 
 def scheduler_name(prediction: Prediction) -> str:
-    """What diffusers' schedulers call a prediction."""
+    """The name of a prediction in diffusers' schedulers."""
     return "epsilon" if prediction == "epsilon" else "v_prediction"
 
 
 def noise_likeness(unet: UNet2DConditionModel, last: int) -> float:
-    """The cosine between pure noise and what a UNet makes of it at the last timestep.
+    """The cosine between pure noise and a UNet's output for it at the last timestep.
 
     At the last timestep the input is almost the noise alone. A UNet that predicts the noise gives
     it back: the cosine is near 1. v is there almost the negative clean latent, which does not
@@ -47,7 +47,7 @@ def noise_likeness(unet: UNet2DConditionModel, last: int) -> float:
 
 
 def find_prediction(unet: UNet2DConditionModel, last: int) -> Prediction:
-    """What a UNet predicts, measured by `noise_likeness`.
+    """The prediction type of a UNet, by `noise_likeness`.
 
     Raises:
         UsageError: the measure does not tell.

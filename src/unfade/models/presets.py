@@ -44,7 +44,7 @@ class Defaults:
         steps: how many "auto" takes, 1..1000.
         draws: of colorize: how many results, from different noise, the colours are the mean of,
             1..100.
-        saturation: of colorize without a prompt: what the found chroma is multiplied by, 0..2;
+        saturation: of colorize without a prompt: factor of the predicted chroma, 0..2;
             less than 1 where a model is surer of its colours than it is right. Colours that a
             prompt asks for come out in full.
     """
@@ -85,26 +85,26 @@ class Preset:
 
     @property
     def missing(self) -> list[str]:
-        """The parts of the diffusion model that are not there: none or all of them."""
+        """The missing parts of the diffusion model: none or all of them."""
         return [name for name in DIFFUSION_PARTS if not self.part(name)]
 
     def check(self, files: Iterable[str]) -> None:
-        """Reads these files through. WeightsError where one is not the listed one."""
+        """Checks the hashes of files. WeightsError if one differs from the list."""
         for name in files:
             _check(self.folder / name, self.sha256[name])
 
 
 def weights_folder() -> Path:
-    """Where the shipped presets live inside the package."""
+    """The folder of the shipped presets in the package."""
     return Path(__file__).resolve().parent.parent / "weights"
 
 
 def found_files(folder: Path) -> list[str]:
-    """The paths in a folder of all that belongs to a preset, with "/", sorted."""
+    """The sorted paths, with "/", of a preset's files in a folder."""
     files = [name for name in (*FILES, ENLARGER, COLOUR) if (folder / name).is_file()]
     for part in (*DIFFUSION_PARTS, CFW):
-        found = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
-        files += [p.as_posix() for p in found if not any(x.startswith(".") for x in p.parts)]
+        paths = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
+        files += [p.as_posix() for p in paths if not any(x.startswith(".") for x in p.parts)]
     return sorted(files)
 
 
@@ -121,10 +121,10 @@ def write_manifest(folder: Path) -> None:
 
     listed: dict[str, Any] = {}
     listed["sha256"] = hashes = {name: sha256_file(folder / name) for name in found_files(folder)}
-    _refuse_halves(folder, hashes)
+    _refuse_incomplete(folder, hashes)
     with contextlib.suppress(WeightsError):
-        kept = {name: _section(folder, name) for name in Defaults.__dataclass_fields__}
-        listed |= {name: values for name, values in kept.items() if values}
+        defaults = {name: _section(folder, name) for name in Defaults.__dataclass_fields__}
+        listed |= {name: values for name, values in defaults.items() if values}
     with atomic_file(folder / MANIFEST) as file:
         file.write((json.dumps(listed, indent=2) + "\n").encode())
 
@@ -139,7 +139,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
 
 
 def read_defaults(folder: Path) -> Defaults:
-    """What a folder's list says of how its diffusion model is run, mostly nothing.
+    """The defaults in a folder's list, of which most have none.
 
     Raises:
         WeightsError: there is no list that can be read, or it names another task or a value out
@@ -169,8 +169,9 @@ def _by_task(
             raise WeightsError(
                 f"{name} {{{task!r}: {value!r}}}",
                 f"one of {', '.join(tasks)}, with {kind} from {least} to {most}",
-                f"change it in {MANIFEST}", path=folder / MANIFEST,
-            )  # fmt: skip
+                f"change it in {MANIFEST}",
+                path=folder / MANIFEST,
+            )
     return listed
 
 
@@ -183,14 +184,15 @@ def _section(folder: Path, name: str) -> dict[str, Any]:
         return {str(key): value for key, value in section.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            "no readable list of hashes", f"a {MANIFEST} beside the weights",
+            "no readable list of hashes",
+            f"a {MANIFEST} beside the weights",
             "install the package again; a folder of your own: `unfade models --seal FOLDER`",
             path=path,
-        ) from error  # fmt: skip
+        ) from error
 
 
 def find_preset(preset: str | Path) -> Preset:
-    """A preset by name, or a folder of weights; every listed file is there.
+    """Finds a preset by name or folder, and checks that every listed file exists.
 
     The hashes of the first stage are checked; those of the diffusion model are left to
     `Preset.check`, for where it is loaded.
@@ -206,33 +208,36 @@ def find_preset(preset: str | Path) -> Preset:
         raise WeightsError("a missing folder", "the weights of this preset", fix, path=folder)
     if not folder.is_dir():
         raise UsageError(
-            f"preset '{preset}'", f"one of {', '.join(PRESETS)} or a folder of weights",
+            f"preset '{preset}'",
+            f"one of {', '.join(PRESETS)} or a folder of weights",
             "check the name or the path",
-        )  # fmt: skip
+        )
     hashes = read_manifest(folder)
     if str(preset) == SD21:
-        own = (*FILES, ENLARGER, COLOUR)
-        hashes = {name: digest for name, digest in hashes.items() if name in own}
-    _refuse_halves(folder, hashes)
+        allowed = (*FILES, ENLARGER, COLOUR)
+        hashes = {name: digest for name, digest in hashes.items() if name in allowed}
+    _refuse_incomplete(folder, hashes)
     for name in (*FILES, *hashes):
         if name not in hashes or not (folder / name).is_file():
             raise _missing(folder / name)
     defaults = Defaults() if str(preset) == SD21 else read_defaults(folder)
-    found = Preset(str(preset), folder, hashes, defaults)
-    found.check(FILES)
-    return found
+    loaded = Preset(str(preset), folder, hashes, defaults)
+    loaded.check(FILES)
+    return loaded
 
 
-def _refuse_halves(folder: Path, hashes: dict[str, str]) -> None:
-    """WeightsError where there is some of the diffusion model, and not all of it."""
-    there = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
-    missing = [name for name in DIFFUSION_PARTS if name not in there]
-    if there and missing:
+def _refuse_incomplete(folder: Path, hashes: dict[str, str]) -> None:
+    """WeightsError if only some parts of the diffusion model exist."""
+    parts = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
+    missing = [name for name in DIFFUSION_PARTS if name not in parts]
+    if parts and missing:
         raise WeightsError(
-            f"{', '.join(f'{name}/' for name in sorted(there))} without "
+            f"{', '.join(f'{name}/' for name in sorted(parts))} without "
             f"{', '.join(f'{name}/' for name in missing)}",
-            "the whole diffusion model or nothing of it", "add what is missing", path=folder,
-        )  # fmt: skip
+            "the whole diffusion model or nothing of it",
+            "add what is missing",
+            path=folder,
+        )
 
 
 def _missing(path: Path) -> WeightsError:
@@ -243,7 +248,7 @@ def _missing(path: Path) -> WeightsError:
 def _check(path: Path, expected: str) -> None:
     if not path.is_file():
         raise _missing(path)
-    found = sha256_file(path)
-    if found != expected:
+    digest = sha256_file(path)
+    if digest != expected:
         fix = "install the package again"
-        raise WeightsError(f"sha256 {found[:12]}…", f"{expected[:12]}…", fix, path=path)
+        raise WeightsError(f"sha256 {digest[:12]}…", f"{expected[:12]}…", fix, path=path)

@@ -1,4 +1,4 @@
-"""The damage detector: photo -> mask."""
+"""The damage detector: predicts a damage mask from a photo."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ScratchConfig:
 
 
 class ScratchDetector(nn.Module):
-    """Marks structured damage and, in a class of its own, lost borders.
+    """Predicts structured damage and, as a second class, lost borders.
 
     A classifier's encoder knows what is in a photo; a branch on unshuffled pixels sees lines of one
     pixel, which the encoder's stride of 2 loses; a decoder in the manner of U-Net (arXiv

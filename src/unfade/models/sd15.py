@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.5: where it is, and how its networks differ from those of 2.1-base."""
+"""Stable Diffusion 1.5: its source, and how its networks differ from those of 2.1-base."""
 
 from __future__ import annotations
 

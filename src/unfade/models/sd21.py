@@ -1,4 +1,4 @@
-"""Stable Diffusion 2.1-base: where it is, and the shape of its networks."""
+"""Stable Diffusion 2.1-base: its source, and the shape of its networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x or 2.x, or a ControlNet, in one .safetensors file.
+"""Loads Stable Diffusion 1.x or 2.x, or a ControlNet, from one .safetensors file.
 
 The tensors have the names that the original authors gave them.
 """
@@ -47,10 +47,22 @@ class _Family:
         return replace(self, **{x: _read_config(folder / x, getattr(self, x)) for x in parts})
 
 
-_SD1 = _Family("1.x", (sd15.SD15_ID, sd15.SD15_REVISION), sd15.VAE, sd15.UNET, sd15.TEXT_ENCODER,
-               sd15.SCHEDULER)  # fmt: skip
-_SD2 = _Family("2.x", (sd21.SD21_ID, sd21.SD21_REVISION), sd21.VAE, sd21.UNET, sd21.TEXT_ENCODER,
-               sd21.SCHEDULER)  # fmt: skip
+_SD1 = _Family(
+    "1.x",
+    (sd15.SD15_ID, sd15.SD15_REVISION),
+    sd15.VAE,
+    sd15.UNET,
+    sd15.TEXT_ENCODER,
+    sd15.SCHEDULER,
+)
+_SD2 = _Family(
+    "2.x",
+    (sd21.SD21_ID, sd21.SD21_REVISION),
+    sd21.VAE,
+    sd21.UNET,
+    sd21.TEXT_ENCODER,
+    sd21.SCHEDULER,
+)
 
 
 def load_single_file(
@@ -74,15 +86,17 @@ def load_single_file(
     """
     beside = path.parent
     tensors, metadata = read_tensors(path)
-    known = _family(tensors, path)
+    generation = _family(tensors, path)
     if not (beside / "tokenizer").is_dir():
-        name, revision = known.tokenizer
+        name, revision = generation.tokenizer
         raise WeightsError(
-            "a single file without its tokenizer", "the folder tokenizer/ beside it",
+            "a single file without its tokenizer",
+            "the folder tokenizer/ beside it",
             f"fetch it: hf download {name} --revision {revision} "
-            f"--include 'tokenizer/*' --local-dir '{beside}'", path=path,
-        )  # fmt: skip
-    family = known.with_configs(beside)
+            f"--include 'tokenizer/*' --local-dir '{beside}'",
+            path=path,
+        )
+    family = generation.with_configs(beside)
     with torch.device("meta"):  # no random weights: each is replaced
         vae, unet = sd21.build_vae(family.vae), sd21.build_unet(family.unet)
     text_encoder = sd21.build_text_encoder(family.text_encoder)
@@ -91,24 +105,25 @@ def load_single_file(
         renamed: list[Mapping[str, Tensor]] = [
             utils.convert_ldm_vae_checkpoint(tensors, config=vae.config),
             utils.convert_ldm_unet_checkpoint(tensors, config=unet.config),
-            utils.convert_ldm_clip_checkpoint(tensors) if known is _SD1
+            utils.convert_ldm_clip_checkpoint(tensors)
+            if generation is _SD1
             else utils.convert_open_clip_checkpoint(text_encoder, tensors),
-        ]  # fmt: skip
+        ]
     except (KeyError, IndexError, RuntimeError) as error:
         raise _another(path, first_line(error)) from error
     tokenizer = load_tokenizer(beside / "tokenizer")
     vae = _filled(vae, renamed[0], torch.float32, path)
     text_encoder = _filled(text_encoder, renamed[2], dtype, path)
-    told = prediction or _told_prediction(beside, metadata)
-    measured = told is None
+    predicted = prediction or _stated_prediction(beside, metadata)
+    measured = predicted is None
     unet = _filled(unet, renamed[1], torch.float32 if measured else dtype, path)
-    if told is None:
+    if predicted is None:
         last = int(sd21.build_scheduler(family.scheduler).alphas_cumprod.shape[0]) - 1
-        told = find_prediction(unet, last)
+        predicted = find_prediction(unet, last)
         unet = cast(Any, unet).to(dtype)
-    if told == "v" and known is _SD2 and not (beside / "unet" / "config.json").is_file():
+    if predicted == "v" and generation is _SD2 and not (beside / "unet" / "config.json").is_file():
         cast(Any, unet).register_to_config(sample_size=96)  # 2.x at 768 pixels
-    named = {"prediction_type": scheduler_name(told)}
+    named = {"prediction_type": scheduler_name(predicted)}
     scheduler = sd21.build_scheduler(family.scheduler | named)
     return Base(vae, unet, text_encoder, tokenizer, scheduler)
 
@@ -136,12 +151,12 @@ def load_controlnet_file(path: Path, *, dtype: torch.dtype = torch.float32) -> C
         renamed = utils.convert_controlnet_checkpoint(tensors, config=model.config)
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise _another_controlnet(path, first_line(error)) from error
-    found = {key: value for key, value in renamed.items() if value is not None}
-    return _filled(model, found, dtype, path, _another_controlnet)
+    tensors = {key: value for key, value in renamed.items() if value is not None}
+    return _filled(model, tensors, dtype, path, _another_controlnet)
 
 
 def _family(tensors: Mapping[str, Tensor], path: Path) -> _Family:
-    """The generation of the model in a file; WeightsError where it is none of the two."""
+    """The generation of the model in a file; WeightsError if it is none of the two."""
     entry = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     latent = sd21.UNET["in_channels"]
     if any(key.startswith("conditioner.") for key in tensors):
@@ -160,13 +175,13 @@ def _text_width(tensors: Mapping[str, Tensor]) -> int | None:
     return None
 
 
-def _told_prediction(beside: Path, metadata: Mapping[str, str]) -> Prediction | None:
+def _stated_prediction(beside: Path, metadata: Mapping[str, str]) -> Prediction | None:
     """What the scheduler's configuration or the file's description says, or None."""
     path = beside / "scheduler" / "scheduler_config.json"
-    told = metadata.get("modelspec.prediction_type")
+    stated = metadata.get("modelspec.prediction_type")
     if path.is_file():
-        told = _parsed(path).get("prediction_type", "epsilon")
-    return next((p for p in PREDICTIONS if told in (p, scheduler_name(p))), None)
+        stated = _parsed(path).get("prediction_type", "epsilon")
+    return next((p for p in PREDICTIONS if stated in (p, scheduler_name(p))), None)
 
 
 def _read_config(folder: Path, otherwise: dict[str, Any]) -> dict[str, Any]:
@@ -181,38 +196,46 @@ def _parsed(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise WeightsError(
-            f"an unreadable configuration ({first_line(error)})", "a JSON object, as diffusers "
-            "writes it", "fetch it again, or remove it where the model is 2.1-base", path=path,
-        ) from error  # fmt: skip
+            f"an unreadable configuration ({first_line(error)})",
+            "a JSON object, as diffusers writes it",
+            "fetch it again, or remove it where the model is 2.1-base",
+            path=path,
+        ) from error
 
 
 def _another(path: Path, what: str) -> WeightsError:
     return WeightsError(
-        f"weights that do not fit ({what})", "Stable Diffusion 1.x or 2.x in one file",
+        f"weights that do not fit ({what})",
+        "Stable Diffusion 1.x or 2.x in one file",
         f"fetch v2-1_512-ema-pruned.safetensors of {sd21.SD21_ID} or "
-        f"v1-5-pruned-emaonly.safetensors of {sd15.SD15_ID}", path=path,
-    )  # fmt: skip
+        f"v1-5-pruned-emaonly.safetensors of {sd15.SD15_ID}",
+        path=path,
+    )
 
 
 def _another_controlnet(path: Path, what: str) -> WeightsError:
     return WeightsError(
         f"weights that do not fit ({what})",
         "a ControlNet for Stable Diffusion 1.x or 2.x in one file",
-        "name another file, or put the ControlNet's config.json beside it", path=path,
-    )  # fmt: skip
+        "name another file, or put the ControlNet's config.json beside it",
+        path=path,
+    )
 
 
 def _filled(
-    model: P, tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path,
+    model: P,
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype,
+    path: Path,
     another: Callable[[Path, str], WeightsError] = _another,
-) -> P:  # fmt: skip
+) -> P:
     """The network with these weights, all of them, ready for inference."""
     expected = model.state_dict()
-    found = {key.removeprefix("text_model."): value.to(dtype) for key, value in tensors.items()}
+    tensors = {key.removeprefix("text_model."): value.to(dtype) for key, value in tensors.items()}
     for key, value in expected.items():
-        if key not in found:
+        if key not in tensors:
             raise another(path, f"no {key}")
-        if found[key].shape != value.shape:
-            raise another(path, f"{key} of shape {tuple(found[key].shape)}")
-    model.load_state_dict({key: found[key] for key in expected}, assign=True)
+        if tensors[key].shape != value.shape:
+            raise another(path, f"{key} of shape {tuple(tensors[key].shape)}")
+    model.load_state_dict({key: tensors[key] for key in expected}, assign=True)
     return model.eval().requires_grad_(False)

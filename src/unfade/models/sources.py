@@ -1,4 +1,4 @@
-"""Where diffusion weights come from: a folder, a single file, or the hub."""
+"""Loads diffusion weights from a folder, a single file, or the hub."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from unfade.options import Prediction
 #: The commits that an id without a revision stands for.
 REVISIONS = {SD21_ID: SD21_REVISION, SD15_ID: SD15_REVISION}
 _BASE_FILES = [
-    "*/config.json", "scheduler/*.json", "tokenizer/*", "text_encoder/model.safetensors",
-    "unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors",
-]  # fmt: skip
+    "*/config.json",
+    "scheduler/*.json",
+    "tokenizer/*",
+    "text_encoder/model.safetensors",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+]
 _CONTROLNET_FILES = ["config.json", "diffusion_pytorch_model.safetensors"]
 
 
@@ -35,7 +39,7 @@ def find_base(
     Args:
         source: a path, or ID@REVISION; the ids in `REVISIONS` have their revision built in.
         dtype: of UNet and text encoder; the autoencoder has fp32.
-        prediction: what its UNet predicts, in place of what its files say.
+        prediction: of the UNet; overrides its files.
 
     Raises:
         UsageError: what the UNet of a single file predicts cannot be told.
@@ -72,7 +76,7 @@ def check_named(source: str | Path, option: str) -> None:
 
 
 def revision_of(source: str) -> tuple[str, str] | None:
-    """The id and the revision of a model on the hub; None where a text is not both.
+    """The id and the revision of a model on the hub; None if a text is not both.
 
     The ids in `REVISIONS` need no revision.
     """
@@ -97,5 +101,6 @@ def _nothing(source: str, option: str, reason: str) -> WeightsError:
         )
     return WeightsError(
         f"no weights at '{source}'{reason}",
-        "a folder in diffusers' layout, a .safetensors file, or ID@REVISION on the hub", fix,
-    )  # fmt: skip
+        "a folder in diffusers' layout, a .safetensors file, or ID@REVISION on the hub",
+        fix,
+    )

@@ -1,4 +1,4 @@
-"""The first stage: a regression network that mends structure and leaves tone alone."""
+"""The first stage: a regression network that repairs structure and keeps tone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stage1Config:
         widths: channels of the U-Net at 1/2, 1/4, ... of the resolution.
         blocks: its residual blocks at each level.
         hidden: width of the head.
-        gate: let the U-Net decide how much stays of what was erased in part.
+        gate: let the U-Net decide how much of partly erased pixels stays.
     """
 
     widths: list[int] = field(default_factory=lambda: [32, 64, 112, 160])
@@ -133,10 +133,12 @@ def gain_head(hidden: int) -> nn.Sequential:
         hidden: its width.
     """
     head = nn.Sequential(
-        nn.Conv2d(6 * BANDS, hidden, 1), nn.ReLU(inplace=True),
-        nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True),
+        nn.Conv2d(6 * BANDS, hidden, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, hidden, 1),
+        nn.ReLU(inplace=True),
         nn.Conv2d(hidden, 2 * BANDS, 1),
-    )  # fmt: skip
+    )
     for parameter in head[-1].parameters():
         nn.init.zeros_(parameter)
     return head
@@ -158,8 +160,8 @@ class Stage1Net(nn.Module):
     def __init__(self, config: Stage1Config) -> None:
         super().__init__()
         self.config = config
-        seen, said = 4 + 4 * BANDS + 3 * config.gate, 3 + 2 * BANDS + config.gate
-        self.net = UNet(seen, said, config.widths, config.blocks, norm=False)
+        inputs, outputs = 4 + 4 * BANDS + 3 * config.gate, 3 + 2 * BANDS + config.gate
+        self.net = UNet(inputs, outputs, config.widths, config.blocks, norm=False)
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
         self.head = gain_head(config.hidden)
@@ -170,7 +172,7 @@ class Stage1Net(nn.Module):
         """Mends a photo.
 
         Args:
-            lq: (N, 3, H, W), sRGB [0, 1]; what stands under the mask is never seen.
+            lq: (N, 3, H, W), sRGB [0, 1]; pixels under the mask are ignored.
             mask: (N, 1, H, W) in [0, 1], 1 = damaged.
             local: run the U-Net too, not the head alone.
 
@@ -188,9 +190,7 @@ class Stage1Net(nn.Module):
         if local:
             residue = self._residue(lq, mask, erased)
             fine = ((20 * band).tanh() for band in bands)
-            seen = joined(
-                erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue
-            )  # fmt: skip
+            seen = joined(erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue)
             del bands  # a tile is large: nothing is held longer than it is of use
             change = self.net(seen).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
             del seen

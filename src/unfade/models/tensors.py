@@ -1,4 +1,4 @@
-"""Tensors from arrays and from files, with the types that torch and safetensors leave open."""
+"""Reads and writes tensors of arrays and files, with the types that torch and safetensors lack."""
 
 from __future__ import annotations
 
@@ -38,9 +38,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors: dict[str, Tensor] = {key: handle.get_tensor(key) for key in keys}
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"unreadable weights ({error})", "a safetensors file written by unfade",
-            "install the package again or train it anew", path=path,
-        ) from error  # fmt: skip
+            f"unreadable weights ({error})",
+            "a safetensors file written by unfade",
+            "install the package again or train it anew",
+            path=path,
+        ) from error
     return tensors, metadata
 
 

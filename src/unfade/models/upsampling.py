@@ -26,20 +26,24 @@ def split_upsampling(network: nn.Module) -> list[Upsample2D]:
     Returns:
         The layers that were changed; `del layer.forward` gives each its own way back.
     """
-    found: list[Upsample2D] = []
+    layers: list[Upsample2D] = []
     for layer in network.modules():
         if isinstance(layer, Upsample2D) and _is_plain(layer):
             cast(Any, layer).forward = partial(_forward, layer)
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def _is_plain(layer: Upsample2D) -> bool:
     conv = getattr(layer, "conv", None)
     return (
-        layer.interpolate and layer.norm is None and isinstance(conv, nn.Conv2d)
-        and conv.kernel_size == (3, 3) and conv.padding == (1, 1) and conv.groups == 1
-    )  # fmt: skip
+        layer.interpolate
+        and layer.norm is None
+        and isinstance(conv, nn.Conv2d)
+        and conv.kernel_size == (3, 3)
+        and conv.padding == (1, 1)
+        and conv.groups == 1
+    )
 
 
 def _forward(
@@ -72,10 +76,12 @@ def _summed(weight: Tensor) -> list[list[Tensor]]:
     with torch.autocast(weight.device.type, enabled=False):
         sums = torch.tensor(_SUMS, device=weight.device)  # (2, 2, 3)
         return [
-            [torch.einsum("ay,bx,dcyx->dcab", sums[y], sums[x], weight.float()).to(weight.dtype)
-             for x in (0, 1)]
+            [
+                torch.einsum("ay,bx,dcyx->dcab", sums[y], sums[x], weight.float()).to(weight.dtype)
+                for x in (0, 1)
+            ]
             for y in (0, 1)
-        ]  # fmt: skip
+        ]
 
 
 def _layout_of(x: Tensor) -> torch.memory_format:

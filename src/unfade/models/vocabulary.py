@@ -1,4 +1,4 @@
-"""A vocabulary of whole words, learnt from captions, and the tokenizer over it."""
+"""Learns a vocabulary of whole words from captions, and builds its tokenizer."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def unknown_words(tokenizer: PreTrainedTokenizerBase, text: str) -> list[str]:
 
     A tokenizer of word pieces, as Stable Diffusion's, knows them all.
     """
-    found = cast(Any, tokenizer)(
+    tokens = cast(Any, tokenizer)(
         text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
     )
-    pairs = zip(found["input_ids"], found["offset_mapping"], strict=True)
+    pairs = zip(tokens["input_ids"], tokens["offset_mapping"], strict=True)
     unknown = (
         text[start:stop] for token, (start, stop) in pairs if token == tokenizer.unk_token_id
     )
@@ -74,10 +74,10 @@ def words_beyond(tokenizer: PreTrainedTokenizerBase, text: str, length: int) -> 
     Args:
         length: tokens of a prompt, those that begin and end it included.
     """
-    found = cast(Any, tokenizer)(
+    tokens = cast(Any, tokenizer)(
         text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
     )
-    beyond = found["offset_mapping"][length - tokenizer.num_special_tokens_to_add() :]
+    beyond = tokens["offset_mapping"][length - tokenizer.num_special_tokens_to_add() :]
     if not beyond:
         return []
     first = int(beyond[0][0])

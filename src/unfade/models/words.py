@@ -1,4 +1,4 @@
-"""The colouriser's vocabulary: whole words, with synonyms, as numbers. Pure Python."""
+"""The colouriser's vocabulary: maps words and their synonyms to numbers, in pure Python."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def learn_vocabulary(captions: Iterable[str], *, least: int, most: int) -> list[
     """The words that a colouriser is to know: all colours, common things, frequent words.
 
     Args:
-        captions: what training may say.
+        captions: of the training photos.
         least: a word of the captions that occurs less often is left out.
         most: how many words there are at most; the least frequent go first.
 

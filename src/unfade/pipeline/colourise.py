@@ -32,7 +32,7 @@ from unfade.models.colouriser import (
     chroma_spread,
     padded,
 )
-from unfade.models.inference import inference, placed
+from unfade.models.inference import inference, to_device
 from unfade.models.tensors import from_array
 from unfade.models.words import Encoded
 from unfade.options import RestoreOptions
@@ -108,7 +108,7 @@ class PhotoColouriser:
 
     def __init__(self, network: Colouriser, device: torch.device) -> None:
         """Takes a trained network in evaluation mode."""
-        self._network = placed(network, device)
+        self._network = to_device(network, device)
         self._device = device
         self._checked: set[str] = set()
 

@@ -125,7 +125,7 @@ class ConsistencyCheck:
 
 
 def sound_pixels(mask: Mask, threshold: float, rows: slice) -> NDArray[np.bool_]:
-    """Where nothing is erased (`masks.erased` is 0), (h, W)."""
+    """Where nothing is erased (`masks.inpainting_hole` is 0), (h, W)."""
     radius = stroke_radius(*mask.shape)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     first, last, _ = rows.indices(mask.shape[0])

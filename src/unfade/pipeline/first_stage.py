@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from unfade.imaging import Photo
-from unfade.masks import Hole, Mask, erased
+from unfade.masks import Hole, Mask, inpainting_hole
 from unfade.models.checkpoint import load_model, pick_device
-from unfade.models.inference import fold_norms, inference, keep_blocks, placed
+from unfade.models.inference import fold_norms, inference, keep_blocks, to_device
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
@@ -59,8 +59,8 @@ class FirstStage:
         self.weights = weights
         self.device = device
         fold_norms(detector)
-        self._detector = placed(detector, device)
-        self._stage1 = placed(stage1, device)
+        self._detector = to_device(detector, device)
+        self._stage1 = to_device(stage1, device)
         self._tone = tone  # a thumbnail's work: on the processor
 
     @property
@@ -133,7 +133,7 @@ class FirstStage:
         photo, out = work.photo, work.out
         hole = np.zeros(tile.shape, np.float32)
         if work.mask is not None:
-            hole = erased(work.mask[tile.computed], work.threshold, work.radius)
+            hole = inpainting_hole(work.mask[tile.computed], work.threshold, work.radius)
         rgb = photo.srgb(*tile.computed)
         if not work.only_damage:
             beyond = kept_beyond(photo, *tile.kept, hole[tile.inner])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from unfade.masks import Hole, Mask, erased, grown
+from unfade.masks import Hole, Mask, dilated, inpainting_hole
 from unfade.pipeline.tiling import bands
 
 #: Pixels around a region from which on nothing reaches into it.
@@ -21,12 +21,12 @@ def stroke_radius(height: int, width: int) -> int:
 def feather(hole: Hole, radius: int) -> Hole:
     """Blending weights of a result, (H, W) in [0, 1]: 1 in the hole, 0 from 4 radii beyond."""
     inside = (hole > 0).astype(np.float32)
-    soft = cv2.blur(grown(inside, 2 * radius), (4 * radius + 1, 4 * radius + 1))
+    soft = cv2.blur(dilated(inside, 2 * radius), (4 * radius + 1, 4 * radius + 1))
     return np.asarray(np.maximum(soft, inside), np.float32)
 
 
 def hole_map(mask: Mask, threshold: float) -> Mask:
-    """The hole of a mask (`masks.erased`), (H, W): 255 in it, 0 elsewhere, made band by band.
+    """The hole of a mask (`masks.inpainting_hole`), (H, W): 255 in it, else 0; made by bands.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
@@ -48,5 +48,5 @@ def weight_rows(mask: Mask, threshold: float, rows: slice) -> Hole:
 def _around(mask: Mask, threshold: float, rows: slice) -> tuple[Hole, slice]:
     """The hole in some rows and MARGIN beyond, and where these rows are in it."""
     top, stop = max(0, rows.start - MARGIN), min(len(mask), rows.stop + MARGIN)
-    hole = erased(mask[top:stop], threshold, stroke_radius(*mask.shape))
+    hole = inpainting_hole(mask[top:stop], threshold, stroke_radius(*mask.shape))
     return hole, slice(rows.start - top, rows.stop - top)

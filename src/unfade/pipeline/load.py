@@ -8,7 +8,7 @@ import torch
 
 from unfade.models.cfw import Cfw
 from unfade.models.folder import check_fit, load_base, load_part
-from unfade.models.inference import check_compiler, placed, weights_dtype
+from unfade.models.inference import check_compiler, to_device, weights_dtype
 from unfade.models.presets import SD21
 from unfade.models.sd21 import SD21_ID
 from unfade.models.sources import find_base, find_controlnet
@@ -56,7 +56,7 @@ def load_pipeline(
     try:
         for network in (base.vae, base.unet, controlnet, cfw):
             if network is not None:
-                placed(network, where)
+                to_device(network, where)
         cast(Any, base.text_encoder).to(where)
     except torch.OutOfMemoryError as error:
         raise out_of_memory(device) from error

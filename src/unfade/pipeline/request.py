@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from unfade.imaging import Photo, read_mask
-from unfade.masks import Mask, harden, share_of
+from unfade.masks import Mask, damaged_share, harden
 from unfade.options import RestoreOptions, Sensitivity
 from unfade.pipeline.colourise import ColourSettings
 from unfade.pipeline.damage_estimate import Damage, estimate_damage
@@ -69,7 +69,7 @@ class Request:
     @property
     def damaged(self) -> float | None:
         """The share of damaged pixels, 0..1; None where nothing is to be filled."""
-        return None if self.mask is None else share_of(self.mask, self.threshold)
+        return None if self.mask is None else damaged_share(self.mask, self.threshold)
 
     @property
     def colours_record(self) -> dict[str, float] | None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from unfade.imaging import Photo
 from unfade.models.checkpoint import load_model
 from unfade.models.enlarger import MARGIN, SCALE, Enlarger
-from unfade.models.inference import inference, keep_blocks, placed
+from unfade.models.inference import inference, keep_blocks, to_device
 from unfade.pipeline.detect import to_tensor
 from unfade.pipeline.enlarge import passes, shrunk, with_print_size
 from unfade.pipeline.tiling import Tile, map_tiles
@@ -32,7 +32,7 @@ class Upscaler:
         """Takes a trained network in evaluation mode."""
         keep_blocks()
         self.device = device
-        self._network = placed(network, device)
+        self._network = to_device(network, device)
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> Upscaler:

@@ -1,4 +1,4 @@
-"""Training controllable feature wrapping (CFW) on what the diffusion model really makes."""
+"""Trains controllable feature wrapping (CFW) on latents that the diffusion model samples."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from unfade.models.folder import Base, check_fit, load_part, save_part
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import held_out, validation_batch
+from unfade.train.diffusion_sampling import sample_z0
 from unfade.train.losses import spectral_l1
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
-from unfade.train.sampling import sample_z0
-from unfade.train.sheets import mean_psnr, write_triples
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.sample_grid import mean_psnr, write_comparison_grid
+from unfade.train.sampler import validation_batch_size, validation_batches
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
-_SHOWN = 12
+_GRID_SAMPLES = 12
 _HIDDEN = 64
 
 
@@ -61,15 +61,15 @@ class CfwRecipe:
 
 
 class CfwTask(WithoutNetworks):
-    """Restored latents and the photos they restore -> clean photos, at fidelity 1.
+    """Learns to decode sampled latents into clean photos, with the degraded photo's features.
 
-    The latents are sampled from pure noise by the trained ControlNet, as restoring does: a CFW
-    trained on latents of clean photos would trust them too much. Only the CFW learns
+    The latents are sampled from pure noise with the trained ControlNet, as in restoring: a CFW
+    trained on latents of clean photos would trust them too much. Only the CFW is trained
     (StableSR, arXiv 2305.07015, 3.3).
 
     Args:
         base, controlnet: the frozen diffusion model, on the device of the training.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there.
 
     Raises:
@@ -96,29 +96,29 @@ class CfwTask(WithoutNetworks):
         self.base = self.pairs.base
 
     def build(self) -> nn.Module:
-        """An untrained CFW: it changes nothing yet."""
+        """An untrained CFW, which does not change the decoder's output."""
         return build_cfw(self.base.vae, self.hidden)
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """A sample of `Restorations` with the noise (C, h, w) that its restoration starts from."""
-        sample = self.pairs.sample(number)
-        rng = generator(self.recipe.loop.seed, "noise", number)
+        sample = self.pairs.sample(split, index)
+        rng = generator(self.recipe.loop.seed, "noise", random_index(split, index))
         noise = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
         return sample | {"noise": noise}
 
     def restored(self, model: nn.Module, batch: Batch, fidelity: float) -> Tensor:
         """(N, 3, H, W), about [0, 1]: degraded photos, restored and decoded with the CFW."""
         device = batch["z0"].device
-        base, controlnet = self.pairs.place(device), cast(nn.Module, self.controlnet).to(device)
-        picture = self.pairs.mended(batch)  # (N, 3, H, W)
+        base, controlnet = self.pairs.to_device(device), cast(nn.Module, self.controlnet).to(device)
+        picture = self.pairs.first_stage_output(batch)  # (N, 3, H, W)
         condition = self.pairs.condition(self.kind, picture, batch["mask"])
-        made = sample_z0(
+        latents = sample_z0(
             self.schedule, base.unet, cast(ControlNetModel, controlnet), batch["noise"],
             self.pairs.text(batch), condition, steps=self.recipe.steps,
         )  # fmt: skip
         with torch.no_grad():
             features = encoder_features(base.vae, picture)
-        return decode_fused(base.vae, cast(Cfw, model), made, features, fidelity).float()
+        return decode_fused(base.vae, cast(Cfw, model), latents, features, fidelity).float()
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Charbonnier and spectral error at fidelity 1; PSNR of the batch, dB."""
@@ -127,16 +127,18 @@ class CfwTask(WithoutNetworks):
         loss = loss + self.recipe.spectrum * spectral_l1(out, batch["hq"])
         return loss, {"psnr": mean_psnr(out.detach(), batch["hq"])}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out photos: degraded, restored at fidelity 1, clean; PSNR there and at 0, dB."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates on held-out photos; the figures are PSNR at fidelity 1 and 0, dB."""
         device, loop = next(model.parameters()).device, self.recipe.loop
         rows: list[tuple[Tensor, ...]] = []
         with torch.no_grad(), mixed(device, loop.precision):
-            for batch in held_out(self, _SHOWN, validation_batch(loop), device):
+            for batch in validation_batches(
+                self, _GRID_SAMPLES, validation_batch_size(loop), device
+            ):
                 both = (self.restored(model, batch, w).clamp(0, 1).cpu() for w in (0.0, 1.0))
                 rows.append((batch["lq"].cpu(), *both, batch["hq"].cpu()))
         lq, plain, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))
-        write_triples(path, lq, out, hq)
+        write_comparison_grid(path, lq, out, hq)
         return {"shown_psnr": mean_psnr(out, hq), "shown_psnr_without": mean_psnr(plain, hq)}
 
     def export(self, model: nn.Module, folder: Path) -> None:

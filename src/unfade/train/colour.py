@@ -1,4 +1,4 @@
-"""Training the first stage for colours: lightness, words, painted regions -> chroma."""
+"""Trains the first stage of colouring: lightness, prompt and region colours to chroma."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from unfade.models.inference import inference
 from unfade.models.tensors import from_array
 from unfade.models.words import Vocabulary, learn_vocabulary
 from unfade.rng import generator
-from unfade.train.loop import Batch
 from unfade.train.options import ColourRecipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 24  # photos on the sheet
-_MEASURED = 96  # held-out photos, at most
+_GRID_SAMPLES = 24  # photos on the sheet
+_VALIDATION_SAMPLES = 96  # held-out photos, at most
 _COUNTED = 600  # photos that the frequency of colours is counted on
 _THUMB = 32  # pixels, their side
 _RENAMED = 32  # held-out people, at most, one garment of whom gets another colour
@@ -53,7 +53,7 @@ _CHROMATIC = 8.0  # chroma from which a colour has a hue
 
 
 class ColourTask:
-    """Samples of `data.colour` and the cross-entropy of their chroma.
+    """Learns the chroma of `data.colour`'s samples with a cross-entropy over bins.
 
     Photos held out by the hash of their keys (`data.colour.is_held_out`) are never trained on.
 
@@ -71,24 +71,28 @@ class ColourTask:
         self.shares = colour_shares(self.photos)
 
     def build(self) -> nn.Module:
-        """The untrained network; its encoder knows ImageNet."""
+        """The untrained network, whose encoder may have ImageNet's weights."""
         network = Colouriser(self.recipe.model)
         network.set_prior(self.shares)
         if self.recipe.imagenet:
             network.encoder.load_imagenet()
         return network
 
-    def sample(self, number: int) -> Batch:
-        """The light (1, S, S), hints (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
+    def sample(self, split: Split, index: int) -> Batch:
+        """Light (1, S, S), region colours (3, S, S), tokens (T,) and chroma (2, S / 4, S / 4)."""
         drawn = colour_sample(
-            self.photos, self.labelled, self.recipe.loop.seed, number, self.recipe.samples
+            self.photos,
+            self.labelled,
+            self.recipe.loop.seed,
+            random_index(split, index),
+            self.recipe.samples,
         )
         return self._batch(drawn, drawn.prompt)
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The mean cross-entropy of the bins; the errors of the mean chroma and of gray."""
         network = cast(Colouriser, model)
-        logits = network(batch["light"], batch["hints"], batch["tokens"]).float()
+        logits = network(batch["light"], batch["region_colours"], batch["tokens"]).float()
         chroma, centres = batch["chroma"], cast(Tensor, network.centres)
         target = soft_bins(chroma, centres)  # (N, Q, h, w)
         losses = -(target * logits.log_softmax(1)).sum(1)  # (N, h, w)
@@ -99,8 +103,8 @@ class ColourTask:
         figures = {"chroma_error": chroma_distance(mean, chroma), "gray_error": _length(chroma)}
         return losses.mean(), figures
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Gray, coloured, coloured with the caption, the photo; figures on held-out photos.
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates on held-out photos: gray, coloured, coloured with the caption, original.
 
         Figures are means over the photos: the distance of the chroma from the photo's, of gray
         (`gray_error`), of the network without and with the caption; how colourful the results are
@@ -108,18 +112,20 @@ class ColourTask:
         colour, the share whose hue is within 30 degrees of it (`renamed`).
         """
         network = cast(Colouriser, model)
-        step = max(1, len(self.held_out) // _MEASURED)
+        step = max(1, len(self.held_out) // _VALIDATION_SAMPLES)
         errors: dict[str, list[float]] = {}
         rows: list[list[Tensor]] = []
-        for photo in self.held_out[::step][:_MEASURED]:
+        for photo in self.held_out[::step][:_VALIDATION_SAMPLES]:
             sample = plain_sample(photo, self.recipe.samples.size)
-            plain, told = (self._coloured(network, sample, text) for text in ("", sample.prompt))
+            plain, prompted = (
+                self._coloured(network, sample, text) for text in ("", sample.prompt)
+            )
             true = _cells(sample.lab[..., 1:])
-            _add(errors, _figures(plain, told, true))
-            if len(rows) < _SHOWN:
-                chromas = (torch.zeros_like(true), plain, told, true)
+            _add(errors, _figures(plain, prompted, true))
+            if len(rows) < _GRID_SAMPLES:
+                chromas = (torch.zeros_like(true), plain, prompted, true)
                 rows.append([_picture(sample.lab[..., 0], chroma) for chroma in chromas])
-        write_sheet(path, [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)] or rows)
+        write_sample_grid(path, [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)] or rows)
         means = {name: sum(values) / len(values) for name, values in errors.items()}
         for name in ("colourful", "told_colourful"):
             means[name] /= max(1e-6, means["true_colourful"])
@@ -130,7 +136,9 @@ class ColourTask:
         length = self.recipe.model.length
         return {
             "light": from_array(np.ascontiguousarray(sample.seen, np.float32))[None],
-            "hints": from_array(np.ascontiguousarray(sample.hints.transpose(2, 0, 1))),
+            "region_colours": from_array(
+                np.ascontiguousarray(sample.region_colours.transpose(2, 0, 1))
+            ),
             "tokens": padded(self.vocabulary.encode(prompt, length), length),
             "chroma": _cells(sample.lab[..., 1:]),
         }
@@ -140,7 +148,7 @@ class ColourTask:
         device = next(network.parameters()).device
         batch = {k: v[None].to(device) for k, v in self._batch(sample, prompt).items()}
         with inference(device):
-            logits = network(batch["light"], batch["hints"], batch["tokens"])
+            logits = network(batch["light"], batch["region_colours"], batch["tokens"])
             return annealed_mean(logits, cast(Tensor, network.centres))[0].cpu()
 
     def _renamed(self, network: Colouriser) -> dict[str, float]:
@@ -153,21 +161,21 @@ class ColourTask:
             sample = renamed_sample(photo, self.recipe.samples.size, rng)
             if sample is not None:
                 region = _cells(sample.region[..., None])  # (1, h, w)
-                wanted = _cells(sample.lab[..., 1:])
+                target = _cells(sample.lab[..., 1:])
                 got = self._coloured(network, sample, sample.prompt)
-                right.append(_same_hue(got, wanted, region))
+                right.append(_same_hue(got, target, region))
         return {"renamed": sum(right) / len(right)} if right else {}
 
 
 def _vocabulary(recipe: ColourRecipe, photos: Sequence[CleanPhoto]) -> list[str]:
-    """The words of the photos' captions and those that are made up beside them."""
+    """The words of the photos' captions and of generated phrases."""
     captions = [text for photo in photos for text in photo.captions]
-    made = [*phrase_words(), *garment_words(photos)] * recipe.least
-    return learn_vocabulary([*captions, *made], least=recipe.least, most=recipe.vocabulary)
+    phrases = [*phrase_words(), *garment_words(photos)] * recipe.least
+    return learn_vocabulary([*captions, *phrases], least=recipe.least, most=recipe.vocabulary)
 
 
 def colour_shares(photos: Sequence[CleanPhoto]) -> Tensor:
-    """How frequent each bin of chroma is, (Q,), on some of the photos, evenly spread."""
+    """The frequency of each bin of chroma, (Q,), on photos spread evenly over all."""
     centres = from_array(bin_centres())
     total = torch.zeros(len(centres))
     for photo in photos[:: max(1, len(photos) // _COUNTED)]:
@@ -178,9 +186,9 @@ def colour_shares(photos: Sequence[CleanPhoto]) -> Tensor:
 
 
 def renamed_sample(photo: CleanPhoto, size: int, rng: np.random.Generator) -> ColourSample | None:
-    """The middle of a labelled photo of which one garment is given another colour.
+    """The middle square of a labelled photo, with a new colour for one garment.
 
-    None where the new colour has no hue, or no garment is large enough.
+    None if the new colour has no hue, or no garment is large enough.
     """
     sample, labels = plain_sample(photo, size), photo.labels
     assert labels is not None, "only labelled photos are asked for"

@@ -1,4 +1,4 @@
-"""Training a ControlNet on a frozen base model, with IIDE's swap of the condition."""
+"""Trains a ControlNet on a frozen base model, with IIDE's swap of the condition."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from unfade.models.folder import Base, load_controlnet, save_part
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import held_out, validation_batch
+from unfade.train.diffusion_sampling import sample_z0
 from unfade.train.iide import Noised, swap_conditions
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
-from unfade.train.sampling import sample_z0
-from unfade.train.sheets import mean_psnr, write_triples
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.sample_grid import mean_psnr, write_comparison_grid
+from unfade.train.sampler import validation_batch_size, validation_batches
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
-_SHOWN = 12
-_MEASURED = 48  # held-out windows that the loss is taken on
+_GRID_SAMPLES = 12
+_VALIDATION_SAMPLES = 48  # held-out windows that the loss is taken on
 _STEPS = 8  # of a preview
 
 
@@ -43,7 +43,7 @@ class ControlnetRecipe:
     """`unfade train controlnet`.
 
     Attributes:
-        space: what the ControlNet sees, "pixel": the photo, or "latent": its latent.
+        space: input of the ControlNet, "pixel": the photo, or "latent": its latent.
         mask: whether it sees the scratch mask too.
         widths: of the condition's embedding in pixel space (`models.compact.build_controlnet`).
         block_widths, block_layers: channels and residual blocks at each level of the ControlNet
@@ -51,12 +51,12 @@ class ControlnetRecipe:
             weights, not as the UNet's encoder.
         p_iide: probability that a sample keeps its photo as the condition; otherwise its own
             estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
-        late: share of the samples that get a timestep from the last tenth, beside those that fall
-            there anyway: colours are decided in it, and one-step prediction starts from it.
-        early: share of the photos that keep their colours which get a timestep from the first two
-            fifths instead: what has been mended or enlarged before is restored from there.
-        draws: noises and timesteps for each degraded photo of a batch: degrading and mending it
-            can cost more than a pass of the networks.
+        late: share of the samples with a timestep from the noisiest tenth, in addition to uniform
+            ones: it decides colours, and one-step prediction starts from it.
+        early: share of the photos with colours that get a timestep from the two least noisy
+            fifths instead: first-stage results are restored from there.
+        draws: noises and timesteps for each degraded photo of a batch: degrading it and running
+            the first stage can cost more than a pass of the networks.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -74,11 +74,11 @@ class ControlnetRecipe:
 
 
 class ControlnetTask(WithoutNetworks):
-    """Noised latents and degraded photos -> the noise; nothing but the ControlNet learns.
+    """Learns to predict the noise of latents from degraded photos; only the ControlNet is trained.
 
     Args:
         base: the frozen base model, on the device of the training.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there.
 
     Raises:
@@ -113,29 +113,30 @@ class ControlnetTask(WithoutNetworks):
             cast(Any, base.unet).enable_gradient_checkpointing()
 
     def build(self) -> nn.Module:
-        """A ControlNet that changes nothing yet; of the UNet's size, it starts as its encoder."""
+        """A ControlNet with zero output; of the UNet's size, a copy of its encoder."""
         recipe = self.recipe
         return build_controlnet(
             self.base.unet, space=recipe.space, mask=recipe.mask, widths=recipe.widths,
             block_widths=recipe.block_widths, block_layers=recipe.block_layers,
         )  # fmt: skip
 
-    def sample(self, number: int) -> Batch:
-        """A sample of `Restorations` with noise (C, h, w), t () and swap (), whether it swaps.
+    def sample(self, split: Split, index: int) -> Batch:
+        """A sample of `Restorations` with noise (C, h, w), timestep t () and swap () (bool).
 
         With more than one draw, these three have a dimension more in front.
         """
-        sample = self.pairs.sample(number)
-        drawn = [self._draw(number, i, sample) for i in range(self.recipe.draws)]
+        sample = self.pairs.sample(split, index)
+        position = random_index(split, index)
+        drawn = [self._draw(position, i, sample) for i in range(self.recipe.draws)]
         if len(drawn) == 1:
             return sample | drawn[0]
-        return sample | {key: torch.stack([one[key] for one in drawn]) for key in drawn[0]}
+        return sample | {key: torch.stack([draw[key] for draw in drawn]) for key in drawn[0]}
 
-    def _draw(self, number: int, draw: int, sample: Batch) -> Batch:
+    def _draw(self, position: int, draw: int, sample: Batch) -> Batch:
         """Noise, timestep and swap of one draw."""
 
         def stream(name: str) -> np.random.Generator:
-            return generator(self.recipe.loop.seed, f"{name} {draw}" if draw else name, number)
+            return generator(self.recipe.loop.seed, f"{name} {draw}" if draw else name, position)
 
         rng = stream("noise")
         noise = from_array(rng.standard_normal(sample["z0"].shape, np.float32))
@@ -148,10 +149,12 @@ class ControlnetTask(WithoutNetworks):
         return {"noise": noise, "t": torch.tensor(t), "swap": torch.tensor(swap)}
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Eq. 2 with IIDE's conditions; the share of samples that swapped."""
-        base, controlnet = self.pairs.place(batch["z0"].device), cast(ControlNetModel, model)
+        """Eq. 2 with IIDE's conditions; the figure is the share of swapped samples."""
+        base, controlnet = self.pairs.to_device(batch["z0"].device), cast(ControlNetModel, model)
         z0, noise, t, swap = (batch[key] for key in ("z0", "noise", "t", "swap"))
-        condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        condition = self.pairs.condition(
+            self.kind, self.pairs.first_stage_output(batch), batch["mask"]
+        )
         text = self.pairs.text(batch)
         draws = self.recipe.draws
         if draws > 1:
@@ -164,31 +167,33 @@ class ControlnetTask(WithoutNetworks):
         loss = F.mse_loss(output, target(self.schedule, z0, noise, t))
         return loss, {"swapped": float(swap.float().mean())}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out photos: degraded, restored, clean; the loss on these, and PSNR, dB."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates on held-out photos; the figures are the loss and PSNR, dB."""
         controlnet, loop = cast(ControlNetModel, model), self.recipe.loop
-        device, size = controlnet.device, validation_batch(loop)
+        device, size = controlnet.device, validation_batch_size(loop)
         loss, rows = 0.0, list[tuple[Tensor, Tensor, Tensor]]()
         with torch.no_grad(), mixed(device, loop.precision):
-            for batch in held_out(self, _MEASURED, size, device):
+            for batch in validation_batches(self, _VALIDATION_SAMPLES, size, device):
                 kept = batch | {"swap": torch.zeros_like(batch["swap"])}
-                loss += len(batch["t"]) / _MEASURED * float(self.loss(model, kept)[0])
-            for batch in held_out(self, _SHOWN, size, device):
-                made = self._restored(controlnet, batch)
-                rows.append((batch["lq"].cpu(), made.cpu(), batch["hq"].cpu()))
+                loss += len(batch["t"]) / _VALIDATION_SAMPLES * float(self.loss(model, kept)[0])
+            for batch in validation_batches(self, _GRID_SAMPLES, size, device):
+                restored = self._restored(controlnet, batch)
+                rows.append((batch["lq"].cpu(), restored.cpu(), batch["hq"].cpu()))
         lq, out, hq = (torch.cat(pictures) for pictures in zip(*rows, strict=True))
-        write_triples(path, lq, out, hq)
+        write_comparison_grid(path, lq, out, hq)
         return {"shown_loss": loss, "shown_psnr": mean_psnr(out, hq)}
 
     def _restored(self, controlnet: ControlNetModel, batch: Batch) -> Tensor:
         """(N, 3, S, S), [0, 1]: degraded photos of a batch, restored from pure noise."""
-        condition = self.pairs.condition(self.kind, self.pairs.mended(batch), batch["mask"])
+        condition = self.pairs.condition(
+            self.kind, self.pairs.first_stage_output(batch), batch["mask"]
+        )
         noise = batch["noise"] if self.recipe.draws == 1 else batch["noise"][:, 0]
-        made = sample_z0(
+        latents = sample_z0(
             self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,
             steps=_STEPS,
         )  # fmt: skip
-        return decode(self.base.vae, made).float().clamp(0, 1)
+        return decode(self.base.vae, latents).float().clamp(0, 1)
 
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes the ControlNet in diffusers' layout, in fp16."""

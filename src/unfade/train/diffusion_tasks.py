@@ -1,4 +1,4 @@
-"""The trainings of the diffusion model's parts, by name."""
+"""Prepares the trainings of the diffusion model's parts, by name."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def prepare(
     name: str, recipe: Any, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
     device: torch.device, progress: Callable[[int], None],
 ) -> Task:  # fmt: skip
-    """A task, with its frozen networks on a device and its latents made there.
+    """Prepares a task: loads its frozen networks to a device and computes its latents.
 
     Args:
         name: vae, prior, controlnet or cfw.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there, from 0.
 
     Raises:
@@ -65,7 +65,7 @@ def prepare(
 
 
 def frozen_dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    """The type of a frozen UNet's weights: bf16 on a GPU that trains in bf16, else fp32.
+    """The dtype of a frozen UNet's weights: bf16 on a GPU that trains in bf16, else fp32.
 
     The products are in bf16 there anyway; its weights take half of the memory.
     """

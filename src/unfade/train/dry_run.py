@@ -1,4 +1,4 @@
-"""A trial of a training: some steps on some of the photos; how fast it is, and what it takes."""
+"""Runs a short trial of a training, and measures its speed and memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import torch
 
 from unfade.data.sources import CleanPhoto, load_folders
 from unfade.manifest import peak_memory_mib
-from unfade.train.feed import check_batch
 from unfade.train.inputs import Inputs
 from unfade.train.launch import accelerator, check_precision, enough_memory
 from unfade.train.loop import train
 from unfade.train.options import LoopOptions
 from unfade.train.run import prepare, read_recipe, start_from
+from unfade.train.sampler import check_batch
 
 STEPS = 20
 _WARM = 5  # steps that are not measured: caches fill, kernels are chosen, networks are compiled
@@ -29,7 +29,7 @@ _PHOTOS = 32
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial measured.
+    """Measurements of a trial.
 
     Attributes:
         samples_per_s: of all processes together.
@@ -38,8 +38,8 @@ class Trial:
         steps: of the whole training.
         peak_gib: of this process: of the card's memory, else of the processor's.
         photos: in all.
-        cached: of them in the trial; 0 where nothing is made of the photos before.
-        cache_s: seconds that it took to make what is cached of them.
+        cached: number of photos cached in the trial; 0 if the task caches nothing.
+        cache_s: seconds that caching them took.
         cache_gib: size of that.
     """
 
@@ -56,22 +56,22 @@ class Trial:
 
     @property
     def left_s(self) -> float:
-        """Seconds of the whole training, its validations left out."""
+        """Estimated seconds of the whole training, without validations."""
         return self.all_cache_s + self.steps * self.batch / self.samples_per_s
 
     @property
     def all_cache_s(self) -> float:
-        """Seconds that it takes to make what is cached of all photos."""
+        """Estimated seconds to compute the cache of all photos."""
         return self.cache_s * self.photos / self.cached if self.cached else 0.0
 
     @property
     def all_cache_gib(self) -> float:
-        """Size of what is cached of all photos."""
+        """Estimated size of the cache of all photos."""
         return self.cache_gib * self.photos / self.cached if self.cached else 0.0
 
 
 class _Enough(Exception):
-    """The steps of the trial are done."""
+    """Ends the training loop after the trial's steps."""
 
 
 def dry_run(name: str, data: Sequence[Path], inputs: Inputs) -> Trial:
@@ -116,7 +116,7 @@ def _tried(
             raise _Enough
 
     longer = replace(options, steps=max(options.steps, STEPS + 1), save_every=1 << 30,
-                     show_every=1 << 30)  # fmt: skip
+                     validate_every=1 << 30)  # fmt: skip
     begun = start_from(name, task, inputs.start)
     with contextlib.suppress(_Enough):
         train(task, longer, folder / "run", start=begun, progress=watch)
@@ -130,7 +130,7 @@ def _tried(
 
 
 def _shared_folder(group: Any) -> Path:
-    """A new temporary folder that all processes of this machine know."""
+    """Creates a temporary folder and shares its path with all processes of this machine."""
     from accelerate.utils import (  # pyright: ignore[reportMissingTypeStubs]
         broadcast_object_list,  # pyright: ignore[reportUnknownVariableType]
     )

@@ -1,4 +1,4 @@
-"""Training the first stage of super-resolution: small photos -> clean ones at 4 times the size."""
+"""Trains the first stage of super-resolution, which enlarges photos 4 times."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from unfade.data.sources import CleanPhoto
 from unfade.models.enlarger import SCALE, Enlarger, bicubic
 from unfade.models.stage1 import CELL
 from unfade.models.tensors import from_array
-from unfade.train.feed import HELD_OUT
 from unfade.train.losses import dissimilarity, spectral_l1
 from unfade.train.options import EnlargerRecipe
-from unfade.train.sheets import write_sheet
-from unfade.train.task import Batch
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 24
+_GRID_SAMPLES = 24
 _FLOOR = 5e-5  # mean square error, 43 dB: what is better counts little
 
 
@@ -32,7 +31,7 @@ def _error(out: Tensor, target: Tensor) -> Tensor:
 def enlarging_loss(out: Tensor, target: Tensor) -> Tensor:
     """The logarithm of each photo's mean square error, plus an L1 on the Fourier coefficients.
 
-    As for the first stage (`train.stage1.mending_loss`): easy photos and hard ones have the same
+    As for the first stage (`train.stage1.repair_loss`): easy photos and hard ones have the same
     say (the PSNR loss of HINet, arXiv 2105.06086, 3.3).
 
     Args:
@@ -43,7 +42,7 @@ def enlarging_loss(out: Tensor, target: Tensor) -> Tensor:
 
 
 class EnlargerTask:
-    """Pairs of `data.enlarging`. UsageError where crops do not fit the network."""
+    """Pairs of `data.enlarging`. UsageError if crops do not fit the network."""
 
     def __init__(self, recipe: EnlargerRecipe, photos: Sequence[CleanPhoto]) -> None:
         check_size(recipe.pairs.size, SCALE * CELL)
@@ -54,10 +53,12 @@ class EnlargerTask:
         """The untrained network."""
         return Enlarger(self.recipe.model)
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The lq (3, S / 4, S / 4) and hq (3, S, S)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
-        lq, hq = small_pair(self.photos, seed, number, options, SCALE, self.large)
+        lq, hq = small_pair(
+            self.photos, seed, random_index(split, index), options, SCALE, self.large
+        )
         return {
             "lq": from_array(lq).permute(2, 0, 1).contiguous(),
             "hq": from_array(hq).permute(2, 0, 1).contiguous(),
@@ -72,16 +73,16 @@ class EnlargerTask:
             loss = loss + self.recipe.structure * dissimilarity(out, hq)
         return loss, {"gain_db": _gain(lq, out.detach(), hq)}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Bicubic, output, target; the gain on these, dB."""
-        samples = [self.sample(HELD_OUT + i) for i in range(_SHOWN)]
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates: bicubic, output, target; the figure is the gain over bicubic, dB."""
+        samples = [self.sample("validation", i) for i in range(_GRID_SAMPLES)]
         device = next(model.parameters()).device
         lq, hq = (torch.stack([s[k] for s in samples]).to(device) for k in ("lq", "hq"))
         with torch.no_grad():
             out = model(lq).float()
         pictures = [x.clamp(0, 1).cpu() for x in (bicubic(lq), out, hq)]  # (N, 3, S, S) each
-        rows = [[p[i + k] for k in range(2) for p in pictures] for i in range(0, _SHOWN, 2)]
-        write_sheet(path, rows)
+        rows = [[p[i + k] for k in range(2) for p in pictures] for i in range(0, _GRID_SAMPLES, 2)]
+        write_sample_grid(path, rows)
         return {"shown_db": _gain(lq, out, hq)}
 
 

@@ -1,7 +1,7 @@
-"""Internal image detail enhancement: a sample's own estimate takes the place of its input.
+"""Internal image detail enhancement (IIDE): replaces a sample's condition by the model's estimate.
 
-IIDE (arXiv 2505.18674), III-B and III-C: with probability 1 - p_iide, the ControlNet is shown
-x0_hat, the clean photo that the model itself makes of the noised latent, instead of I_lq.
+IIDE (arXiv 2505.18674), III-B and III-C: with probability 1 - p_iide, the ControlNet sees x0_hat,
+the clean photo that the model itself estimates from the noised latent, instead of I_lq.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from unfade.models.folder import Base
 
 @dataclass(frozen=True)
 class Noised:
-    """Noised latents and all that a prediction on them depends on.
+    """Noised latents with the other inputs of a prediction.
 
     Attributes:
         zt: (N, C, h, w), noised latents.
         t: (N,), timesteps 0..T-1.
         text: (N, L, D), embedded prompts.
-        condition: what the ControlNet sees, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
+        condition: input of the ControlNet, (N, 3 or 4, H, W) or (N, C or C + 1, h, w).
     """
 
     zt: Tensor
@@ -35,14 +35,14 @@ class Noised:
     condition: Tensor
 
     def part(self, index: Tensor) -> Noised:
-        """The samples at these places, (M,)."""
+        """The samples with these indices, (M,)."""
         return Noised(self.zt[index], self.t[index], self.text[index], self.condition[index])
 
 
 def estimate_z0(
     base: Base, schedule: Schedule, controlnet: ControlNetModel, batch: Noised
 ) -> Tensor:
-    """z0_hat (N, C, h, w) as IIDE makes it, without gradient.
+    """IIDE's clean estimate z0_hat, (N, C, h, w), without gradient.
 
     A DDIM step to t - 1 (Eq. 3) and a fresh estimate of the noise there, then Eq. 4: with the
     first estimate, Eq. 4 would give the z0_hat of t again, for the step keeps it. At t = 0 there
@@ -70,10 +70,10 @@ def swap_conditions(
     batch: Noised,
     swapped: Tensor,
 ) -> Tensor:
-    """The conditions of a batch after the swap; only samples that swap cost anything.
+    """The conditions of a batch after the swap; the estimate is computed for swapped samples only.
 
     In pixel space the estimate is decoded and clipped to [0, 1], in latent space z0_hat itself
-    is the condition. The mask channel of a swapped sample is zero: its damage is mended.
+    is the condition. The mask channel of a swapped sample is zero: its damage is repaired.
 
     Args:
         swapped: (N,), bool.
@@ -87,5 +87,5 @@ def swap_conditions(
     z0_hat = estimate_z0(base, schedule, controlnet, batch.part(index))
     with torch.no_grad():
         picture = z0_hat if kind.space == "latent" else decode(base.vae, z0_hat)
-        own = make_condition(kind, picture, None).to(batch.condition.dtype)
-        return batch.condition.index_copy(0, index, own)
+        estimate = make_condition(kind, picture, None).to(batch.condition.dtype)
+        return batch.condition.index_copy(0, index, estimate)

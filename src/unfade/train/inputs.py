@@ -1,4 +1,4 @@
-"""What a training starts from, besides photos."""
+"""Reads the inputs of a training besides photos: recipe, start weights, frozen networks."""
 
 from __future__ import annotations
 
@@ -44,28 +44,32 @@ class Inputs:
     damage: Path | None = None
 
     def read(self, cls: type[R]) -> R:
-        """The recipe. UsageError where it says what the task does not know."""
+        """Reads the recipe. UsageError if it has unknown keys or wrong values."""
         return load_toml(self.recipe, cls) if self.recipe else cls()
 
     def stencils(self) -> Sequence[Stencil]:
-        """Shapes of real damage; none where no folder is given. InputError where it is wrong."""
+        """Loads shapes of real damage, if a folder is given. InputError if it is unreadable."""
         return load_stencils(self.damage) if self.damage else ()
 
     def needed_start(self) -> Path:
-        """`start`. UsageError where it is not given."""
+        """`start`. UsageError if it is not given."""
         if self.start is None:
-            fix = "pass --start, or set hard = 0, kept = 0, decoder_only = false in the recipe"
-            raise UsageError("no weights to start from", "those that the recipe is about", fix)
+            raise UsageError(
+                "no weights to start from",
+                "those that the recipe is about",
+                "pass --start, or set hard = 0, weight_averaging = 0 and decoder_only = false in "
+                "the recipe",
+            )
         return self.start
 
     def needed_base(self) -> str:
-        """`base`. UsageError where it is not given."""
+        """`base`. UsageError if it is not given."""
         if self.base is None:
             raise UsageError("no base", "frozen networks to train on", "pass --base PATH")
         return self.base
 
     def needed_controlnet(self) -> str:
-        """`controlnet`. UsageError where it is not given."""
+        """`controlnet`. UsageError if it is not given."""
         if self.controlnet is None:
             fix = "pass --controlnet PATH"
             raise UsageError("no ControlNet", "the one whose output the CFW decodes", fix)

@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: the step is finished, so that a checkpoint can be written."""
+"""Handles Ctrl-C during a training: finishes the step, so that a checkpoint can be written."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Interruption:
 
 
 def is_small(model: nn.Module) -> bool:
-    """Whether a checkpoint of this training is written in a moment."""
+    """Whether a checkpoint of this training is small enough to be written at once."""
     parameters = sum(p.numel() * p.element_size() for p in model.parameters())
     return _COPIES * parameters <= _SMALL_BYTES
 
 
 @contextlib.contextmanager
 def step_boundary(enabled: bool) -> Generator[Interruption]:
-    """Lets the block finish where Ctrl-C is pressed in it, and says so; the second Ctrl-C ends it.
+    """Delays Ctrl-C to the end of the block and records it; a second Ctrl-C ends the block.
 
     Args:
         enabled: False leaves Ctrl-C as it is, as do other threads than the main one.

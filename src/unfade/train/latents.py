@@ -1,4 +1,4 @@
-"""Latents and pixels of photos, with the colours of their cells: made once, read in windows."""
+"""Caches latents and pixels of photos with the colours of their cells; reads windows of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from unfade.errors import InputError
 from unfade.models.inference import inference
 from unfade.models.patches import downscale_of
 from unfade.models.tensors import from_array
-from unfade.train.chunks import Chunks, weights_digest
+from unfade.train.tensor_cache import TensorCache, weights_digest
 
 log = logging.getLogger(__name__)
 _LAYOUT = 2  # of the files: older ones hold no pixels
@@ -44,15 +44,15 @@ _DECODERS = 8  # threads that decode photos for the autoencoder
 
 
 class LatentStore:
-    """The latents of every view of some photos, and their windows by sample number.
+    """Cached latents of every view of some photos, and their windows by sample index.
 
     Files of 64 photos hold, by photo: "V" (C, h, w) and "V.colours" (h, w) for each view V, and
     "S.pixels" (H, W, 3) for each size S. A photo that cannot be decoded has none; it is left out
     with a warning.
 
     Args:
-        folder: where they are kept, below a name of their own; several trainings may share it.
-        vae: encodes what is not there yet, on its device.
+        folder: holds the cache in a subfolder named by a hash; trainings may share it.
+        vae: encodes the missing latents, on its device.
         progress: called with the number of photos that are done.
 
     Attributes:
@@ -80,8 +80,8 @@ class LatentStore:
                 for sizes in scaled:
                     yield self._tensors(vae, sizes)
 
-        self.chunks = Chunks(folder / f"latents-{name}", len(photos), make, progress=progress)
-        self._items = [i for i in range(len(photos)) if not self.chunks.has(i, "none")]
+        self.cache = TensorCache(folder / f"latents-{name}", len(photos), make, progress=progress)
+        self._items = [i for i in range(len(photos)) if not self.cache.has(i, "none")]
         self.photos = [photos[i] for i in self._items]
         if len(self.photos) < len(photos):
             kept = set(self._items)
@@ -91,12 +91,12 @@ class LatentStore:
             got = f"{len(photos)} photos that cannot be decoded"
             raise InputError(got, "JPEG, PNG, WebP, BMP or TIFF", "check the files")
         self._shapes = [
-            [tuple(self.chunks.part(i, f"{v}").get_shape()[1:]) for v in range(views.views)]
+            [tuple(self.cache.slices(i, f"{v}").get_shape()[1:]) for v in range(views.views)]
             for i in self._items
         ]
 
     def _tensors(self, vae: AutoencoderKL, sizes: Sequence[Pixels]) -> dict[str, Tensor]:
-        """What is kept of a photo, from its pixels at each size."""
+        """The cached tensors of a photo, from its pixels at each size."""
         if not sizes:
             return {"none": torch.zeros(1)}
         out = {f"{s}.pixels": from_array(pixels) for s, pixels in enumerate(sizes)}
@@ -106,33 +106,33 @@ class LatentStore:
             out[f"{v}.colours"] = from_array(colour_map(view, *out[f"{v}"].shape[1:]))
         return out
 
-    def window(self, seed: int, number: int) -> Window:
-        """The window of sample `number` of a run with this seed."""
-        return draw_window(self._shapes, seed, number, self.views.size // self.cell)
+    def window(self, seed: int, index: int) -> Window:
+        """The window of sample `index` of a run with this seed."""
+        return draw_window(self._shapes, seed, index, self.views.size // self.cell)
 
     def latent(self, window: Window) -> Tensor:
         """(C, h, w), float32, a scaled latent."""
         rows, columns = window.slices()
-        part = self.chunks.part(self._items[window.photo], f"{window.view}")
+        part = self.cache.slices(self._items[window.photo], f"{window.view}")
         return cast(Tensor, part[:, rows, columns]).float()
 
     def colours(self, window: Window) -> Names:
         """(h, w), the names of the cells' colours (`data.captions.colour_map`)."""
-        part = self.chunks.part(self._items[window.photo], f"{window.view}.colours")
+        part = self.cache.slices(self._items[window.photo], f"{window.view}.colours")
         return cast(Tensor, part[window.slices()]).numpy()
 
     def pixels(self, window: Window) -> Image:
         """(S, S, 3) float32, sRGB [0, 1]: what the window's latent encodes."""
         size, (rows, columns) = window.view % len(self.views.sides), window.slices(self.cell)
-        part = self.chunks.part(self._items[window.photo], f"{size}.pixels")
+        part = self.cache.slices(self._items[window.photo], f"{size}.pixels")
         width = int(part.get_shape()[1])
-        found = cast(Tensor, part[rows, columns_of(window.view, self.views, columns, width)])
-        pixels: Pixels = found.numpy()
+        view_pixels = cast(Tensor, part[rows, columns_of(window.view, self.views, columns, width)])
+        pixels: Pixels = view_pixels.numpy()
         return as_image(np.ascontiguousarray(pixels if window.view == size else pixels[:, ::-1]))
 
 
 def _sizes(views: ViewOptions, photo: CleanPhoto) -> list[Pixels]:
-    """A photo at each size of the views; none where it cannot be decoded."""
+    """A photo at each size of the views; empty if it cannot be decoded."""
     try:
         image = photo.decode()
     except InputError:

@@ -1,4 +1,4 @@
-"""Where a training runs: one process or several, a processor or cards."""
+"""Determines where a training runs: processes, device, precision."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def accelerator() -> Any:
 
 
 def check_precision(device: torch.device, precision: Precision) -> None:
-    """Refuses bf16 that a card would only emulate, and warns where "auto" leaves it out.
+    """Rejects bf16 on GPUs that only emulate it; warns if "auto" does not use it.
 
     Raises:
         UsageError: precision is "bf16", and the card does not have it in hardware.
@@ -69,7 +69,7 @@ def check_precision(device: torch.device, precision: Precision) -> None:
 
 @contextmanager
 def enough_memory(device: torch.device) -> Generator[None]:
-    """Says what to change where the memory of a device does not suffice.
+    """Turns an out-of-memory error into a UsageError that says what to change.
 
     Raises:
         UsageError: it does not.
@@ -85,12 +85,12 @@ def enough_memory(device: torch.device) -> Generator[None]:
 
 
 def share() -> tuple[int, int]:
-    """The number of this process, from 0, and how many there are."""
+    """The index of this process, from 0, and the number of processes."""
     group = accelerator()
     return group.process_index, group.num_processes
 
 
 def wait_for(there: Callable[[], bool]) -> None:
-    """Waits for what another process makes; if that one ends, its launcher ends this one too."""
+    """Waits until another process has done its part; the launcher ends both if one fails."""
     while not there():
         time.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""The training loop. Run the same command again and it goes on where it stopped."""
+"""The training loop. The same command resumes a training that was stopped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unfade.errors import WeightsError
 from unfade.manifest import make_folder
-from unfade.models.inference import mixed, placed
+from unfade.models.inference import mixed, to_device
 from unfade.rng import generator
-from unfade.train.feed import batches
 from unfade.train.interruption import is_small, step_boundary
-from unfade.train.journal import Journal
 from unfade.train.launch import accelerator, check_precision
+from unfade.train.logger import TrainingLogger
 from unfade.train.optim import build_optimizer, rate_at, set_rate
 from unfade.train.options import LoopOptions
+from unfade.train.sampler import batches
 from unfade.train.state import STATE, find_state, keep_states, load_state, save_state, update_ema
 from unfade.train.task import Batch, Task
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class _Objective(nn.Module):
-    """A network with its loss: one forward pass, as parallel training wants it."""
+    """A network with its loss as one module, which data-parallel training needs."""
 
     def __init__(self, task: Task, model: nn.Module) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Objective(nn.Module):
         return self.task.loss(self.model, batch)
 
 
-def forgetful(model: nn.Module) -> None:
+def enable_checkpointing(model: nn.Module) -> None:
     """Turns gradient checkpointing on in every network of diffusers or transformers that can."""
     for part in model.modules():
         can = getattr(part, "_supports_gradient_checkpointing", True)
@@ -55,9 +55,9 @@ def forgetful(model: nn.Module) -> None:
 def _fresh(
     task: Task, options: LoopOptions, device: torch.device, start: nn.Module | None
 ) -> nn.Module:
-    """The network to train on its device, with the weights of `start` where there is one."""
+    """The network to train, on its device, with the weights of `start` if given."""
     torch.manual_seed(options.seed)  # pyright: ignore[reportUnknownMemberType]
-    model = placed(task.build().train(), device, options.layout)
+    model = to_device(task.build().train(), device, options.layout)
     if start is not None:
         try:
             model.load_state_dict(start.state_dict())
@@ -67,7 +67,7 @@ def _fresh(
                 "start from others, or change the model in the recipe",
             ) from error  # fmt: skip
     if options.checkpointing:
-        forgetful(model)
+        enable_checkpointing(model)
     if options.frozen_norms:
         for part in model.modules():
             if isinstance(part, nn.BatchNorm2d):
@@ -76,7 +76,7 @@ def _fresh(
 
 
 def _seed(options: LoopOptions, step: int) -> None:
-    """Whatever a network draws itself depends on the seed and the step alone."""
+    """Seeds torch, so that a network's random numbers depend on seed and step alone."""
     seed = int(generator(options.seed, "network", step).integers(1 << 62))
     torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
 
@@ -94,14 +94,14 @@ def forward_pass(device: torch.device, options: LoopOptions) -> Generator[None]:
 
 
 def _step(
-    group: Any, objective: nn.Module, optimizer: torch.optim.Optimizer, feed: Iterator[Batch],
+    group: Any, objective: nn.Module, optimizer: torch.optim.Optimizer, loader: Iterator[Batch],
     options: LoopOptions,
 ) -> dict[str, float]:  # fmt: skip
     """One step of the optimizer; returns its figures, means over micro-batches and processes."""
     optimizer.zero_grad(set_to_none=True)
     rows: list[dict[str, float]] = []
     for micro in range(1, options.accumulate + 1):
-        batch = {k: v.to(group.device) for k, v in next(feed).items()}
+        batch = {k: v.to(group.device) for k, v in next(loader).items()}
         apart = micro < options.accumulate
         with group.no_sync(objective) if apart else nullcontext():
             plain = options.attention == "plain"
@@ -137,9 +137,9 @@ def train(
     stopped ends as an unbroken one does, and several processes see what one would see alone.
 
     Args:
-        run: the folder of this training: state.safetensors, log.jsonl, tensorboard/ and sheets.
+        run: the folder of this training: state.safetensors, log.jsonl, tensorboard/, sheets.
         start: a network whose weights a new training starts from.
-        export: called with the averaged network and the step whenever a sheet is drawn.
+        export: called with the averaged network and the step after each validation.
         progress: called with the step and the smoothed figures.
 
     Raises:
@@ -155,18 +155,18 @@ def train(
     if options.compiled:
         model.compile()  # pyright: ignore[reportUnknownMemberType]
     optimizer = build_optimizer(model, options)
-    state, found = run / STATE, find_state(run)
-    step = load_state(found, model, ema, optimizer) if found is not None else 0
+    state, checkpoint = run / STATE, find_state(run)
+    step = load_state(checkpoint, model, ema, optimizer) if checkpoint is not None else 0
     objective = cast(nn.Module, group.prepare_model(_Objective(task, model)))
-    feed = batches(task, step, options, group.process_index, group.num_processes)
-    journal = Journal(run, step) if group.is_main_process else None
+    loader = batches(task, step, options, group.process_index, group.num_processes)
+    logger = TrainingLogger(run, step) if group.is_main_process else None
     mean: dict[str, float] = {}
     began, first, alone = time.monotonic(), step, group.num_processes == 1
     while step < options.steps:
         set_rate(optimizer, rate_at(step, options))
         _seed(options, step)
         with step_boundary(alone and is_small(model)) as interruption:
-            figures = _step(group, objective, optimizer, feed, options)
+            figures = _step(group, objective, optimizer, loader, options)
             step += 1
             update_ema(ema, model, options.ema, step)
         if interruption.requested:
@@ -175,17 +175,17 @@ def train(
         mean = {k: v if k not in mean else 0.98 * mean[k] + 0.02 * v for k, v in figures.items()}
         if progress is not None:
             progress(step, mean)
-        if journal is not None and (step % options.save_every == 0 or step == options.steps):
+        if logger is not None and (step % options.save_every == 0 or step == options.steps):
             keep_states(run, options.states)
             save_state(state, step, model, ema, optimizer)
             speed = (step - first) / (time.monotonic() - began)
-            journal.row(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
-        if step % options.show_every == 0 or step == options.steps:
-            if journal is not None:
-                journal.show(step, lambda sheet: task.show(ema, sheet))
+            logger.log_figures(step, {"rate": rate_at(step, options), **mean, "steps_per_s": speed})
+        if step % options.validate_every == 0 or step == options.steps:
+            if logger is not None:
+                logger.log_validation(step, lambda grid: task.validate(ema, grid))
                 if export is not None:
                     export(ema, step)
             group.wait_for_everyone()
-    if journal is not None:
-        journal.close()
+    if logger is not None:
+        logger.close()
     return ema

@@ -1,4 +1,4 @@
-"""Terms that several losses share."""
+"""Loss terms that several trainings share."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def dissimilarity(out: Tensor, target: Tensor) -> Tensor:
         out, target: (N, C, H, W), float32, about [0, 1], at least 11 pixels a side.
     """
     channels = out.shape[1]
-    place = torch.arange(-_RADIUS, _RADIUS + 1, dtype=out.dtype, device=out.device)
-    taps = (-place.square() / (2 * _SIGMA**2)).exp()
+    offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=out.dtype, device=out.device)
+    taps = (-offsets.square() / (2 * _SIGMA**2)).exp()
     taps = (taps / taps.sum()).repeat(5 * channels, 1, 1, 1)  # (5C, 1, 1, 11)
     x = torch.cat([out, target, out * out, target * target, out * target], 1)  # (N, 5C, H, W)
     with torch.autocast(x.device.type, enabled=False):  # variances are small differences

@@ -1,4 +1,4 @@
-"""The optimizer and its rate."""
+"""Builds the optimizer and its learning rate schedule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rate_at(step: int, options: LoopOptions) -> float:
 
 
 class LeanAdamW(torch.optim.Optimizer):
-    """AdamW (arXiv 1711.05101) whose two moments are kept in bf16.
+    """AdamW (arXiv 1711.05101) that stores its two moments in bf16.
 
     They are rounded up or down at random, in proportion to the distance: a second moment changes by
     a hundredth of itself a step, which rounding to the nearest would lose. All numbers are drawn
@@ -40,7 +40,7 @@ class LeanAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One step along the gradients that are there."""
+        """One step, for all parameters with a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -65,14 +65,14 @@ class LeanAdamW(torch.optim.Optimizer):
 
 
 def _rounded(value: Tensor) -> Tensor:
-    """float32 whose lower 16 bits are 0: a number that bf16 holds, the next lower or higher one."""
+    """Rounds float32 to a neighbouring bf16 value at random, returned as float32."""
     bits = value.view(torch.int32)
     bits = (bits + torch.randint_like(bits, 1 << 16)) & -(1 << 16)
     return bits.view(torch.float32)
 
 
 def build_optimizer(model: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
-    """AdamW over what is trainable; biases and norms do not decay.
+    """AdamW over the trainable parameters; biases and norms have no weight decay.
 
     A group's `factor` is what `set_rate` multiplies the rate by.
     """

@@ -1,10 +1,11 @@
-"""What a training recipe (TOML) may say."""
+"""Defines the settings of training recipes (TOML)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unfade.config import renamed_field
 from unfade.data.colour import ColourOptions
 from unfade.data.enlarging import SmallOptions
 from unfade.data.pairs import PairOptions
@@ -19,36 +20,39 @@ from unfade.models.tone import ToneConfig
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """The loop's settings, the same for every task. UsageError where a value makes no sense.
+    """Settings of the training loop, for all tasks. UsageError if a value is out of range.
 
     Attributes:
-        steps: optimizer steps in all; the cosine schedule ends there.
-        batch: samples a step, of all processes and micro-batches together.
-        accumulate: micro-batches that a process parts its share of a step into; less memory.
-        checkpointing: networks that can forget activations and compute them again; less memory.
+        steps: number of optimizer steps; the cosine schedule ends with them.
+        batch: samples of a step, over all processes and micro-batches.
+        accumulate: micro-batches into which a process divides its samples of a step, to save
+            memory.
+        checkpointing: recompute activations in the backward pass, to save memory.
         rate: peak learning rate, reached after `warmup` steps.
-        encoder_rate: factor on the rate of a network's `encoder`, which knows much already.
+        encoder_rate: factor on the rate of a network's `encoder`, which is pretrained.
         schedule: "cosine" falls to 1 % of the peak, "constant" stays there.
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the ones exported.
-        kept: share of the weights that the training started from in those exported: fine-tuned
-            weights alone are worse on photos unlike the training's (WiSE-FT, arXiv 2109.01903).
-        seed: of data order, crops, degradations and initial weights.
-        workers: processes that prepare data.
-        save_every, show_every: steps between checkpoints and between validation sheets, when the
-            averaged weights are exported too.
-        states: checkpoints that are kept: state.safetensors, the last, and state-STEP.safetensors.
-        exports: exported weights of earlier validations that are kept, with -STEP after their name.
-        frozen_norms: use the statistics that batch normalisation has, and leave them as they are:
-            those of a few faded crops are unlike those of the photos that are restored.
-        compiled: let torch.compile translate the network: a third less time a step, after one or
-            two minutes; a C++ compiler must be installed.
-        moments: of AdamW, in which type: "bf16" takes 4 bytes a weight less, rounded at random so
-            that their means stay right.
-        precision: of convolutions and products; "auto" is bf16 where the processor has it.
-        attention: "plain" is quicker than torch's fused one on processors where there are few
-            places to attend to, and takes memory that grows with their square.
-        layout: of activations; "contiguous" is quicker for small latents on processors.
+        weight_averaging: share of the start weights in the exported weights, which are averages
+            of both: fine-tuned weights alone are worse on photos unlike those of the training
+            (WiSE-FT, arXiv 2109.01903).
+        seed: seed of data order, crops, degradations and initial weights.
+        workers: number of processes that prepare samples.
+        save_every, validate_every: steps between checkpoints and between validations, which
+            also export the averaged weights.
+        states: number of checkpoints on disk: state.safetensors, the last, and earlier ones as
+            state-STEP.safetensors.
+        exports: number of exported weights of earlier validations on disk, as NAME-STEP.
+        frozen_norms: keep the running statistics of batch normalisation: those of a few faded
+            crops differ from those of the photos to restore.
+        compiled: compile the network with torch.compile: a step takes a third less time, after
+            one or two minutes of compiling; needs a C++ compiler.
+        moments: dtype of AdamW's moments; "bf16" saves 4 bytes per weight and rounds at random,
+            so that the means are unbiased.
+        precision: of convolutions and products; "auto" is bf16 on hardware that has it.
+        attention: "plain" is faster on CPUs than torch's fused attention for few tokens; its
+            memory grows with their square.
+        layout: memory layout of activations; "contiguous" is faster for small latents on CPUs.
     """
 
     steps: int = 10000
@@ -62,11 +66,11 @@ class LoopOptions:
     weight_decay: float = 1e-4
     clip: float = 1.0
     ema: float = 0.998
-    kept: float = 0.0
+    weight_averaging: float = renamed_field("kept", 0.0)
     seed: int = 0
     workers: int = 1
     save_every: int = 200
-    show_every: int = 1000
+    validate_every: int = renamed_field("show_every", 1000)
     states: int = 1
     exports: int = 0
     frozen_norms: bool = False
@@ -77,13 +81,19 @@ class LoopOptions:
     layout: Layout = "channels_last"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "save_every", "show_every", "states"):
+        for name in ("steps", "batch", "accumulate", "save_every", "validate_every", "states"):
             self._check(name, getattr(self, name) >= 1, "1 or more")
         for name in (
-            "rate", "encoder_rate", "warmup", "weight_decay", "seed", "workers", "exports"
-        ):  # fmt: skip
+            "rate",
+            "encoder_rate",
+            "warmup",
+            "weight_decay",
+            "seed",
+            "workers",
+            "exports",
+        ):
             self._check(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("ema", "kept"):
+        for name in ("ema", "weight_averaging"):
             self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")
         self._check("clip", self.clip > 0, "more than 0")
 
@@ -98,20 +108,20 @@ class ScratchRecipe:
     """`unfade train scratch`.
 
     Attributes:
-        alarms: share of the photos that hard pairs are drawn from: those on which the weights
-            that the training starts from raise the loudest false alarms.
-        error_weight: how much more a pixel of damage counts for each unit of its mean square
-            error ([0, 1] squared) in the damaged photo: a bright crack that is missed costs more
-            than a faint one.
-        recall: what is added to the weight of damaged pixels in the cross-entropy; 0 asks for the
-            fewest errors, more for fewer misses at the price of false alarms.
-        imagenet: give the encoder ImageNet's weights where no weights are given to start from.
+        hard_negatives: share of the photos that hard pairs are drawn from: those on which the
+            start weights give the strongest false alarms.
+        error_weight: weight added to a damaged pixel for each unit of its mean square error
+            ([0, 1] squared) in the damaged photo: a missed bright crack costs more than a faint
+            one.
+        recall: added to the weight of damaged pixels in the cross-entropy; 0 asks for the
+            fewest errors, more for fewer misses and more false alarms.
+        imagenet: give the encoder ImageNet's weights if there are no start weights.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: PairOptions = field(default_factory=PairOptions)
     model: ScratchConfig = field(default_factory=ScratchConfig)
-    alarms: float = 0.12
+    hard_negatives: float = renamed_field("alarms", 0.12)
     error_weight: float = 0.0
     recall: float = 1.5
     imagenet: bool = True
@@ -122,9 +132,9 @@ class Stage1Recipe:
     """`unfade train stage1`.
 
     Attributes:
-        local: train the U-Net and the head; without it the head alone, which is quick in large
-            batches and a start for both.
-        found: share of the masks that are what the compact preset's detector finds, as restoring
+        local: train the U-Net and the head; False trains the head alone, which is fast in large
+            batches and gives start weights for both.
+        found: share of the masks that the compact preset's detector predicts, as restoring
             erases it; the rest are the true ones, made imperfect.
         structure: weight of 1 - SSIM in the loss.
     """
@@ -142,8 +152,8 @@ class ToneRecipe:
     """`unfade train tone`.
 
     Attributes:
-        clean: share of the thumbnails that did not fade.
-        uneven: share of the others that faded unevenly.
+        clean: share of thumbnails that are not faded.
+        uneven: share of the others that are faded unevenly.
         even: whether the even correction is trained; otherwise that of uneven fading alone.
     """
 
@@ -159,11 +169,11 @@ class ColourRecipe:
     """`unfade train colour`.
 
     Attributes:
-        rebalance: 0 counts every pixel alike, 1 rare colours as much as Zhang et al. (2016) do:
-            livelier, and further off in the mean. What is not rebalanced in training can be when
-            photos are coloured (`liveliness` of `pipeline.colourise`).
-        least: a word of the captions that occurs less often is unknown.
-        vocabulary: how many words there are at most.
+        rebalance: 0 gives every pixel the same weight, 1 gives rare colours the weight of Zhang
+            et al. (2016): more vivid colours with a larger mean error. `liveliness` of
+            `pipeline.colourise` does the same when photos are coloured.
+        least: minimum count of a caption word; rarer words are unknown.
+        vocabulary: maximum number of words.
         imagenet: whether the encoder starts from ImageNet's weights.
     """
 

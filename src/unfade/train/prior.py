@@ -1,4 +1,4 @@
-"""Training the prior: a text-conditioned latent UNet and its text encoder, together."""
+"""Trains the prior: a text-conditioned latent UNet together with its text encoder."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from unfade.models.folder import Base, load_base, save_base
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT, held_out, validation_batch
+from unfade.train.diffusion_sampling import sample_z0
 from unfade.train.latents import LatentStore
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import encode_tokens, learn_tokenizer, tokenize
-from unfade.train.sampling import sample_z0
-from unfade.train.sheets import write_sheet
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.sampler import validation_batch_size, validation_batches
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 
-_SHOWN = 8
-_MEASURED = 48  # held-out windows that the loss is taken on
+_GRID_SAMPLES = 8
+_VALIDATION_SAMPLES = 48  # held-out windows that the loss is taken on
 _STEPS = 20  # of a preview
 
 
@@ -52,10 +52,10 @@ class PriorRecipe:
     """`unfade train prior`.
 
     Attributes:
-        prediction: what the UNet learns to tell.
-        null: share of the samples with the null text, for guidance and for photos without prompt.
-        least: a word of the captions that occurs less often gets no token.
-        frozen_text: leave the text encoder as the weights that the training starts from have it.
+        prediction: what the UNet learns to predict.
+        null: share of samples with the null text, for guidance and for photos without a prompt.
+        least: minimum count of a caption word; rarer words get no token.
+        frozen_text: do not train the text encoder; it keeps its start weights.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -69,11 +69,11 @@ class PriorRecipe:
 
 
 class PriorTask(WithoutNetworks):
-    """Cached latents of windows and what they show -> the noise that was added (Eq. 2), or v.
+    """Learns to predict the noise (Eq. 2), or v, of cached latents from their prompts.
 
     Args:
         vae: the trained autoencoder, on the device of the training.
-        cache: where latents are kept.
+        cache: folder for latents.
         progress: called with the number of photos whose latents are there.
 
     Raises:
@@ -83,9 +83,14 @@ class PriorTask(WithoutNetworks):
     _networks = ("vae",)
 
     def __init__(
-        self, recipe: PriorRecipe, photos: Sequence[CleanPhoto], vae: AutoencoderKL, cache: Path,
-        *, progress: Callable[[int], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        recipe: PriorRecipe,
+        photos: Sequence[CleanPhoto],
+        vae: AutoencoderKL,
+        cache: Path,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         _check_widths(recipe, vae)
         self.recipe = recipe
         self.vae = vae
@@ -102,12 +107,12 @@ class PriorTask(WithoutNetworks):
         text.requires_grad_(not self.recipe.frozen_text)
         return nn.ModuleDict({"unet": build_unet(self.recipe.unet), "text_encoder": text})
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The z0 and noise (C, h, w), t () and tokens (L,)."""
         seed = self.recipe.loop.seed
-        store = self.held_out if number >= HELD_OUT else self.store
-        window = store.window(seed, number % HELD_OUT)
-        rng = generator(seed, "prior", number)
+        store = self.held_out if split == "validation" else self.store
+        window = store.window(seed, index)
+        rng = generator(seed, "prior", random_index(split, index))
         z0 = store.latent(window)
         noise = from_array(rng.standard_normal(z0.shape, np.float32))
         t = torch.tensor(int(rng.integers(self.schedule.steps)))
@@ -127,21 +132,24 @@ class PriorTask(WithoutNetworks):
         output = predict(unet, None, zt, t, text, None).float()
         return F.mse_loss(output, target(self.schedule, z0, noise, t)), {}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out windows above what the model makes of their captions; the loss on these."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates on held-out windows: originals above samples for their captions; the loss."""
         unet, text_encoder = _parts(model)
         loop, loss, rows = self.recipe.loop, 0.0, list[list[Tensor]]([[], []])
         vae = cast(AutoencoderKL, cast(Any, self.vae).to(unet.device))
+        size = validation_batch_size(loop)
         with torch.no_grad(), mixed(unet.device, loop.precision):
-            for batch in held_out(self, _MEASURED, validation_batch(loop), unet.device):
-                loss += len(batch["t"]) / _MEASURED * float(self.loss(model, batch)[0])
-            for batch in held_out(self, _SHOWN, validation_batch(loop), unet.device):
+            for batch in validation_batches(
+                self, _VALIDATION_SAMPLES, validation_batch_size(loop), unet.device
+            ):
+                loss += len(batch["t"]) / _VALIDATION_SAMPLES * float(self.loss(model, batch)[0])
+            for batch in validation_batches(self, _GRID_SAMPLES, size, unet.device):
                 text = encode_tokens(text_encoder, batch["tokens"])
                 noise = batch["noise"]
-                made = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
-                for row, z in zip(rows, (batch["z0"], made), strict=True):
+                sampled = sample_z0(self.schedule, unet, None, noise, text, None, steps=_STEPS)
+                for row, z in zip(rows, (batch["z0"], sampled), strict=True):
                     row.extend(decode(vae, z).float().clamp(0, 1).cpu())
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {"shown_loss": loss}
 
     def export(self, model: nn.Module, folder: Path) -> None:
@@ -157,13 +165,13 @@ class PriorTask(WithoutNetworks):
 
 def _check_widths(recipe: PriorRecipe, vae: AutoencoderKL) -> None:
     latents = int(cast(Any, vae).config.latent_channels)
-    for name, own, other in (
+    for name, width, expected in (
         ("unet.latent_channels", recipe.unet.latent_channels, latents),
         ("unet.text_width", recipe.unet.text_width, recipe.text.width),
     ):
-        if own != other:
+        if width != expected:
             fix = "change it in the recipe"
-            raise UsageError(f"{name} = {own}", f"{other}, as the network before has it", fix)
+            raise UsageError(f"{name} = {width}", f"{expected}, as the network before has it", fix)
 
 
 def _parts(model: nn.Module) -> tuple[UNet2DConditionModel, CLIPTextModel]:

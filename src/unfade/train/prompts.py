@@ -1,4 +1,4 @@
-"""Prompts as tokens."""
+"""Tokenizes and embeds prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifest of a training: what was trained, on what, with what, and every start of it."""
+"""Writes the manifest of a training: task, recipe, photos, versions, and each start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any, TypedDict, cast
 
 from unfade import manifest
 from unfade._version import __version__
+from unfade.config import from_dict, to_dict
 from unfade.data.sources import CleanPhoto, fingerprint
+from unfade.errors import UsageError
 from unfade.files import atomic_file
 from unfade.train.inputs import Inputs
 
@@ -22,11 +24,11 @@ NAME = "run.json"
 
 
 class Start(TypedDict):
-    """One time that the training was started, or went on."""
+    """A start or resumption of the training."""
 
     created: str  # ISO 8601, UTC
     unfade: str  # version
-    commit: str | None  # of the checkout, None where unfade was installed
+    commit: str | None  # of the checkout, None if unfade was installed
     dirty: bool | None  # whether that checkout had changes of its own
     command: list[str]
     device: str
@@ -49,10 +51,14 @@ class RunManifest(TypedDict):
 
 
 def begin(
-    run: Path, task: str, recipe: dict[str, Any], photos: Sequence[CleanPhoto], inputs: Inputs,
+    run: Path,
+    task: str,
+    recipe: Any,
+    photos: Sequence[CleanPhoto],
+    inputs: Inputs,
     group: Any,
-) -> None:  # fmt: skip
-    """Writes the manifest of a run, or adds a start to it; warns where it is not as it began.
+) -> None:
+    """Writes the manifest of a run or adds a start; warns if the inputs have changed.
 
     Raises:
         OutputError: it cannot be written.
@@ -65,24 +71,34 @@ def begin(
         except importlib.metadata.PackageNotFoundError:
             continue
     start = Start(
-        created=manifest.now(), unfade=__version__, commit=commit, dirty=dirty,
-        command=["unfade", *sys.argv[1:]], device=str(group.device),
-        processes=group.num_processes, versions=versions,
-    )  # fmt: skip
+        created=manifest.now(),
+        unfade=__version__,
+        commit=commit,
+        dirty=dirty,
+        command=["unfade", *sys.argv[1:]],
+        device=str(group.device),
+        processes=group.num_processes,
+        versions=versions,
+    )
     earlier = _read(run)
     record = RunManifest(
-        task=task, recipe=recipe, photos=len(photos), data_sha256=fingerprint(photos),
-        base=inputs.base, controlnet=inputs.controlnet,
+        task=task,
+        recipe=to_dict(recipe),
+        photos=len(photos),
+        data_sha256=fingerprint(photos),
+        base=inputs.base,
+        controlnet=inputs.controlnet,
         starts=[*(earlier["starts"] if earlier else []), start],
-        weights=earlier["weights"] if earlier else {}, peak_memory_mib=None,
-    )  # fmt: skip
-    told = ("task", "recipe", "data_sha256", "base", "controlnet")
-    changed = [name for name in told if earlier and earlier.get(name) != record.get(name)]
+        weights=earlier["weights"] if earlier else {},
+        peak_memory_mib=None,
+    )
+    changed = _changed(earlier, record, recipe) if earlier else []
     if changed:
         log.warning(
             "%s: not as when this run began: %s; it goes on, but differs from an unbroken one",
-            run, ", ".join(changed),
-        )  # fmt: skip
+            run,
+            ", ".join(changed),
+        )
     _write(run, record)
 
 
@@ -95,6 +111,18 @@ def finish(run: Path, weights: Path) -> None:
     hashes = {p.relative_to(run).as_posix(): manifest.sha256_file(p) for p in files}
     record["weights"], record["peak_memory_mib"] = hashes, manifest.peak_memory_mib()
     _write(run, record)
+
+
+def _changed(earlier: RunManifest, record: RunManifest, recipe: Any) -> list[str]:
+    """The entries that differ; recipes are compared as dataclasses, whatever their version."""
+    try:
+        same_recipe = from_dict(earlier["recipe"], cast(type[Any], type(recipe))) == recipe
+    except UsageError:
+        same_recipe = False
+    names = ("task", "recipe", "data_sha256", "base", "controlnet")
+    differs = {name: earlier.get(name) != record.get(name) for name in names}
+    differs["recipe"] = not same_recipe
+    return [name for name in names if differs[name]]
 
 
 def _read(run: Path) -> RunManifest | None:

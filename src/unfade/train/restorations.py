@@ -1,4 +1,4 @@
-"""Samples of the restoring tasks: a window's latent, the same window degraded, and a prompt."""
+"""Makes samples of the restoring tasks: a window's latent, the degraded window, a prompt."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ from unfade.models.presets import ENLARGER, find_preset
 from unfade.models.stage1 import CELL, Stage1Net
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
 from unfade.train.latents import LatentStore
 from unfade.train.prompts import encode_tokens, tokenize
 from unfade.train.stage1 import imperfect
-from unfade.train.task import Batch, WithoutNetworks
+from unfade.train.task import Batch, Split, WithoutNetworks, random_index
 from unfade.train.texts import TextStore
 
 
 class Restorations(WithoutNetworks):
-    """Samples by number, the same for a given (seed, number).
+    """Samples of restorations, the same for the same seed, split and index.
 
     Args:
         base: its autoencoder makes the latents, its tokenizer the tokens; on the device of the
             training.
-        cache: where latents and embedded captions are kept.
+        cache: folder for latents and embedded captions.
         progress: called with the number of photos whose latents, then whose captions, are there.
 
     Attributes:
-        base: without the weights of the text encoder where prompts are cached.
+        base: without the text encoder's weights if prompts are cached.
 
     Raises:
         UsageError: shares that do not add up, or windows that do not fit the views.
@@ -54,10 +53,16 @@ class Restorations(WithoutNetworks):
     _networks = ("base", "first_stage", "enlarger")
 
     def __init__(
-        self, base: Base, photos: Sequence[CleanPhoto], cache: Path, views: ViewOptions,
-        options: RestorationOptions, seed: int,
-        *, progress: Callable[[int], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        base: Base,
+        photos: Sequence[CleanPhoto],
+        cache: Path,
+        views: ViewOptions,
+        options: RestorationOptions,
+        seed: int,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         options.check()
         self.base, self.options, self.seed = base, options, seed
         self.tokenizer = base.tokenizer
@@ -82,32 +87,32 @@ class Restorations(WithoutNetworks):
             self.base = replace(base, text_encoder=_without_weights(base.text_encoder))
         self.length = prompt_length(base.text_encoder)
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The z0 (C, h, w), hq and lq (3, S, S), mask (1, S, S), aged () and gray (); the prompt.
 
         The prompt is tokens (L,) or, where prompts are cached, text (L, D). Where small photos are
         enlarged by the first stage: small (3, S / 2, S / 2), of which the upper left (3, S / scale,
         S / scale) counts, and scale (), 0 where there is none.
         """
-        store = self.held_out if number >= HELD_OUT else self.store
-        window = store.window(self.seed, number % HELD_OUT)
-        rng = generator(self.seed, "restoration", number)
+        store = self.held_out if split == "validation" else self.store
+        window = store.window(self.seed, index)
+        rng = generator(self.seed, "restoration", random_index(split, index))
         hq = store.pixels(window)
-        given = draw_task(hq, rng, self.options)
-        prompted = given.prompted and rng.random() < self.options.prompts
+        task = draw_task(hq, rng, self.options)
+        prompted = task.prompted and rng.random() < self.options.prompts
         return {
             "z0": store.latent(window),
             "hq": from_array(hq).permute(2, 0, 1).contiguous(),
-            "lq": from_array(given.lq).permute(2, 0, 1).contiguous(),
-            "mask": from_array(imperfect(given.mask, rng) if given.aged else given.mask)[None],
-            "aged": torch.tensor(given.aged),
-            "gray": torch.tensor(given.gray),
+            "lq": from_array(task.lq).permute(2, 0, 1).contiguous(),
+            "mask": from_array(imperfect(task.mask, rng) if task.aged else task.mask)[None],
+            "aged": torch.tensor(task.aged),
+            "gray": torch.tensor(task.gray),
             **self._prompt(store, window, rng, prompted),
-            **(self._small(given) if self.enlarges else {}),
+            **(self._small(task) if self.enlarges else {}),
         }
 
     def _small(self, given: TaskInput) -> Batch:
-        """The small photo of a sample and its scale, in tensors that are alike for all samples."""
+        """The small photo of a sample and its scale, as tensors of one shape for all samples."""
         size = given.lq.shape[0]
         small = torch.zeros(3, size // 2, size // 2)
         if given.small is None:
@@ -127,8 +132,8 @@ class Restorations(WithoutNetworks):
             prompt = describe(store.photos[window.photo].captions, store.colours(window), rng)
         return {"tokens": tokenize(self.tokenizer, prompt, self.length)}
 
-    def mended(self, batch: Batch) -> Tensor:
-        """The degraded photos (N, 3, S, S), as the first stages leave aged and small ones.
+    def first_stage_output(self, batch: Batch) -> Tensor:
+        """The degraded photos (N, 3, S, S) after the first stages for aged and small photos.
 
         The one for old photos works in colours; where colours are to be found, its luma is what
         remains.
@@ -139,12 +144,12 @@ class Restorations(WithoutNetworks):
         first = self.first_stage.to(lq.device)
         with torch.no_grad():
             out = first(lq[index], batch["mask"][index]).float().clamp(0, 1)
-        mended = lq.index_copy(0, index, out.to(lq.dtype))
-        gray = torch.einsum("c,nchw->nhw", lq.new_tensor(LUMA), mended)[:, None]  # (N, 1, H, W)
-        return torch.where(batch["gray"][:, None, None, None], gray, mended)
+        restored = lq.index_copy(0, index, out.to(lq.dtype))
+        gray = torch.einsum("c,nchw->nhw", lq.new_tensor(LUMA), restored)[:, None]  # (N, 1, H, W)
+        return torch.where(batch["gray"][:, None, None, None], gray, restored)
 
     def _enlarged(self, batch: Batch) -> Tensor:
-        """The degraded photos (N, 3, S, S), small ones as the first stage enlarges them."""
+        """The degraded photos (N, 3, S, S); small ones are enlarged by the first stage."""
         lq = batch["lq"]
         if self.enlarger is None or "small" not in batch:
             return lq
@@ -161,7 +166,7 @@ class Restorations(WithoutNetworks):
         return lq
 
     def condition(self, kind: ConditionKind, picture: Tensor, mask: Tensor) -> Tensor:
-        """What a ControlNet of this kind sees of photos (N, 3, H, W), mask (N, 1, H, W)."""
+        """The condition of a ControlNet for photos (N, 3, H, W) and masks (N, 1, H, W)."""
         if kind.space == "latent":
             with torch.no_grad():
                 picture = encode(self.base.vae, picture).float()  # (N, C, h, w)
@@ -174,8 +179,8 @@ class Restorations(WithoutNetworks):
         with torch.no_grad():
             return encode_tokens(self.base.text_encoder, batch["tokens"])
 
-    def place(self, device: torch.device) -> Base:
-        """The frozen networks on a device; costs nothing where they are there."""
+    def to_device(self, device: torch.device) -> Base:
+        """Moves the frozen networks to a device."""
         networks: list[nn.Module] = [self.base.vae, self.base.unet]
         networks += [] if self.texts else [cast(nn.Module, self.base.text_encoder)]
         for network in networks:
@@ -184,6 +189,6 @@ class Restorations(WithoutNetworks):
 
 
 def _without_weights(text_encoder: CLIPTextModel) -> CLIPTextModel:
-    """Takes the place of a text encoder that is not needed any more."""
+    """A text encoder with the same configuration and without weights, to save memory."""
     with torch.device("meta"):
         return CLIPTextModel(cast(Any, text_encoder).config)

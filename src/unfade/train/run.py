@@ -1,4 +1,4 @@
-"""A recipe, a folder of photos and a run folder -> trained weights."""
+"""Runs a training: from a recipe, photos and a run folder to trained weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import cv2
 import torch
 from torch import nn
 
-from unfade.config import save_toml, to_dict
-from unfade.data.pairs import Spot
+from unfade.config import save_toml
+from unfade.data.pairs import HardNegative
 from unfade.data.sources import CleanPhoto, load_folders
 from unfade.errors import UsageError
 from unfade.manifest import make_folder
@@ -25,14 +25,13 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
 from unfade.train import record
-from unfade.train.alarms import loudest
 from unfade.train.colour import ColourTask
 from unfade.train.enlarger import EnlargerTask
-from unfade.train.feed import check_batch
-from unfade.train.grow import grow
+from unfade.train.hard_negatives import mine_hard_negatives
 from unfade.train.inputs import Inputs, Progress
 from unfade.train.launch import accelerator, check_precision, enough_memory
 from unfade.train.loop import train
+from unfade.train.net2net import net2net
 from unfade.train.options import (
     ColourRecipe,
     EnlargerRecipe,
@@ -41,26 +40,33 @@ from unfade.train.options import (
     Stage1Recipe,
     ToneRecipe,
 )
+from unfade.train.sampler import check_batch
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
-from unfade.train.state import blend
+from unfade.train.state import interpolate_weights
 from unfade.train.task import Exporter, Task
 from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
 _NETWORKS: dict[str, Any] = {
-    "scratch": ScratchDetector, "stage1": Stage1Net, "tone": ToneNet, "colour": Colouriser,
+    "scratch": ScratchDetector,
+    "stage1": Stage1Net,
+    "tone": ToneNet,
+    "colour": Colouriser,
     "enlarger": Enlarger,
-}  # fmt: skip
+}
 _RECIPES: dict[str, Any] = {
-    "scratch": ScratchRecipe, "stage1": Stage1Recipe, "tone": ToneRecipe, "colour": ColourRecipe,
+    "scratch": ScratchRecipe,
+    "stage1": Stage1Recipe,
+    "tone": ToneRecipe,
+    "colour": ColourRecipe,
     "enlarger": EnlargerRecipe,
-}  # fmt: skip
+}
 TASKS = ("scratch", "stage1", "tone", "colour", "enlarger", "vae", "prior", "controlnet", "cfw")
 
 
 def read_recipe(name: str, inputs: Inputs) -> Any:
-    """The recipe of a task; the diffusion libraries are only loaded for theirs.
+    """Reads the recipe of a task; imports the diffusion libraries only if the task needs them.
 
     Raises:
         UsageError: no such task, or the recipe says what the task does not know.
@@ -75,16 +81,23 @@ def read_recipe(name: str, inputs: Inputs) -> Any:
 
 
 def prepare(
-    name: str, recipe: Any, inputs: Inputs, photos: Sequence[CleanPhoto], cache: Path,
-    device: torch.device, progress: Callable[[int], None],
-) -> Task:  # fmt: skip
-    """The task of this name, with what it needs of the photos made and its networks on a device."""
+    name: str,
+    recipe: Any,
+    inputs: Inputs,
+    photos: Sequence[CleanPhoto],
+    cache: Path,
+    device: torch.device,
+    progress: Callable[[int], None],
+) -> Task:
+    """Prepares a task by name: its caches are computed, its networks are on a device."""
     if name == "scratch":
-        spots: list[Spot] = []
+        hard_negatives: list[HardNegative] = []
         if recipe.pairs.hard > 0:
             detector = load_model(inputs.needed_start(), ScratchDetector)
-            spots = loudest(detector, photos, recipe.alarms, cache, progress=progress)
-        return ScratchTask(recipe, photos, spots, inputs.stencils())
+            hard_negatives = mine_hard_negatives(
+                detector, photos, recipe.hard_negatives, cache, progress=progress
+            )
+        return ScratchTask(recipe, photos, hard_negatives, inputs.stencils())
     if name == "stage1":
         return Stage1Task(recipe, photos, inputs.stencils())
     if name == "tone":
@@ -99,18 +112,18 @@ def prepare(
 
 
 def start_from(name: str, task: Task, path: Path | None) -> nn.Module | None:
-    """The network that a new training starts from, of the recipe's shape."""
+    """The network with the start weights, in the recipe's shape; None if there are none."""
     if path is None:
         return None
     if isinstance(task, Exporter):
         return task.load(path)
-    return grow(task.build(), load_model(path, _NETWORKS[name])).eval()
+    return net2net(task.build(), load_model(path, _NETWORKS[name])).eval()
 
 
 def _exporter(
     task: Task, path: Path, begun: nn.Module | None, options: LoopOptions
 ) -> Callable[[nn.Module, int], None]:
-    """Writes a network to `path`, with its share of the weights that the training began with.
+    """Returns a function that exports a network, averaged with the start weights, to `path`.
 
     Earlier ones are kept beside it as NAME-STEP, as many as the options ask for.
     """
@@ -122,8 +135,8 @@ def _exporter(
             save_model(path, cast(Network, network))
 
     def export(network: nn.Module, step: int) -> None:
-        if begun is not None and options.kept > 0:
-            network = blend(network, begun, options.kept)
+        if begun is not None and options.weight_averaging > 0:
+            network = interpolate_weights(network, begun, options.weight_averaging)
         write(network, path)
         if options.exports > 0 and step < options.steps:
             write(network, path.with_name(f"{path.stem}-{step:06d}{path.suffix}"))
@@ -136,7 +149,7 @@ def _exporter(
 
 
 def _ignore(done: int, total: int, figures: dict[str, float]) -> None:
-    """No one is told."""
+    """Ignores progress."""
 
 
 def train_task(
@@ -152,16 +165,16 @@ def train_task(
     damage: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Trains one network, or goes on with a training that was stopped.
+    """Trains one network, or resumes a training that was stopped.
 
     Args:
         name: one of TASKS.
         data: a folder of photos or WebDataset shards, or several.
-        run: where state, log, sheets, manifest and the trained weights go.
+        run: folder for state, log, sample grids, manifest and the trained weights.
         recipe, start, base, controlnet, cache, damage: see `Inputs`; the cache is `run`/cache by
             default.
-        progress: called with what is done, what there is in all, and smoothed figures; first for
-            the photos whose latents are made, then for the steps.
+        progress: called with the finished number, the total, and smoothed figures; first for
+            the photos whose latents are computed, then for the steps.
 
     Returns:
         The file or folder of fp16 weights.
@@ -183,20 +196,31 @@ def train_task(
     report = progress if progress is not None and group.is_main_process else _ignore
     with enough_memory(group.device):
         task = prepare(
-            name, settings, inputs, photos, cache or run / "cache", group.device,
+            name,
+            settings,
+            inputs,
+            photos,
+            cache or run / "cache",
+            group.device,
             lambda n: report(n, len(photos), {}),
-        )  # fmt: skip
-        begun = start_from(name, task, inputs.needed_start() if options.kept > 0 else start)
+        )
+        begun = start_from(
+            name, task, inputs.needed_start() if options.weight_averaging > 0 else start
+        )
         make_folder(run)
         if group.is_main_process:
             save_toml(run / "recipe.toml", settings)
-            record.begin(run, name, to_dict(settings), photos, inputs, group)
+            record.begin(run, name, settings, photos, inputs, group)
         path = run / (name if isinstance(task, Exporter) else f"{name}.safetensors")
         export = _exporter(task, path, begun, options)
         network = train(
-            task, options, run, start=begun, export=export,
+            task,
+            options,
+            run,
+            start=begun,
+            export=export,
             progress=lambda step, figures: report(step, options.steps, figures),
-        )  # fmt: skip
+        )
     if group.is_main_process:
         export(network, options.steps)
         record.finish(run, path)

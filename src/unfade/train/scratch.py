@@ -1,4 +1,4 @@
-"""Training the damage detector."""
+"""Trains the damage detector."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unfade.data.pairs import Spot, check_size, large_photos, old_photo_pair
+from unfade.data.pairs import HardNegative, check_size, large_photos, old_photo_pair
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.stencils import Stencil
 from unfade.degrade.types import Degraded
 from unfade.models.scratch import ScratchDetector
 from unfade.models.tensors import from_array
-from unfade.train.feed import HELD_OUT
-from unfade.train.loop import Batch
 from unfade.train.options import ScratchRecipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 12
+_GRID_SAMPLES = 12
 
 
 def _tensors(pair: Degraded) -> Batch:
@@ -43,8 +42,8 @@ def mask_loss(
     Args:
         logits: (N, 2, H, W), of damage and of a lost border.
         mask: (N, 2, H, W) in {0, 1}.
-        more: (N, 1, H, W), 0 or more: what is added to the weight of a pixel where it is damaged.
-        recall: what is added to the weight of damaged pixels in the cross-entropy.
+        more: (N, 1, H, W), >= 0: added to the weight of a damaged pixel.
+        recall: added to the weight of damaged pixels in the cross-entropy.
     """
     rare = logits.new_tensor([1.0, 2.0])[None, :, None, None]  # lost borders are few
     weight = 1 + more * mask  # (N, 2, H, W)
@@ -56,10 +55,10 @@ def mask_loss(
 
 
 class ScratchTask:
-    """Photos aged by `degrade.old_photo` -> their masks.
+    """Learns the masks of photos that are aged by `degrade.old_photo`.
 
     Args:
-        spots: places that were taken for damage, for the hard pairs.
+        hard_negatives: clean places that a detector took for damage, for the hard pairs.
         stencils: shapes of real damage.
 
     Raises:
@@ -67,11 +66,14 @@ class ScratchTask:
     """
 
     def __init__(
-        self, recipe: ScratchRecipe, photos: Sequence[CleanPhoto], spots: Sequence[Spot] = (),
+        self,
+        recipe: ScratchRecipe,
+        photos: Sequence[CleanPhoto],
+        hard_negatives: Sequence[HardNegative] = (),
         stencils: Sequence[Stencil] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_size(recipe.pairs.size, 2 ** len(recipe.model.widths))
-        self.recipe, self.photos, self.spots = recipe, photos, spots
+        self.recipe, self.photos, self.hard_negatives = recipe, photos, hard_negatives
         self.stencils = stencils
         self.large = large_photos(photos, recipe.pairs.size)
 
@@ -82,11 +84,17 @@ class ScratchTask:
             detector.encoder.load_imagenet()
         return detector
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The lq (3, H, W); mask (2, H, W): damage, lost border; square error of lq (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
         pair = old_photo_pair(
-            self.photos, seed, number, options, self.spots, self.large, self.stencils
+            self.photos,
+            seed,
+            random_index(split, index),
+            options,
+            self.hard_negatives,
+            self.large,
+            self.stencils,
         )
         return _tensors(pair)
 
@@ -99,12 +107,12 @@ class ScratchTask:
         loss = mask_loss(logits, batch["mask"], more, self.recipe.recall)
         return loss, {"f1": float(2 * hit / total.clamp(min=1))}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Photo, true mask, found mask."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates: photo, true mask, predicted mask."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
-        for i in range(_SHOWN):
-            s = self.sample(HELD_OUT + i)
+        for i in range(_GRID_SAMPLES):
+            s = self.sample("validation", i)
             with torch.no_grad():
                 p = model(s["lq"][None].to(device)).sigmoid()[0].cpu()  # (2, S, S)
             row = [s["lq"], s["mask"].amax(0, keepdim=True), p.amax(0, keepdim=True)]
@@ -112,5 +120,5 @@ class ScratchTask:
                 rows[-1] += row
             else:
                 rows.append(row)
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {}

@@ -1,4 +1,4 @@
-"""Training the first stage: damaged, grainy, blurred photos -> mended ones of the same tone."""
+"""Trains the first stage: repairs damage, grain and blur, and keeps the tone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unfade.data.sources import CleanPhoto
 from unfade.degrade.stencils import Stencil
 from unfade.degrade.strokes import field
 from unfade.errors import UsageError
-from unfade.masks import erased
+from unfade.masks import inpainting_hole
 from unfade.models.checkpoint import load_model
 from unfade.models.inference import fold_norms, inference
 from unfade.models.presets import find_preset
@@ -24,18 +24,17 @@ from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import CELL, Stage1Net, push_pull
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
-from unfade.train.loop import Batch
 from unfade.train.losses import dissimilarity, spectral_l1
 from unfade.train.options import Stage1Recipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
-_SHOWN = 24
+_GRID_SAMPLES = 24
 _FLOOR = 5e-5  # mean square error, 43 dB: what is better counts little
 
 
 def imperfect(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A mask as a detector gives it: grown, with misses, with parts that are no damage.
+    """An imperfect mask, as from a detector: dilated, with misses and false alarms.
 
     Args:
         mask: (H, W) in {0, 1}.
@@ -56,8 +55,8 @@ def imperfect(mask: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     return np.asarray(out, np.float32)
 
 
-def found(detector: ScratchDetector, lq: Tensor) -> NDArray[np.float32]:
-    """The hole that restoring fills: what the detector finds at its threshold.
+def detected_hole(detector: ScratchDetector, lq: Tensor) -> NDArray[np.float32]:
+    """The hole that restoring inpaints, from the detector's mask at its threshold.
 
     Args:
         lq: (3, H, W), H and W multiples of the detector's stride.
@@ -66,11 +65,11 @@ def found(detector: ScratchDetector, lq: Tensor) -> NDArray[np.float32]:
         p = detector(lq[None]).float().sigmoid()[0]  # (2, H, W)
     damage, lost = (np.rint(255 * x.numpy()).astype(np.uint8) for x in p)
     mask = np.maximum(damage, np.where(lost >= 128, lost, np.uint8(0)))
-    return erased(mask, detector.config.threshold, 1)
+    return inpainting_hole(mask, detector.config.threshold, 1)
 
 
 def _errors(out: Tensor, target: Tensor, damage: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean square errors of each photo, (N,) and (N,): of its sound pixels, of its damage."""
+    """Mean square errors of each photo, (N,) and (N,): undamaged and damaged pixels."""
     square = (out - target).square().mean(1, keepdim=True)  # (N, 1, H, W)
 
     def mean(weight: Tensor) -> Tensor:
@@ -79,7 +78,7 @@ def _errors(out: Tensor, target: Tensor, damage: Tensor) -> tuple[Tensor, Tensor
     return mean(1 - damage), mean(damage)
 
 
-def mending_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
+def repair_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
     """Logarithms of each photo's mean square errors, plus an L1 on the Fourier coefficients.
 
     The logarithm gives a faint grain and a heavy one the same say (the PSNR loss of HINet, arXiv
@@ -95,7 +94,7 @@ def mending_loss(out: Tensor, target: Tensor, damage: Tensor) -> Tensor:
 
 
 class Stage1Task:
-    """Pairs of `degrade.old_photo`; the target keeps the tone, which is another stage's work.
+    """Learns to repair photos aged by `degrade.old_photo`; the target keeps the changed tone.
 
     Raises:
         UsageError: crops that do not fit the network, or hard pairs, which only a detector has.
@@ -118,21 +117,22 @@ class Stage1Task:
             fold_norms(self.detector)
 
     def build(self) -> nn.Module:
-        """The untrained network; what is not trained asks for no gradient."""
+        """The untrained network; parts that are not trained require no gradient."""
         network = Stage1Net(self.recipe.model)
         network.net.requires_grad_(self.recipe.local)
         return network
 
-    def sample(self, number: int) -> Batch:
-        """The lq and hq (3, H, W); mask, and damage = the mask and what it missed (1, H, W)."""
+    def sample(self, split: Split, index: int) -> Batch:
+        """The lq and hq (3, H, W); mask, and damage = union of mask and true damage (1, H, W)."""
         seed, options = self.recipe.loop.seed, self.recipe.pairs
+        position = random_index(split, index)
         pair = old_photo_pair(
-            self.photos, seed, number, options, large=self.large, stencils=self.stencils
+            self.photos, seed, position, options, large=self.large, stencils=self.stencils
         )
-        rng = generator(seed, "imperfect", number)
+        rng = generator(seed, "imperfect", position)
         lq = from_array(pair.lq).permute(2, 0, 1).contiguous()  # (3, S, S)
         if self.detector is not None and rng.random() < self.recipe.found:
-            mask = found(self.detector, lq)
+            mask = detected_hole(self.detector, lq)
         else:
             mask = imperfect(pair.mask, rng)
         return {
@@ -143,24 +143,24 @@ class Stage1Task:
         }
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """`mending_loss` and the gains over the fill that the network starts from, dB."""
+        """`repair_loss` and the gains over the fill that the network starts from, dB."""
         lq, hq, mask, damage = (batch[k] for k in ("lq", "hq", "mask", "damage"))
         out = model(lq, mask, local=self.recipe.local).float()
         before = _errors(push_pull(lq, mask), hq, damage)
         after = _errors(out.detach().clamp(0, 1), hq, damage)
         sound, holes = (_gain(x, y) for x, y in zip(before, after, strict=True))
-        loss = mending_loss(out, hq, damage)
+        loss = repair_loss(out, hq, damage)
         if self.recipe.structure > 0:
             loss = loss + self.recipe.structure * dissimilarity(out, hq)
         return loss, {"sound_db": sound, "holes_db": holes}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Input, mask, output, target; the gain over the fill on these."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates: input, mask, output, target; the figure is the gain over the fill, dB."""
         device = next(model.parameters()).device
         rows: list[list[Tensor]] = []
         gains: list[float] = []
-        for i in range(_SHOWN):
-            s = self.sample(HELD_OUT + i)
+        for i in range(_GRID_SAMPLES):
+            s = self.sample("validation", i)
             lq, mask, hq, damage = (s[k][None].to(device) for k in ("lq", "mask", "hq", "damage"))
             with torch.no_grad():
                 out = model(lq, mask, local=self.recipe.local)
@@ -172,7 +172,7 @@ class Stage1Task:
                 rows[-1] += row
             else:
                 rows.append(row)
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {"shown_sound_db": sum(gains) / len(gains)}
 
 

@@ -1,4 +1,4 @@
-"""Everything a training needs to go on, in one safetensors file that appears whole."""
+"""Saves and loads the state of a training, in one safetensors file that is written atomically."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float, step: int) -> Non
                 old.copy_(new)
 
 
-def blend(network: nn.Module, start: nn.Module, kept: float) -> nn.Module:
-    """A network whose weights lie between two others': kept start + (1 - kept) network."""
+def interpolate_weights(network: nn.Module, start: nn.Module, start_share: float) -> nn.Module:
+    """A network whose weights are start_share * start + (1 - start_share) * network."""
     out = copy.deepcopy(network)
     with torch.no_grad():
         for new, old in zip(out.state_dict().values(), start.state_dict().values(), strict=True):
             if new.is_floating_point():
-                new.lerp_(old.to(new), kept)
+                new.lerp_(old.to(new), start_share)
     return out
 
 
@@ -53,14 +53,14 @@ def save_state(
 
 
 def find_state(run: Path) -> Path | None:
-    """The last checkpoint of a run; None where there is none yet."""
+    """The last checkpoint of a run; None if there is none."""
     path = run / STATE
     earlier = _earlier(run)
     return path if path.exists() else (earlier[-1] if earlier else None)
 
 
 def keep_states(run: Path, states: int) -> None:
-    """Makes room for the next checkpoint, which replaces the last one.
+    """Keeps earlier checkpoints under other names and removes the oldest.
 
     Args:
         states: how many there may be, the next one included. With more than one, the last one is

@@ -1,20 +1,32 @@
-"""What a kind of training adds to the loop."""
+"""Interfaces of a training task: network, samples, loss, validation, export."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 Batch = dict[str, Tensor]
+#: "initialization": samples that a network is fitted to before its training.
+Split = Literal["train", "initialization", "validation"]
+
+_FIRST_INDEX: dict[Split, int] = {"train": 0, "initialization": 1 << 39, "validation": 1 << 40}
+
+
+def random_index(split: Split, index: int) -> int:
+    """The index into the random streams of a run (`rng.generator`) for a sample of a split.
+
+    No training reaches the indices of the other splits.
+    """
+    return _FIRST_INDEX[split] + index
 
 
 class WithoutNetworks:
-    """Leaves its networks behind when it is copied into a process that prepares samples.
+    """Leaves out its networks when it is copied into a process that prepares samples.
 
-    That happens where processes are spawned (Windows, macOS), not forked. A base model has
-    gigabytes, and `sample` needs none of it. The names of the attributes are in `_networks`.
+    Processes that are spawned (Windows, macOS) copy the task. A base model has gigabytes, and
+    `sample` needs none of it. `_networks` names the attributes to leave out.
     """
 
     _networks: tuple[str, ...] = ()
@@ -27,30 +39,30 @@ class Task(Protocol):
     """A kind of training: a network, its samples and its loss."""
 
     def build(self) -> nn.Module:
-        """The untrained network; only what it holds is trained, averaged and saved."""
+        """The untrained network; only its parameters are trained, averaged and saved."""
         ...
 
-    def sample(self, number: int) -> Batch:
-        """Sample `number` of the run, without a batch dimension, with all its randomness."""
+    def sample(self, split: Split, index: int) -> Batch:
+        """A sample without batch dimension; the same for the same seed, split and index."""
         ...
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The mean loss of a batch, on the network's device, and figures for the log."""
         ...
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Writes a sheet of validation pictures; returns validation figures."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Writes a grid of validation samples as PNG; returns validation figures."""
         ...
 
 
 @runtime_checkable
 class Exporter(Protocol):
-    """What a task adds whose weights are no single network of our own."""
+    """Additional methods of a task whose weights are not one file of our own format."""
 
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes trained weights to a folder."""
         ...
 
     def load(self, path: Path) -> nn.Module:
-        """The network of exported weights, to start from."""
+        """Loads exported weights, to start a training from."""
         ...

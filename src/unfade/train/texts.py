@@ -1,4 +1,4 @@
-"""Embedded captions of photos: made once where prompts are captions and nothing else."""
+"""Caches embedded captions of photos, for trainings whose prompts are captions only."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from unfade.data.sources import CleanPhoto
 from unfade.diffusion.condition import embed
-from unfade.train.chunks import Chunks, weights_digest
+from unfade.train.tensor_cache import TensorCache, weights_digest
 
 
 class TextStore:
-    """Embeddings of the captions of photos, by a frozen text encoder.
+    """Cached embeddings of photos' captions, from a frozen text encoder.
 
     Args:
-        folder: where they are kept, below a name of their own; several trainings may share it.
+        folder: holds the cache in a subfolder named by a hash; trainings may share it.
         progress: called with the number of photos that are done.
 
     Attributes:
@@ -33,9 +33,14 @@ class TextStore:
     """
 
     def __init__(
-        self, folder: Path, tokenizer: PreTrainedTokenizerBase, text_encoder: CLIPTextModel,
-        photos: Sequence[CleanPhoto], *, progress: Callable[[int], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        tokenizer: PreTrainedTokenizerBase,
+        text_encoder: CLIPTextModel,
+        photos: Sequence[CleanPhoto],
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         self.prompts = [photo.captions or ("",) for photo in photos]
         parts = [weights_digest(text_encoder), tokenizer.get_vocab(), self.prompts]
         name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -49,9 +54,9 @@ class TextStore:
                 yield {"text": embedded(self.prompts[photo]).half()}
 
         self.null = embedded([""])[0].float()
-        self.chunks = Chunks(folder / f"texts-{name}", len(photos), make, progress=progress)
+        self.cache = TensorCache(folder / f"texts-{name}", len(photos), make, progress=progress)
 
     def draw(self, photo: int, rng: np.random.Generator) -> Tensor:
-        """(L, D), float32, one of a photo's captions; the null text where it has none."""
-        place = int(rng.integers(len(self.prompts[photo])))
-        return cast(Tensor, self.chunks.part(photo, "text")[place]).float()
+        """A random caption of a photo as (L, D) float32; the null text if it has none."""
+        caption = int(rng.integers(len(self.prompts[photo])))
+        return cast(Tensor, self.cache.slices(photo, "text")[caption]).float()

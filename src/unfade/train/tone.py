@@ -23,10 +23,9 @@ from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Estimate, Levels, ToneNet, share_of
 from unfade.models.tone_field import ToneField, cell_centres
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
-from unfade.train.loop import Batch
 from unfade.train.options import ToneRecipe
-from unfade.train.sheets import write_sheet
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 
 Figures = dict[str, float]
 _PALE = 0.08  # share of the photos that look most faded though they are not
@@ -37,7 +36,7 @@ _CLEARLY, _SLIGHT = 0.8, 1e-4
 
 
 class ToneTask:
-    """Faded thumbnails -> the levels that bring the clean ones back."""
+    """Learns the levels that restore the tone of faded thumbnails."""
 
     def __init__(self, recipe: ToneRecipe, photos: Sequence[CleanPhoto]) -> None:
         self.recipe = recipe
@@ -48,14 +47,15 @@ class ToneTask:
         """The untrained estimator."""
         return ToneNet(self.recipe.model)
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The lq and hq (3, 64, 64), mono () and faded () in {0, 1}."""
-        rng = generator(self.recipe.loop.seed, "tone", number)
-        place = photo_index(self.recipe.loop.seed, number, len(self.thumbs))
+        position = random_index(split, index)
+        rng = generator(self.recipe.loop.seed, "tone", position)
+        photo = photo_index(self.recipe.loop.seed, position, len(self.thumbs))
         clean = rng.random() < self.recipe.clean
         if clean and rng.random() < 0.5:  # fog, dusk and tinted light have not faded
-            place = self.pale[int(rng.integers(len(self.pale)))]
-        big = self.thumbs[place]
+            photo = self.pale[int(rng.integers(len(self.pale)))]
+        big = self.thumbs[photo]
         side = int(rng.integers(THUMBNAIL, 89))
         y, x = rng.integers(0, 89 - side, 2)
         hq = _thumbnail(big[y : y + side, x : x + side], THUMBNAIL)
@@ -63,8 +63,8 @@ class ToneTask:
             hq = np.ascontiguousarray(hq[:, ::-1])
         lq, mono = hq, bool(np.ptp(hq, axis=2).mean() < _GRAY)
         if not clean:
-            lq, made = _faded(lq, rng, self.recipe.uneven)
-            mono = mono or made
+            lq, became_gray = _faded(lq, rng, self.recipe.uneven)
+            mono = mono or became_gray
         if mono:
             hq = np.repeat(luma(hq)[..., None], 3, 2)
         lq = gaussian_noise(lq, float(rng.uniform(0, 0.008)), False, rng)
@@ -94,13 +94,13 @@ class ToneTask:
         figures |= {"field_db": more["gain_db"], "field_gate": more["gate"]}
         return (loss + uneven if self.recipe.even else uneven), figures
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Faded, corrected, clean."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates: faded, corrected, clean."""
         device = next(model.parameters()).device
         config = self.recipe.model
         rows: list[list[Tensor]] = []
         for i in range(24):
-            s = self.sample(HELD_OUT + i)
+            s = self.sample("validation", i)
             with torch.no_grad():
                 lq = s["lq"][None].to(device)  # (1, 3, 64, 64)
                 coloured = 1 - s["mono"][None].to(device)
@@ -114,12 +114,12 @@ class ToneTask:
                 rows[-1] += row
             else:
                 rows.append(row)
-        write_sheet(path, rows)
+        write_sample_grid(path, rows)
         return {}
 
 
 def pale_photos(thumbs: Sequence[Image]) -> list[int]:
-    """The numbers of the photos that look most faded: of least contrast, or most of one hue.
+    """The indices of the photos that look most faded: least contrast, or strongest cast.
 
     Args:
         thumbs: (S, S, 3) each, in [0, 1].
@@ -140,7 +140,11 @@ def pale_photos(thumbs: Sequence[Image]) -> list[int]:
 
 
 def _faded(hq: Image, rng: np.random.Generator, share: float) -> tuple[Image, bool]:
-    """A thumbnail (64, 64, 3) that faded, at times unevenly, and whether its colours are gone."""
+    """Fades a thumbnail (64, 64, 3); also returns whether it became gray.
+
+    Args:
+        share: probability that it is faded unevenly.
+    """
     lq, mono = hq, False
     uneven = rng.random() < share
     named = rng.random() < 0.75

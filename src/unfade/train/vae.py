@@ -1,4 +1,4 @@
-"""Training the autoencoder of the diffusion model."""
+"""Trains the autoencoder of the diffusion model."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ from unfade.models.folder import load_part, save_part
 from unfade.models.patches import fold, unfold
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.feed import HELD_OUT
 from unfade.train.losses import kl_divergence, spectral_l1
 from unfade.train.options import LoopOptions
-from unfade.train.sheets import write_sheet
-from unfade.train.task import Batch
+from unfade.train.sample_grid import write_sample_grid
+from unfade.train.task import Batch, Split, random_index
 from unfade.train.vae_start import is_linear, silence_residuals, start_linear
 
-_SHOWN = 12
-_FITTED = HELD_OUT // 2  # samples that the linear start is fitted to: whole crops, trained photos
-_CROPS = 256
-_MEASURED = 48  # held-out crops that the latents' spread is taken from
+_GRID_SAMPLES = 12
+_CROPS = 256  # that the linear start is fitted to
+_VALIDATION_SAMPLES = 48  # held-out crops that the latents' spread is taken from
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,11 @@ class VaeRecipe:
 
     Attributes:
         size: side of the square crop in pixels, a multiple of the autoencoder's factor.
-        large: share of crops from photos that need not be enlarged for them.
+        large: share of crops from photos that are not enlarged for them.
         mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
             and of the mean divergence of a latent value from a normal one.
-        decoder_only: only the decoder learns, from the means of the latents, which stay those of
-            the weights that the training starts from, with their scale.
+        decoder_only: train only the decoder, on the mean latents; the encoder and the latent
+            scale stay those of the start weights.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -67,7 +65,7 @@ def latents_std(vae: AutoencoderKL, hq: Tensor) -> float:
 
 
 class VaeTask:
-    """Random crops of clean photos -> themselves, through the latent.
+    """Learns to reconstruct random crops of clean photos.
 
     Raises:
         UsageError: crops that do not fit the autoencoder.
@@ -81,14 +79,14 @@ class VaeTask:
         self.scale: float | None = None  # of the latents; None is measured
 
     def build(self) -> nn.Module:
-        """The untrained autoencoder; one that folds photos starts as the best linear one.
+        """The untrained autoencoder; one that folds photos starts as the best linear autoencoder.
 
         What is not trained asks for no gradient.
         """
         vae = build_vae(self.recipe.model)
         silence_residuals(vae)
         if is_linear(vae):
-            crops = [self.sample(_FITTED + i)["hq"] for i in range(_CROPS)]
+            crops = [self.sample("initialization", i)["hq"] for i in range(_CROPS)]
             start_linear(vae, torch.stack(crops))
         if self.recipe.decoder_only:
             vae.encoder.requires_grad_(False)
@@ -96,16 +94,17 @@ class VaeTask:
                 vae.quant_conv.requires_grad_(False)
         return vae
 
-    def sample(self, number: int) -> Batch:
+    def sample(self, split: Split, index: int) -> Batch:
         """The hq (3, S, S) and the posterior's noise (C, S/8, S/8)."""
         recipe, loop = self.recipe, self.recipe.loop
-        rng = generator(loop.seed, "vae", number)
-        shown = number >= HELD_OUT
-        photos = self.held_out if shown else self.photos
-        place = number - HELD_OUT
-        if not shown:
-            place = pick_photo(loop.seed, number, len(photos), self.large, recipe.large)
-        hq = crop(photos[place % len(photos)].decode(), rng, recipe.size)
+        position = random_index(split, index)
+        rng = generator(loop.seed, "vae", position)
+        if split == "validation":
+            photo = self.held_out[index % len(self.held_out)]
+        else:
+            count = len(self.photos)
+            photo = self.photos[pick_photo(loop.seed, position, count, self.large, recipe.large)]
+        hq = crop(photo.decode(), rng, recipe.size)
         side = recipe.size // recipe.model.downscale
         noise = rng.standard_normal((recipe.model.latent_channels, side, side), np.float32)
         return {"hq": from_array(hq).permute(2, 0, 1).contiguous(), "noise": from_array(noise)}
@@ -125,19 +124,19 @@ class VaeTask:
         psnr = -10 * (square.detach().mean((1, 2, 3)) + 1e-6).log10().mean()
         return loss, {"psnr": float(psnr), "kl": float(kl.detach())}
 
-    def show(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Crops of held-out photos beside their reconstructions; PSNR on these, dB."""
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates: crops of held-out photos beside their reconstructions; their PSNR, dB."""
         vae = cast(AutoencoderKL, model)
         pictures: list[Tensor] = []
         psnr = 0.0
-        for i in range(_SHOWN):
-            hq = self.sample(HELD_OUT + i)["hq"]
+        for i in range(_GRID_SAMPLES):
+            hq = self.sample("validation", i)["hq"]
             with torch.no_grad():
                 out = decode(vae, encode(vae, hq[None].to(vae.device)))[0]
             out = out.float().clamp(0, 1).cpu()  # (3, S, S)
-            psnr -= 10 * math.log10(float((out - hq).square().mean()) + 1e-6) / _SHOWN
+            psnr -= 10 * math.log10(float((out - hq).square().mean()) + 1e-6) / _GRID_SAMPLES
             pictures += [hq, out]
-        write_sheet(path, [pictures[i : i + 8] for i in range(0, len(pictures), 8)])
+        write_sample_grid(path, [pictures[i : i + 8] for i in range(0, len(pictures), 8)])
         return {"shown_psnr": psnr}
 
     def export(self, model: nn.Module, folder: Path) -> None:
@@ -145,7 +144,9 @@ class VaeTask:
         vae = cast(AutoencoderKL, model)
         scale = self.scale
         if scale is None:
-            hq = torch.stack([self.sample(HELD_OUT + i)["hq"] for i in range(_MEASURED)])
+            hq = torch.stack(
+                [self.sample("validation", i)["hq"] for i in range(_VALIDATION_SAMPLES)]
+            )
             scale = 1 / latents_std(vae, hq.to(vae.device))
         cast(Any, vae).register_to_config(scaling_factor=scale)
         save_part(folder, vae)

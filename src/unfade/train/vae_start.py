@@ -1,9 +1,9 @@
-"""A start for autoencoders that fold photos: the best linear one, which training then improves.
+"""Initialises autoencoders that fold photos with the best linear autoencoder.
 
 Principal components of the folded squares are what a linear autoencoder learns in the end (Baldi
-and Hornik, Neural Networks 2, 1989). Gradient descent takes hours to get there; here it starts
-there. silu(a) - silu(-a) = a, so that a component and its negative pass the activation together,
-and a few large constant channels keep the group normalisation from following the picture.
+and Hornik, Neural Networks 2, 1989). Gradient descent needs hours to find them. As silu(a) -
+silu(-a) = a, a component and its negative pass the activation together; a few large constant
+channels keep the group normalisation independent of the picture.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STILL = 10.0  # energy of the constant channels over that of the components
 
 
 def silence_residuals(vae: AutoencoderKL) -> None:
-    """Residual blocks add nothing at first."""
+    """Sets the residual blocks to the identity."""
     for block in vae.modules():
         if isinstance(block, ResnetBlock2D):
             nn.init.zeros_(block.conv2.weight)
@@ -31,15 +31,15 @@ def silence_residuals(vae: AutoencoderKL) -> None:
 
 
 def is_linear(vae: AutoencoderKL) -> bool:
-    """Whether `start_linear` knows this shape: one level, one group, folded squares."""
+    """Whether `start_linear` supports this shape: one level, one group, folded squares."""
     config = cast(Any, vae).config
     room = _room(config.block_out_channels[0], config.latent_channels)
-    one = len(config.block_out_channels) == 1 and config.norm_num_groups == 1
-    return one and config.in_channels > 3 and room >= config.latent_channels
+    has_one_level = len(config.block_out_channels) == 1 and config.norm_num_groups == 1
+    return has_one_level and config.in_channels > 3 and room >= config.latent_channels
 
 
 def _room(width: int, latents: int) -> int:
-    """Components that fit beside negatives and constants, with as many channels left to chance."""
+    """The number of components that fit beside their negatives and the constant channels."""
     return (width - latents - 2 * _constants(width)) // 2
 
 
@@ -65,13 +65,13 @@ def start_linear(vae: AutoencoderKL, hq: Tensor) -> None:
     spread = variance.flip(0).clamp(min=1e-8).sqrt()  # (D,)
     basis = basis.flip(1)  # (D, D), a component a column
     width, latents = vae.encoder.conv_in.out_channels, int(cast(Any, vae).config.latent_channels)
-    kept = min(_room(width, latents), len(spread))
-    level = math.sqrt(_STILL * (kept + latents) / (2 * _constants(width)))
+    count = min(_room(width, latents), len(spread))
+    level = math.sqrt(_STILL * (count + latents) / (2 * _constants(width)))
 
-    forward = (basis / spread).T[:kept]  # (K, D), photo -> components
+    forward = (basis / spread).T[:count]  # (K, D), photo -> components
     _pairs(vae.encoder.conv_in, forward, -forward @ mean, latents, level)
-    _hold(vae.encoder.conv_norm_out, kept + latents, level, width)
-    _differences(vae.encoder.conv_out, torch.eye(latents).double(), kept)
+    _hold(vae.encoder.conv_norm_out, count + latents, level, width)
+    _differences(vae.encoder.conv_out, torch.eye(latents).double(), count)
     cast(Tensor, vae.encoder.conv_out.bias)[latents:] = _LOG_VARIANCE
     for conv in (vae.quant_conv, vae.post_quant_conv):
         nn.init.dirac_(cast(nn.Conv2d, conv).weight)
@@ -95,7 +95,7 @@ def _pairs(conv: nn.Conv2d, rows: Tensor, bias: Tensor, twice: int, level: float
 
 
 def _hold(norm: nn.GroupNorm, components: int, level: float, width: int) -> None:
-    """Undoes the normalisation for channels of unit variance beside the constant ones."""
+    """Sets the weight of a normalisation to the inverse of its expected scale."""
     energy = components + 2 * _constants(width) * level**2
     nn.init.constant_(norm.weight, math.sqrt(energy / width))
 

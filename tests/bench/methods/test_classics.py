@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of
 from unfade.bench.methods.classics import Classical
 from unfade.bench.methods.names import parse_methods
 from unfade.options import RestoreOptions

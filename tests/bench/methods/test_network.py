@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of
 from unfade.bench.methods.network import Network
 from unfade.errors import UsageError, WeightsError
 from unfade.options import RestoreOptions

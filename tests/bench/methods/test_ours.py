@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from unfade.api import Restorer
+from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of
 from unfade.bench.methods.ours import FirstStage, Preset, count_parameters
 from unfade.errors import UsageError, WeightsError
 from unfade.imaging import read_photo

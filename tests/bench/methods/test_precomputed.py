@@ -92,9 +92,13 @@ def test_each_case_has_its_own_folder(
     ],
 )
 def test_wrong_results_are_refused_before_anything_runs(
-    make_case: MakeCase, results: Path, tmp_path: Path, spoil: Callable[[Path], object],
-    kind: type[Exception], words: str,
-) -> None:  # fmt: skip
+    make_case: MakeCase,
+    results: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path], object],
+    kind: type[Exception],
+    words: str,
+) -> None:
     spoil(results)
     method = ResultsFolder("theirs", results)
     with pytest.raises(kind) as caught:

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import pytest
 
+from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
-from unfade.bench.folders import inputs_of
 from unfade.bench.methods.base import MethodError
 from unfade.bench.methods.program import Program
 from unfade.errors import UsageError

@@ -57,9 +57,10 @@ def test_enlarging_is_measured_on_crops_that_are_large_enough(photos: Path, tmp_
         for kind in ("one round", "real-sr")
     }
     (row,) = (
-        row for row in report.rows
+        row
+        for row in report.rows
         if (row.method, row.degradation, row.image) == ("bicubic", "one round", "1")
-    )  # fmt: skip
+    )
     hq = photo(1, 264, 280)[4:260, 12:268, ::-1].astype(np.float32) / np.float32(255)
     lq = np.rint(one_round(hq, generator(0, "one round", 1)) * 255).astype(np.uint8)
     large = cv2.resize(lq.astype(np.float32) / 255, (256, 256), interpolation=cv2.INTER_CUBIC)
@@ -80,9 +81,17 @@ def test_diffusion_is_compared_with_the_first_stage(
     photos: Path, tmp_path: Path, tiny_preset: Path
 ) -> None:
     settings = diffusion_protocol.Settings(
-        photos, tmp_path / "out", str(tiny_preset), side=128, seed=3, strengths=(0.5,),
-        fidelities=(0.5, 1.0), reach="all", steps=1, device="cpu",
-    )  # fmt: skip
+        photos,
+        tmp_path / "out",
+        str(tiny_preset),
+        side=128,
+        seed=3,
+        strengths=(0.5,),
+        fidelities=(0.5, 1.0),
+        reach="all",
+        steps=1,
+        device="cpu",
+    )
     report = diffusion(settings)
     assert report.failures == []
     names = ("strength 0.5, fidelity 0.5", "strength 0.5, fidelity 1")

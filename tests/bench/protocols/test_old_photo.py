@@ -119,8 +119,9 @@ def test_recall_by_kind_counts_the_true_pixels_of_that_kind() -> None:
     lines = kinds_grid([Row("detector", "a", values), Row("detector", "b", values)], "detector")
     assert lines is not None
     assert [[cell.value or cell.text for cell in row] for row in lines.rows] == [
-        ["scratches", 2.0, 16.0, 0.75], ["spots", 2.0, 8.0, "0.000"]
-    ]  # fmt: skip
+        ["scratches", 2.0, 16.0, 0.75],
+        ["spots", 2.0, 8.0, "0.000"],
+    ]
     assert kinds_grid([Row("detector", "a", counts(found, found, {}))], "detector") is None
 
 

@@ -1,1 +1,1 @@
-"""Methods of a comparison: presets, classical methods, programs, networks, given results."""
+"""Methods that a comparison runs: presets, classical methods, programs, networks, given results."""

@@ -1,4 +1,4 @@
-"""A method that encodes photos with an autoencoder and decodes them again."""
+"""Implements a method that encodes photos with an autoencoder and decodes them again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.base import Method
+from unfade.bench.methods.in_process import pixels, restore_each, with_pixels
 from unfade.bench.methods.ours import Preset
-from unfade.bench.methods.pictures import pixels, restore_each, with_pixels
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
@@ -74,7 +74,7 @@ class Autoencoder:
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
     ) -> Cost | None:
-        """Sends images there and back (`Method.restore_folder`)."""
+        """Encodes and decodes images (`Method.restore_folder`)."""
 
         def restore(name: str, path: Path) -> Photo:
             photo = read_photo(path)
@@ -83,7 +83,7 @@ class Autoencoder:
         return restore_each(images, outputs, restore, self.parameters())
 
     def parameters(self) -> int:
-        """How many numbers its weights hold."""
+        """The number of its parameters."""
         return sum(parameter.numel() for parameter in self._vae.parameters())
 
     def _there_and_back(self, image: Image) -> Image:
@@ -110,13 +110,13 @@ def own_autoencoders(methods: Sequence[Method], cases: Sequence[Case]) -> list[M
     Args:
         cases: that the presets are to restore, at least one.
     """
-    found: dict[Path, Method] = {}
+    by_folder: dict[Path, Method] = {}
     for method in methods:
         if isinstance(method, Preset):
             options = method.options(cases[0])
-            known = find_preset(options.preset).folder
-            folder = Path(known if options.base is None else options.base) / "vae"
+            preset_folder = find_preset(options.preset).folder
+            folder = Path(preset_folder if options.base is None else options.base) / "vae"
             if is_autoencoder(folder):
                 name = f"{method.name}'s autoencoder"
-                found.setdefault(folder.resolve(), Autoencoder(name, folder))
-    return [*found.values()]
+                by_folder.setdefault(folder.resolve(), Autoencoder(name, folder))
+    return [*by_folder.values()]

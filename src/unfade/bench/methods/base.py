@@ -1,4 +1,4 @@
-"""The interface of a method."""
+"""Defines the interface of a method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unfade.manifest import Value
 
 
 class MethodError(UnfadeError):
-    """A method that could not restore what it was given."""
+    """An error of a method that could not restore an image."""
 
 
 class Method(Protocol):
@@ -20,12 +20,12 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """As tables show it, and `Case.methods` names it."""
+        """The name in tables and in `Case.methods`."""
         ...
 
     @property
     def at_once(self) -> bool:
-        """Whether it is given all images of a case in one call, as a program has to be.
+        """Whether it restores all images of a case in one call, as external programs do.
 
         The others are called once for each image: what is done outlasts a stop.
         """
@@ -40,7 +40,7 @@ class Method(Protocol):
         ...
 
     def identity(self, case: Case) -> Mapping[str, Value]:
-        """What its results depend on besides the inputs: options, hashes of weights.
+        """Everything that its results depend on besides the inputs: options, hashes of weights.
 
         Results that were made under another identity are made again.
         """
@@ -49,16 +49,16 @@ class Method(Protocol):
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
     ) -> Cost | None:
-        """Restores images of one case; an image without a result is told by the runner.
+        """Restores images of one case; the runner reports images without a result.
 
         Args:
-            case: what they belong to; its options hold for methods that know them.
+            case: the case of the images; its options apply to methods that have them.
             images: name -> file, some or all of the case's inputs.
             outputs: an existing folder; the result of `name` is written to `NAME.png` in it.
-            log: a file, which need not exist, that takes up what somebody else's program says.
+            log: file for the output of an external program; it need not exist.
 
         Returns:
-            What that needed; None where it is not known.
+            What that needed; None if it is not known.
 
         Raises:
             UnfadeError: no result could be made.

@@ -1,4 +1,4 @@
-"""Methods without training: the input itself, interpolation, OpenCV's filters."""
+"""Implements methods without training: the input itself, interpolation, OpenCV's filters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     resized,
     restore_each,
     with_pixels,
 )
-from unfade.bench.results import target_size
+from unfade.bench.result_checks import target_size
 from unfade.eval.classical import (
     Pixels,
     classical,
@@ -56,14 +56,14 @@ _MASKED = (OPENCV, "opencv-inpaint")
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Enlarges where the case asks for it, and else gives back the input."""
+    """Enlarges the input if the case is super-resolution; else returns it unchanged."""
 
     name: str
     interpolation: int
     at_once: bool = False
 
     def check(self, cases: Sequence[Case]) -> None:
-        """It can restore everything."""
+        """Checks nothing: it can restore every case."""
 
     def identity(self, case: Case) -> Mapping[str, Value]:
         """The scale."""
@@ -80,7 +80,7 @@ class Interpolation:
 
 
 class Classical:
-    """OpenCV's mending (`unfade.eval.classical`).
+    """OpenCV's restoration (`unfade.eval.classical`).
 
     What inpaints, fills what the compact preset's detector finds, where the case asks for a mask.
 
@@ -97,21 +97,21 @@ class Classical:
         self._restorer: Restorer | None = None
 
     def check(self, cases: Sequence[Case]) -> None:
-        """Loads the detector where it is asked. WeightsError where it is damaged."""
+        """Loads the detector if a case needs it. WeightsError if it is damaged."""
         if self._restorer is None and any(self._searches(case) for case in cases):
             from unfade.api import Restorer
 
             self._restorer = Restorer.from_pretrained("compact", device="cpu")
 
     def identity(self, case: Case) -> Mapping[str, Value]:
-        """The scale, and the detector where it is asked."""
-        own: dict[str, Value] = {"kind": self._what, **_scale(case)}
+        """The scale, and the detector if the case needs it."""
+        settings: dict[str, Value] = {"kind": self._what, **_scale(case)}
         if self._what in _MASKED:
-            own["mask"] = str(case.options.search)
+            settings["mask"] = str(case.options.search)
         if self._searches(case):
             assert self._restorer is not None, "a method is checked before it runs"
-            own["detector"] = self._restorer.weights["scratch.safetensors"]
-        return own
+            settings["detector"] = self._restorer.weights["scratch.safetensors"]
+        return settings
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
@@ -133,7 +133,7 @@ class Classical:
         return out.astype(np.float32) / np.float32(255)
 
     def _searches(self, case: Case) -> bool:
-        """Whether the detector is asked where the damage is."""
+        """Whether the case needs the detector."""
         return self._what in _MASKED and case.options.search == "auto"
 
 

@@ -46,7 +46,7 @@ def parse_methods(texts: Sequence[str], *, timeout_s: float | None = None) -> li
 def _parse(text: str, timeout_s: float | None) -> Method:
     label = None if _exists(text.strip()) else _LABEL.fullmatch(text)
     name, what = (label[1].strip(), label[2]) if label else (text.strip(), text.strip())
-    if any(place in what for place in PLACEHOLDERS):
+    if any(placeholder in what for placeholder in PLACEHOLDERS):
         if label is None:
             raise UsageError(f"the command {what!r} without a name", "NAME=COMMAND", "name it")
         return Program(name, what, timeout_s)
@@ -77,10 +77,10 @@ def _networks(name: str, what: str, *, labelled: bool) -> Method:
         return Network(name if labelled else path.stem, path)
     preset, _, options = what.partition(":")
     if preset in PRESETS or (Path(preset) / MANIFEST).is_file():
-        given = _options(options) if options else {}
+        settings = _options(options) if options else {}
         if not labelled and preset not in PRESETS:
             name = Path(preset).resolve().name + what[len(preset) :]
-        return Preset(name, given | {"preset": preset})
+        return Preset(name, settings | {"preset": preset})
     if is_autoencoder(path):
         return Autoencoder(name if labelled else path.resolve().name, path)
     if path.is_dir():
@@ -91,7 +91,7 @@ def _networks(name: str, what: str, *, labelled: bool) -> Method:
         f"autoencoder, a network "
         f"file ({' '.join(SUFFIXES)}), or NAME=COMMAND with {{input}} and {{output}}",
         "check the name",
-    )  # fmt: skip
+    )
 
 
 def _options(text: str) -> dict[str, Value]:
@@ -99,15 +99,15 @@ def _options(text: str) -> dict[str, Value]:
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = ",", True, ""
     kinds = typing.get_type_hints(RestoreOptions)
-    given: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for item in lexer:
         name, sign, value = item.partition("=")
         if not sign:
             got = f"the option {item!r} of a preset"
             raise UsageError(got, "OPTION=VALUE", "give it a value")
         name = name.strip().replace("-", "_")
-        given[name] = value if kinds.get(name) is str else _value(value.strip())
-    return given
+        values[name] = value if kinds.get(name) is str else _value(value.strip())
+    return values
 
 
 def _value(text: str) -> Value:

@@ -1,4 +1,4 @@
-"""A method that runs a network file through spandrel (ESRGAN, SwinIR, HAT, NAFNet, ...)."""
+"""Implements a method that runs a network file with spandrel (ESRGAN, SwinIR, HAT, NAFNet, ...)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     resized,
     restore_each,
     with_pixels,
 )
-from unfade.bench.results import target_size
+from unfade.bench.result_checks import target_size
 from unfade.errors import UsageError, WeightsError
 from unfade.eval.images import Image
 from unfade.imaging import Photo, read_photo
@@ -104,10 +104,12 @@ def _load(path: Path, device: torch.device) -> Any:
         spandrel: Any = importlib.import_module("spandrel")
     except ImportError as error:
         raise UsageError(
-            f"no spandrel ({error})", "it, to run network files",
+            f"no spandrel ({error})",
+            "it, to run network files",
             "pip install '.[bench]' in a clone of unfade; it needs a torchvision that belongs to "
-            "the installed torch", path=path,
-        ) from error  # fmt: skip
+            "the installed torch",
+            path=path,
+        ) from error
     if not path.is_file():
         raise WeightsError("no such file", "a network", "check the name", path=path)
     try:
@@ -115,9 +117,11 @@ def _load(path: Path, device: torch.device) -> Any:
     except Exception as error:  # many of its own, and torch's
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
-            f"a file that spandrel cannot load ({reason})", "a network that it knows",
-            "see https://github.com/chaiNNer-org/spandrel for those", path=path,
-        ) from error  # fmt: skip
+            f"a file that spandrel cannot load ({reason})",
+            "a network that it knows",
+            "see https://github.com/chaiNNer-org/spandrel for those",
+            path=path,
+        ) from error
     if not isinstance(model, spandrel.ImageModelDescriptor):
         fix = "use a network that needs the picture alone"
         raise WeightsError("a network that needs a mask", "a picture in, one out", fix, path=path)

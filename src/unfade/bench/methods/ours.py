@@ -1,4 +1,4 @@
-"""Methods of this project: presets with options, and the first stage alone."""
+"""Implements this project's methods: presets with options, and the first stage alone."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import cv2
 from unfade._version import __version__
 from unfade.api import Restorer
 from unfade.bench.cases import Case, Cost
-from unfade.bench.methods.pictures import (
+from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
     resized,
     restore_each,
     with_pixels,
 )
-from unfade.bench.results import target_size
+from unfade.bench.result_checks import target_size
 from unfade.config import from_dict, to_dict
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
@@ -34,7 +34,7 @@ TRAINED_STEPS = 1000  # T of the presets' schedules
 
 
 class _Ours:
-    """What is restored by `Restorer`, in this process. The last weights stay in memory."""
+    """A method that runs `Restorer` in this process. The last weights stay in memory."""
 
     at_once = False
 
@@ -52,17 +52,27 @@ class _Ours:
         if self._loaded is None or self._loaded[0] != key:
             preset, device, base, controlnet, prediction, dtype, offload, compiled = key
             restorer = Restorer.from_pretrained(
-                preset, device=device, base=base, controlnet=controlnet, prediction=prediction,
-                dtype=dtype, offload=offload, compiled=compiled,
-            )  # fmt: skip
+                preset,
+                device=device,
+                base=base,
+                controlnet=controlnet,
+                prediction=prediction,
+                dtype=dtype,
+                offload=offload,
+                compiled=compiled,
+            )
             self._loaded, self._warm = (key, restorer), set()
         return self._loaded[1]
 
     def _restore_each(
-        self, case: Case, options: RestoreOptions, images: Mapping[str, Path], outputs: Path,
+        self,
+        case: Case,
+        options: RestoreOptions,
+        images: Mapping[str, Path],
+        outputs: Path,
         read: Callable[[Path], Path | Photo],
-    ) -> Cost:  # fmt: skip
-        """Restores what `read` gives of each file."""
+    ) -> Cost:
+        """Restores the photo that `read` returns for each file."""
         restorer = self._restorer(options)
         if options not in self._parameters:
             self._parameters[options] = count_parameters(restorer, options)
@@ -78,10 +88,13 @@ class _Ours:
         return restore_each(images, outputs, restore, self._parameters[options], lambda: max(steps))
 
     def _warm_up(
-        self, restorer: Restorer, options: RestoreOptions, images: Mapping[str, Path],
+        self,
+        restorer: Restorer,
+        options: RestoreOptions,
+        images: Mapping[str, Path],
         read: Callable[[Path], Path | Photo],
-    ) -> None:  # fmt: skip
-        """Restores one image for nothing, that no time is measured that is spent on loading."""
+    ) -> None:
+        """Restores one image without measuring, so that the measured time excludes loading."""
         diffuses = restorer.takes_part(options)
         if diffuses in self._warm or not images:
             return
@@ -91,7 +104,7 @@ class _Ours:
 
 
 class Preset(_Ours):
-    """A preset with options of its own.
+    """A preset with options.
 
     Args:
         name: of the method.
@@ -103,7 +116,7 @@ class Preset(_Ours):
         self._given = dict(given)
 
     def options(self, case: Case) -> RestoreOptions:
-        """With which the photos of a case are restored. UsageError where they make no sense."""
+        """The options for the photos of a case. UsageError if they contradict each other."""
         options = from_dict(to_dict(case.options) | self._given, RestoreOptions)
         if options.variants != 1:
             got = f"{options.variants} variants in a comparison"
@@ -111,19 +124,26 @@ class Preset(_Ours):
         return options
 
     def first_stage(self, case: Case, path: Path) -> Restored:
-        """What the first stage alone makes of a photo, at the size of the result."""
+        """The first stage's result for a photo, at the size of the final result."""
         options = self.options(case)
         alone = replace(
-            options, strength=0.0, steps="auto", fidelity="auto", posterior_mean="auto",
-            vae_residual="auto", eta=0.0, paper=False, reach=None,
-        )  # fmt: skip
+            options,
+            strength=0.0,
+            steps="auto",
+            fidelity="auto",
+            posterior_mean="auto",
+            vae_residual="auto",
+            eta=0.0,
+            paper=False,
+            reach=None,
+        )
         return self._restorer(options).run(path, alone)
 
     def threshold(self, case: Case) -> float:
         """The probability from which a pixel counts as damaged."""
         options = self.options(case)
-        own = self._restorer(options).threshold
-        return own if options.threshold is None else options.threshold
+        default = self._restorer(options).threshold
+        return default if options.threshold is None else options.threshold
 
     def lacks_diffusion(self, case: Case) -> bool:
         """Whether the preset has no diffusion model for a case."""
@@ -144,10 +164,13 @@ class Preset(_Ours):
         """The options and the hashes of the weights."""
         options = self.options(case)
         restorer = self._restorer(options)
-        own = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
+        settings = {k: v for k, v in restorer.record(options).items() if k != "max_pixels"}
         return {
-            "kind": "preset", "unfade": __version__, **own, **restorer.weights_for(options),
-        }  # fmt: skip
+            "kind": "preset",
+            "unfade": __version__,
+            **settings,
+            **restorer.weights_for(options),
+        }
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
@@ -166,17 +189,23 @@ class FirstStage(_Ours):
         super().__init__(name)
 
     def options(self, case: Case) -> RestoreOptions:
-        """Those of the case's options that concern the first stage."""
+        """The case's options that concern the first stage."""
         given = case.options
         return RestoreOptions(
-            strength=0, mask=given.search, tone="auto" if given.mends_tone else "keep",
-            only_damage=given.only_damage, tile=given.tile, threshold=given.threshold,
-            sensitivity=given.sensitivity, protect=given.protect, preset=given.preset,
+            strength=0,
+            mask=given.search,
+            tone="auto" if given.mends_tone else "keep",
+            only_damage=given.only_damage,
+            tile=given.tile,
+            threshold=given.threshold,
+            sensitivity=given.sensitivity,
+            protect=given.protect,
+            preset=given.preset,
             device=given.device,
-        )  # fmt: skip
+        )
 
     def check(self, cases: Sequence[Case]) -> None:
-        """Loads the networks. WeightsError where they are damaged."""
+        """Loads the networks. WeightsError if they are damaged."""
         for case in cases:
             self._restorer(self.options(case))
 
@@ -185,10 +214,13 @@ class FirstStage(_Ours):
         options = self.options(case)
         restorer = self._restorer(options)
         return {
-            "kind": FIRST_STAGE, "unfade": __version__, **restorer.record(options),
-            **restorer.weights, "enlarged": case.options.task == "super-resolution",
+            "kind": FIRST_STAGE,
+            "unfade": __version__,
+            **restorer.record(options),
+            **restorer.weights,
+            "enlarged": case.options.task == "super-resolution",
             "scale": case.options.scale,
-        }  # fmt: skip
+        }
 
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
@@ -219,9 +251,9 @@ def steps_run(sampling: Mapping[str, float] | None) -> int:
 
 
 def count_parameters(restorer: Restorer, options: RestoreOptions) -> int | None:
-    """The numbers in all weights that these options go by, statistics of norms among them.
+    """The number of values in all weights that these options use, with statistics of norms.
 
-    None where a part comes from the hub.
+    None if a part comes from the hub.
     """
     folder = find_preset(restorer.preset).folder
     elsewhere = {"base": options.base, "controlnet": options.controlnet}

@@ -1,4 +1,4 @@
-"""A method that reads results from a folder."""
+"""Implements a method that reads results from a folder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unfade.bench.case_files import inputs_of, match_outputs
 from unfade.bench.cases import Case, Cost
-from unfade.bench.folders import inputs_of, match_outputs
-from unfade.bench.results import place_foreign, read_foreign
+from unfade.bench.result_checks import place_foreign, read_foreign
 from unfade.errors import InputError, UnfadeError, UsageError
 from unfade.manifest import Value, sha256_file
 
@@ -38,13 +38,15 @@ class ResultsFolder:
             if self._folder(case) == self.folder and len(cases) > 1:
                 names = ", ".join(f"{c.table}/{c.name}" for c in cases[:3])
                 raise UsageError(
-                    f"no sub-folder {case.table}/{case.name}", f"one for each case ({names}, ...)",
-                    "put the results of each case into a folder of its name", path=self.folder,
-                )  # fmt: skip
+                    f"no sub-folder {case.table}/{case.name}",
+                    f"one for each case ({names}, ...)",
+                    "put the results of each case into a folder of its name",
+                    path=self.folder,
+                )
             self._check_case(case)
 
     def check_shared(self, cases: Sequence[Case]) -> None:
-        """UsageError where FOLDER itself would give results to several cases, of any tables."""
+        """UsageError if FOLDER itself would give results to several cases, of any tables."""
         flat = [case for case in cases if self._folder(case) == self.folder and self._fits(case)]
         if len(flat) > 1:
             names = " and ".join(f"{case.table}/{case.name}" for case in flat[:2])
@@ -59,17 +61,18 @@ class ResultsFolder:
             return False
 
     def _check_case(self, case: Case) -> None:
-        names, found = list(inputs_of(case)), self._found(case)
-        missing = [name for name in names if name not in found]
+        names, results = list(inputs_of(case)), self._found(case)
+        missing = [name for name in names if name not in results]
         if missing:
-            kind = InputError if found else UsageError
+            kind = InputError if results else UsageError
             raise kind(
                 f"no result of {missing[0]} ({len(missing)} of {len(names)} are missing)",
                 f"a result for every input in {case.inputs}",
-                "make them all, named as their inputs are", path=self._folder(case),
-            )  # fmt: skip
+                "make them all, named as their inputs are",
+                path=self._folder(case),
+            )
         problems: list[UnfadeError] = []
-        for name, path in found.items():
+        for name, path in results.items():
             try:
                 read_foreign(case, name, path)
             except UnfadeError as error:
@@ -87,10 +90,10 @@ class ResultsFolder:
     def restore_folder(
         self, case: Case, images: Mapping[str, Path], outputs: Path, log: Path
     ) -> Cost | None:
-        """Copies the results (`Method.restore_folder`). What they cost is not known."""
-        found = self._found(case)
+        """Copies the results (`Method.restore_folder`). Their cost is unknown."""
+        results = self._found(case)
         for name in images:
-            place_foreign(case, name, found[name], outputs / f"{name}.png")
+            place_foreign(case, name, results[name], outputs / f"{name}.png")
         return None
 
     def _folder(self, case: Case) -> Path:

@@ -1,4 +1,4 @@
-"""A method that runs an external command on a folder of inputs."""
+"""Implements a method that runs an external command on a folder of inputs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unfade.bench.case_files import match_outputs
 from unfade.bench.cases import Case, Cost
-from unfade.bench.folders import match_outputs
 from unfade.bench.methods.base import MethodError
-from unfade.bench.methods.process import run_program
-from unfade.bench.results import place_foreign
+from unfade.bench.methods.subprocesses import run_program
+from unfade.bench.result_checks import place_foreign
 from unfade.errors import UnfadeError, UsageError
 from unfade.manifest import Value
 from unfade.options import SCALE
@@ -40,13 +40,13 @@ class Program:
     at_once: bool = True
 
     def check(self, cases: Sequence[Case]) -> None:
-        """UsageError where the command cannot be split, lacks a place, or names no program."""
+        """UsageError if the command cannot be split, lacks a place, or names no program."""
         try:
             words = shlex.split(self.command)
         except ValueError as error:
             got = f"the command of {self.name} ({str(error).lower()})"
             raise UsageError(got, "words as a shell knows them", "close the quotes") from error
-        missing = [place for place in PLACEHOLDERS if place not in self.command]
+        missing = [placeholder for placeholder in PLACEHOLDERS if placeholder not in self.command]
         if missing:
             got = f"the command of {self.name} without {' and '.join(missing)}"
             fix = "write them where the command takes its folders"
@@ -69,36 +69,39 @@ class Program:
                 What it wrote until then does not count.
         """
         with tempfile.TemporaryDirectory(prefix="unfade-bench-") as folder:
-            source, made = Path(folder, "input"), Path(folder, "output")
+            source, target = Path(folder, "input"), Path(folder, "output")
             source.mkdir()
-            made.mkdir()
+            target.mkdir()
             flat = {name: name.replace("/", "__") for name in images}
             for name, path in images.items():
                 shutil.copyfile(path, source / (flat[name] + path.suffix))
-            placeholders = {"{input}": str(source), "{output}": str(made)}
-            meter = run_program(
-                [_filled(word, placeholders) for word in self._words(case)], log,
+            placeholders = {"{input}": str(source), "{output}": str(target)}
+            usage = run_program(
+                [_filled(word, placeholders) for word in self._words(case)],
+                log,
                 timeout_s=self.timeout_s,
-            )  # fmt: skip
-            found = self._collect(made, list(flat.values()))
+            )
+            results = self._collect(target, list(flat.values()))
             megapixels = 0.0
-            for name, own in flat.items():
-                if own in found:
-                    place = outputs / f"{name}.png"
-                    megapixels += place_foreign(case, name, found[own], place) / 1e6
-        return Cost(len(images), megapixels, meter.seconds, meter.peak_mib)
+            for name, flat_name in flat.items():
+                if flat_name in results:
+                    result_path = outputs / f"{name}.png"
+                    megapixels += place_foreign(case, name, results[flat_name], result_path) / 1e6
+        return Cost(len(images), megapixels, usage.seconds, usage.peak_mib)
 
-    def _collect(self, made: Path, names: Sequence[str]) -> dict[str, Path]:
+    def _collect(self, folder: Path, names: Sequence[str]) -> dict[str, Path]:
         try:
-            found = match_outputs(made, names)
+            results = match_outputs(folder, names)
         except UnfadeError as error:
             fix = "see what it expects of {output}"
             raise MethodError(f"{error.got} as its {{output}}", "results", fix) from error
-        if not found:
-            others = ", ".join(sorted(path.name for path in made.rglob("*") if path.is_file())[:3])
+        if not results:
+            others = ", ".join(
+                sorted(path.name for path in folder.rglob("*") if path.is_file())[:3]
+            )
             fix = "name results as their inputs are"
             raise MethodError(f"results called {others}", f"{names[0]}.* and so on", fix)
-        return found
+        return results
 
     def _words(self, case: Case) -> list[str]:
         scale = case.options.scale
@@ -109,6 +112,6 @@ class Program:
 
 
 def _filled(word: str, placeholders: Mapping[str, str]) -> str:
-    for place, value in placeholders.items():
-        word = word.replace(place, value)
+    for placeholder, value in placeholders.items():
+        word = word.replace(placeholder, value)
     return word

@@ -13,12 +13,12 @@ _EVERY_S = 0.05
 
 
 class ResourceUsage:
-    """Measures while its block runs.
+    """Measures time and peak memory while its block runs.
 
     Attributes:
         seconds: wall time.
         peak_mib: the largest sum of the resident sets, sampled twenty times a second; memory that
-            processes share counts for each. None where psutil is not installed.
+            processes share counts for each. None if psutil is not installed.
     """
 
     def __init__(self, process: int | None = None, *, tree: bool = False) -> None:
@@ -66,7 +66,7 @@ class ResourceUsage:
 
 
 def _resident_mib(psutil: Any, process: int, tree: bool) -> float | None:
-    """None where the process has ended."""
+    """None if the process has ended."""
     try:
         root = psutil.Process(process)
         members = [root, *(root.children(recursive=True) if tree else ())]

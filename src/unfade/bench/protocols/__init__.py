@@ -1,1 +1,1 @@
-"""Protocols of `unfade bench` that print figures: our own measurements of the shipped weights."""
+"""Protocols of `unfade bench` that measure the shipped weights."""

@@ -1,4 +1,4 @@
-"""What protocols share: measured rows, aggregates of rows, and the report."""
+"""Defines what protocols share: measured rows, aggregates of rows, and the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class Report:
-    """Figures of one run of a protocol.
+    """The results of one run of a protocol.
 
     Attributes:
         protocol: name, as in `unfade bench NAME`.
@@ -28,7 +28,7 @@ class Report:
         rows: one for each image and method.
         grids: tables of aggregates.
         notes: sentences below the tables.
-        failures: what could not be measured, and why.
+        failures: photos that could not be measured, and why.
     """
 
     protocol: str

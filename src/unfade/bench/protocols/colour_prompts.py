@@ -1,4 +1,4 @@
-"""Pairs of prompts that differ in one colour word, made from photos and their captions."""
+"""Makes pairs of prompts that differ in one colour word, from photos and their captions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ COLOUR_OF = {
 }  # fmt: skip
 _REPLACEMENTS = ("red", "yellow", "green", "blue")
 _REGIONS = {
-    "at the top": (slice(0, 3 / 8), slice(0, 1)), "at the bottom": (slice(5 / 8, 1), slice(0, 1)),
-    "on the left": (slice(0, 1), slice(0, 3 / 8)), "on the right": (slice(0, 1), slice(5 / 8, 1)),
+    "at the top": (slice(0, 3 / 8), slice(0, 1)),
+    "at the bottom": (slice(5 / 8, 1), slice(0, 1)),
+    "on the left": (slice(0, 1), slice(0, 3 / 8)),
+    "on the right": (slice(0, 1), slice(5 / 8, 1)),
     "in the middle": (slice(1 / 4, 3 / 4), slice(1 / 4, 3 / 4)),
-}  # fmt: skip
+}
 _LEAST, _MOST = 0.02, 0.6  # share of a photo that has the colour of its caption
 _MAIN = 0.4  # share of a region that has the colour of a phrase
 _FAR = 60.0  # least difference in hue between two words, degrees
@@ -88,18 +90,18 @@ def caption_pairs(
 def phrase_pairs(photo: str, names: NDArray[np.uint8], rng: np.random.Generator) -> list[Pair]:
     """Regions that have one colour for the most part, in an order drawn at random."""
     pairs: list[Pair] = []
-    for place in rng.permutation(list(_REGIONS)).tolist():
+    for position in rng.permutation(list(_REGIONS)).tolist():
         region = np.zeros(names.shape, bool)
         rows, columns = (
             slice(round(part.start * n), round(part.stop * n))
-            for part, n in zip(_REGIONS[place], names.shape, strict=True)
+            for part, n in zip(_REGIONS[position], names.shape, strict=True)
         )
         region[rows, columns] = True
         shares = np.bincount(names[region], minlength=len(COLOURS)) / region.sum()
         word = COLOURS[int(shares.argmax())]
         if word in COLOUR_OF and shares.max() > _MAIN:
             other = _another(word, rng)
-            prompts = (f"{word} {place}", f"{other} {place}")
+            prompts = (f"{word} {position}", f"{other} {position}")
             pairs.append(Pair(photo, "phrase", (word, other), prompts, region))
     return pairs
 

@@ -68,13 +68,13 @@ class Settings:
     Attributes:
         data: folder of photos, with `captions.jsonl` beside them.
         train: folder of the training photos, or of their shards.
-        out: takes up results, the report and `pairs.png`.
+        out: folder for results, the report and `pairs.png`.
         preset: name or folder of a preset.
         count: number of photos with a caption.
         pairs: number of pairs of prompts.
-        seed: of sampling and of what is drawn.
+        seed: of sampling and of the drawn pairs.
         steps: of sampling.
-        guidance: where there is a prompt; None is the network's own.
+        guidance: with a prompt; None is the network's default.
         strength: of the diffusion model; "auto" is the preset's.
         saturation: factor on the chroma.
         device: as `Restorer.from_pretrained` has it.
@@ -124,24 +124,39 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
         names = [method.name for method in methods]
         return [
             written_case(
-                NAME, setting.work, (settings.data.name, ERRORS),
+                NAME,
+                setting.work,
+                (settings.data.name, ERRORS),
                 ((name, gray[name], photos[name]) for name in captioned),
                 methods=tuple(name for name in names if name not in WORDS),
             ),
-            *([written_case(
-                NAME, setting.work, (settings.data.name, PAIRS),
-                ((key, gray[pair.photo], None) for key, pair in pairs.items()), methods=WORDS,
-            )] if pairs else ()),
-        ]  # fmt: skip
+            *(
+                [
+                    written_case(
+                        NAME,
+                        setting.work,
+                        (settings.data.name, PAIRS),
+                        ((key, gray[pair.photo], None) for key, pair in pairs.items()),
+                        methods=WORDS,
+                    )
+                ]
+                if pairs
+                else ()
+            ),
+        ]
 
     def grids(aggregate: Aggregate) -> list[Grid]:
         return [_shift_grid(pairs, _shifts(aggregate.run, pairs))] if pairs else []
 
     table = Table(
-        NAME, "Colours", "protocol of this project",
+        NAME,
+        "Colours",
+        "protocol of this project",
         "Gray photos, coloured without a prompt, by a caption, and by colours named by region.",
-        cases, METRICS, grids=grids,
-    )  # fmt: skip
+        cases,
+        METRICS,
+        grids=grids,
+    )
     head: dict[str, object] = {
         "photos": len(captioned), "data": settings.data.name, "seed": settings.seed,
         "preset": settings.preset, "steps": settings.steps, "guidance": settings.guidance,
@@ -189,10 +204,16 @@ def _colouring(restorer: Restorer, settings: Settings) -> Callable[[Path, str], 
 
     def coloured(path: Path, prompt: str) -> Image:
         out = restorer.restore(
-            path, task="colorize", mask="none", prompt=prompt, seed=settings.seed,
-            steps=settings.steps, guidance=settings.guidance if prompt else None,
-            strength=settings.strength, saturation=settings.saturation,
-        )  # fmt: skip
+            path,
+            task="colorize",
+            mask="none",
+            prompt=prompt,
+            seed=settings.seed,
+            steps=settings.steps,
+            guidance=settings.guidance if prompt else None,
+            strength=settings.strength,
+            saturation=settings.saturation,
+        )
         return srgb(out.image)
 
     return coloured
@@ -211,9 +232,13 @@ def _prompted(
 
 
 def _error_methods(
-    settings: Settings, coloured: Callable[[Path, str], Image], photos: dict[str, Image],
-    captions: dict[str, list[str]], captioned: Sequence[str], chroma: tuple[float, float],
-) -> list[Method]:  # fmt: skip
+    settings: Settings,
+    coloured: Callable[[Path, str], Image],
+    photos: dict[str, Image],
+    captions: dict[str, list[str]],
+    captioned: Sequence[str],
+    chroma: tuple[float, float],
+) -> list[Method]:
     """The methods of the table of colour errors."""
     named = {
         name: phrases(_colour_names(photos[name]), generator(settings.seed, "named", index))
@@ -223,14 +248,15 @@ def _error_methods(
     return [
         FunctionMethod("gray", {}, lambda _, path: read_rgb(path)),
         FunctionMethod(
-            "mean colour", {"a": chroma[0], "b": chroma[1]},
+            "mean colour",
+            {"a": chroma[0], "b": chroma[1]},
             lambda _, path: _with_chroma(read_rgb(path), chroma),
         ),
         _prompted("no prompt", settings, coloured, dict.fromkeys(captioned, "")),
         _prompted("caption", settings, coloured, firsts),
         _prompted("colours named", settings, coloured, named),
         FunctionMethod("the photo", {}, lambda name, _: photos[name]),
-    ]  # fmt: skip
+    ]
 
 
 def _pair_methods(
@@ -257,8 +283,8 @@ def _pairs_of(
         by_caption += caption_pairs(name, captions.get(name, []), names, rng)[:1]
         by_phrase += phrase_pairs(name, names, rng)[:1]
     chosen = by_caption[: settings.pairs // 2]
-    taken = {pair.photo for pair in chosen}
-    rest = [pair for pair in by_phrase if pair.photo not in taken]
+    used = {pair.photo for pair in chosen}
+    rest = [pair for pair in by_phrase if pair.photo not in used]
     chosen += spread(rest, max(1, settings.pairs - len(chosen)))
     return {f"{i:02d}-{pair.photo}": pair for i, pair in enumerate(chosen[: settings.pairs])}
 
@@ -288,14 +314,14 @@ def _shift_grid(pairs: dict[str, Pair], shifts: dict[str, float]) -> Grid:
     """How often a colour word moved its region the right way."""
     rows: list[list[Cell]] = []
     for kind in ("all", "caption", "phrase"):
-        own = np.array([s for key, s in shifts.items() if kind in ("all", pairs[key].kind)])
+        kind_shifts = np.array([s for key, s in shifts.items() if kind in ("all", pairs[key].kind)])
         cells = [Cell("–")] * 3
-        if len(own):
-            shares = (float((own > 0).mean()), float((own > 2).mean()))
-            median = float(np.median(own))
+        if len(kind_shifts):
+            shares = (float((kind_shifts > 0).mean()), float((kind_shifts > 2).mean()))
+            median = float(np.median(kind_shifts))
             cells = [Cell(f"{share:.0%}", share, "number") for share in shares]
             cells.append(Cell(f"{median:+.2f}", median, "number"))
-        rows.append([Cell(kind), number(len(own), 0), *cells])
+        rows.append([Cell(kind), number(len(kind_shifts), 0), *cells])
     columns = ["prompts", "pairs", "right way", "by more than 2", "median shift"]
     note = "Shifts in Lab's (a, b) along the direction from the one word's colour to the other's."
     return Grid("Pairs of prompts that differ in one colour word", columns, rows, note)
@@ -306,8 +332,14 @@ def _draw(
 ) -> None:
     """Writes the pairs: gray, both results, the photo."""
     shifts = _shifts(run, pairs)
-    draw_pairs(path, [
-        (pairs[key], shift,
-         [gray[pairs[key].photo], *_results(run, key), photos[pairs[key].photo]])
-        for key, shift in shifts.items()
-    ])  # fmt: skip
+    draw_pairs(
+        path,
+        [
+            (
+                pairs[key],
+                shift,
+                [gray[pairs[key].photo], *_results(run, key), photos[pairs[key].photo]],
+            )
+            for key, shift in shifts.items()
+        ],
+    )

@@ -1,4 +1,4 @@
-"""Comparisons of methods on degraded photos, run and shown as the tables of `unfade bench` are."""
+"""Compares methods on degraded photos, with the same runner and report as tables."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from unfade.bench.cases import Case, Cost
-from unfade.bench.drive import run_table
 from unfade.bench.methods.base import Method
-from unfade.bench.methods.pictures import restore_each, with_pixels
+from unfade.bench.methods.in_process import restore_each, with_pixels
 from unfade.bench.prepare import write_png
 from unfade.bench.protocols.base import Progress, Report
 from unfade.bench.run import Run
+from unfade.bench.run_table import run_table
 from unfade.bench.sections import Section
 from unfade.bench.tables.base import Table
 from unfade.eval.evaluation import read_rgb
@@ -31,15 +31,18 @@ def middle(path: Path, side: int | None) -> Image:
 
 
 def written_case(
-    table: str, work: Path, names: tuple[str, str],
-    pairs: Iterable[tuple[str, Image, Image | None]], options: RestoreOptions | None = None,
+    table: str,
+    work: Path,
+    names: tuple[str, str],
+    pairs: Iterable[tuple[str, Image, Image | None]],
+    options: RestoreOptions | None = None,
     methods: tuple[str, ...] = (),
-) -> Case:  # fmt: skip
+) -> Case:
     """A case whose inputs and references are written as 8-bit PNG.
 
     Args:
         table: name of the protocol.
-        work: takes up the folder of this case.
+        work: parent of this case's folder.
         names: dataset and degradation.
         pairs: name of a photo, input, and reference, (H, W, 3) each; None for no references.
         options: of the restoration.
@@ -49,19 +52,24 @@ def written_case(
     folders = folder / "lq", folder / "hq"
     written: set[Path] = set()
     for name, *images in pairs:
-        for place, image in zip(folders, images, strict=True):
+        for target, image in zip(folders, images, strict=True):
             if image is not None:
-                place.mkdir(parents=True, exist_ok=True)
-                write_png(place / f"{name}.png", image)
-                written.add(place / f"{name}.png")
+                target.mkdir(parents=True, exist_ok=True)
+                write_png(target / f"{name}.png", image)
+                written.add(target / f"{name}.png")
     for path in folder.rglob("*.png"):
         if path not in written:  # of other settings
             path.unlink()
     references = folders[1] if any(path.parent == folders[1] for path in written) else None
     return Case(
-        table, names[0], names[1], folders[0], references, options or RestoreOptions(),
+        table,
+        names[0],
+        names[1],
+        folders[0],
+        references,
+        options or RestoreOptions(),
         methods=methods,
-    )  # fmt: skip
+    )
 
 
 class FunctionMethod:
@@ -83,10 +91,10 @@ class FunctionMethod:
         self._function = function
 
     def check(self, cases: Sequence[Case]) -> None:
-        """It can restore everything."""
+        """Checks nothing: it can restore every case."""
 
     def identity(self, case: Case) -> Mapping[str, Value]:
-        """What was given."""
+        """The given identity."""
         return {"kind": "function", "method": self.name, **self._identity}
 
     def restore_folder(
@@ -101,16 +109,20 @@ class FunctionMethod:
 
 
 def compare(
-    table: Table, methods: Sequence[Method], data: Path, out: Path, settings: dict[str, object],
+    table: Table,
+    methods: Sequence[Method],
+    data: Path,
+    out: Path,
+    settings: dict[str, object],
     progress: Progress | None = None,
-) -> tuple[Report, Run]:  # fmt: skip
+) -> tuple[Report, Run]:
     """Runs a comparison into `out` and gives its report.
 
     Args:
         table: builds the cases; its grids are shown behind the means.
         methods: in the order of tables.
         data: folder of undamaged photos.
-        out: takes up inputs, results, rows and `report.html`; a second run goes on from there.
+        out: folder for inputs, results, rows and `report.html`; a second run resumes from it.
         settings: for the head of the report.
         progress: as `run_cases` has it.
     """

@@ -1,4 +1,4 @@
-"""Detector counts of one photo, and their pooled precision, recall and F1."""
+"""Counts a detector's hits on one photo, and computes pooled precision, recall and F1."""
 
 from __future__ import annotations
 
@@ -23,39 +23,46 @@ def reaches(soft: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
 
 
 def counts(
-    found: NDArray[np.bool_], true: NDArray[np.bool_], kinds: Mapping[str, NDArray[np.float32]],
+    predicted: NDArray[np.bool_],
+    true: NDArray[np.bool_],
+    kinds: Mapping[str, NDArray[np.float32]],
     pixel: int = 1,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Pixel counts of one photo.
 
     Args:
-        found, true: (H, W).
-        kinds: kind of damage -> (H, W) mask, 1 where it shows.
+        predicted, true: (H, W).
+        kinds: kind of damage -> (H, W) mask, 1 = visible damage.
         pixel: tolerance of the loose counts, in pixels.
 
     Returns:
         The counts of `eval.metrics.f1`, without and with tolerance, and for each kind its true
         pixels and those that were found.
     """
-    strict, loose = f1(found, true).tolist(), f1(found, true, pixel).tolist()
+    strict, loose = f1(predicted, true).tolist(), f1(predicted, true, pixel).tolist()
     values: dict[str, float] = dict(zip((*STRICT, *LOOSE), [*strict, *loose], strict=True))
     for kind, mask in kinds.items():
         values[f"{kind} true"] = float(np.count_nonzero(mask > 0))
-        values[f"{kind} found"] = float(np.count_nonzero(found & (mask > 0)))
+        values[f"{kind} found"] = float(np.count_nonzero(predicted & (mask > 0)))
     return values
 
 
 def detection_grid(
-    rows: Sequence[Row], method: str, parameter: str, values: Sequence[float], title: str,
-    note: str = "", digits: int = 2,
-) -> Grid:  # fmt: skip
+    rows: Sequence[Row],
+    method: str,
+    parameter: str,
+    values: Sequence[float],
+    title: str,
+    note: str = "",
+    digits: int = 2,
+) -> Grid:
     """Pooled figures, one line for each value of a parameter."""
     lines: list[list[Cell]] = []
     for value in values:
-        own = [row for row in rows if row.parameter == parameter and row.value == value]
-        scores = [v for names in (STRICT, LOOSE) for v in pooled_f1(total(own, method, names))]
+        matching = [row for row in rows if row.parameter == parameter and row.value == value]
+        scores = [v for names in (STRICT, LOOSE) for v in pooled_f1(total(matching, method, names))]
         line = [number(value, digits), *(number(score, 3) for score in scores)]
-        flagged = 100 * column(own, method, FLAGGED)
+        flagged = 100 * column(matching, method, FLAGGED)
         if len(flagged):
             line += [percent(flagged.mean(), 2), percent(flagged.max(), 1)]
         lines.append(line)
@@ -67,15 +74,16 @@ def detection_grid(
 
 
 def kinds_grid(rows: Iterable[Row], method: str) -> Grid | None:
-    """Recall by kind of damage; None where the recipe does not tell kinds."""
+    """Recall by kind of damage; None if the recipe has no kinds."""
     rows = list(rows)
-    names = {name.removesuffix(" true") for row in rows for name in row.values
-             if name.endswith(" true")}  # fmt: skip
+    names = {
+        name.removesuffix(" true") for row in rows for name in row.values if name.endswith(" true")
+    }
     lines: list[list[Cell]] = []
     for kind in sorted(names):
-        found, true = total(rows, method, (f"{kind} found", f"{kind} true")).tolist()
+        detected, true = total(rows, method, (f"{kind} found", f"{kind} true")).tolist()
         photos = int(np.count_nonzero(column(rows, method, f"{kind} true")))
-        recall = found / true if true else None
+        recall = detected / true if true else None
         lines.append([Cell(kind), number(photos, 0), number(true, 0), number(recall, 3)])
     if not lines:
         return None

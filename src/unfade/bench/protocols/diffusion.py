@@ -39,7 +39,7 @@ class Settings:
 
     Attributes:
         data: folder of undamaged photos.
-        out: takes up results and the report.
+        out: folder for results and the report.
         preset: name or folder of a preset.
         count: number of photos, spread evenly over the sorted names.
         side: of the middles, pixels; None takes whole photos.
@@ -86,22 +86,30 @@ def diffusion(settings: Settings, progress: Progress | None = None) -> Report:
 
     def cases(setting: Setting) -> list[Case]:
         pairs = (
-            (path.stem, degrade(
-                middle(path, settings.side), generator(settings.seed, path.stem),
-                level=settings.level,
-            ))
+            (
+                path.stem,
+                degrade(
+                    middle(path, settings.side),
+                    generator(settings.seed, path.stem),
+                    level=settings.level,
+                ),
+            )
             for path in files
-        )  # fmt: skip
+        )
         names = settings.data.name, settings.level
         options = RestoreOptions(seed=settings.seed)
         images = ((stem, pair.lq, pair.hq) for stem, pair in pairs)
         return [written_case(NAME, setting.work, names, images, options)]
 
     table = Table(
-        NAME, "The diffusion model after the first stage", "protocol of this project",
+        NAME,
+        "The diffusion model after the first stage",
+        "protocol of this project",
         "Photos degraded by the old-photo recipe, restored with and without the diffusion model.",
-        cases, METRICS, grids=lambda aggregate: [_verdict(aggregate, variants)],
-    )  # fmt: skip
+        cases,
+        METRICS,
+        grids=lambda aggregate: [_verdict(aggregate, variants)],
+    )
     head: dict[str, object] = {
         "photos": len(files), "data": settings.data.name, "side": settings.side or "whole",
         "seed": settings.seed, "level": settings.level, "preset": settings.preset,

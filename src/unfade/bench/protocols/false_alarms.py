@@ -59,10 +59,15 @@ def false_alarms(settings: Settings, progress: Progress | None = None) -> Report
     files = photos_in(settings.data, settings.count)
     restorer = Restorer.from_pretrained(settings.preset, device=settings.device)
     threshold = restorer.threshold if settings.threshold is None else settings.threshold
-    report = Report(NAME, {
-        "photos": len(files), "data": settings.data.name, "preset": settings.preset,
-        "threshold": threshold,
-    })  # fmt: skip
+    report = Report(
+        NAME,
+        {
+            "photos": len(files),
+            "data": settings.data.name,
+            "preset": settings.preset,
+            "threshold": threshold,
+        },
+    )
     pictures: dict[str, Pixels] = {}
     for index, path in enumerate(files):
         if progress is not None:
@@ -83,7 +88,7 @@ def false_alarms(settings: Settings, progress: Progress | None = None) -> Report
         _summarise(report)
         if settings.sheet is not None:
             captions = {row.image: 100 * row.values[FLAGGED] for row in report.rows}
-            _write_sheet(settings.sheet, captions, pictures)
+            _write_contact_sheet(settings.sheet, captions, pictures)
     return report
 
 
@@ -111,7 +116,7 @@ def _overlay(pixels: Pixels, flagged: NDArray[np.bool_]) -> Pixels:
     return np.rint(small * (1 - weight) + _RED * weight).astype(np.uint8)
 
 
-def _write_sheet(path: Path, shares: dict[str, float], pictures: dict[str, Pixels]) -> None:
+def _write_contact_sheet(path: Path, shares: dict[str, float], pictures: dict[str, Pixels]) -> None:
     """Writes a contact sheet in the order of `shares` (percent), with captions."""
     cells: list[Pixels] = []
     for name, share in shares.items():

@@ -90,7 +90,7 @@ def old_photo(settings: Settings, progress: Progress | None = None) -> Report:
     A photo that cannot be read or restored is reported as a failure; the others go on.
 
     Args:
-        settings: what is measured.
+        settings: settings of the protocol.
         progress: called before each photo.
 
     Raises:
@@ -100,8 +100,12 @@ def old_photo(settings: Settings, progress: Progress | None = None) -> Report:
     if any(factor < 1 for factor in settings.enlarge):
         raise UsageError(f"--enlarge {min(settings.enlarge)}", "factors of 1 or more", "leave it")
     files = photos_in(settings.data, settings.count)
-    degrade(np.zeros((64, 64, 3), np.float32), generator(0, "check"), settings.recipe,
-            level=settings.level)  # fmt: skip
+    degrade(
+        np.zeros((64, 64, 3), np.float32),
+        generator(0, "check"),
+        settings.recipe,
+        level=settings.level,
+    )
     restorer = Restorer.from_pretrained(settings.preset, device=settings.device)
     report = Report(NAME, {
         "photos": len(files), "data": settings.data.name, "recipe": settings.recipe,
@@ -145,20 +149,26 @@ def _measure(settings: Settings, restorer: Restorer, index: int, path: Path) -> 
             _restored(settings, restorer, p) for p in (damaged, undamaged)
         )
         hole = reaches(soft, restorer.threshold)
-        images = dict(zip(METHODS, (
-            to_image(damaged),
-            to_image(classical(damaged, hole.astype(np.uint8))),
-            restored,
-            _restored(settings, restorer, damaged, degraded.mask)[0],
-        ), strict=True))  # fmt: skip
+        images = dict(
+            zip(
+                METHODS,
+                (
+                    to_image(damaged),
+                    to_image(classical(damaged, hole.astype(np.uint8))),
+                    restored,
+                    _restored(settings, restorer, damaged, degraded.mask)[0],
+                ),
+                strict=True,
+            )
+        )
         for method, image in images.items():
             add(method, _figures(image, degraded.hq, hq))
         add("error left", _error_shares(restored, degraded.hq, hole, degraded.mask > 0))
         add(CLEAN, {"psnr": metrics.psnr(clean, hq)})
     for value in thresholds(settings, restorer.threshold):
-        own = counts(reaches(soft, value), degraded.mask > 0, degraded.kinds)
-        own[FLAGGED] = float(reaches(calm, value).mean())
-        add(DETECTOR, own, value)
+        detection = counts(reaches(soft, value), degraded.mask > 0, degraded.kinds)
+        detection[FLAGGED] = float(reaches(calm, value).mean())
+        add(DETECTOR, detection, value)
     return rows
 
 
@@ -191,19 +201,21 @@ def _figures(image: Image, target: Image, colour: Image) -> dict[str, float]:
     for prefix, reference in zip(TARGETS.values(), (target, colour), strict=True):
         fit = metrics.aligned(image, reference)
         figures = (
-            metrics.psnr(image, reference), metrics.ssim(image, reference),
-            metrics.psnr(fit, reference), metrics.ssim(fit, reference),
-        )  # fmt: skip
+            metrics.psnr(image, reference),
+            metrics.ssim(image, reference),
+            metrics.psnr(fit, reference),
+            metrics.ssim(fit, reference),
+        )
         values |= {prefix + name: v for name, v in zip(FIGURES, figures, strict=True)}
     return values
 
 
 def _error_shares(
-    image: Image, target: Image, found: NDArray[np.bool_], true: NDArray[np.bool_]
+    image: Image, target: Image, predicted: NDArray[np.bool_], true: NDArray[np.bool_]
 ) -> dict[str, float]:
     """The share of the aligned square error that lies in each of AREAS."""
     error = np.square(metrics.aligned(image, target) - target).mean(2)  # (H, W)
-    areas = (found & true, ~found & true, found & ~true, ~found & ~true)
+    areas = (predicted & true, ~predicted & true, predicted & ~true, ~predicted & ~true)
     whole = max(float(error.sum()), 1e-12)
     return {n: float(error[area].sum()) / whole for n, area in zip(AREAS, areas, strict=True)}
 
@@ -216,7 +228,7 @@ def _enlarged(
     The true mask is enlarged by nearest pixels; the tolerance of the loose F1 stays one pixel of
     the photo before it was enlarged.
     """
-    found: list[tuple[str, dict[str, float], str, float]] = []
+    rows: list[tuple[str, dict[str, float], str, float]] = []
     lq, mask = to_image(to_pixels(degraded.lq)), degraded.mask
     for factor in settings.enlarge:  # 1 leaves the photo as it is
         size = lq.shape[1] * factor, lq.shape[0] * factor
@@ -227,8 +239,8 @@ def _enlarged(
         for method, image in ((DETECTOR, large), (NOISY, noisy)):
             soft = _detected(settings, restorer, to_pixels(image))
             values = counts(reaches(soft, restorer.threshold), true, {}, factor)
-            found.append((method, values, "enlarge", float(factor)))
-    return found
+            rows.append((method, values, "enlarge", float(factor)))
+    return rows
 
 
 def _summarise(report: Report, settings: Settings, threshold: float) -> None:
@@ -236,9 +248,16 @@ def _summarise(report: Report, settings: Settings, threshold: float) -> None:
     rows = report.rows
     values = thresholds(settings, threshold)
     report.grids.append(
-        detection_grid(rows, DETECTOR, "threshold", values, "Detection", digits=3,
-                       note=f"The detector's own threshold is {threshold:g}.")
-    )  # fmt: skip
+        detection_grid(
+            rows,
+            DETECTOR,
+            "threshold",
+            values,
+            "Detection",
+            digits=3,
+            note=f"The detector's own threshold is {threshold:g}.",
+        )
+    )
     at_default = [row for row in rows if row.parameter == "threshold" and row.value == threshold]
     by_kind = kinds_grid(at_default, DETECTOR)
     report.grids += [] if by_kind is None else [by_kind]
@@ -258,10 +277,15 @@ def _summarise(report: Report, settings: Settings, threshold: float) -> None:
 def _restoration_grid(rows: Sequence[Row], target: str, prefix: str) -> Grid:
     """Mean figures of each method against one reference."""
     lines = [
-        [Cell(method), *(number(float(column(rows, method, prefix + name).mean()), digits)
-                         for name, digits in FIGURES.items())]
+        [
+            Cell(method),
+            *(
+                number(float(column(rows, method, prefix + name).mean()), digits)
+                for name, digits in FIGURES.items()
+            ),
+        ]
         for method in METHODS
-    ]  # fmt: skip
+    ]
     return Grid(f"Against {target}", ["method", *FIGURES], lines)
 
 

@@ -1,4 +1,4 @@
-"""Photos of a protocol: which are taken, and how they become 8-bit inputs."""
+"""Selects the photos of a protocol and converts them to 8-bit inputs."""
 
 from __future__ import annotations
 

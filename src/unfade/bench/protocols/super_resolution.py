@@ -40,7 +40,7 @@ class Settings:
 
     Attributes:
         data: folder of undamaged photos.
-        out: takes up results and the report.
+        out: folder for results and the report.
         preset: name or folder of a preset.
         count: number of crops, spread evenly over the photos that are large enough.
         seed: of the degradations.
@@ -90,13 +90,17 @@ def super_resolution(settings: Settings, progress: Progress | None = None) -> Re
         crops = [(path.stem, middle(path, SIDE)) for path in photos]
         return [
             written_case(
-                NAME, setting.work, (settings.data.name, name),
-                ((stem, degrade(hq, generator(settings.seed, name, index)), hq)
-                 for index, (stem, hq) in enumerate(crops)),
+                NAME,
+                setting.work,
+                (settings.data.name, name),
+                (
+                    (stem, degrade(hq, generator(settings.seed, name, index)), hq)
+                    for index, (stem, hq) in enumerate(crops)
+                ),
                 options,
             )
             for name, degrade in (("one round", one_round), ("real-sr", second_order))
-        ]  # fmt: skip
+        ]
 
     methods: list[Method] = [
         Interpolation("bicubic", INTERPOLATIONS["bicubic"]),
@@ -105,17 +109,28 @@ def super_resolution(settings: Settings, progress: Progress | None = None) -> Re
     for strength in settings.strengths:
         fidelity = "auto" if strength == 0 else settings.fidelity
         given = {
-            "strength": strength, "fidelity": fidelity, "posterior_mean": fidelity,
-            "vae_residual": fidelity, "device": settings.device,
-        }  # fmt: skip
+            "strength": strength,
+            "fidelity": fidelity,
+            "posterior_mean": fidelity,
+            "vae_residual": fidelity,
+            "device": settings.device,
+        }
         name = f"unfade, strength {strength if strength == 'auto' else f'{strength:g}'}"
         methods.append(Preset(name, {"preset": settings.preset, **given}))
     table = Table(
-        NAME, "Super-resolution x4", "protocol of this project",
-        "Crops made four times smaller in two ways, enlarged again.", cases, NAMES,
-    )  # fmt: skip
+        NAME,
+        "Super-resolution x4",
+        "protocol of this project",
+        "Crops made four times smaller in two ways, enlarged again.",
+        cases,
+        NAMES,
+    )
     head: dict[str, object] = {
-        "crops": len(photos), "data": settings.data.name, "side": SIDE, "seed": settings.seed,
-        "preset": settings.preset, "fidelity": settings.fidelity,
-    }  # fmt: skip
+        "crops": len(photos),
+        "data": settings.data.name,
+        "side": SIDE,
+        "seed": settings.seed,
+        "preset": settings.preset,
+        "fidelity": settings.fidelity,
+    }
     return compare(table, methods, settings.data, settings.out, head, progress)[0]

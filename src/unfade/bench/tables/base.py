@@ -1,4 +1,4 @@
-"""The table: cases, metrics, methods and plots of one comparison, and how it is rendered."""
+"""Defines a table: cases, metrics, methods and plots of one comparison, and its rendering."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from unfade.bench.aggregate import Aggregate, OwnMeasure
+from unfade.bench.aggregate import Aggregate, TableMeasure
 from unfade.bench.cases import Case
 from unfade.bench.datasets import find_datasets
 from unfade.bench.degradations import COLOUR_TARGET
@@ -19,7 +19,7 @@ from unfade.bench.prepare import Plan, input_scale, large_enough, make_folders, 
 from unfade.bench.report import write_report
 from unfade.bench.run import Run
 from unfade.bench.scenes import scenes_of
-from unfade.bench.scoring import Extra
+from unfade.bench.scoring import ExtraMeasure
 from unfade.bench.sections import Grid, Section
 from unfade.degrade import SEVERITIES
 from unfade.eval.measures import REDEGRADED
@@ -42,12 +42,12 @@ METRICS = ("psnr", "ssim", "niqe", "alignment")
 
 @dataclass(frozen=True)
 class Setting:
-    """What a table is built for.
+    """The data, folder, size and seed that a table is built with.
 
     Attributes:
         data: a set's folder, or one that holds several.
-        work: takes up inputs and references.
-        quick: few photos, small crops, few values of what is swept.
+        work: folder for inputs and references.
+        quick: few photos, small crops, few values of a swept parameter.
         seed: of the degradations and the methods.
     """
 
@@ -57,17 +57,19 @@ class Setting:
     seed: int
 
     def plans(self, *wanted: str, images: int | None = None) -> list[Plan]:
-        """Of the wanted datasets, or of what there is."""
-        found = find_datasets(self.data, wanted)
-        return [plan(one, quick=self.quick, seed=self.seed, images=images) for one in found]
+        """Plans for the wanted datasets, or for those that exist."""
+        datasets = find_datasets(self.data, wanted)
+        return [
+            plan(dataset, quick=self.quick, seed=self.seed, images=images) for dataset in datasets
+        ]
 
     def captioned(self, *wanted: str) -> list[Plan]:
-        """As `plans`, of the photos that have captions, where any has one."""
+        """The same as `plans`, restricted to photos with captions if any photo has one."""
         plans: list[Plan] = []
-        for found in find_datasets(self.data, wanted):
-            named = tuple(pair for pair in found.pairs if pair.name in found.captions)
-            own = replace(found, pairs=large_enough(named, quick=self.quick) or found.pairs)
-            plans.append(plan(own, quick=self.quick, seed=self.seed))
+        for dataset in find_datasets(self.data, wanted):
+            named = tuple(pair for pair in dataset.pairs if pair.name in dataset.captions)
+            chosen = replace(dataset, pairs=large_enough(named, quick=self.quick) or dataset.pairs)
+            plans.append(plan(chosen, quick=self.quick, seed=self.seed))
         return plans
 
     def swept(self, values: Sequence[float]) -> list[float]:
@@ -87,13 +89,13 @@ class Table:
         reading: how to read it, a few sentences.
         cases: builds them.
         wanted_metrics: measured always; those whose weights are here come on top.
-        methods: names of those that take part where none are named.
-        papers: what papers printed, one entry for each set of photos and damage.
-        own: measures of this table alone, by name.
-        plots: draws what there is to draw.
+        methods: names of the default methods.
+        papers: values of papers, one entry for each set of photos and damage.
+        table_measures: measures of this table alone, by name.
+        plots: makes the plots.
         grids: tables beside that of the means.
         timed: whether the times of all cases make one figure for each method.
-        adapt: changes the methods before they run; the folder takes up what that needs.
+        adapt: changes the methods before they run; may write files to the folder.
     """
 
     name: str
@@ -104,7 +106,7 @@ class Table:
     wanted_metrics: tuple[str, ...] = METRICS
     methods: tuple[str, ...] = METHODS
     papers: tuple[PaperTable, ...] = ()
-    own: Mapping[str, OwnMeasure] = field(default_factory=dict[str, OwnMeasure])
+    table_measures: Mapping[str, TableMeasure] = field(default_factory=dict[str, TableMeasure])
     plots: Callable[[Aggregate], list[Plot]] = lambda _: []
     grids: Callable[[Aggregate], list[Grid]] = lambda _: []
     timed: bool = True
@@ -114,23 +116,23 @@ class Table:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The wanted ones, and those whose weights are here."""
+        """The wanted metrics, and those whose weights are available."""
         return (*self.wanted_metrics, *weighted_metrics())
 
     @property
-    def extra(self) -> dict[str, Extra]:
-        """The table's own measures, as the runner takes them, as far as their weights are here."""
-        here = weighted_metrics()
-        own = self.own.items()
-        return {name: m.score for name, m in own if not m.weights or m.weights in here}
+    def extra(self) -> dict[str, ExtraMeasure]:
+        """The table's own measures, for the runner; those without weights are left out."""
+        available = weighted_metrics()
+        measures = self.table_measures.items()
+        return {name: m.score for name, m in measures if not m.weights or m.weights in available}
 
     def build(self, data: Path, work: Path, quick: bool, seed: int) -> list[Case]:
         """Writes inputs and references, and says which cases they make.
 
         Args:
             data: a dataset's folder, one that holds several, or any folder of clean photos.
-            work: takes up a folder for each dataset and degradation.
-            quick: few photos, small crops, few values of what is swept.
+            work: gets a folder for each dataset and degradation.
+            quick: few photos, small crops, few values of a swept parameter.
             seed: of the degradations and the methods, >= 0.
 
         Raises:
@@ -147,7 +149,7 @@ class Table:
             UsageError: matplotlib is not installed.
             OutputError: a file cannot be written.
         """
-        aggregate = Aggregate(run, self.name, self.own)
+        aggregate = Aggregate(run, self.name, self.table_measures)
         section = Section(self.name, self.title, self.source, self.reading)
         if aggregate.methods():
             section.grids.append(means_grid(aggregate, self.title))
@@ -161,7 +163,7 @@ class Table:
 
 
 def weighted_metrics() -> list[str]:
-    """The metrics that need weights, as far as these and their packages are there."""
+    """The metrics whose weights and packages are available."""
     folder = metrics_folder()
     return [
         name
@@ -174,7 +176,7 @@ def weighted_metrics() -> list[str]:
 
 
 def _notes(aggregate: Aggregate) -> list[str]:
-    """What was chosen, left out or went wrong, each sentence once."""
+    """The notes of a table: selection, omissions and failures, each once."""
     chosen = [note_of(case.inputs) for case in aggregate.cases]
     wrong = [
         f"{f.method}, {f.case}{f' ({f.image})' if f.image else ''}: {f.error}"
@@ -185,30 +187,42 @@ def _notes(aggregate: Aggregate) -> list[str]:
 
 
 def make_case(
-    table: str, setting: Setting, plan: Plan, degradation: str,
-    options: RestoreOptions | None = None, *, parameter: str = "",
-    value: float | None = None, label: str | None = None,
-) -> Case:  # fmt: skip
+    table: str,
+    setting: Setting,
+    plan: Plan,
+    degradation: str,
+    options: RestoreOptions | None = None,
+    *,
+    parameter: str = "",
+    value: float | None = None,
+    label: str | None = None,
+) -> Case:
     """A case with its folders written.
 
     Args:
         degradation: see `prepare.make_folders`.
-        options: None is what fits the degradation (`options_for`).
-        parameter, value: what is swept.
-        label: names the degradation in tables, where that is not its own name.
+        options: None takes those of the degradation (`options_for`).
+        parameter, value: the swept parameter and its value.
+        label: name of the degradation in tables; None takes its own name.
     """
     inputs, references = make_folders(setting.work, plan, degradation)
     options = options or options_for(degradation, plan)
     return Case(
-        table, plan.dataset.name, label or degradation, inputs, references,
-        replace(options, seed=setting.seed), parameter, value,
-    )  # fmt: skip
+        table,
+        plan.dataset.name,
+        label or degradation,
+        inputs,
+        references,
+        replace(options, seed=setting.seed),
+        parameter,
+        value,
+    )
 
 
 def options_for(degradation: str, plan: Plan) -> RestoreOptions:
-    """Enlarging where inputs are smaller, colouring where they are gray, else mending.
+    """The task of a degradation: enlarging small inputs, colouring gray ones, else restoring.
 
-    Damage is looked for, and tone mended, only where the degradation has any.
+    The options detect damage and correct tone only if the degradation has any.
     """
     scale = input_scale(plan, degradation)
     if scale > 1:

@@ -18,32 +18,32 @@ _DAMAGES = ("moderate", "sr4")
 
 
 def _both(table: str, setting: Setting) -> list[Case]:
-    """Old photos and enlarging: where the condition is damaged, and where it is small."""
+    """Cases of old photos (damaged condition) and of enlarging (small condition)."""
     return [
-        make_case(table, setting, one, damage)
-        for one in setting.plans("DIV2K")
+        make_case(table, setting, plan, damage)
+        for plan in setting.plans("DIV2K")
         for damage in _DAMAGES
     ]
 
 
 def _mixtures(setting: Setting) -> list[Case]:
     return [
-        make_case("mixtures", setting, one, mixture)
-        for one in setting.plans("DIV2K")
+        make_case("mixtures", setting, plan, mixture)
+        for plan in setting.plans("DIV2K")
         for mixture in MIXTURES
     ]
 
 
 def swap_of(method: str) -> float | None:
     """p_iide by the name of a method, such as "p0.5" or "p0.5 seed 1"; None for others."""
-    found = _SWAP.fullmatch(method)
-    return float(found[1]) if found else None
+    match = _SWAP.fullmatch(method)
+    return float(match[1]) if match else None
 
 
 def _swap_grid(aggregate: Aggregate) -> list[Grid]:
     """The presets of one p_iide together, over their seeds."""
     settings = {method: swap_of(method) for method in aggregate.methods()}
-    groups = {p: [m for m, own in settings.items() if own == p] for p in settings.values()}
+    groups = {p: [m for m, p_iide in settings.items() if p_iide == p] for p in settings.values()}
     rows: list[list[Cell]] = []
     for p in sorted(p for p in groups if p is not None):
         for group in aggregate.groups:
@@ -94,7 +94,7 @@ def _sized(
 
 
 def _size_grid(aggregate: Aggregate) -> list[Grid]:
-    """Parameters and time of each network beside what it reaches."""
+    """Parameters, time and scores of each network."""
     rows: list[list[Cell]] = []
     for method in aggregate.methods():
         cost = aggregate.cost(aggregate.cases, method)
@@ -103,8 +103,8 @@ def _size_grid(aggregate: Aggregate) -> list[Grid]:
         size = None if cost.parameters is None else cost.parameters / 1e6
         cells = [number(size, 2), number(cost.seconds / cost.megapixels, 2)]
         for name, measure in aggregate.measures.items():
-            found = aggregate.estimate(aggregate.cases, method, name)
-            cells.append(estimate(found, measure.digits, found.count))
+            value = aggregate.estimate(aggregate.cases, method, name)
+            cells.append(estimate(value, measure.digits, value.count))
         rows.append([Cell(method), *cells])
     titles = [measure.title for measure in aggregate.measures.values()]
     columns = ["preset", "parameters (M)", "s per megapixel", *titles]

@@ -29,22 +29,25 @@ def _old_photo(setting: Setting) -> list[Case]:
         make_case("old-photo", setting, plan, degradation, label=label)
         for plan in setting.plans("DIV2K")
         for degradation, label in (
-            (IN_COLOUR, "moderate"), ("moderate", "moderate, target without lost colours"),
+            (IN_COLOUR, "moderate"),
+            ("moderate", "moderate, target without lost colours"),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _sr4(setting: Setting) -> list[Case]:
     plans = setting.plans("DIV2K", "DIV2K-StableSR")
-    return [make_case("sr4", setting, one, "real" if one.dataset.crops else "sr4") for one in plans]
+    return [
+        make_case("sr4", setting, plan, "real" if plan.dataset.crops else "sr4") for plan in plans
+    ]
 
 
 def _real_sr(setting: Setting) -> list[Case]:
     plans = setting.plans("RealSR", "DRealSR")
-    paired = [one.dataset.name in ("RealSR", "DRealSR") for one in plans]
+    paired = [plan.dataset.name in ("RealSR", "DRealSR") for plan in plans]
     return [
-        make_case("real-sr", setting, one, "real" if real else "real-sr4")
-        for one, real in zip(plans, paired, strict=True)
+        make_case("real-sr", setting, plan, "real" if real else "real-sr4")
+        for plan, real in zip(plans, paired, strict=True)
     ]
 
 
@@ -56,11 +59,18 @@ def _colorize(setting: Setting) -> list[Case]:
         for index, pair in enumerate(plan.pairs[:limit]):
             caption = plan.dataset.captions.get(pair.name, "")
             options = replace(options_for("gray", plan), prompt=caption)
-            own = replace(setting, work=setting.work / f"photo-{index}")
-            cases.append(make_case(
-                "colorize", own, replace(plan, pairs=(pair,)), "gray", options,
-                parameter=PER_PHOTO, value=float(index),
-            ))  # fmt: skip
+            photo_setting = replace(setting, work=setting.work / f"photo-{index}")
+            cases.append(
+                make_case(
+                    "colorize",
+                    photo_setting,
+                    replace(plan, pairs=(pair,)),
+                    "gray",
+                    options,
+                    parameter=PER_PHOTO,
+                    value=float(index),
+                )
+            )
     return cases
 
 

@@ -6,17 +6,17 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from unfade.bench.aggregate import OwnMeasure
+from unfade.bench.aggregate import TableMeasure
+from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
 from unfade.bench.degradations import blurred, scale_of
-from unfade.bench.folders import inputs_of
 from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.classics import INTERPOLATIONS
-from unfade.bench.methods.pictures import resized
+from unfade.bench.methods.in_process import resized
 from unfade.bench.paper_values import STUDY, papers_of
 from unfade.bench.plots import curves, scatter
-from unfade.bench.scoring import Extra
+from unfade.bench.scoring import ExtraMeasure
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
 from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
@@ -37,21 +37,28 @@ _BLUR = (
 
 def _perception_distortion(setting: Setting) -> list[Case]:
     name = "perception-distortion"
-    cases = [make_case(name, setting, one, "sr4") for one in setting.plans("DIV2K")]
-    for one in setting.plans("GOPRO", "DIV2K"):
-        real = one.dataset.name == "GOPRO"
-        cases.append(make_case(name, setting, one, "real" if real else "blur5"))
+    cases = [make_case(name, setting, plan, "sr4") for plan in setting.plans("DIV2K")]
+    for plan in setting.plans("GOPRO", "DIV2K"):
+        real = plan.dataset.name == "GOPRO"
+        cases.append(make_case(name, setting, plan, "real" if real else "blur5"))
         break
     return cases
 
 
 def _blur_levels(setting: Setting) -> list[Case]:
     return [
-        make_case("blur-levels", setting, plan, f"blur{level:g}", parameter="level", value=level,
-                  label="blur")
+        make_case(
+            "blur-levels",
+            setting,
+            plan,
+            f"blur{level:g}",
+            parameter="level",
+            value=level,
+            label="blur",
+        )
         for plan in setting.plans("DIV2K")
         for level in setting.swept(LEVELS)
-    ]  # fmt: skip
+    ]
 
 
 def _alignment(setting: Setting) -> list[Case]:
@@ -63,14 +70,14 @@ def _alignment(setting: Setting) -> list[Case]:
 
 
 def damaged_again(image: Image, degradation: str) -> Image:
-    """What "blurN" and "srN" make of a picture: (H, W, 3) -> (H / scale, W / scale, 3)."""
+    """Degrades a picture by "blurN" or "srN": (H, W, 3) -> (H / scale, W / scale, 3)."""
     scale = scale_of(degradation)
     if scale > 1:
         return reduced(image, scale)
     return blurred(image, float(degradation.removeprefix("blur")))
 
 
-def _with_input(metric: str) -> Extra:
+def _with_input(metric: str) -> ExtraMeasure:
     """Eq. 15 of the study by one measure: the output, damaged as its input was, and the input."""
 
     def score(case: Case, name: str, path: Path) -> float:
@@ -96,18 +103,21 @@ def _alignment_with_input(case: Case, name: str, path: Path) -> float:
 
 
 _WITH_INPUT = {
-    "alignment-y": OwnMeasure(
+    "alignment-y": TableMeasure(
         "Alignment with input (Eq. 13)", "higher", 4, _alignment_with_input
     ),
-    "alignment-lq": OwnMeasure(
+    "alignment-lq": TableMeasure(
         "Alignment, degraded again (Eq. 15)", "higher", 4, _with_input("alignment-lq")
     ),
-    "ssim-lq": OwnMeasure("SSIM, degraded again (Eq. 15)", "higher", 4, _with_input("ssim-lq")),
-    "dinov2-lq": OwnMeasure(
-        "DINOv2 distance, degraded again (Eq. 15)", "lower", 4, _with_input("dinov2-lq"),
+    "ssim-lq": TableMeasure("SSIM, degraded again (Eq. 15)", "higher", 4, _with_input("ssim-lq")),
+    "dinov2-lq": TableMeasure(
+        "DINOv2 distance, degraded again (Eq. 15)",
+        "lower",
+        4,
+        _with_input("dinov2-lq"),
         weights="dinov2",
     ),
-}  # fmt: skip
+}
 
 
 def retention_rate(degradation: str) -> float:
@@ -124,11 +134,18 @@ def retention_rate(degradation: str) -> float:
 def _retention(setting: Setting) -> list[Case]:
     degradations = ("sr2", "sr4", *(f"blur{level:g}" for level in setting.swept(LEVELS)))
     return [
-        make_case("retention", setting, plan, degradation, parameter="gamma",
-                  value=retention_rate(degradation), label=degradation.rstrip("0123456789"))
+        make_case(
+            "retention",
+            setting,
+            plan,
+            degradation,
+            parameter="gamma",
+            value=retention_rate(degradation),
+            label=degradation.rstrip("0123456789"),
+        )
         for plan in setting.plans("DIV2K")
         for degradation in degradations
-    ]  # fmt: skip
+    ]
 
 
 def _autoencoder(setting: Setting) -> list[Case]:
@@ -144,25 +161,32 @@ def _with_autoencoders(
 
 TABLES = (
     Table(
-        "perception-distortion", "Perception against distortion", f"{STUDY}, perception-distortion "
-        "plots",
+        "perception-distortion",
+        "Perception against distortion",
+        f"{STUDY}, perception-distortion plots",
         "Enlarging (x4) and deblurring: distortion (PSNR) to the right is better, naturalness "
         "(NIQE) further down is. No method has both; which trade it makes is what is shown. "
         f"GOPRO's test set is used for deblurring where it is there. {_BLUR}",
-        _perception_distortion, ("psnr", "ssim", "niqe", "alignment", "patch-fd"), _METHODS,
+        _perception_distortion,
+        ("psnr", "ssim", "niqe", "alignment", "patch-fd"),
+        _METHODS,
         plots=lambda aggregate: [
             *scatter(aggregate, "psnr-niqe", "psnr", "niqe", "NIQE against PSNR"),
             *scatter(aggregate, "psnr-patch", "psnr", "patch-fd", "Patch distance against PSNR"),
         ],
     ),
     Table(
-        "blur-levels", "Levels of blur", f"{STUDY}, SSIM and NIQE over blur levels",
+        "blur-levels",
+        "Levels of blur",
+        f"{STUDY}, SSIM and NIQE over blur levels",
         f"The same photos, blurred ever more. {_BLUR}",
         _blur_levels,
         plots=lambda aggregate: curves(aggregate, "curves", "level", ("ssim", "niqe", "psnr")),
     ),
     Table(
-        "alignment", "Alignment", f"{STUDY}, Tables 1 and 3",
+        "alignment",
+        "Alignment",
+        f"{STUDY}, Tables 1 and 3",
         "Whether the output shows what the photo showed. Alignment is S(I_y, x^), of the input and "
         "the output (Eq. 13). For light degradation (sr2, blur1) the study takes the clean photo "
         "in place of the input (Eq. 14): the columns Alignment, SSIM and DINOv2. For heavy (sr4, "
@@ -170,28 +194,40 @@ TABLES = (
         "that with the input (Eq. 15). S is our content similarity, SSIM, or DINOv2's where its "
         "weights are there. "
         f"{_BLUR}",
-        _alignment, ("alignment", "psnr", "ssim", "niqe"), _METHODS, papers_of("alignment"),
-        own=_WITH_INPUT,
+        _alignment,
+        ("alignment", "psnr", "ssim", "niqe"),
+        _METHODS,
+        papers_of("alignment"),
+        table_measures=_WITH_INPUT,
         plots=lambda aggregate: scatter(
             aggregate, "alignment-niqe", "alignment-y", "niqe", "NIQE against alignment (Eq. 13)"
         ),
     ),
     Table(
-        "autoencoder", "The autoencoder's ceiling", f"{STUDY}, Table 2",
+        "autoencoder",
+        "The autoencoder's ceiling",
+        f"{STUDY}, Table 2",
         "Clean photos, encoded and decoded again: what a latent diffusion model cannot exceed "
         "without help beside its latents. The input is the ground truth; a preset restores the "
         "clean photo with its whole model. Autoencoders are those of the presets, and those that "
         "are named: --method vae=FOLDER (an AutoencoderKL in diffusers' layout).",
-        _autoencoder, ("psnr", "ssim", "ms-ssim", "niqe", "spectrum", "alignment"),
-        ("input", DIFFUSION), papers_of("autoencoder"), adapt=_with_autoencoders,
+        _autoencoder,
+        ("psnr", "ssim", "ms-ssim", "niqe", "spectrum", "alignment"),
+        ("input", DIFFUSION),
+        papers_of("autoencoder"),
+        adapt=_with_autoencoders,
     ),
     Table(
-        "retention", "Information retention", f"{STUDY}, Eq. 12",
+        "retention",
+        "Information retention",
+        f"{STUDY}, Eq. 12",
         "SSIM and NIQE over gamma = (1 - beta) / alpha of the degradation: alpha is the "
         "downsampling rate, beta the level of the blur over the heaviest (sigma 20). The study "
         "names beta the degradation factor and does not say how it is scaled. Smaller gamma means "
         f"heavier degradation. {_BLUR}",
-        _retention, ("ssim", "niqe"), _METHODS,
+        _retention,
+        ("ssim", "niqe"),
+        _METHODS,
         plots=lambda aggregate: curves(aggregate, "curves", "gamma", ("ssim", "niqe")),
     ),
-)  # fmt: skip
+)

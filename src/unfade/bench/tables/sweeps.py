@@ -1,4 +1,4 @@
-"""Sweeps of sampling (arXiv 2412.09324, Fig. 6 to 9, and what it leaves to future work)."""
+"""Tables that sweep sampling parameters (arXiv 2412.09324, Fig. 6 to 9, and its future work)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unfade.bench.methods.ours import Preset
 from unfade.bench.paper_values import STUDY
 from unfade.bench.plots import Plot, curves
 from unfade.bench.tables.base import METRICS, Setting, Table, make_case, options_for
-from unfade.bench.tables.swept import gains_grids
+from unfade.bench.tables.sweep_grid import gains_grids
 from unfade.bench.trajectory import AFTER, Estimates
 
 STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -44,21 +44,28 @@ def _swept(
                 options = options_for(damage, plan)
                 cases.append(make_case(table, setting, plan, damage, options))
                 for value in setting.swept(values):
-                    own = replace(
-                        options, strength=1.0, reach="all", steps=steps, fidelity=0.0,
-                        posterior_mean=0.0, vae_residual=0.0,
-                    )  # fmt: skip
+                    swept = replace(
+                        options,
+                        strength=1.0,
+                        reach="all",
+                        steps=steps,
+                        fidelity=0.0,
+                        posterior_mean=0.0,
+                        vae_residual=0.0,
+                    )
                     if parameter == "strength":
-                        own = replace(own, strength=value)
+                        swept = replace(swept, strength=value)
                     elif parameter == "steps":
-                        own = replace(own, steps=round(value))
+                        swept = replace(swept, steps=round(value))
                     elif parameter == "eta":
-                        own = replace(own, eta=value)
+                        swept = replace(swept, eta=value)
                     elif parameter == "self_condition":
-                        own = replace(own, self_condition=value)
-                    cases.append(make_case(
-                        table, setting, plan, damage, own, parameter=parameter, value=value
-                    ))  # fmt: skip
+                        swept = replace(swept, self_condition=value)
+                    cases.append(
+                        make_case(
+                            table, setting, plan, damage, swept, parameter=parameter, value=value
+                        )
+                    )
         return cases
 
     return build
@@ -69,51 +76,80 @@ def _drawn(x: str, log: str = "") -> Callable[[Aggregate], list[Plot]]:
 
 
 def _stopped(methods: Sequence[Method], _cases: Sequence[Case], _work: Path) -> list[Method]:
-    """Our presets, each to be stopped on its way."""
+    """Our presets as methods that stop after a given step."""
     return [Estimates(method) if isinstance(method, Preset) else method for method in methods]
 
 
 TABLES = (
     Table(
-        "start-noise", "Starting noise", f"{STUDY}, Fig. 6",
+        "start-noise",
+        "Starting noise",
+        f"{STUDY}, Fig. 6",
         f"Strength is the noise that sampling starts from, in {SAMPLING_STEPS} steps: 1 is pure "
         f"noise, less keeps some of the input. {_BASELINE}",
-        _swept("start-noise", "strength", STRENGTHS, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("strength"), grids=gains_grids, timed=False,
+        _swept("start-noise", "strength", STRENGTHS, SAMPLING_STEPS),
+        methods=_METHODS,
+        plots=_drawn("strength"),
+        grids=gains_grids,
+        timed=False,
     ),
     Table(
-        "steps", "Sampling steps", f"{STUDY}, Fig. 7",
+        "steps",
+        "Sampling steps",
+        f"{STUDY}, Fig. 7",
         f"DDIM steps from pure noise; 1 is one-step prediction. {_BASELINE}",
-        _swept("steps", "steps", STEPS, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("steps", "x"), grids=gains_grids, timed=False,
+        _swept("steps", "steps", STEPS, SAMPLING_STEPS),
+        methods=_METHODS,
+        plots=_drawn("steps", "x"),
+        grids=gains_grids,
+        timed=False,
     ),
     Table(
-        "one-step", "One-step prediction by starting noise", f"{STUDY}, Fig. 8",
+        "one-step",
+        "One-step prediction by starting noise",
+        f"{STUDY}, Fig. 8",
         f"One step, from the noised input at a falling noise level. {_BASELINE}",
-        _swept("one-step", "strength", STRENGTHS, 1), methods=_METHODS, plots=_drawn("strength"),
-        grids=gains_grids, timed=False,
+        _swept("one-step", "strength", STRENGTHS, 1),
+        methods=_METHODS,
+        plots=_drawn("strength"),
+        grids=gains_grids,
+        timed=False,
     ),
     Table(
-        "inference-steps", "Quality on the way", f"{STUDY}, Fig. 9",
+        "inference-steps",
+        "Quality on the way",
+        f"{STUDY}, Fig. 9",
         f"What the model takes the clean photo to be after each of {SAMPLING_STEPS} steps, "
         f"decoded (Eq. 4 of arXiv 2505.18674). The condition is the first stage's result, as in "
         f"restoring; colours are not fixed afterwards. {_BASELINE}",
         _swept("inference-steps", AFTER, (1.0, 2.0, 5.0, 10.0, 15.0, 20.0), SAMPLING_STEPS),
-        methods=_METHODS, plots=_drawn(AFTER), timed=False, adapt=_stopped,
+        methods=_METHODS,
+        plots=_drawn(AFTER),
+        timed=False,
+        adapt=_stopped,
     ),
     Table(
-        "fresh-noise", "Noise on the way", f"{STUDY}, Eq. 10 (future work)",
+        "fresh-noise",
+        "Noise on the way",
+        f"{STUDY}, Eq. 10 (future work)",
         f"Eta is the share of the noise that each of {SAMPLING_STEPS} steps draws anew: 0 is DDIM, "
         f"1 ancestral sampling. {_BASELINE}",
-        _swept("fresh-noise", "eta", SHARES, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("eta"), grids=gains_grids, timed=False,
+        _swept("fresh-noise", "eta", SHARES, SAMPLING_STEPS),
+        methods=_METHODS,
+        plots=_drawn("eta"),
+        grids=gains_grids,
+        timed=False,
     ),
     Table(
-        "self-condition", "The model's own estimate as its condition",
+        "self-condition",
+        "The model's own estimate as its condition",
         "arXiv 2505.18674, III-C, at sampling time",
         f"The share of the condition that the running estimate takes over from the second of "
         f"{SAMPLING_STEPS} steps on. {_BASELINE}",
-        _swept("self-condition", "self_condition", SHARES, SAMPLING_STEPS), methods=_METHODS,
-        plots=_drawn("self_condition"), grids=gains_grids, timed=False,
+        _swept("self-condition", "self_condition", SHARES, SAMPLING_STEPS),
+        methods=_METHODS,
+        plots=_drawn("self_condition"),
+        grids=gains_grids,
+        timed=False,
     ),
-)  # fmt: skip
+)
