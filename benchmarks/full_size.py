@@ -45,7 +45,7 @@ from unfade.models import sd21
 from unfade.models.cfw import build_cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
-from unfade.models.inference import keep_blocks, placed
+from unfade.models.inference import keep_blocks, to_device
 from unfade.models.upsampling import split_upsampling
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
@@ -80,7 +80,7 @@ def built(make: Callable[[], N], dtype: torch.dtype, device: torch.device) -> N:
             else:
                 value.fill_(float(name == "weight"))
             setattr(module, name, nn.Parameter(value, requires_grad=False))
-    return placed(cast(N, network.eval()), device)
+    return to_device(cast(N, network.eval()), device)
 
 
 def build(dtype: torch.dtype, device: torch.device) -> Base:
@@ -177,14 +177,14 @@ def restore(
         """As `pipeline.load` leaves the networks."""
         cast(Any, base.vae).to(torch.float32)
         for network in networks:
-            placed(network, place)
+            to_device(network, place)
         if place.type == "cpu":
             split.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
 
     def as_they_come() -> None:
         cast(Any, base.vae).to(kind)
         for network in networks:
-            placed(network, place, "contiguous")
+            to_device(network, place, "contiguous")
         while split:
             del split.pop().forward
 
@@ -259,7 +259,7 @@ def train(
         samples = [task.sample("train", i) for i in range(batch)]
     del base
     click.echo(f"| latent and caption of a photo | | | {peak_gib(place):.2f} |")
-    model = placed(task.build().train(), place).float()
+    model = to_device(task.build().train(), place).float()
     enable_checkpointing(model)
     ema = copy.deepcopy(model).eval().requires_grad_(False) if average else None
     if compiled:

@@ -46,9 +46,9 @@ def test_the_guide_leads_from_photos_to_prints(
     from unfade.train.controlnet import ControlnetRecipe
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("unfade.train.controlnet._MEASURED", 2)
+    monkeypatch.setattr("unfade.train.controlnet._VALIDATION_SAMPLES", 2)
     for module in ("controlnet", "cfw"):
-        monkeypatch.setattr(f"unfade.train.{module}._SHOWN", 2)
+        monkeypatch.setattr(f"unfade.train.{module}._GRID_SAMPLES", 2)
     save_base(tmp_path / "sd21", tiny_sd)
     for i in range(4):
         make_photo(f"photos/{i}.png", seed=i)

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.bench import crops
+from unfade.bench import report_pictures
 from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case, Cost
 from unfade.bench.grids import cost_grid, difference_grid, means_grid, paper_grids
 from unfade.bench.paper_values import papers_of
 from unfade.bench.plots import Line, Panel, Plot, curves, save, scatter
 from unfade.bench.report import write_report
-from unfade.bench.report_pictures import shown_scenes
+from unfade.bench.report_pictures import encode_scenes
 from unfade.bench.run import Failure, Run
 from unfade.bench.scenes import scenes_of
 from unfade.bench.sections import Cell, Grid, Scene, SceneImage, Section, markdown
@@ -295,9 +295,11 @@ def test_pictures_are_cut_to_where_they_differ_and_small_ones_enlarged(tmp_path:
         assert cv2.imwrite(str(tmp_path / f"{name}.png"), image)
     pictures = [SceneImage(name, f"{name}.png") for name in ("lq", "out", "hq")]
     section = Section("n", "N", "s", "r", scenes=[Scene("t", "c", pictures, "out")])
-    shown, left = shown_scenes([section], tmp_path)
+    shown, left = encode_scenes([section], tmp_path)
     images = [decoded(uri) for _, uri in shown["n"][0].pictures]
-    assert left == 0 and {image.shape for image in images} == {(crops.SIDE, crops.SIDE, 3)}
+    assert left == 0 and {image.shape for image in images} == {
+        (report_pictures.SIDE, report_pictures.SIDE, 3)
+    }
     assert images[1].max() > 240 and images[2].max() < 110
 
 
@@ -306,16 +308,16 @@ def test_pictures_over_the_budget_are_left_out_and_counted(
 ) -> None:
     scenes = scenes_of(aggregate, aggregate.run.out)
     section = Section("n", "N", "s", "r", scenes=scenes)
-    shown, _ = shown_scenes([section], aggregate.run.out)
-    monkeypatch.setattr(crops, "BUDGET", shown["n"][0].size)
-    fewer, left = shown_scenes([section], aggregate.run.out)
+    shown, _ = encode_scenes([section], aggregate.run.out)
+    monkeypatch.setattr(report_pictures, "BUDGET", shown["n"][0].size)
+    fewer, left = encode_scenes([section], aggregate.run.out)
     assert len(fewer["n"]) == 1 and left == len(scenes) - 1
 
 
 def test_a_scene_whose_picture_has_gone_is_left_out(aggregate: Aggregate) -> None:
     scenes = scenes_of(aggregate, aggregate.run.out)
     (aggregate.run.out / scenes[0].pictures[1].path).unlink()
-    shown, left = shown_scenes([Section("n", "N", "s", "r", scenes=scenes)], aggregate.run.out)
+    shown, left = encode_scenes([Section("n", "N", "s", "r", scenes=scenes)], aggregate.run.out)
     assert left == 1 and len(shown["n"]) == len(scenes) - 1
 
 

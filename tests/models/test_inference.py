@@ -16,7 +16,7 @@ from unfade.models.inference import (
     inference,
     keep_blocks,
     mixed,
-    placed,
+    to_device,
     weights_dtype,
 )
 
@@ -68,7 +68,7 @@ def test_placed_keeps_the_network(tiny: Tiny) -> None:
     x, m = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
     with torch.no_grad():
         before = model(x, m)
-        moved = placed(model, torch.device("cpu"))
+        moved = to_device(model, torch.device("cpu"))
         torch.testing.assert_close(moved(x, m), before)
 
 

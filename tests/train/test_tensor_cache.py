@@ -87,7 +87,7 @@ def test_a_copy_for_another_process_opens_its_own_files(tmp_path: Path) -> None:
     found = TensorCache(tmp_path, 5, counting([]))
     found.slices(0, "half")  # a handle is open, which no pickle can hold
     copy = pickle.loads(pickle.dumps(found))
-    assert torch.equal(copy.slices(3, "rows")[:], found.part(3, "rows")[:])
+    assert torch.equal(copy.slices(3, "rows")[:], found.slices(3, "rows")[:])
 
 
 def test_processes_make_a_part_each_and_wait_for_the_others(
