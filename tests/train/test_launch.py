@@ -14,6 +14,7 @@ from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
 from unfade.models.folder import Base, save_base
 from unfade.train import launch
+from unfade.train.diffusion_tasks import frozen_dtype
 from unfade.train.launch import accelerator, check_precision, enough_memory
 from unfade.train.run import train_task
 
@@ -101,6 +102,13 @@ def test_a_card_without_bf16_is_told_when_the_recipe_asks_for_it(
         check_precision(card, "bf16")
     check_precision(card, "auto")
     assert "Tesla T4 has no bf16 in hardware: training in fp32" in caplog.text
+    assert frozen_dtype(card, "auto") == torch.float32
+
+
+def test_frozen_networks_have_the_type_of_the_products() -> None:
+    cpu = torch.device("cpu")
+    assert frozen_dtype(cpu, "bf16") == torch.bfloat16
+    assert frozen_dtype(cpu, "fp32") == frozen_dtype(cpu, "auto") == torch.float32
 
 
 def test_too_little_memory_is_told_with_what_to_change() -> None:

@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unfade.errors import WeightsError
 from unfade.manifest import make_folder
+from unfade.memory import release_memory
 from unfade.models.inference import mixed, placed
 from unfade.rng import generator
 from unfade.train.feed import batches
@@ -161,6 +162,7 @@ def train(
     feed = batches(task, step, options, group.process_index, group.num_processes)
     journal = Journal(run, step) if group.is_main_process else None
     mean: dict[str, float] = {}
+    release_memory()  # of what was needed before the first step alone
     began, first, alone = time.monotonic(), step, group.num_processes == 1
     while step < options.steps:
         set_rate(optimizer, rate_at(step, options))
