@@ -57,6 +57,7 @@ from unfade.train.optim import build_optimizer
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import learn_tokenizer
 from unfade.train.state import update_ema
+from unfade.train.task import Batch
 
 N = TypeVar("N", bound=nn.Module)
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -248,13 +249,17 @@ def stock_pipeline(base: Base, controlnet: ControlNetModel) -> Any:
 @click.option("--repeats", default=1)
 @click.option("--compiled", is_flag=True)
 @click.option("--moments", type=click.Choice(("fp32", "bf16")), default="bf16")
+@click.option("--p-iide", multiple=True, type=click.IntRange(0, 1), default=(1, 0))
 @click.option("--average/--no-average", default=True, help="Keep the average of the weights too.")
 @click.option("--peak", type=float, help="Of the card, TFLOP/s in bf16.")
 def train(
-    device: str, side: int, batch: int, repeats: int, compiled: bool, moments: Any, average: bool,
-    peak: float | None,
+    device: str, side: int, batch: int, repeats: int, compiled: bool, moments: Any,
+    p_iide: tuple[int, ...], average: bool, peak: float | None,
 ) -> None:  # fmt: skip
-    """Steps of the ControlNet in bf16, without IIDE and with every sample swapped."""
+    """Steps of the ControlNet in bf16: p-iide 1 is plain training, with 0 every sample swaps.
+
+    A step on an eighth of the side comes first: the moments of AdamW are there from then on.
+    """
     place = torch.device(device)
     options = LoopOptions(batch=batch, checkpointing=True, precision="bf16", moments=moments)
     settle(options)
@@ -275,11 +280,13 @@ def train(
     ema = copy.deepcopy(model).eval().requires_grad_(False) if average else None
     optimizer = build_optimizer(model, options)
     stacked = {k: torch.stack([s[k] for s in samples]).to(place) for k in samples[0]}
+    maps = {k: v[..., : v.shape[-2] // 8, : v.shape[-1] // 8] for k, v in stacked.items()
+            if k in ("z0", "noise", "hq", "lq", "mask")}  # fmt: skip
     release_memory()
     click.echo(f"| before the first step | | | {peak_gib(place):.2f} |")
 
-    def step(swap: bool) -> None:
-        given = stacked | {"swap": torch.full((batch,), swap, device=place)}
+    def step(samples: Batch, p_iide: int) -> None:
+        given = samples | {"swap": torch.full((batch,), p_iide == 0, device=place)}
         optimizer.zero_grad(set_to_none=True)
         with forward_pass(place, options):
             loss = task.loss(model, given)[0]
@@ -289,7 +296,9 @@ def train(
         if ema is not None:
             update_ema(ema, model, 0.999, 1)
 
-    works = {"a step, p_iide = 1": partial(step, False), "a step, p_iide = 0": partial(step, True)}
+    step(stacked | maps, 1)
+    click.echo(f"| a step on {side // 8} pixels | | | {peak_gib(place):.2f} |")
+    works = {f"a step, p_iide = {p}": partial(step, stacked, p) for p in p_iide}
     on_card = place.type == "cuda"  # what is compiled is not counted
     counted = {name: flops_of(work) for name, work in works.items()} if on_card else {}
     if compiled:

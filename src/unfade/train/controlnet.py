@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
-from unfade.diffusion.condition import ConditionKind, decode
+from unfade.diffusion.condition import ConditionKind
 from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule, q_sample, target
 from unfade.errors import UsageError
@@ -29,7 +29,7 @@ from unfade.train.feed import held_out, validation_batch
 from unfade.train.iide import Noised, swap_conditions
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
-from unfade.train.sampling import sample_z0
+from unfade.train.sampling import decode_each, sample_z0
 from unfade.train.sheets import mean_psnr, write_triples
 from unfade.train.task import Batch, WithoutNetworks
 
@@ -182,7 +182,7 @@ class ControlnetTask(WithoutNetworks):
             self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,
             steps=_STEPS,
         )  # fmt: skip
-        return decode(self.base.vae, made).float().clamp(0, 1)
+        return decode_each(self.base.vae, made).float().clamp(0, 1)
 
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes the ControlNet in diffusers' layout, in fp16."""
