@@ -49,4 +49,4 @@ def decode_each(vae: AutoencoderKL, z0: Tensor) -> Tensor:
     step (0.6 GiB for a photo of 512 x 512 pixels and Stable Diffusion's).
     """
     with torch.no_grad():
-        return torch.cat([decode(vae, z) for z in z0.split(1)])
+        return torch.cat([decode(vae, z) for z in z0.chunk(len(z0))])
