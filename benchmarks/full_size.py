@@ -33,7 +33,7 @@ from accelerate import init_empty_weights
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.pipelines.controlnet.pipeline_controlnet import StableDiffusionControlNetPipeline
 from skimage.data import astronaut
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unfade.data.restoration import RestorationOptions
@@ -41,6 +41,7 @@ from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
 from unfade.diffusion.condition import decode, encode
 from unfade.diffusion.predict import predict
+from unfade.memory import release_memory
 from unfade.models import sd21
 from unfade.models.cfw import build_cfw
 from unfade.models.compact import build_controlnet
@@ -50,11 +51,13 @@ from unfade.models.upsampling import split_upsampling
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
+from unfade.train.launch import settle
 from unfade.train.loop import enable_checkpointing, forward_pass
 from unfade.train.optim import build_optimizer
 from unfade.train.options import LoopOptions
 from unfade.train.prompts import learn_tokenizer
 from unfade.train.state import update_ema
+from unfade.train.task import Batch
 
 N = TypeVar("N", bound=nn.Module)
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -80,7 +83,7 @@ def built(make: Callable[[], N], dtype: torch.dtype, device: torch.device) -> N:
             else:
                 value.fill_(float(name == "weight"))
             setattr(module, name, nn.Parameter(value, requires_grad=False))
-    return to_device(cast(N, network.eval()), device)
+    return cast(N, network.eval())
 
 
 def build(dtype: torch.dtype, device: torch.device) -> Base:
@@ -143,7 +146,7 @@ def flops_of(work: Callable[[], object]) -> int:
 
 @click.group(help=__doc__)
 def main() -> None:
-    keep_blocks()
+    pass
 
 
 @main.command()
@@ -161,6 +164,7 @@ def restore(
     guidance: tuple[float, ...], repeats: int, compiled: bool, peak: float | None,
 ) -> None:  # fmt: skip
     """A restoration without a prompt, and the stock pipeline of diffusers on the same networks."""
+    keep_blocks()
     place, kind = torch.device(device), TYPES[dtype]
     base = build(kind, place)
     controlnet = built(lambda: build_controlnet(base.unet, widths=WIDTHS), kind, place)
@@ -168,6 +172,12 @@ def restore(
     image = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None].repeat(batch, 1, 1, 1)
     ours = RestorationPipeline.from_base(base, controlnet)
     stock = stock_pipeline(base, controlnet)
+
+    def restored(count: int) -> None:
+        ours(image, settings=DiffusionSettings(steps=count, tile=max(512, side)))
+
+    on_card = place.type == "cuda"  # what is compiled is not counted
+    counted = {n: flops_of(partial(restored, n)) for n in steps} if on_card else {}
     if compiled:
         ours.compile_networks()
     networks = (base.vae, base.unet, controlnet)
@@ -192,10 +202,6 @@ def restore(
     click.echo("| steps | | seconds | processor seconds | to stock | peak, GiB |")
     click.echo("| --- | --- | --- | --- | --- | --- |")
     for count in steps:
-        settings = DiffusionSettings(steps=count, tile=max(512, side))
-
-        def restored(settings: DiffusionSettings = settings) -> None:
-            ours(image, settings=settings)
 
         def stocked(guidance: float, count: int = count) -> None:
             stock(
@@ -205,7 +211,7 @@ def restore(
 
         names = ["unfade", *(f"stock, guidance {value:g}" for value in guidance)]
         others = [(as_they_come, partial(stocked, value)) for value in guidance]
-        clocks = in_turns([(as_loaded, restored), *others], place, repeats)
+        clocks = in_turns([(as_loaded, partial(restored, count)), *others], place, repeats)
         for name, clock in zip(names, clocks, strict=True):
             ratio = clocks[0].wall_s / clock.wall_s, clocks[0].cpu_s / clock.cpu_s
             told = "" if name == "unfade" else f"{ratio[0]:.2f} ({ratio[1]:.2f})"
@@ -213,10 +219,15 @@ def restore(
                 f"| {count} | {name} | {clock.wall_s:.2f} | {clock.cpu_s:.2f} | {told} | "
                 f"{peak_gib(place):.2f} |"
             )
-        if place.type == "cuda":
-            rate = flops_of(restored) / clocks[0].wall_s / 1e12
-            told = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
-            click.echo(f"\n{batch / clocks[0].wall_s:.2f} images/s, {rate:.1f} TFLOP/s{told}\n")
+        if count in counted:
+            tell_rate(batch, "images", counted[count], clocks[0].wall_s, peak)
+
+
+def tell_rate(batch: int, what: str, flops: int, seconds: float, peak: float | None) -> None:
+    """How many a second, with which rate of arithmetic and which share of the card's peak."""
+    rate = flops / seconds / 1e12
+    share = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
+    click.echo(f"\n{batch / seconds:.2f} {what}/s, {rate:.1f} TFLOP/s{share}\n")
 
 
 def stock_pipeline(base: Base, controlnet: ControlNetModel) -> Any:
@@ -237,16 +248,21 @@ def stock_pipeline(base: Base, controlnet: ControlNetModel) -> Any:
 @click.option("--batch", default=1)
 @click.option("--repeats", default=1)
 @click.option("--compiled", is_flag=True)
-@click.option("--moments", type=click.Choice(("fp32", "bf16")), default="fp32")
+@click.option("--moments", type=click.Choice(("fp32", "bf16")), default="bf16")
+@click.option("--p-iide", multiple=True, type=click.IntRange(0, 1), default=(1, 0))
 @click.option("--average/--no-average", default=True, help="Keep the average of the weights too.")
 @click.option("--peak", type=float, help="Of the card, TFLOP/s in bf16.")
 def train(
-    device: str, side: int, batch: int, repeats: int, compiled: bool, moments: Any, average: bool,
-    peak: float | None,
+    device: str, side: int, batch: int, repeats: int, compiled: bool, moments: Any,
+    p_iide: tuple[int, ...], average: bool, peak: float | None,
 ) -> None:  # fmt: skip
-    """Steps of the ControlNet in bf16, without IIDE and with every sample swapped."""
+    """Steps of the ControlNet in bf16: p-iide 1 is plain training, with 0 every sample swaps.
+
+    A step on an eighth of the side comes first: the moments of AdamW are there from then on.
+    """
     place = torch.device(device)
     options = LoopOptions(batch=batch, checkpointing=True, precision="bf16", moments=moments)
+    settle(options)
     recipe = ControlnetRecipe(
         loop=options, views=ViewOptions(sides=[side], mirrored=False, size=side),
         pairs=RestorationOptions(first_stage=False, phrases=False), mask=False, widths=WIDTHS,
@@ -262,31 +278,38 @@ def train(
     model = to_device(task.build().train(), place).float()
     enable_checkpointing(model)
     ema = copy.deepcopy(model).eval().requires_grad_(False) if average else None
-    if compiled:
-        model.compile()
     optimizer = build_optimizer(model, options)
     stacked = {k: torch.stack([s[k] for s in samples]).to(place) for k in samples[0]}
-    for name, swap in (("a step, p_iide = 1", False), ("a step, p_iide = 0", True)):
-        given = stacked | {"swap": torch.full((batch,), swap, device=place)}
+    maps = {k: v[..., : v.shape[-2] // 8, : v.shape[-1] // 8] for k, v in stacked.items()
+            if k in ("z0", "noise", "hq", "lq", "mask")}  # fmt: skip
+    release_memory()
+    click.echo(f"| before the first step | | | {peak_gib(place):.2f} |")
 
-        def step(given: dict[str, Tensor] = given) -> None:
-            optimizer.zero_grad(set_to_none=True)
-            with forward_pass(place, options):
-                loss = task.loss(model, given)[0]
-            loss.backward()
-            optimizer.step()
-            if ema is not None:
-                update_ema(ema, model, 0.999, 1)
+    def step(samples: Batch, p_iide: int) -> None:
+        given = samples | {"swap": torch.full((batch,), p_iide == 0, device=place)}
+        optimizer.zero_grad(set_to_none=True)
+        with forward_pass(place, options):
+            loss = task.loss(model, given)[0]
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+        optimizer.step()
+        if ema is not None:
+            update_ema(ema, model, 0.999, 1)
 
+    step(stacked | maps, 1)
+    click.echo(f"| a step on {side // 8} pixels | | | {peak_gib(place):.2f} |")
+    works = {f"a step, p_iide = {p}": partial(step, stacked, p) for p in p_iide}
+    on_card = place.type == "cuda"  # what is compiled is not counted
+    counted = {name: flops_of(work) for name, work in works.items()} if on_card else {}
+    if compiled:
+        model.compile()
+    for name, work in works.items():
         clock = Clock()
-        counted = flops_of(step) if place.type == "cuda" else 0
-        for _ in range(repeats):
-            clock.run(step, place)
+        for _ in range(repeats + compiled):
+            clock.run(work, place)
         click.echo(f"| {name} | {clock.wall_s:.1f} | {clock.cpu_s:.1f} | {peak_gib(place):.2f} |")
-        if counted:
-            rate = counted / clock.wall_s / 1e12
-            told = f", {100 * rate / peak:.0f} % of the card's peak" if peak else ""
-            click.echo(f"\n{batch / clock.wall_s:.2f} samples/s, {rate:.1f} TFLOP/s{told}\n")
+        if on_card:
+            tell_rate(batch, "samples", counted[name], clock.wall_s, peak)
 
 
 @main.command()

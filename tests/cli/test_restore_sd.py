@@ -190,3 +190,22 @@ def test_a_wrong_path_is_refused_even_where_diffusion_has_no_part(
     wrong = tmp_path / "nothing.safetensors"
     assert restore(make_photo("a.png"), tmp_path / "out", "--strength", "0", option, wrong) == 1
     assert f"no weights at '{wrong}'" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_said_in_one_sentence(
+    models: Path, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    photo, (mask, _) = make_photo("a.png"), damage(models)
+    for name in ("to", "forward"):  # while it is loaded, and while it runs
+        with monkeypatch.context() as patch:
+            patch.setattr(UNet2DConditionModel, name, full)
+            extra = ["--base", models / "sd21", "--mask", mask]
+            assert restore(photo, models / "out", *extra) == 1
+        out, err = capfd.readouterr()
+        assert "use --offload, --dtype fp16, a smaller --tile, or --device cpu" in out + err
+        assert "Traceback" not in err and not list((models / "out").glob("*.png"))

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from unfade import manifest as manifests
+from unfade.cli.main import run
 from unfade.errors import WeightsError
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base, check_fit, save_base, save_part
 from unfade.models.presets import weights_folder
+from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.sources import find_base, find_controlnet
 
@@ -89,3 +93,22 @@ def test_find_controlnet_reads_its_own_folder_a_presets_and_the_hub(
         assert torch.equal(weights, net.state_dict()["conv_in.weight"].half().float())
     with pytest.raises(WeightsError, match="--controlnet"):
         find_controlnet("nowhere")
+
+
+def test_ids_of_the_hub_restore_a_photo_from_the_command_line(
+    tiny_sd15: Base, hub: Path, make_photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    save_base(snapshot(hub, SD15_ID, SD15_REVISION), tiny_sd15)
+    name, revision = "lllyasviel/control_v11f1e_sd15_tile", "1" * 40
+    tile = snapshot(hub, name, revision)
+    save_part(tile, build_controlnet(tiny_sd15.unet, widths=(4, 4, 8, 8)))
+    weights = tile / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".fp16.safetensors"))  # all that some repositories have
+    words = ["restore", str(make_photo("a.png")), "-o", str(tmp_path / "out"), "--mask", "none"]
+    words += ["--steps", "1", "--device", "cpu", "--base", SD15_ID, "--controlnet"]
+    assert run([*words, name]) == 1  # no commit
+    assert run([*words, f"{name}@{revision}"]) == 0
+    assert (tmp_path / "out" / "a.png").is_file()
+    made_of = manifests.read(tmp_path / "out" / "a.json")["weights"]
+    assert made_of["base"] == f"{SD15_ID}@{SD15_REVISION}"
+    assert made_of["controlnet"] == f"{name}@{revision}"

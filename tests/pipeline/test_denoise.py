@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from unfade.diffusion.condition import encode
-from unfade.pipeline.denoise import Plan, denoise, embed_prompts, encode_tiles, in_pixels
+from unfade.pipeline.denoise import (
+    Denoiser,
+    Plan,
+    denoise,
+    embed_prompts,
+    encode_tiles,
+    in_pixels,
+)
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.image_source import TensorSource
 from unfade.pipeline.overlap import weight
@@ -98,3 +106,33 @@ def test_what_is_known_keeps_the_latent_of_the_photo(make_pipeline: Make, eta: f
     known = ~unknown.expand_as(found)
     torch.testing.assert_close(found[known], own[known], rtol=0, atol=1e-3)
     assert not torch.allclose(found[~known], own[~known], rtol=0, atol=0.05)
+
+
+def test_tiles_go_together_as_far_as_the_memory_of_the_card_is_free(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = make_pipeline().networks
+    plan = Plan.of(TensorSource(torch.rand(1, 3, 200, 200)), networks.base, TILED)
+    assert networks.at_once(plan) == 1  # a processor
+    card = replace(networks, device=torch.device("cuda"))
+    width: int = networks.base.vae.config["block_out_channels"][1]
+    tile = 5 * 4 * width * 64 * 64  # five maps of its widest layer, in fp32
+    for free, together in ((tile // 2, 1), (7 * tile // 2, 3), (100 * tile, 8)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 8 << 30))
+        assert card.at_once(plan) == together
+
+
+def test_both_passes_of_guidance_go_together_on_a_card(make_pipeline: Make) -> None:
+    networks, settings = make_pipeline().networks, replace(TILED, prompt="red")
+    source, sizes = TensorSource(torch.rand(1, 3, 64, 64)), list[int]()
+    networks.base.unet.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    text, plan = embed_prompts(networks, settings), Plan.of(source, networks.base, settings)
+    z, t, condition = torch.randn(2, 4, 16, 16), torch.tensor([9, 500]), torch.rand(2, 4, 64, 64)
+    out: list[torch.Tensor] = []
+    for device in ("cpu", "cuda"):
+        there = replace(networks, device=torch.device(device))
+        model = Denoiser(there, source, plan, settings, None, text)
+        with torch.inference_mode():
+            out.append(model._guided(z, t, condition))
+    assert sizes == [2, 2, 4]
+    torch.testing.assert_close(*out)

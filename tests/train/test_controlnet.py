@@ -165,7 +165,10 @@ def test_validate_and_export_give_pictures_and_weights_that_load(
     make_diffusion_task: MakeTask, make_controlnet: MakeTask, tmp_path: Path
 ) -> None:
     task, controlnet = make_diffusion_task("controlnet"), make_controlnet()
+    sizes: list[int] = []
+    controlnet.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
     figures = task.validate(controlnet, tmp_path / "sheet.png")
+    assert set(sizes) == {task.recipe.loop.batch}  # 48 at once would not fit a card
     assert set(figures) == {"shown_loss", "shown_psnr"} and figures["shown_loss"] > 0
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     task.export(controlnet, tmp_path / "controlnet")

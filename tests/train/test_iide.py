@@ -120,7 +120,8 @@ def test_swap_costs_two_passes_of_the_chosen_samples(
     finally:
         for hook in hooks:
             hook.remove()
-    assert sizes == {"unet": [count] * 2 * (count > 0), "decoder": [count] * (count > 0)}
+    # all through the UNet together, each through the decoder alone, which takes the most memory
+    assert sizes == {"unet": [count] * 2 * (count > 0), "decoder": [1] * count}
 
 
 def test_no_gradient_flows_through_the_condition(

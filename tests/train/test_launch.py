@@ -14,7 +14,9 @@ from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
 from unfade.models.folder import Base, save_base
 from unfade.train import launch
-from unfade.train.launch import accelerator, check_precision, enough_memory
+from unfade.train.diffusion_tasks import frozen_dtype
+from unfade.train.launch import accelerator, check_precision, enough_memory, settle
+from unfade.train.options import LoopOptions
 from unfade.train.run import train_task
 
 RECIPE = """
@@ -101,6 +103,24 @@ def test_a_card_without_bf16_is_told_when_the_recipe_asks_for_it(
         check_precision(card, "bf16")
     check_precision(card, "auto")
     assert "Tesla T4 has no bf16 in hardware: training in fp32" in caplog.text
+    assert frozen_dtype(card, "auto") == torch.float32
+
+
+def test_large_blocks_of_memory_are_handed_back_where_it_is_saved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[int] = []
+    monkeypatch.setattr(launch, "keep_blocks", kept.append)
+    settle(LoopOptions())
+    settle(LoopOptions(checkpointing=True))
+    weights = 4 * 1280 * 1280 * 9  # bytes of the largest convolutions of a ControlNet
+    assert kept[1] < weights < kept[0]
+
+
+def test_frozen_networks_have_the_type_of_the_products() -> None:
+    cpu = torch.device("cpu")
+    assert frozen_dtype(cpu, "bf16") == torch.bfloat16
+    assert frozen_dtype(cpu, "fp32") == frozen_dtype(cpu, "auto") == torch.float32
 
 
 def test_too_little_memory_is_told_with_what_to_change() -> None:

@@ -28,19 +28,21 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @lru_cache(maxsize=1)
-def keep_blocks() -> None:
+def keep_blocks(largest: int = 128 << 20) -> None:
     """Makes glibc reuse large blocks instead of returning them to the system after each layer.
 
     Without it every activation is mapped, zeroed and unmapped anew by the kernel: the wide
-    layers of a U-Net run a third slower. Blocks of 128 MiB and more (whole photos) are still
-    returned at once.
+    layers of a U-Net run a third slower.
+
+    Args:
+        largest: blocks of so many bytes and more (whole photos) are still returned at once.
     """
     if platform.system() != "Linux":
         return
     try:
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_THRESHOLD, 128 << 20)
-        libc.mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+        libc.mallopt(_M_MMAP_THRESHOLD, largest)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4 * largest)
     except (OSError, AttributeError):
         return  # another C library: slower, not wrong
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from unfade.data.restoration import RestorationOptions
 from unfade.data.sources import CleanPhoto
 from unfade.data.windows import ViewOptions
-from unfade.diffusion.condition import ConditionKind, decode
+from unfade.diffusion.condition import ConditionKind
 from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule, q_sample, target
 from unfade.errors import UsageError
@@ -25,7 +25,7 @@ from unfade.models.folder import Base, load_controlnet, save_part
 from unfade.models.inference import mixed
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.diffusion_sampling import sample_z0
+from unfade.train.diffusion_sampling import decode_each, sample_z0
 from unfade.train.iide import Noised, swap_conditions
 from unfade.train.options import LoopOptions
 from unfade.train.restorations import Restorations
@@ -193,7 +193,7 @@ class ControlnetTask(WithoutNetworks):
             self.schedule, self.base.unet, controlnet, noise, self.pairs.text(batch), condition,
             steps=_STEPS,
         )  # fmt: skip
-        return decode(self.base.vae, latents).float().clamp(0, 1)
+        return decode_each(self.base.vae, latents).float().clamp(0, 1)
 
     def export(self, model: nn.Module, folder: Path) -> None:
         """Writes the ControlNet in diffusers' layout, in fp16."""

@@ -65,14 +65,16 @@ def prepare(
 
 
 def frozen_dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    """The dtype of a frozen UNet's weights: bf16 on a GPU that trains in bf16, else fp32.
+    """The dtype of a frozen UNet's weights: bf16 where the recipe or the GPU has it, else fp32.
 
     The products are in bf16 there anyway; its weights take half of the memory.
     """
-    if device.type != "cuda" or precision == "fp32":
-        return torch.float32
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if native else torch.float32
+    if precision == "auto":
+        cuda = device.type == "cuda"
+        half = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        half = precision == "bf16"
+    return torch.bfloat16 if half else torch.float32
 
 
 def _on(network: N, device: torch.device) -> N:

@@ -12,10 +12,11 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from torch import Tensor
 
-from unfade.diffusion.condition import ConditionKind, decode, make_condition
+from unfade.diffusion.condition import ConditionKind, make_condition
 from unfade.diffusion.predict import predict
 from unfade.diffusion.schedule import Schedule, ddim_step, predict_z0, to_eps
 from unfade.models.folder import Base
+from unfade.train.diffusion_sampling import decode_each
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,6 @@ def swap_conditions(
         return batch.condition
     z0_hat = estimate_z0(base, schedule, controlnet, batch.part(index))
     with torch.no_grad():
-        picture = z0_hat if kind.space == "latent" else decode(base.vae, z0_hat)
+        picture = z0_hat if kind.space == "latent" else decode_each(base.vae, z0_hat)
         estimate = make_condition(kind, picture, None).to(batch.condition.dtype)
         return batch.condition.index_copy(0, index, estimate)

@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unfade.errors import WeightsError
 from unfade.manifest import make_folder
+from unfade.memory import release_memory
 from unfade.models.inference import mixed, to_device
 from unfade.rng import generator
 from unfade.train.interruption import is_small, step_boundary
@@ -161,6 +162,7 @@ def train(
     loader = batches(task, step, options, group.process_index, group.num_processes)
     logger = TrainingLogger(run, step) if group.is_main_process else None
     mean: dict[str, float] = {}
+    release_memory()  # of what was needed before the first step alone
     began, first, alone = time.monotonic(), step, group.num_processes == 1
     while step < options.steps:
         set_rate(optimizer, rate_at(step, options))

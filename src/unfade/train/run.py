@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import cv2
 import torch
 from torch import nn
 
@@ -20,7 +19,6 @@ from unfade.manifest import make_folder
 from unfade.models.checkpoint import Network, load_model, save_model
 from unfade.models.colouriser import Colouriser
 from unfade.models.enlarger import Enlarger
-from unfade.models.inference import keep_blocks
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
 from unfade.models.tone import ToneNet
@@ -29,7 +27,7 @@ from unfade.train.colour import ColourTask
 from unfade.train.enlarger import EnlargerTask
 from unfade.train.hard_negatives import mine_hard_negatives
 from unfade.train.inputs import Inputs, Progress
-from unfade.train.launch import accelerator, check_precision, enough_memory
+from unfade.train.launch import accelerator, check_precision, enough_memory, settle
 from unfade.train.loop import train
 from unfade.train.net2net import net2net
 from unfade.train.options import (
@@ -183,11 +181,10 @@ def train_task(
         UsageError, InputError, WeightsError: a wrong name, recipe, folder or base.
         OutputError: `run` or the cache cannot be written.
     """
-    cv2.setNumThreads(1)  # the trainer and its workers share the cores already
-    keep_blocks()
     inputs = Inputs(recipe, start, base, controlnet, cache, damage)
     settings = read_recipe(name, inputs)
     options: LoopOptions = settings.loop
+    settle(options)
     photos = load_folders([data] if isinstance(data, Path) else data)
     group = accelerator()
     check_batch(options, group.num_processes)
