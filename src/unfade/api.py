@@ -402,7 +402,7 @@ def restore(
     """
     photo, out = Path(photo), Path(out)
     if out.exists() and photo.exists() and out.samefile(photo):
-        raise UsageError("the photo itself as the output", "another name", "change it", path=out)
+        raise UsageError("the photo itself", "another name for the result", "change it", path=out)
     restored = _loaded(preset, base, controlnet, device).restore(
         photo, task=task, mask=mask, only_damage=only_damage, tone=tone, prompt=prompt, scale=scale,
         existing_colours=existing_colours, fidelity=fidelity, strength=strength, seed=seed,

@@ -110,8 +110,8 @@ class Restoring:
 
 
 def sentence(error: Exception) -> str:
-    """What went wrong, in one sentence."""
+    """What went wrong, in one line."""
     if isinstance(error, UnfadeError):
-        return f"got {error.got}, expected {error.expected}; {error.fix}"
+        return error.told()
     reason = " ".join(str(error).split())[:300]
     return f"an unexpected error ({type(error).__name__}{': ' if reason else ''}{reason})"

@@ -288,7 +288,7 @@ def _require_name(path: Path, fix: str) -> None:
         path.lstat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            got = f"a result's name of {len(os.fsencode(path.name))} bytes"
+            got = f"too long a name for this disk ({len(os.fsencode(path.name))} bytes)"
             raise OutputError(got, "a shorter one", fix, path=path) from error
 
 
