@@ -230,6 +230,11 @@ class Restorer:
             source, image, record = load(photo, options.max_pixels)
         request = resolve(image, options, stages, timer, found)
         images = tasks.restore(request, stages, timer)
+        if len(images) < options.variants:
+            logger.warning(
+                "one result in place of %d, as all would be alike: %s",
+                options.variants, _why_alike(request),
+            )  # fmt: skip
         change = put_back(images, image, request.protected)
         if change > OTHER_TONE and options.task == "old-photo" and options.tone != "keep":
             logger.warning(
@@ -427,6 +432,15 @@ def _mask_option(mask: str | Path) -> Any:
 def _paths(files: Files) -> tuple[Path, ...]:
     """One file, or several, as paths."""
     return (Path(files),) if isinstance(files, (str, Path)) else tuple(map(Path, files))
+
+
+def _why_alike(request: Request) -> str:
+    """Why there are no variants of a photo, and how there would be."""
+    if request.refreshes:
+        return "its colours are refreshed; --existing-colours replace finds new ones for each"
+    if request.options.task == "old-photo" and not request.damaged:
+        return "nothing was to be filled"
+    return "no diffusion is called for; --strength 0.5 has each drawn anew"
 
 
 def _of_variant(manifest: Manifest, measured: ContentConsistency, number: int | None) -> Manifest:

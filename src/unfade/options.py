@@ -298,7 +298,8 @@ class RestoreOptions:
     @property
     def for_new_colours(self) -> list[str]:
         """The names of the given options that have no effect where colours are refreshed."""
-        return [name for name in ("strength", *_DIFFUSION) if name in self.given]
+        given = self.given - {"variants"}  # `unfade.api` says more of them
+        return [name for name in ("strength", *_DIFFUSION) if name in given]
 
     @property
     def prompted(self) -> bool:
