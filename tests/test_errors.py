@@ -29,13 +29,13 @@ def test_message_has_no_name_when_there_is_no_file():
         (InputError("no such file", "a photo", "check the name", path=Path("b.jpg")),
          "b.jpg: no such file. Needed: a photo. Check the name."),
         (UsageError("threshold 3.0", "between 0 and 1", "try 0.5"),
-         "Threshold 3.0. Needed: between 0 and 1. Try 0.5."),
+         "threshold 3.0. Needed: between 0 and 1. Try 0.5."),
         (UsageError("a folder", "a photo", "did you mean 'b.jpg'?"),
-         "A folder. Needed: a photo. Did you mean 'b.jpg'?"),
+         "a folder. Needed: a photo. Did you mean 'b.jpg'?"),
         (InputError("a file that has 2 pages", "one photo", "run magick b.tif b-%03d.tif"),
-         "A file that has 2 pages. Needed: one photo. Run magick b.tif b-%03d.tif"),
+         "a file that has 2 pages. Needed: one photo. Run magick b.tif b-%03d.tif"),
         (UsageError("no package gradio", "the packages of the page", "pip install '.[web]' here"),
-         "No package gradio. Needed: the packages of the page. Run: pip install '.[web]' here."),
+         "no package gradio. Needed: the packages of the page. Run: pip install '.[web]' here."),
     ],
 )  # fmt: skip
 def test_people_are_told_in_sentences(error: UnfadeError, text: str) -> None:

@@ -45,14 +45,15 @@ class UnfadeError(Exception):
         """
         name = name if self.path is None else printable(self.path)
         if not name:
-            first = _sentence(self.got)
+            first = self.got
         elif self.got.startswith(("a ", "an ")):
             first = f"{name} is {self.got}"
         else:
             first = f"{name}: {self.got}"
         # A command or a file name is copied: no full stop behind it.
         end = "." if re.search(r"(^|\s)(\w[\w-]*\)?|\d+\.\d+)$", self.fix) else ""
-        fix = f"Run: {self.fix}" if self.fix.startswith(_COMMANDS) else _sentence(self.fix)
+        order = f"{self.fix[:1].upper()}{self.fix[1:]}"
+        fix = f"Run: {self.fix}" if self.fix.startswith(_COMMANDS) else order
         return f"{first}. Needed: {self.expected}. {fix}{end}"
 
 
@@ -70,10 +71,6 @@ class UsageError(UnfadeError):
 
 class WeightsError(UnfadeError):
     """Weights that are missing, damaged, or not the expected ones."""
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def first_line(error: Exception) -> str:

@@ -74,7 +74,7 @@ def test_a_crash_is_told_and_the_exit_code_is_one(folders: Path, capfd: Capture)
     assert code == 1
     assert content["tables"]["own"]["results"] == 2
     assert content["tables"]["own"]["failed"][0]["method"] == "broken"
-    assert "Error: own/lq-given, broken: A program that failed with exit code 1" in err
+    assert "Error: own/lq-given, broken: a program that failed with exit code 1" in err
 
 
 def test_a_program_that_hangs_is_ended(folders: Path, capfd: Capture) -> None:
@@ -103,24 +103,24 @@ def test_list_shows_every_table(capfd: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "No TABLE"),
-        (("--out", "out"), "No TABLE"),
-        (("sr4", "--data", "hq"), "No --out"),
+        ((), "no TABLE"),
+        (("--out", "out"), "no TABLE"),
+        (("sr4", "--data", "hq"), "no --out"),
         (
             ("sr4", "--data", "hq", "--out", "hq/a.png"),
             "hq/a.png is a file",
         ),
         (("sr4", "--data", "hq", "--out", "hq/bench"), "--out within hq"),
         (("own", "--lq", "lq", "--out", "lq"), "--out within lq"),
-        (("nonsense", "--data", "hq", "--out", "out"), "The table 'nonsense'"),
-        (("all", "--out", "out"), "No --data"),
+        (("nonsense", "--data", "hq", "--out", "out"), "the table 'nonsense'"),
+        (("all", "--out", "out"), "no --data"),
         (("own", "--out", "out"), "without --lq"),
         (("all", "--data", "hq", "--lq", "lq", "--out", "out"), "--lq"),
         (("own", "--lq", "nowhere", "--out", "out"), "no such folder"),
         (("own", "--lq", "lq", "--reference", "nowhere", "--out", "out"), "no such folder"),
         (("own", "--lq", "lq", "--out", "out", "--method", "lancsoz"), "'lancsoz'"),
         (("own", "--lq", "lq", "--out", "out", "--method", "x=nope {input} {output}"), "'nope'"),
-        (("own", "--lq", "lq", "--out", "out", "--method", "compact:steps=0"), "Steps 0"),
+        (("own", "--lq", "lq", "--out", "out", "--method", "compact:steps=0"), "steps 0"),
         (("own", "--lq", "lq", "--out", "out", "--method", "theirs=work"), "without photos"),
     ],
 )

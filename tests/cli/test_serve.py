@@ -87,7 +87,7 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(capfd: pytest.CaptureFi
 def test_an_address_of_another_machine_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     for host in ("192.0.2.1", "no.such.name.invalid"):
         assert run(["serve", "--host", host]) == 2
-        assert f"The host {host}. Needed: an address of this machine" in capfd.readouterr().err
+        assert f"the host {host}. Needed: an address of this machine" in capfd.readouterr().err
 
 
 def test_two_servers_that_start_at_once_do_not_share_a_port() -> None:
