@@ -181,10 +181,26 @@ class Restorer:
         Args:
             photo: a file, a Pillow image, an array (uint8 or uint16, (H, W) or (H, W, C) in
                 sRGB), or a `Photo`.
-            task: to `max_pixels`: see `RestoreOptions`; `mask` may be the name of a file too, and
-                `protect` one file or several.
+            task: "old-photo" mends damage and fading, "super-resolution" enlarges, "colorize"
+                gives a gray photo colours.
+            mask: where the damage is: "auto" finds it, "none" fills nothing, or a picture's file,
+                white = damaged.
+            only_damage: leave every pixel outside the damage as it is.
+            tone: "auto" mends faded tone and cast, "keep" leaves them; None goes by the task.
+            prompt: of colorize: what is in the photo, such as "a red dress".
+            scale: of super-resolution, 1..64; None is 4.
             colours: regions and what colour they get, such as [("dress.png", "red")]: a mask's
                 file, and one of `colours.WORDS` or #rrggbb.
+            existing_colours: of colorize, for a photo that has colours: "refresh" or "replace".
+            saturation: of colorize, 0..2: how lively the colours are.
+            strength: 0..1, how much the diffusion model may change; "auto" goes by the damage.
+            seed: of its noise.
+            variants: how many results from different noise, 1..100.
+            sensitivity: "low", "normal" or "high": how much counts as damage.
+            protect: one picture's file or several, white = never touched.
+            max_pixels: a photo with more is refused before it is decoded.
+            negative_prompt, guidance, self_condition, fidelity, posterior_mean, vae_residual, eta,
+                paper, reach, steps, tile, threshold: rarely needed; see `RestoreOptions`.
             progress: called with the stage and the share of the work that is done, 0..1.
 
         Raises:
