@@ -237,7 +237,7 @@ def test_wrong_hash_is_told_once_before_anything_is_done(
     extra = ["--preset", copy, *COLORIZE]
     assert restore(path, "-o", tmp_path / "out", *extra) == 1
     out, err = capfd.readouterr()
-    assert out == "" and "config.json: got sha256" in err
+    assert out == "" and "config.json: sha256" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -80,7 +80,7 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(capfd: pytest.CaptureFi
         port = taken.getsockname()[1]
         assert run(["serve", "--port", str(port)]) == 2
     err = capfd.readouterr().err
-    assert err.count("\n") == 1 and f"got port {port}, which is in use already" in err
+    assert err.count("\n") == 1 and f"port {port}, which is in use already" in err
     assert "--port" in err
 
 
