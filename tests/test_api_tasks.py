@@ -278,15 +278,21 @@ def test_variants_come_with_their_manifests(
     )
 
 
-def test_alike_variants_are_given_and_told_when_nothing_is_left_to_chance(
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({}, "--strength 0.5 has each drawn anew"), ({"mask": "none"}, "nothing was to be filled")],
+)
+def test_one_result_is_given_where_variants_would_be_alike(
     tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, options: dict[str, Any], told: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(request, "estimate_damage", lambda *_: Damage())
-    with caplog.at_level(logging.WARNING):
-        out = tiny.restore(make_photo("a.png"), variants=2)
-    np.testing.assert_array_equal(out.image.native, out.variants[0].image.native)
-    assert any("no effect: variants" in record.getMessage() for record in caplog.records)
+    out = tiny.restore(make_photo("a.png"), variants=3, **options)
+    assert out.variants == () and out.manifest["variant"] is None
+    assert [p.name for p in out.outputs("b.png")] == ["b-1.png"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("one result in place of 3, as all would be alike: ")
+    assert told in record.getMessage()
 
 
 def test_preset_says_how_its_model_is_run(

@@ -181,10 +181,26 @@ class Restorer:
         Args:
             photo: a file, a Pillow image, an array (uint8 or uint16, (H, W) or (H, W, C) in
                 sRGB), or a `Photo`.
-            task: to `max_pixels`: see `RestoreOptions`; `mask` may be the name of a file too, and
-                `protect` one file or several.
+            task: "old-photo" mends damage and fading, "super-resolution" enlarges, "colorize"
+                gives a gray photo colours.
+            mask: where the damage is: "auto" finds it, "none" fills nothing, or a picture's file,
+                white = damaged.
+            only_damage: leave every pixel outside the damage as it is.
+            tone: "auto" mends faded tone and cast, "keep" leaves them; None goes by the task.
+            prompt: of colorize: what is in the photo, such as "a red dress".
+            scale: of super-resolution, 1..64; None is 4.
             colours: regions and what colour they get, such as [("dress.png", "red")]: a mask's
                 file, and one of `colours.WORDS` or #rrggbb.
+            existing_colours: of colorize, for a photo that has colours: "refresh" or "replace".
+            saturation: of colorize, 0..2: how lively the colours are.
+            strength: 0..1, how much the diffusion model may change; "auto" goes by the damage.
+            seed: of its noise.
+            variants: how many results from different noise, 1..100.
+            sensitivity: "low", "normal" or "high": how much counts as damage.
+            protect: one picture's file or several, white = never touched.
+            max_pixels: a photo with more is refused before it is decoded.
+            negative_prompt, guidance, self_condition, fidelity, posterior_mean, vae_residual, eta,
+                paper, reach, steps, tile, threshold: rarely needed; see `RestoreOptions`.
             progress: called with the stage and the share of the work that is done, 0..1.
 
         Raises:
@@ -230,6 +246,11 @@ class Restorer:
             source, image, record = load(photo, options.max_pixels)
         request = resolve(image, options, stages, timer, found)
         images = tasks.restore(request, stages, timer)
+        if len(images) < options.variants:
+            logger.warning(
+                "one result in place of %d, as all would be alike: %s",
+                options.variants, _why_alike(request),
+            )  # fmt: skip
         change = put_back(images, image, request.protected)
         if change > OTHER_TONE and options.task == "old-photo" and options.tone != "keep":
             logger.warning(
@@ -402,7 +423,7 @@ def restore(
     """
     photo, out = Path(photo), Path(out)
     if out.exists() and photo.exists() and out.samefile(photo):
-        raise UsageError("the photo itself as the output", "another name", "change it", path=out)
+        raise UsageError("the photo itself", "another name for the result", "change it", path=out)
     restored = _loaded(preset, base, controlnet, device).restore(
         photo, task=task, mask=mask, only_damage=only_damage, tone=tone, prompt=prompt, scale=scale,
         existing_colours=existing_colours, fidelity=fidelity, strength=strength, seed=seed,
@@ -427,6 +448,15 @@ def _mask_option(mask: str | Path) -> Any:
 def _paths(files: Files) -> tuple[Path, ...]:
     """One file, or several, as paths."""
     return (Path(files),) if isinstance(files, (str, Path)) else tuple(map(Path, files))
+
+
+def _why_alike(request: Request) -> str:
+    """Why there are no variants of a photo, and how there would be."""
+    if request.refreshes:
+        return "its colours are refreshed; --existing-colours replace finds new ones for each"
+    if request.options.task == "old-photo" and not request.damaged:
+        return "nothing was to be filled"
+    return "no diffusion is called for; --strength 0.5 has each drawn anew"
 
 
 def _of_variant(manifest: Manifest, measured: ContentConsistency, number: int | None) -> Manifest:

@@ -122,7 +122,7 @@ def _unknown(key: str, known: list[str], where: str, path: Path | None) -> Usage
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
     fix = f"did you mean {' or '.join(repr(k) for k in near)}?" if near else "remove it"
     names = ", ".join(sorted(known)) or "no keys"
-    return UsageError(f"an unknown key '{_join(where, key)}'", f"one of {names}", fix, path=path)
+    return UsageError(f"unknown key '{_join(where, key)}'", f"one of {names}", fix, path=path)
 
 
 def _convert(value: object, hint: Any, where: str, path: Path | None) -> object:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+#: First words of an order that is a command.
+_COMMANDS = ("curl ", "hf ", "pip ")
 
 
 def printable(path: Path) -> str:
@@ -13,7 +17,14 @@ def printable(path: Path) -> str:
 
 
 class UnfadeError(Exception):
-    """The root of every error that a user can cause and can mend."""
+    """The root of every error that a user can cause and can mend.
+
+    Attributes:
+        got: what is there, or was given: "a folder", "no such file", "threshold 3".
+        expected: what is needed: "a photo", "between 0 and 1".
+        fix: what to do, as an order: "name a file".
+        path: the file that it is about, None where there is none.
+    """
 
     def __init__(self, got: str, expected: str, fix: str, *, path: Path | None = None) -> None:
         super().__init__(got, expected, fix)
@@ -25,6 +36,25 @@ class UnfadeError(Exception):
     def __str__(self) -> str:
         name = "" if self.path is None else f"{printable(self.path)}: "
         return f"{name}got {self.got}, expected {self.expected}; {self.fix}"
+
+    def told(self, name: str = "") -> str:
+        """The error for people, in sentences: "a.jpg is a folder. Needed: a photo. Name a file."
+
+        Args:
+            name: what it is about, where the error names no file.
+        """
+        name = name if self.path is None else printable(self.path)
+        if not name:
+            first = self.got
+        elif self.got.startswith(("a ", "an ")):
+            first = f"{name} is {self.got}"
+        else:
+            first = f"{name}: {self.got}"
+        # A command or a file name is copied: no full stop behind it.
+        end = "." if re.search(r"(^|\s)(\w[\w-]*\)?|\d+\.\d+)$", self.fix) else ""
+        order = f"{self.fix[:1].upper()}{self.fix[1:]}"
+        fix = f"Run: {self.fix}" if self.fix.startswith(_COMMANDS) else order
+        return f"{first}. Needed: {self.expected}. {fix}{end}"
 
 
 class InputError(UnfadeError):
@@ -52,7 +82,8 @@ def explain(error: Exception, source: Path) -> str:
     """What went wrong with a photo, in one line that names it and says what to do."""
     name = printable(source)
     if isinstance(error, UnfadeError):
-        return str(error) if error.path == source else f"{name}: {error}"
+        named = error.path is None or error.path == source
+        return error.told(name) if named else f"{name}: {error.told()}"
     reason = " ".join(str(error).split())[:300]
     text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     if is_out_of_memory(error):

@@ -245,17 +245,17 @@ class RestoreOptions:
     def _check_task(self) -> None:
         for name, fix in _FOREIGN[self.task].items():
             if name in self.given:
-                got = f"{name} {getattr(self, name)!r} with task {self.task!r}"
+                got = f"{self._shown(name)} with task {self.task!r}"
                 raise UsageError(got, "an option of this task", fix)
         if self.task == "super-resolution" and isinstance(self.mask, Path):
             fix = "leave it out: damage is mended by --task old-photo, before enlarging"
             raise UsageError("a mask with task 'super-resolution'", "no mask", fix)
         if self.only_damage and self.mask == "none" and not self.colour_regions:
-            got = "only_damage with mask 'none'"
+            got = "only damage, with mask 'none'"
             raise UsageError(got, "damage to mend", "leave one of the two out: it changes nothing")
         chosen = [name for name in _NOT_PUBLISHED if self.paper and name in self.given]
         if chosen:
-            got = f"{chosen[0]} {getattr(self, chosen[0])!r} with paper"
+            got = f"{self._shown(chosen[0])} with paper"
             fix = "leave one of the two out: the published method has a value of its own"
             raise UsageError(got, "one of the two", fix)
         if self.guidance is not None and not self.prompted:
@@ -266,9 +266,15 @@ class RestoreOptions:
             raise UsageError(got, "'all': the whole photo is asked for", "leave the reach out")
         idle = self.for_diffusion
         if self.strength == 0 and idle:
-            got = f"{idle[0]} {getattr(self, idle[0])!r} with strength 0"
+            got = f"{self._shown(idle[0])} with strength 0"
             fix = "leave one of the two out: strength 0 does without the diffusion model"
             raise UsageError(got, "a strength above 0", fix)
+
+    def _shown(self, name: str) -> str:
+        """An option in an error: its name in words, with its value where that is short."""
+        value, words = getattr(self, name), name.replace("_", " ")
+        short = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        return f"{words} {value!r}" if short else words
 
     @property
     def given(self) -> set[str]:
@@ -292,7 +298,8 @@ class RestoreOptions:
     @property
     def for_new_colours(self) -> list[str]:
         """The names of the given options that have no effect where colours are refreshed."""
-        return [name for name in ("strength", *_DIFFUSION) if name in self.given]
+        given = self.given - {"variants"}  # `unfade.api` says more of them
+        return [name for name in ("strength", *_DIFFUSION) if name in given]
 
     @property
     def prompted(self) -> bool:
@@ -417,7 +424,8 @@ class RestoreOptions:
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         expected = "one of " + ", ".join(repr(c) for c in choices)
-        raise UsageError(f"{name} {value!r}", expected, "choose one of them")
+        got = f"{name.replace('_', ' ')} {value!r}"
+        raise UsageError(got, expected, "choose one of them")
 
 
 def _check_whole(
@@ -426,11 +434,11 @@ def _check_whole(
     sound = isinstance(value, int) and not isinstance(value, bool) and value >= least
     if not sound or (most is not None and isinstance(value, int) and value > most):
         expected = f"{other}a whole number from {least}" + ("" if most is None else f" to {most}")
-        raise UsageError(f"{name} {value!r}", expected, "change it")
+        raise UsageError(f"{name.replace('_', ' ')} {value!r}", expected, "change it")
 
 
 def _check_number(name: str, value: object, least: float, most: float, other: str = "") -> None:
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
     if not least <= number <= most:
         expected = f"{other}a number from {least:g} to {most:g}"
-        raise UsageError(f"{name} {value!r}", expected, "change it")
+        raise UsageError(f"{name.replace('_', ' ')} {value!r}", expected, "change it")

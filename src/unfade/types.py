@@ -41,7 +41,8 @@ class Restored:
         manifest: what was done, as it goes into the JSON file.
         source: the file that the photo came from, None where it came from memory.
         places: (h, w) float32 -1..1, the alignment of each place; see `alignment_map`.
-        variants: the other results, from other noise, where several were asked for.
+        variants: the other results, from other noise, where several were asked for. None where
+            nothing was left to chance, and all would be alike.
     """
 
     image: Photo
@@ -86,8 +87,8 @@ class Restored:
         """Writes the photo and its manifest (see `manifest.sidecar`), replacing what is there.
 
         The format follows the suffix. Each file appears whole or not at all; a photo whose
-        manifest cannot be written is removed again. Of several variants all are written, as
-        STEM-1, STEM-2, ... (`numbered`).
+        manifest cannot be written is removed again. Of several variants all are written
+        (`outputs`).
 
         Args:
             path: with the suffix of a supported format; missing folders are made.
@@ -102,11 +103,14 @@ class Restored:
         """
         path = Path(path)
         made = (self, *self.variants)
-        places = numbered(path, len(made))
-        written = [
-            one._write(place, path, quality) for one, place in zip(made, places, strict=True)
-        ]
+        pairs = zip(made, self.outputs(path), strict=True)
+        written = [one._write(place, path, quality) for one, place in pairs]
         return written[0]
+
+    def outputs(self, path: str | Path) -> list[Path]:
+        """The files that `save` writes photos to: STEM-1, ... where several were asked for."""
+        asked = cast(int, self.manifest["options"].get("variants", 1))
+        return numbered(Path(path), asked)[: 1 + len(self.variants)]
 
     def _write(self, path: Path, named: Path, quality: int | None) -> Manifest:
         """Writes this photo alone; `named` is the output that was asked for."""

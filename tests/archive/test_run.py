@@ -260,7 +260,7 @@ def test_inputs_that_cannot_be_read_are_named_before_the_first_photo(
                "--threads", "1", "--strength", "0", "--device", "cpu"]  # fmt: skip
     assert run(command) == 1
     told = capsys.readouterr().err
-    assert f"Error: {tmp_path}/scans/none.jpg: got no such file" in told
+    assert f"Error: {tmp_path}/scans/none.jpg: no such file" in told
     assert "1 done" in told
 
 

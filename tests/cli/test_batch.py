@@ -35,7 +35,7 @@ def test_batch_goes_on_past_bad_files(capfd: pytest.CaptureFixture[str]) -> None
     out, err = capfd.readouterr()
     assert out.splitlines()[0].startswith("a.jpg -> out/a.jpg (note, ")
     assert err.splitlines() == [
-        "Error: b.jpg: got nonsense, expected a photo; scan again",
+        "Error: b.jpg: nonsense. Needed: a photo. Scan again.",
         "Error: c.jpg: an unexpected error (ZeroDivisionError: one two); "
         "run it again with --verbose to see where",
         "1 done, 1 already done, 2 failed.",
@@ -66,7 +66,7 @@ def test_problem_found_while_searching_fails_its_job(capfd: pytest.CaptureFixtur
     problem = InputError("no right", "a folder", "check", path=Path("x"))
     summary = run_batch([Job(Path("x"), Path("out"), problem), JOBS[0]], work, command="restore")
     assert [o.status for o in summary.outcomes] == ["failed", "done"]
-    assert "x: got no right" in capfd.readouterr().err
+    assert "x: no right" in capfd.readouterr().err
 
 
 def test_batch_stops_and_says_so_on_ctrl_c(capfd: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,7 @@ def test_a_crash_is_told_and_the_exit_code_is_one(folders: Path, capfd: Capture)
     assert code == 1
     assert content["tables"]["own"]["results"] == 2
     assert content["tables"]["own"]["failed"][0]["method"] == "broken"
-    assert "Error: own/lq-given, broken: got a program that failed with exit code 1" in err
+    assert "Error: own/lq-given, broken: a program that failed with exit code 1" in err
 
 
 def test_a_program_that_hangs_is_ended(folders: Path, capfd: Capture) -> None:
@@ -106,7 +106,10 @@ def test_list_shows_every_table(capfd: Capture) -> None:
         ((), "no TABLE"),
         (("--out", "out"), "no TABLE"),
         (("sr4", "--data", "hq"), "no --out"),
-        (("sr4", "--data", "hq", "--out", "hq/a.png"), "a file as --out"),
+        (
+            ("sr4", "--data", "hq", "--out", "hq/a.png"),
+            "hq/a.png is a file",
+        ),
         (("sr4", "--data", "hq", "--out", "hq/bench"), "--out within hq"),
         (("own", "--lq", "lq", "--out", "lq"), "--out within lq"),
         (("nonsense", "--data", "hq", "--out", "out"), "the table 'nonsense'"),
@@ -117,7 +120,7 @@ def test_list_shows_every_table(capfd: Capture) -> None:
         (("own", "--lq", "lq", "--reference", "nowhere", "--out", "out"), "no such folder"),
         (("own", "--lq", "lq", "--out", "out", "--method", "lancsoz"), "'lancsoz'"),
         (("own", "--lq", "lq", "--out", "out", "--method", "x=nope {input} {output}"), "'nope'"),
-        (("own", "--lq", "lq", "--out", "out", "--method", "compact:steps=0"), "steps"),
+        (("own", "--lq", "lq", "--out", "out", "--method", "compact:steps=0"), "steps 0"),
         (("own", "--lq", "lq", "--out", "out", "--method", "theirs=work"), "without photos"),
     ],
 )

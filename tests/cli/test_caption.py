@@ -104,7 +104,7 @@ def test_captions_lie_beside_the_photos_where_training_reads_them(
 ) -> None:
     assert caption(photos, "--batch", 2) == 1  # for c.jpg
     out, err = capfd.readouterr()
-    assert "c.jpg: got" in err and "3 done, 1 failed." in err and "Loading" not in err
+    assert "c.jpg is a text file" in err and "3 done, 1 failed." in err and "Loading" not in err
     names = ("a.png", "b.png", "sub/d.png")
     said = {name: expected(blip, photos / name) for name in names}
     assert len(set(said.values())) > 1 and all(said.values())

@@ -125,9 +125,9 @@ def test_missing_and_unfit_files_are_named_and_the_rest_is_scored(
     assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK, "--json") == 1
     out, err = capfd.readouterr()
     assert [row["image"] for row in json.loads(out)["rows"]] == ["sub/c"]
-    assert "a.png: got no result of low" in err
-    assert "b.png: got 80 x 63 pixels, expected 80 x 64 pixels" in err
-    assert "stranger.png: got no reference" in err
+    assert "a.png: no result of low" in err
+    assert "b.png: 80 x 63 pixels. Needed: 80 x 64 pixels" in err
+    assert "stranger.png: no reference" in err
     assert len(json.loads(out)["failed"]) == 3
 
 
@@ -297,7 +297,7 @@ def test_an_out_that_cannot_be_written_is_told_before_any_work(
     for name in ("file/scores", "file/rows.csv"):
         out = tmp_path / name
         assert evaluate(folders["low"], "--reference", folders["clean"], *QUICK, "-o", out) == 1
-        assert "expected a folder to write to" in capfd.readouterr().err
+        assert "Needed: a folder to write to" in capfd.readouterr().err
     assert scored == []
 
 

@@ -46,7 +46,7 @@ def test_a_result_that_may_have_been_edited_is_not_replaced(
     later = time.time() + 7200
     os.utime(tmp_path / "out" / "a.jpg", (later, later))
     assert restore(*command) == 1
-    assert "a.jpg: got a file that has no record of unfade's beside it" in capfd.readouterr().err
+    assert "a.jpg is a file that has no record of unfade's beside it" in capfd.readouterr().err
 
 
 def test_a_result_of_another_photo_is_not_replaced(
@@ -79,4 +79,4 @@ def test_a_folder_as_mask_is_refused_with_a_remedy(
     (tmp_path / "masks").mkdir()
     assert restore(make_photo("a.png"), "-o", tmp_path, "--mask", tmp_path / "masks") == 2
     err = capfd.readouterr().err
-    assert "masks: got a folder" in err and "one mask at a time" in err
+    assert "masks is a folder" in err and "one mask at a time" in err

@@ -148,7 +148,7 @@ def test_photo_is_done_once_when_it_is_named_twice(scans: Path) -> None:
 def test_clash_is_refused(scans: Path, inputs: list[str], suffix: str | None) -> None:
     Path("other").mkdir()
     Path("other/a.jpg").write_bytes(b"x")
-    with pytest.raises(UsageError, match="would both write"):
+    with pytest.raises(UsageError, match="two photos for one result"):
         plan(inputs, "out", suffix=suffix)
 
 
@@ -156,7 +156,7 @@ def test_clash_is_found_among_names_that_differ_in_case(scans: Path) -> None:
     for name in ("scans/A.jpg", "other/a.jpg"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(b"x")
-    with pytest.raises(UsageError, match="would both write"):
+    with pytest.raises(UsageError, match="two photos for one result"):
         plan(["scans/A.jpg", "scans/a.jpg", "other/a.jpg"], "out")
 
 
@@ -183,7 +183,7 @@ def test_mask_of_the_user_is_never_overwritten(scans: Path) -> None:
     ("inputs", "out", "words"),
     [
         (["none.jpg"], "out", "check the name"),
-        (["none/*.jpg"], "out", "matches no photo"),
+        (["none/*.jpg"], "out", "no photo that matches"),
         (["scans/a.jpg", "scans/b.PNG"], "x.jpg", "a folder"),
         (["scans"], "x.jpg", "a folder"),
         (["scans/a.jpg"], "x.gif", ".gif"),
@@ -263,7 +263,7 @@ def test_names_that_the_disk_takes_for_one_are_refused(
             return real(path)
 
     monkeypatch.setattr("unfade.cli.jobs.os.path.lexists", folding)
-    with pytest.raises(UsageError, match="would both write") as caught:
+    with pytest.raises(UsageError, match="two photos for one result") as caught:
         plan(["scans"], "out")
     assert "A.JPG" in str(caught.value) and "a.jpg" in str(caught.value)
     assert not Path("out").exists() and [p.name for p in Path().iterdir()] == ["scans"]

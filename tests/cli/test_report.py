@@ -43,7 +43,7 @@ def test_report_shows_the_batch_past_a_bad_file(
     assert restore(tmp_path / "in", "-o", out, "--report") == 1
     assert f"{out / 'report.html'}: the report" in capfd.readouterr().out
     page = (out / "report.html").read_text()
-    assert "bad.jpg: got a text file" in page and "2 done, 1 failed." in page
+    assert "bad.jpg is a text file" in page and "2 done, 1 failed." in page
     names = sorted(p.name for p in (tmp_path / "in").glob("*.png"))
     papers = {name: json.loads((out / name).with_suffix(".json").read_text()) for name in names}
     names.sort(key=lambda name: papers[name]["alignment"])
@@ -84,7 +84,7 @@ def test_report_of_others_is_not_replaced_unasked(
     out.mkdir()
     (out / "report.html").write_text("mine")
     assert restore(path, "-o", out, "--report") == 1
-    assert "report.html: got a file of another kind" in capfd.readouterr().err
+    assert "report.html is a file of another kind" in capfd.readouterr().err
     assert [p.name for p in out.iterdir()] == ["report.html"]
     assert restore(path, "-o", out, "--report", "--overwrite") == 0
     assert MARK in (out / "report.html").read_text()
@@ -94,7 +94,7 @@ def test_nothing_is_shown_where_all_failed(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("hello")
     assert restore(tmp_path / "bad.jpg", "-o", tmp_path / "out", "--report") == 1
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "bad.jpg: got a text file" in page
+    assert "bad.jpg is a text file" in page
     assert 'id="all"' not in page and 'id="photos"' not in page and 'id="settings"' in page
 
 

@@ -93,7 +93,7 @@ def test_wrong_use_is_told(
 ) -> None:
     given = [word.replace("DRESS", str(dress)) for word in more]
     assert run(["restore", str(gray), "-o", str(tmp_path / "out.png"), *given]) == 2
-    assert "expected" in capsys.readouterr().err
+    assert "Needed: " in capsys.readouterr().err
 
 
 def test_region_is_no_place_for_a_result(gray: Path, dress: Path) -> None:

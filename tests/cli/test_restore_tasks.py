@@ -118,6 +118,23 @@ def test_variants_are_written_and_not_made_again(
     assert names(out) == wanted
 
 
+def test_one_result_is_written_where_variants_would_be_alike(
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    extra = [make_photo("a.png"), "-o", tmp_path / "out", "--mask", "none", "--variants", "3"]
+    assert restore(*extra, "--compare", "--report") == 0
+    assert "one result in place of 3, as all would be alike" in caplog.text
+    line = capfd.readouterr().out
+    assert "a-1.png (" in line and "more (" not in line
+    made = ["a-1.compare.png", "a-1.json", "a-1.png", "report.html"]
+    assert names(tmp_path / "out") == made
+    assert restore(*extra, "--report", "--json") == 0
+    data = json.loads(capfd.readouterr().out)
+    assert data["skipped"] == 1
+    assert data["results"][0]["outputs"] == [str(tmp_path / "out" / "a-1.png")]
+
+
 @pytest.mark.parametrize(
     "extra",
     [["--prompt", "red"], ["--seed", "1"], ["--strength", "0.9"]],
@@ -220,7 +237,7 @@ def test_wrong_hash_is_told_once_before_anything_is_done(
     extra = ["--preset", copy, *COLORIZE]
     assert restore(path, "-o", tmp_path / "out", *extra) == 1
     out, err = capfd.readouterr()
-    assert out == "" and "config.json: got sha256" in err
+    assert out == "" and "config.json: sha256" in err
     assert not (tmp_path / "out").exists()
 
 

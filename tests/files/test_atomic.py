@@ -61,7 +61,7 @@ def test_nothing_is_left_when_the_system_refuses(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path if call == "replace" else os, call, fail)
-    with pytest.raises(OutputError, match=r"full disk.*free some space"):
+    with pytest.raises(OutputError, match=r"no room left on the disk.*free some space"):
         write(tmp_path / "a.bin")
     monkeypatch.undo()
     only(tmp_path)
@@ -70,8 +70,8 @@ def test_nothing_is_left_when_the_system_refuses(
 def test_the_errors_say_what_to_do(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
     for path, message in (
-        (tmp_path / "none" / "a.bin", "does not exist.*create it first"),
-        (tmp_path / "file" / "a.bin", "in place of its folder"),
+        (tmp_path / "none" / "a.bin", "no such folder.*create it first"),
+        (tmp_path / "file" / "a.bin", "a file of its name"),
         (tmp_path, "a folder.*add a file name"),
     ):
         with pytest.raises(OutputError, match=message) as caught:

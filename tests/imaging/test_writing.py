@@ -365,7 +365,7 @@ def test_nothing_is_left_when_writing_fails(
     with pytest.raises(KeyboardInterrupt if error == "Ctrl-C" else OutputError) as caught:
         write_photo(path, photo(picture))
     if isinstance(caught.value, OutputError):
-        assert "full disk" in str(caught.value) and caught.value.path == path
+        assert "no room left on the disk" in str(caught.value) and caught.value.path == path
     assert list(tmp_path.iterdir()) == []
 
 
@@ -381,13 +381,13 @@ def test_a_full_disk(suffix: str, deep: Array, tmp_path: Path, monkeypatch: pyte
         return real(descriptor, "wb", **options)
 
     monkeypatch.setattr(os, "fdopen", fdopen)
-    with pytest.raises(OutputError, match=r"full disk.*free some space"):
+    with pytest.raises(OutputError, match=r"no room left on the disk.*free some space"):
         write_photo(tmp_path / f"a{suffix}", photo(eight(np.tile(deep, (9, 9, 1)))[..., :3]))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_does_not_exist(picture: Array, tmp_path: Path):
-    with pytest.raises(OutputError, match="does not exist"):
+    with pytest.raises(OutputError, match="no such folder"):
         write_photo(tmp_path / "none" / "a.png", photo(picture))
 
 

@@ -69,7 +69,7 @@ def test_write_tensors_leaves_the_old_file_when_it_fails(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(OutputError, match="a full disk"):
+    with pytest.raises(OutputError, match="no room left on the disk"):
         tensors.write_tensors(path, {"a": torch.ones(2)}, {})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["t"]

@@ -137,8 +137,7 @@ def test_variants_are_measured_one_by_one(make_photo: MakePhoto) -> None:
     photo = make_photo(300, 400)
     other = pasted(photo, 100, 100, 60)
     request = Request(photo, RestoreOptions(), 0.5)
-    first, second, third = content_consistency(request, [photo, other, photo])
-    assert first is third
+    first, second = content_consistency(request, [photo, other])
     assert first.alignment == 1
     assert second.alignment == compare(photo, other).alignment != 1
 

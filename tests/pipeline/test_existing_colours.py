@@ -134,6 +134,13 @@ def test_hand_tinted_part_keeps_its_colour(restorer: Restorer, task: Task, share
     assert was > 10 and got >= 0.8 * was
 
 
+def test_a_photo_that_is_sepia_throughout_becomes_neutral(restorer: Restorer) -> None:
+    sepia = stored(0.8 * scene(0) ** (0.9, 1, 1.15) * (1, 0.92, 0.78))
+    out = restorer.restore(sepia, mask="none").to_numpy()
+    was, got = (np.linalg.norm(chroma(x), axis=2).mean() for x in (sepia, out))
+    assert was > 8 and got < 0.5
+
+
 def test_saturation_counts_for_refreshed_colours(restorer: Restorer) -> None:
     given: dict[str, Any] = {"task": "colorize", "mask": "none", "existing_colours": "refresh"}
     usual, half = (

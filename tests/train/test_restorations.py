@@ -22,6 +22,7 @@ from unfade.models.stage1 import Stage1Config, Stage1Net
 from unfade.pipeline.image_source import LumaSource
 from unfade.rng import generator
 from unfade.train.restorations import Restorations
+from unfade.train.task import Split
 
 VIEWS = ViewOptions(sides=[32, 40], size=16)
 OPTIONS = RestorationOptions(first_stage=False)
@@ -35,7 +36,8 @@ def test_sample_degrades_the_window_that_its_latent_encodes(
     base: Base, photos: list[CleanPhoto], cache: Path
 ) -> None:
     found = pairs(base, photos, cache)
-    for split, index in (*(("train", i) for i in range(6)), ("validation", 3)):
+    positions: list[tuple[Split, int]] = [*(("train", i) for i in range(6)), ("validation", 3)]
+    for split, index in positions:
         sample = found.sample(split, index)
         assert sample["z0"].shape == (4, 4, 4) and sample["tokens"].shape == (8,)
         assert sample["hq"].shape == sample["lq"].shape == (3, 16, 16)
@@ -91,7 +93,9 @@ def test_a_copy_for_another_process_gives_the_same_samples(
     base: Base, photos: list[CleanPhoto], cache: Path, phrases: bool
 ) -> None:
     found = pairs(base, photos, cache, phrases=phrases)
-    places = [("train", 0), ("train", 1), ("train", 2), ("validation", 0), ("validation", 1)]
+    places: list[tuple[Split, int]] = [
+        ("train", 0), ("train", 1), ("train", 2), ("validation", 0), ("validation", 1),
+    ]  # fmt: skip
     samples = {place: found.sample(*place) for place in places}
     copy = pickle.loads(pickle.dumps(found))
     for place, sample in samples.items():

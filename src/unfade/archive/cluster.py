@@ -341,4 +341,4 @@ class RayWorker:
         try:
             return self._worker(item) | {"attempts": tries}
         except WeightsError as error:
-            return item.row(PLANNED, error_kind=_WEIGHTS, error=str(error))
+            return item.row(PLANNED, error_kind=_WEIGHTS, error=error.got)

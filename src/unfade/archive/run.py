@@ -207,7 +207,7 @@ def _flush(manifest: ArchiveManifest, kept: list[Row], summary: Summary) -> None
     try:
         manifest.append(kept)
     except OutputError as error:
-        summary.stopped = str(error)
+        summary.stopped = error.told()
         return
     kept.clear()
     manifest.compact()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unfade.archive.places import RECORDS, file_system, is_url
-from unfade.errors import UsageError, printable
+from unfade.errors import InputError, UsageError, printable
 from unfade.files.photos import COMPARE_SUFFIX, SERVICE_FOLDERS, other_photo
 from unfade.imaging.formats import SUFFIXES
 
@@ -89,7 +89,8 @@ class Search:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            text = f"{printable(folder)}: {reason}, expected a folder; check its permissions"
+            error = InputError(reason, "a folder that can be read", "check its permissions")
+            text = error.told(printable(folder))
             yield Found(_text(prefix + "."), _text(str(folder)), 0, "", error=text)
             return
         names = {entry.name for entry in found}
@@ -250,10 +251,9 @@ class Search:
                         )  # fmt: skip
         except (OSError, tarfile.TarError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            text = (
-                f"{_text(shard)}: got a shard that cannot be read ({reason}), expected a tar file"
-            )
-            yield Found(_text(prefix) + "/", _text(shard), 0, stamp, error=text + "; copy it again")
+            got = f"a shard that cannot be read ({reason})"
+            text = InputError(got, "a tar file", "copy it again").told(_text(shard))
+            yield Found(_text(prefix) + "/", _text(shard), 0, stamp, error=text)
 
 
 def require_inputs(search: Search) -> None:

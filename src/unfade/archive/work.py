@@ -360,11 +360,12 @@ def describe(task: Task) -> Decisive:
 
 def died(item: Item, how: str, attempts: int) -> str:
     """Why an input is in quarantine."""
-    return (
-        f"{item.source}: got a photo whose worker {how} {attempts} times, expected a result; "
+    return InputError(
+        f"a photo whose worker {how} {attempts} times",
+        "a result",
         "restore it by itself with a smaller --tile, or copy it again, then use "
-        "--retry-quarantined"
-    )
+        "--retry-quarantined",
+    ).told(item.source)
 
 
 def worker_name() -> str:

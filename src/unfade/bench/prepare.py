@@ -65,7 +65,7 @@ def plan(dataset: Dataset, *, quick: bool, seed: int, images: int | None = None)
     fit = [pair for pair in dataset.pairs if sizes[pair.name] >= side]
     if not fit or (published and len(fit) < len(dataset.pairs)):
         small = next(pair for pair in dataset.pairs if sizes[pair.name] < side)
-        got = f"a short side of {sizes[small.name]} pixels"
+        got = f"a photo with a short side of {sizes[small.name]} pixels"
         raise UsageError(got, f"{side} or more", "take larger photos", path=small.hq)
     limit = min(len(fit), images or len(fit), QUICK_IMAGES if quick else len(fit))
     chosen = [fit[(2 * i + 1) * len(fit) // (2 * limit)] for i in range(limit)]

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import click
 
@@ -152,7 +152,7 @@ def _line(outcome: Outcome) -> str:
     notes = [outcome.note] if outcome.note else []
     if outcome.status == "done":
         notes.append(f"{outcome.seconds:.1f} s")
-    first, *others = outcome.job.outputs
-    arrow = f"{printable(outcome.job.source)} -> {printable(first)}"
-    arrow += f" and {len(others)} more" if others else ""
+    arrow = f"{printable(outcome.job.source)} -> {printable(outcome.job.outputs[0])}"
+    others = len(cast(list[str], outcome.details.get("outputs", [""]))) - 1
+    arrow += f" and {others} more" if others else ""
     return f"{arrow} ({', '.join(notes)})" if notes else arrow

@@ -193,7 +193,7 @@ def _tables(
 def _check_out(out: Path, read: Sequence[Path]) -> None:
     """UsageError where OUT is no folder, or lies where its pictures would be taken for photos."""
     if out.exists() and not out.is_dir():
-        raise UsageError("a file as --out", "a folder to write to", "name another", path=out)
+        raise UsageError("a file", "a folder to write to", "name another", path=out)
     for folder in read:
         if out.resolve().is_relative_to(folder.resolve()):
             got, expected = f"--out within {folder}", "a folder outside the photos that are read"
@@ -272,7 +272,7 @@ def _tell(runs: dict[str, Run], errors: dict[str, UnfadeError]) -> None:
             place = f"{name}/{failure.case}, {failure.method}{image}"
             click.echo(f"Error: {place}: {failure.error}", err=True)
     for name, error in errors.items():
-        click.echo(f"Error: {name}: {error}", err=True)
+        click.echo(f"Error: {name}: {error.told()}", err=True)
 
 
 def _line(table: Table, run: Run) -> str:
@@ -300,7 +300,7 @@ def _json(runs: dict[str, Run], errors: dict[str, UnfadeError], out: Path) -> st
             }
             for name, run in runs.items()
         },
-        "failed": {name: str(error) for name, error in errors.items()},
+        "failed": {name: error.told() for name, error in errors.items()},
     }
     return json.dumps(content)
 

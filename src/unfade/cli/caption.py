@@ -74,7 +74,7 @@ def caption(
 
     listing = folder / LISTING if out is None else out
     if listing.is_dir():
-        raise UsageError("a folder as FILE", "a file", f"name {LISTING} in it", path=listing)
+        raise UsageError("a folder", "a file", f"name {LISTING} in it", path=listing)
     jobs = photos_in(folder, listing)
     waiting = without_captions(folder, listing, jobs)
 

@@ -264,7 +264,7 @@ def _clean_photos(folder: Path) -> Iterator[Image]:
     problems: list[InputError] = []
     photos = photos_below(folder, COMPARE_SUFFIX, problems)
     for problem in problems:
-        click.echo(f"Error: {problem}", err=True)
+        click.echo(f"Error: {problem.told()}", err=True)
     with Bar(len(photos)) as bar:
         for index, (name, path) in enumerate(photos.items()):
             bar.reporter(index, name)
@@ -287,7 +287,7 @@ def _score(evaluation: Evaluation, matches: Sequence[Match]) -> int:
             try:
                 evaluation.add(match)
             except Exception as error:
-                got = f"an unexpected error ({type(error).__name__}: {error})"
+                got = f"no score: an unexpected error ({type(error).__name__}: {error})"
                 fix = "look at this photo, or leave the metric out"
                 problem = InputError(got, "a score", fix, path=match.reference)
                 evaluation.problems.append(problem)
@@ -298,7 +298,7 @@ def _score(evaluation: Evaluation, matches: Sequence[Match]) -> int:
 def _tell(evaluation: Evaluation, told: int) -> int:
     """The problems from number `told` on, on stderr; how many there are."""
     for problem in evaluation.problems[told:]:
-        click.echo(f"Error: {problem}", err=True)
+        click.echo(f"Error: {problem.told()}", err=True)
     return len(evaluation.problems)
 
 
@@ -314,7 +314,7 @@ def _report(
     for note in evaluation.notes():
         click.echo(f"Note: {note}", err=True)
     for problem in evaluation.failures()[told:]:
-        click.echo(f"Error: {problem}", err=True)
+        click.echo(f"Error: {problem.told()}", err=True)
     aggregate = _aggregate(evaluation, methods, [distances, features], seed)
     grids = [means_grid(aggregate, "Means", by_case=False), *pairs_grid(aggregate)]
     table = grids_markdown(grids)

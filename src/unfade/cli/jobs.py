@@ -78,7 +78,8 @@ def plan(
     found = list(_unique(_search(inputs, folder)))
     if all(item.problem is None and not os.path.lexists(item.source) for item in found):
         names = ", ".join(map(_show, inputs))
-        raise UsageError(names, "photos, folders or globs that exist", "check the name")
+        got = f"no such file: {names}"
+        raise UsageError(got, "photos, folders or globs that exist", "check the name")
     one_file = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
     if _is_file_name(out, suffix):
         if not one_file:
@@ -188,7 +189,8 @@ def _match(pattern: str, out: Path) -> Iterator[_Found]:
             yield _Found(path, path.relative_to(root))
     _tell_skipped(pattern, skipped)
     if not found:
-        raise UsageError(f"{_show(pattern)}, which matches no photo", "a match", "check the name")
+        got = f"no photo that matches {_show(pattern)}"
+        raise UsageError(got, "one or more", "check the name")
 
 
 def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]:
@@ -272,8 +274,9 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
         for other, written in alike[folded(output)]:
             same = _identity(output) == _identity(written) or is_one_file(written, output)
             if other != source and same:
+                both = f"{_show(other)} and {_show(source)}"
                 raise UsageError(
-                    f"{_show(other)} and {_show(source)}, which would both write {_show(output)}",
+                    f"{both}, two photos for one result ({_show(output)})",
                     "a result of its own for each photo",
                     "name their folders in place of the photos, rename one, or use a second OUT",
                 )

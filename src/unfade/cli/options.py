@@ -394,7 +394,8 @@ def sampling_options(command: F) -> F:
             default=1,
             show_default=True,
             metavar="N",
-            help="Results from different noise, written as NAME-1, NAME-2, ...",
+            help="Results from different noise, written as NAME-1, NAME-2, ...; NAME-1 alone where "
+            "all would be alike, as when an old photo is mended without the diffusion model.",
         ),
     ]
     for option in reversed(options):

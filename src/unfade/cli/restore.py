@@ -155,7 +155,8 @@ class RestoreWork:
         finished = None if self.overwrite else self._finished(job)
         if finished is not None:
             if self.album is not None:
-                before, *after = (self._read(path) for path in (job.source, *job.outputs))
+                paths = (job.source, *_outputs(job, finished))
+                before, *after = (self._read(path) for path in paths)
                 self.album.add_finished(job.source, finished, before, after)
             return Result("skipped", "already done", self._details(job, finished))
         with capture_warnings(job.source) as warnings:
@@ -182,7 +183,7 @@ class RestoreWork:
 
             made = (restored, *restored.variants)
             threshold = float(str(manifest["options"]["threshold"]))
-            for output, one in zip(job.outputs, made, strict=True):
+            for output, one in zip(restored.outputs(job.output), made, strict=True):
                 filled = None if one.mask is None else harden(one.mask, threshold)
                 write_compare(compare_path(output), before, filled, one.image)
         if self.album is not None:
@@ -196,14 +197,17 @@ class RestoreWork:
     def _finished(self, job: Job) -> Manifest | None:
         """The manifest of a result that need not be made again, None where there is work to do.
 
-        Of several variants it is the first one's, and all must be there.
+        Of several variants it is the first one's, and all must be there; but where they would
+        have been alike there is the first alone.
 
         Raises:
             OutputError: there is a file that this command must not replace unasked.
         """
         digest = manifests.sha256_file(job.source)
-        found = [self._finished_output(output, digest) for output in job.outputs]
-        return None if None in found else found[0]
+        first = self._finished_output(job.outputs[0], digest)
+        others = job.outputs[1:] if first is None else _outputs(job, first)[1:]
+        found = [self._finished_output(output, digest) for output in others]
+        return None if None in found else first
 
     def _finished_output(self, output: Path, input_sha256: str) -> Manifest | None:
         """As `_finished`, of one file."""
@@ -241,10 +245,11 @@ class RestoreWork:
         return output.stat().st_mtime - note.created_s < _STALE_S
 
     def _details(self, job: Job, manifest: Manifest) -> dict[str, object]:
-        first = job.outputs[0]
+        outputs = _outputs(job, manifest)
+        first = outputs[0]
         compare = compare_path(first)
         return {
-            "outputs": [str(output) for output in job.outputs],
+            "outputs": [str(output) for output in outputs],
             "manifest": str(manifests.sidecar(first)),
             "compare": str(compare) if os.path.lexists(compare) else None,
             "damaged": manifest["damaged"],
@@ -278,6 +283,11 @@ def _album() -> Album:
     return Album()
 
 
+def _outputs(job: Job, manifest: Manifest) -> list[Path]:
+    """The files of a job that has been done, by the manifest of the first."""
+    return job.outputs[:1] if manifest["variant"] is None else job.outputs
+
+
 def compare_path(output: Path) -> Path:
     """Where the before/mask/after picture of a result lies: beside its manifest, named alike."""
     return manifests.sidecar(output).with_suffix(COMPARE_SUFFIX)
@@ -288,7 +298,7 @@ def _require_name(path: Path, fix: str) -> None:
         path.lstat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            got = f"a result's name of {len(os.fsencode(path.name))} bytes"
+            got = f"too long a name for this disk ({len(os.fsencode(path.name))} bytes)"
             raise OutputError(got, "a shorter one", fix, path=path) from error
 
 

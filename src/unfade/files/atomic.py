@@ -82,12 +82,14 @@ def _explain(error: OSError, path: Path) -> OutputError:
     if forbidden and unknown:
         got, fix = f"a name with the characters {forbidden} in it", "rename the photo"
         return OutputError(got, "a name that this disk takes", fix, path=path)
+    disk, room = "no room left on the disk", "free some space or write elsewhere"
+    quota, no_folder = "no room left in the quota", "no folder here, but a file of its name"
     fixes = {
-        errno.ENOSPC: ("a full disk", "room for the result", "free some space or write elsewhere"),
-        errno.EDQUOT: ("a full quota", "room for the result", "free some space or write elsewhere"),
-        errno.EFBIG: ("a file too large here", "room for it", "write to another disk"),
-        errno.ENOENT: ("a folder that does not exist", "an existing folder", "create it first"),
-        errno.ENOTDIR: ("a file in place of its folder", "a folder", "choose another folder"),
+        errno.ENOSPC: (disk, "room for the result", room),
+        errno.EDQUOT: (quota, "room for the result", room),
+        errno.EFBIG: ("too large a file for this disk", "room for it", "write to another disk"),
+        errno.ENOENT: ("no such folder", "a folder that exists", "create it first"),
+        errno.ENOTDIR: (no_folder, "a folder", "choose another folder"),
         errno.EACCES: ("no right to write", "a folder that can be written", "choose another one"),
         errno.EPERM: ("no right to write", "a folder that can be written", "choose another one"),
         errno.EROFS: ("a read-only disk", "a folder that can be written", "choose another one"),

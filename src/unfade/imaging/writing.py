@@ -65,7 +65,7 @@ def write_photo(
         raise
     except (ValueError, RuntimeError, struct.error) as error:  # an encoder's own complaint
         raise OutputError(
-            f"an error of the {kind} encoder ({error})",
+            f"refused by the {kind} encoder ({error})",
             "a photo that the format can hold",
             "write PNG or TIFF instead",
             path=path,

@@ -205,7 +205,7 @@ def find_preset(preset: str | Path) -> Preset:
     folder = weights_folder() / "compact" if shipped else Path(preset)
     if shipped and not folder.is_dir():
         fix = "install the package again, or pass a folder of weights"
-        raise WeightsError("a missing folder", "the weights of this preset", fix, path=folder)
+        raise WeightsError("no such folder", "the weights of this preset", fix, path=folder)
     if not folder.is_dir():
         raise UsageError(
             f"preset '{preset}'",
@@ -242,7 +242,7 @@ def _refuse_incomplete(folder: Path, hashes: dict[str, str]) -> None:
 
 def _missing(path: Path) -> WeightsError:
     fix = "install the package again"
-    return WeightsError("a missing file", "weights named in the preset", fix, path=path)
+    return WeightsError("no such file", "weights named in the preset", fix, path=path)
 
 
 def _check(path: Path, expected: str) -> None:

@@ -56,9 +56,7 @@ class ContentConsistency:
 def content_consistency(request: Request, results: Sequence[Photo]) -> list[ContentConsistency]:
     """The consistency of each result of a request with its photo."""
     check = ConsistencyCheck(request)
-    distinct = {id(result): result for result in results}  # variants may be one and the same
-    measured = {key: check.compare(result) for key, result in distinct.items()}
-    return [measured[id(result)] for result in results]
+    return [check.compare(result) for result in results]
 
 
 class ConsistencyCheck:

@@ -108,8 +108,11 @@ class DiffusionStage:
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
 
     def warn_unused(self, options: RestoreOptions) -> None:
-        """Warns of options for the model, for a photo that is restored without it."""
-        unused = [name.replace("_", " ") for name in options.for_diffusion]
+        """Warns of options for the model, for a photo that is restored without it.
+
+        Of variants that there is one of, `unfade.api` says more.
+        """
+        unused = [name.replace("_", " ") for name in options.for_diffusion if name != "variants"]
         if unused:
             fix = "choose a strength above 0"
             if "prompt" in unused and options.task == "old-photo":

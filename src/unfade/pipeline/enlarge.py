@@ -38,7 +38,7 @@ def check_size(photo: Photo, scale: float, max_pixels: int) -> None:
     height, width = product * photo.height, product * photo.width
     if height * width > max_pixels:
         got = f"a photo that would be {width} x {height} pixels at scale {scale:g}"
-        fix = "choose a smaller scale, or raise max_pixels"
+        fix = "choose a smaller scale, or raise the limit of pixels (max_pixels)"
         raise InputError(got, f"at most {max_pixels}", fix)
 
 

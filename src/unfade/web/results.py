@@ -11,7 +11,7 @@ from unfade.errors import UsageError
 from unfade.imaging import read_photo, write_mask
 from unfade.masks import harden
 from unfade.options import Task
-from unfade.types import Restored, numbered
+from unfade.types import Restored
 from unfade.web import masks, pictures
 from unfade.web.session import Desk, Made, Opened, View
 
@@ -63,7 +63,7 @@ def write(restored: Restored, output: Path, task: Task) -> tuple[list[Path], lis
     """
     output = output.with_stem(f"{output.stem}-{KINDS[task]}")
     restored.save(output)
-    photos = numbered(output, 1 + len(restored.variants))
+    photos = restored.outputs(output)
     folder = output.parent.parent
     return photos, [_without_folders(manifests.sidecar(path), folder) for path in photos]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unfade.bench.sections import Grid, finite, grids_markdown
-from unfade.errors import UnfadeError
+from unfade.errors import UnfadeError, printable
 from unfade.eval.rows import Row
 
 #: Called with the number of finished items, the number of all items, and what is being done.
@@ -70,7 +70,7 @@ class Report:
 
 def located(error: UnfadeError, path: Path) -> str:
     """The message of an error with the photo that it belongs to."""
-    return str(type(error)(error.got, error.expected, error.fix, path=error.path or path))
+    return error.told() if error.path else error.told(printable(path))
 
 
 def column(rows: Iterable[Row], method: str, metric: str) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ _TASKS: dict[Task, Callable[[Request, Stages, StageTimer], list[Photo]]] = {
 
 
 def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
-    """The variants that a request asks for; without diffusion they are one and the same photo.
+    """The variants that a request asks for; one, where nothing in them is left to chance.
 
     Raises:
         InputError: the result would be larger than the options allow.

@@ -34,7 +34,7 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     """The variants of a coloured photo. Its damage is repaired, and its tone corrected, before."""
     options = request.options
     if request.refreshes:
-        return [_refreshed(request, stages, timer)] * options.variants
+        return [_refreshed(request, stages, timer)]
     if request.diffuses:
         with timer.stage("load", steps.REPAIR, steps.REPAIR):
             stages.diffusion.load()

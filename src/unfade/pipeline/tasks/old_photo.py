@@ -28,7 +28,7 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
             image = steps.first_stage(
                 request, stages, only_damage=options.only_damage, progress=progress
             )
-        return [image] * options.variants
+        return [image]
     with timer.stage("load", steps.REPAIR, steps.REPAIR):
         stages.diffusion.load()
     repaired = steps.repaired_photo(request, stages, timer)
@@ -39,7 +39,7 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
             "no damage was found, so the diffusion model has nothing to do; "
             "reach 'all' gives it the whole photo"
         )
-        return [request.photo if options.only_damage else repaired] * options.variants
+        return [request.photo if options.only_damage else repaired]
     with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
         return [
             _diffused(request, stages, repaired, hole, i, part(progress, i, options.variants))
