@@ -1,0 +1,133 @@
+"""What runs for a visitor, through the handlers of the page, without a browser."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unfade.pipeline.first_stage import FirstStage
+from unfade.web import masks
+from unfade.web.page import Page, Tab
+from unfade.web.session import Desk
+from unfade.web.settings import Settings
+
+pytest.importorskip("gradio", reason="the page needs the extra 'web'")
+
+MakePhoto = Callable[..., Path]
+Upload = Callable[[Path], Path]
+KEY = "0123456789abcdef" * 2
+VALUES = tuple(vars(Settings()).values())
+
+
+class Gate:
+    """Counts searches of damage, and holds them until `go` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go, self.begun, self.searches = threading.Event(), threading.Event(), 0
+        detect = FirstStage.detect
+
+        def held(stage: FirstStage, photo: Any, **named: Any) -> Any:
+            self.searches += 1
+            self.begun.set()
+            while not self.go.wait(0.05):
+                named["progress"](0.1)  # where it may be stopped
+            return detect(stage, photo, **named)
+
+        monkeypatch.setattr(FirstStage, "detect", held)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(monkeypatch)
+
+
+def settled(page: Page, tab: Tab) -> dict[str, Any]:
+    """What the page was told while work ran, once it has ended."""
+    told: dict[str, Any] = {}
+    for _ in range(4000):
+        told |= page.tick(tab)
+        if not told["progress"]["busy"]:
+            return told
+        time.sleep(0.05)
+    raise AssertionError(told)
+
+
+def test_reload_keeps_the_paint_and_the_work_and_seeks_nothing_twice(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, layer_of: Callable[..., str], gate: Gate
+) -> None:
+    page, tab = Page(desk), Tab()
+    assert page.resume(f"{KEY} 0", tab) == {}
+    page.open([str(upload(make_photo("a.png")))], None, tab)
+    assert gate.begun.wait(60)
+    tab = Tab()
+    assert page.resume(f"{KEY} 1", tab)["progress"]["text"].startswith("Looking for damage: ")
+    gate.go.set()
+    assert settled(page, tab)["editor"]["searched"]
+    layer = layer_of(np.full(masks.preview_size(64, 80), masks.ADD, np.uint8))
+    edit = {"id": tab.visitor.photos[0].key, "sensitivity": "high", "layer": layer}
+    page.keep(edit, tab)
+    tab = Tab()
+    scene = page.resume(f"{KEY} 1", tab)["editor"]
+    assert (scene["layer"], scene["sensitivity"]) == (layer, "high")
+    assert page.restore(tab, edit, *VALUES)["progress"]["busy"]
+    tab = Tab()
+    shown = page.resume(f"{KEY} 1", tab)
+    shown |= settled(page, tab)
+    assert shown["progress"]["text"] == "Done."
+    assert [Path(file).name for file in shown["files"]][0] == "a-restored.png"
+    assert shown["facts"].count("100 % of the photo") == 1  # all of it was painted
+    assert gate.searches == 1
+
+
+def test_what_is_finished_with_the_same_settings_is_not_done_again(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
+) -> None:
+    gate.go.set()
+    page, tab = Page(desk), Tab()
+    photos = [str(upload(make_photo(f"{name}.png", seed=i))) for i, name in enumerate("ab")]
+    page.open(photos, None, tab)
+    settled(page, tab)
+    page.restore(tab, None, *VALUES)
+    settled(page, tab)
+    assert page.restore_all(tab, None, *VALUES)["progress"]["busy"]
+    told = settled(page, tab)["progress"]["text"]
+    assert told == "Done. a.png was finished with these settings before, and not done again."
+    assert sorted(len(one) for one in tab.visitor.made.values()) == [1, 1]
+    shown = page.restore_all(tab, None, *VALUES)
+    assert shown["progress"]["text"].startswith("b.png, a.png were finished with these settings")
+    assert shown["strip"]["view"] == "compare" and not shown["progress"]["busy"]
+    kept = (*VALUES[:2], True, *VALUES[3:])  # the tone
+    assert page.restore(tab, None, *kept)["progress"]["busy"]
+    settled(page, tab)
+    assert len(tab.visitor.made[tab.visitor.photos[0].key]) == 2
+    assert gate.searches == 2
+
+
+def test_cancelled_search_is_made_once_the_photo_is_restored_and_never_by_a_reload(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
+) -> None:
+    page, tab = Page(desk), Tab()
+    page.resume(f"{KEY} 0", tab)
+    page.open([str(upload(make_photo("a.png")))], None, tab)
+    assert gate.begun.wait(60)
+    page.restore(tab, None, *VALUES)  # it waits for the search
+    assert len(tab.visitor.orders) == 1
+    page.stop(tab)
+    assert settled(page, tab)["progress"]["text"] == "Stopped. What was not finished is gone."
+    tab = Tab()
+    page.resume(f"{KEY} 1", tab)
+    assert not settled(page, tab)["progress"]["busy"] and gate.searches == 1
+    assert not tab.visitor.made and not tab.visitor.orders
+    gate.go.set()
+    page.restore(tab, None, *VALUES)
+    told = settled(page, tab)
+    assert told["progress"]["text"] == "Done." and told["editor"]["searched"]
+    page.restore(tab, None, *(*VALUES[:2], True, *VALUES[3:]))
+    settled(page, tab)
+    assert gate.searches == 2
