@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unfade.web.masks import Mask, shown_mask
+from unfade.web.masks import Mask, reduced
 from unfade.web.pictures import Pixels, limited, shrink
 
 _ROWS = 512
@@ -101,7 +101,7 @@ def _overlay(difference: Pixels, most: int, filled: Mask | None) -> Pixels:
     cover = (np.sqrt(heat) * 230).astype(np.uint8)[..., None]  # some of the result shows through
     overlay = np.concatenate((colour, cover), axis=2).astype(np.uint8)
     if filled is not None:
-        overlay[shown_mask(filled) > 0] = FILLED
+        overlay[reduced(filled, difference.shape[:2]) > 0] = FILLED
     return overlay
 
 
