@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -61,7 +62,7 @@ def test_time_that_is_left_is_smooth_while_a_large_photo_is_restored(load: str) 
     whole_s = at_s * 0.75 / 0.6
     told = [(left_s, whole_s - now_s) for now_s, left_s in seen if left_s is not None]
     assert len(told) > 0.7 * len(seen)
-    rises = [b / a for (a, _), (b, _) in zip(told, told[1:]) if b > a]  # noqa: B905
+    rises = [b / a for (a, _), (b, _) in itertools.pairwise(told) if b > a]
     assert len(rises) <= 2 and max(rises, default=1) < 1.6
     assert all(0.25 < left_s / true_s < 2.5 for left_s, true_s in told)
     if load == "none":

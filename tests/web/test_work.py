@@ -80,7 +80,7 @@ def test_reload_keeps_the_paint_and_the_work_and_seeks_nothing_twice(
     shown = page.resume(f"{KEY} 1", tab)
     shown |= settled(page, tab)
     assert shown["progress"]["text"] == "Done."
-    assert [Path(file).name for file in shown["files"]][0] == "a-restored.png"
+    assert Path(shown["files"][0]).name == "a-restored.png"
     assert shown["facts"].count("100 % of the photo") == 1  # all of it was painted
     assert gate.searches == 1
 
