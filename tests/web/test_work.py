@@ -47,6 +47,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return Gate(monkeypatch)
 
 
+def opened(page: Page, count: int = 0) -> tuple[Tab, dict[str, Any]]:
+    """A page that was loaded, and what it shows; it had so many photos before."""
+    tab, visit = Tab(), f"{KEY} {count}"
+    page.attach(tab, visit)
+    return tab, page.resume(tab, visit)
+
+
 def settled(page: Page, tab: Tab) -> dict[str, Any]:
     """What the page was told while work ran, once it has ended."""
     told: dict[str, Any] = {}
@@ -61,23 +68,23 @@ def settled(page: Page, tab: Tab) -> dict[str, Any]:
 def test_reload_keeps_the_paint_and_the_work_and_seeks_nothing_twice(
     desk: Desk, make_photo: MakePhoto, upload: Upload, layer_of: Callable[..., str], gate: Gate
 ) -> None:
-    page, tab = Page(desk), Tab()
-    assert page.resume(f"{KEY} 0", tab) == {}
-    page.open([str(upload(make_photo("a.png")))], None, tab)
+    page = Page(desk)
+    tab, shown = opened(page)
+    assert shown == {}
+    page.open(tab, [str(upload(make_photo("a.png")))], None)
     assert gate.begun.wait(60)
-    tab = Tab()
-    assert page.resume(f"{KEY} 1", tab)["progress"]["text"].startswith("Looking for damage: ")
+    tab, shown = opened(page, 1)
+    assert shown["progress"]["text"].startswith("Looking for damage: ")
     gate.go.set()
     assert settled(page, tab)["editor"]["searched"]
     layer = layer_of(np.full(masks.preview_size(64, 80), masks.ADD, np.uint8))
     edit = {"id": tab.visitor.photos[0].key, "sensitivity": "high", "layer": layer}
-    page.keep(edit, tab)
-    tab = Tab()
-    scene = page.resume(f"{KEY} 1", tab)["editor"]
+    page.keep(tab, edit)
+    tab, shown = opened(page, 1)
+    scene = shown["editor"]
     assert (scene["layer"], scene["sensitivity"]) == (layer, "high")
     assert page.restore(tab, edit, *VALUES)["progress"]["busy"]
-    tab = Tab()
-    shown = page.resume(f"{KEY} 1", tab)
+    tab, shown = opened(page, 1)
     shown |= settled(page, tab)
     assert shown["progress"]["text"] == "Done."
     assert Path(shown["files"][0]).name == "a-restored.png"
@@ -89,9 +96,10 @@ def test_what_is_finished_with_the_same_settings_is_not_done_again(
     desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
 ) -> None:
     gate.go.set()
-    page, tab = Page(desk), Tab()
+    page = Page(desk)
+    tab, _ = opened(page)
     photos = [str(upload(make_photo(f"{name}.png", seed=i))) for i, name in enumerate("ab")]
-    page.open(photos, None, tab)
+    page.open(tab, photos, None)
     settled(page, tab)
     page.restore(tab, None, *VALUES)
     settled(page, tab)
@@ -112,16 +120,15 @@ def test_what_is_finished_with_the_same_settings_is_not_done_again(
 def test_cancelled_search_is_made_once_the_photo_is_restored_and_never_by_a_reload(
     desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
 ) -> None:
-    page, tab = Page(desk), Tab()
-    page.resume(f"{KEY} 0", tab)
-    page.open([str(upload(make_photo("a.png")))], None, tab)
+    page = Page(desk)
+    tab, _ = opened(page)
+    page.open(tab, [str(upload(make_photo("a.png")))], None)
     assert gate.begun.wait(60)
     page.restore(tab, None, *VALUES)  # it waits for the search
     assert len(tab.visitor.orders) == 1
     page.stop(tab)
     assert settled(page, tab)["progress"]["text"] == "Stopped. What was not finished is gone."
-    tab = Tab()
-    page.resume(f"{KEY} 1", tab)
+    tab, _ = opened(page, 1)
     assert not settled(page, tab)["progress"]["busy"] and gate.searches == 1
     assert not tab.visitor.made and not tab.visitor.orders
     gate.go.set()
@@ -131,3 +138,21 @@ def test_cancelled_search_is_made_once_the_photo_is_restored_and_never_by_a_relo
     page.restore(tab, None, *(*VALUES[:2], True, *VALUES[3:]))
     settled(page, tab)
     assert gate.searches == 2
+
+
+def test_photos_that_are_opened_after_the_server_was_started_again_outlive_a_reload(
+    desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
+) -> None:
+    gate.go.set()
+    page, tab = Page(desk), Tab()
+    page.attach(tab, f"{KEY} 2")  # a server that was just started; the page has two photos
+    told = page.tick(tab)
+    assert "no longer has your photos" in told["progress"]["alert"]
+    assert told["strip"]["photos"] == [] and told["editor"] == {}
+    page.open(tab, [str(upload(make_photo("a.png")))], None)
+    assert settled(page, tab)["progress"]["alert"] == ""
+    _, shown = opened(page, 1)
+    assert [one["name"] for one in shown["strip"]["photos"]] == ["a.png"]
+    forgotten = Tab()  # as Gradio forgets what a page has, after an hour
+    page.attach(forgotten, f"{KEY} 1")
+    assert page.tick(forgotten)["editor"]["name"] == "a.png"

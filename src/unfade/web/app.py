@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import gradio as gr
 
 from unfade.imaging import SUFFIXES
 from unfade.options import EXISTING_COLOURS
-from unfade.web.page import FITTED, SHOWN, VERBS, Page, Tab, Updates, said
+from unfade.web.page import FITTED, SHOWN, VERBS, Page, Tab, said
 from unfade.web.programs import Programs
 from unfade.web.session import Desk
 from unfade.web.settings import MOST, Settings
@@ -91,11 +92,12 @@ def build(desk: Desk) -> Any:
         with _G.Row(visible=False):
             _api(Programs(desk))  # first, so that its two names are free
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
-        _wire_visit(blocks, page, tab, parts)
-        _wire_photos(page, tab, parts)
-        _wire_controls(page, tab, parts, controls)
-        _wire_work(page, tab, parts, controls)
-        _wire_looking(page, tab, parts)
+        who = [parts["visit"], tab]
+        _wire_visit(blocks, page, who, parts)
+        _wire_photos(page, who, parts)
+        _wire_controls(page, who, parts, controls)
+        _wire_work(page, who, parts, controls)
+        _wire_looking(page, who, parts)
     return blocks
 
 
@@ -219,68 +221,86 @@ def _pictures(title: str, name: str) -> Any:
     )  # fmt: skip
 
 
-def _filling(handler: Callable[..., Updates], names: Sequence[str]) -> Callable[..., Any]:
-    """A handler for Gradio: its updates in the order of `names`, the others left as they are."""
+def _filling(
+    page: Page, handler: Callable[..., Any], names: Sequence[str] = ()
+) -> Callable[..., Any]:
+    """A handler for Gradio, which is given the visit and the tab before all else.
+
+    Args:
+        names: of the components that it fills: its updates come in this order, and what it has
+            none for is left as it is. Without names it gives one value.
+    """
     told = said(handler)
 
     @functools.wraps(handler)
-    def call(*given: Any) -> tuple[Any, ...]:
-        updates = told(*given)
+    def call(visit: str, tab: Tab, *given: Any) -> Any:
+        page.attach(tab, visit)
+        updates = told(tab, *given)
+        if not names:
+            return updates
         assert updates.keys() <= set(names), updates.keys() - set(names)
         # Gradio takes the mark apart: each component needs its own.
         return tuple(updates[name] if name in updates else _G.skip() for name in names)
 
+    own = inspect.signature(handler)
+    visit = inspect.Parameter("visit", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = own.replace(parameters=[visit, *own.parameters.values()])
+    vars(call)["__signature__"] = signature  # by which Gradio places the data of an event
     return call
 
 
-def _wire_visit(blocks: Any, page: Page, tab: Any, parts: Controls) -> None:
+def _wire_visit(blocks: Any, page: Page, who: list[Any], parts: Controls) -> None:
     """Photos and work are found again after a reload; what is new is asked for while work runs."""
     shown = [parts[name] for name in SHOWN]
     blocks.load(None, None, parts["visit"], js=_VISIT).then(
-        _filling(page.resume, SHOWN), [parts["visit"], tab], shown, **_AT_ONCE
+        _filling(page, page.resume, SHOWN), [*who, parts["visit"]], shown, **_AT_ONCE
     )
-    parts["progress"].tick(_filling(page.tick, SHOWN), tab, shown, **_AT_ONCE)
+    parts["progress"].tick(_filling(page, page.tick, SHOWN), who, shown, **_AT_ONCE)
 
 
-def _wire_photos(page: Page, tab: Any, parts: Controls) -> None:
+def _wire_photos(page: Page, who: list[Any], parts: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
     upload, editor, strip = parts["upload"], parts["editor"], parts["strip"]
-    upload.upload(_filling(page.open, SHOWN), [upload, editor, tab], shown, **_AT_ONCE)
-    for name, handler in (("example", page.example), ("go_on", page.go_on)):
-        parts[name].click(_filling(handler, SHOWN), [editor, tab], shown, **_AT_ONCE)
-    editor.input(said(page.keep), [editor, tab], None, trigger_mode="always_last", **_AT_ONCE)
-    strip.select(_filling(page.choose, SHOWN), [editor, tab], shown, **_AT_ONCE)
-    strip.delete(_filling(page.remove, SHOWN), [editor, tab], shown, **_AT_ONCE)
-    strip.clear(_filling(page.clear, SHOWN), tab, shown, **_AT_ONCE)
+    upload.upload(_filling(page, page.open, SHOWN), [*who, upload, editor], shown, **_AT_ONCE)
+    for event, handler in (
+        (parts["example"].click, page.example), (parts["go_on"].click, page.go_on),
+        (strip.select, page.choose), (strip.delete, page.remove),
+    ):  # fmt: skip
+        event(_filling(page, handler, SHOWN), [*who, editor], shown, **_AT_ONCE)
+    keep = _filling(page, page.keep)
+    editor.input(keep, [*who, editor], None, trigger_mode="always_last", **_AT_ONCE)
+    strip.clear(_filling(page, page.clear, SHOWN), who, shown, **_AT_ONCE)
 
 
-def _wire_controls(page: Page, tab: Any, parts: Controls, controls: Controls) -> None:
+def _wire_controls(page: Page, who: list[Any], parts: Controls, controls: Controls) -> None:
     """Shows what counts for the task, and hides what does not."""
     chosen = [controls["task"], controls["automatic"]]
     shown = [(parts | controls)[name] for name in FITTED]
     for name, visible in page.counting(*(one.value for one in chosen)).items():
         (parts | controls)[name].visible = visible
     for component in chosen:
-        component.change(_filling(page.fitting, FITTED), [tab, *chosen], shown, **_AT_ONCE)
+        component.change(
+            _filling(page, page.fitting, FITTED), [*who, *chosen], shown, **_AT_ONCE
+        )  # fmt: skip
     told = [controls["task"], controls["existing_colours"]]
     for component in told:
         component.change(None, told, None, js=_TELL_TASK)
 
 
-def _wire_work(page: Page, tab: Any, parts: Controls, controls: Controls) -> None:
+def _wire_work(page: Page, who: list[Any], parts: Controls, controls: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
-    given = [tab, parts["editor"], *controls.values()]
+    given = [*who, parts["editor"], *controls.values()]
     for name, handler in (("restore", page.restore), ("restore_all", page.restore_all)):
-        parts[name].click(_filling(handler, SHOWN), given, shown, **_AT_ONCE)
-    parts["stop"].click(_filling(page.stop, SHOWN), tab, shown, **_AT_ONCE)
+        parts[name].click(_filling(page, handler, SHOWN), given, shown, **_AT_ONCE)
+    parts["stop"].click(_filling(page, page.stop, SHOWN), who, shown, **_AT_ONCE)
 
 
-def _wire_looking(page: Page, tab: Any, parts: Controls) -> None:
+def _wire_looking(page: Page, who: list[Any], parts: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
-    parts["versions"].select(_filling(page.variant, SHOWN), tab, shown, **_AT_ONCE)
-    parts["history"].select(_filling(page.again, SHOWN), tab, shown, **_AT_ONCE)
+    parts["versions"].select(_filling(page, page.variant, SHOWN), who, shown, **_AT_ONCE)
+    parts["history"].select(_filling(page, page.again, SHOWN), who, shown, **_AT_ONCE)
     parts["zip"].click(
-        said(page.pack), tab, parts["package"], api_visibility="private"
+        _filling(page, page.pack), who, parts["package"], api_visibility="private"
     ).success(None, parts["package"], None, js=_SAVE)  # fmt: skip
 
 

@@ -46,21 +46,22 @@ class Tab:
     """One open page.
 
     Attributes:
-        session: the visitor's, which outlives the page; None before the page has asked for it.
+        session: the visitor's, which outlives the page; None before `Page.attach`.
+        fresh: whether the server knew no session of this visit, and nothing was opened since.
         strip, scene, result: what the page shows, to tell what is new: photos and which of them
             are done, the current photo and its mask, its result.
     """
 
     session: Session | None = None
+    fresh: bool = False
     strip: object = None
     scene: object = None
     result: object = field(default=None, repr=False)
 
     @property
     def visitor(self) -> Session:
-        """The session, a new one where there is none yet."""
-        if self.session is None:
-            self.session = Session()
+        """The session, once the tab has one."""
+        assert self.session is not None, "a handler was called before `Page.attach`"
         return self.session
 
 
@@ -89,25 +90,31 @@ class Page:
 
     # --- the visit ---------------------------------------------------------------------------
 
-    def resume(self, visit: str, tab: Tab) -> Updates:
-        """Finds photos, results and work of a visit again after a reload. Fills SHOWN.
+    def attach(self, tab: Tab, visit: str) -> None:
+        """Gives a tab the session of its visit: before each handler, since Gradio forgets tabs.
 
         Args:
             visit: the key of the visit and, after a space, how many photos the page had.
         """
-        key, _, count = str(visit).partition(" ")
-        tab.session = self._visits.find(key) or tab.visitor
-        tab.session.forget_swept()
+        key = str(visit).partition(" ")[0]
+        if tab.session is None:
+            known = self._visits.find(key)
+            tab.session, tab.fresh = known or Session(), known is None
         self._visits.keep(key, tab.session)
-        if tab.session.photos or tab.session.busy:
+
+    def resume(self, tab: Tab, visit: str) -> Updates:
+        """Shows photos, results and work of a visit again after a reload. Fills SHOWN."""
+        tab.visitor.forget_swept()
+        if tab.visitor.photos or tab.visitor.busy:
             return self._look(tab)
+        count = str(visit).partition(" ")[2]
         return {} if count in ("", "0") else {**self._look(tab), "progress": lost()}
 
     def tick(self, tab: Tab) -> Updates:
         """Shows what is new since the page was told last. Fills SHOWN."""
-        if tab.session is None:  # the server was started again
+        session = tab.visitor
+        if tab.fresh:  # the server was started again
             return {**self._look(tab), "progress": lost()}
-        session = tab.session
         session.used_s = time.monotonic()
         new: Updates = {"progress": status(session)}
         if tab.scene != _scene_of(session):
@@ -118,7 +125,7 @@ class Page:
             new |= self._strip(tab, None)
         return new
 
-    def keep(self, edit: Edit, tab: Tab) -> None:
+    def keep(self, tab: Tab, edit: Edit) -> None:
         """Keeps what was painted: it is there after a reload."""
         session = tab.visitor
         session.used_s = time.monotonic()
@@ -128,39 +135,40 @@ class Page:
 
     # --- photos ------------------------------------------------------------------------------
 
-    def open(self, files: list[str] | None, edit: Edit, tab: Tab) -> Updates:
+    def open(self, tab: Tab, files: list[str] | None, edit: Edit) -> Updates:
         """Opens photos, whose damage is then looked for. Fills SHOWN."""
-        self.keep(edit, tab)
+        self.keep(tab, edit)
         session = tab.visitor
         session.begin()
+        tab.fresh = False
         self._search.open(session, files or [])
         return {"upload": None, "progress": status(session)}
 
-    def example(self, edit: Edit, tab: Tab) -> Updates:
+    def example(self, tab: Tab, edit: Edit) -> Updates:
         """Opens the photo that comes with unfade."""
         copy = self.desk.store.folder() / "example.jpg"
         copy.write_bytes(asset_path("example.jpg").read_bytes())
-        return self.open([str(copy)], edit, tab)
+        return self.open(tab, [str(copy)], edit)
 
-    def go_on(self, edit: Edit, tab: Tab) -> Updates:
+    def go_on(self, tab: Tab, edit: Edit) -> Updates:
         """Opens the result on the page as a new photo. Fills SHOWN."""
         session = tab.visitor
         made = None if session.photo is None else session.result(session.photo)
         if made is None:
             return _gone(session)
-        return self.open([str(made.photos[session.variant])], edit, tab)
+        return self.open(tab, [str(made.photos[session.variant])], edit)
 
-    def choose(self, edit: Edit, tab: Tab, event: gr.EventData) -> Updates:
+    def choose(self, tab: Tab, edit: Edit, event: gr.EventData) -> Updates:
         """Shows another photo, and keeps what was painted on the last one."""
-        self.keep(edit, tab)
+        self.keep(tab, edit)
         session = tab.visitor
         session.begin()
         session.choose(event.key)
         return {**self._look(tab), **_gone(session)}
 
-    def remove(self, edit: Edit, tab: Tab, event: gr.EventData) -> Updates:
+    def remove(self, tab: Tab, edit: Edit, event: gr.EventData) -> Updates:
         """Removes a photo and its results."""
-        self.keep(edit, tab)
+        self.keep(tab, edit)
         session = tab.visitor
         gone = _gone(session)
         session.begin()
@@ -188,7 +196,7 @@ class Page:
     def _start(
         self, photos: Sequence[Opened], tab: Tab, edit: Edit, values: Sequence[object]
     ) -> Updates:
-        self.keep(edit, tab)
+        self.keep(tab, edit)
         session, settings = tab.visitor, self._settings(values)
         if not photos:
             return {**self._look(tab), **_gone(session)}
