@@ -243,8 +243,8 @@ def _filling(
         return tuple(updates[name] if name in updates else _G.skip() for name in names)
 
     own = inspect.signature(handler)
-    visit = inspect.Parameter("visit", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    signature = own.replace(parameters=[visit, *own.parameters.values()])
+    whose = inspect.Parameter("whose", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = own.replace(parameters=[whose, *own.parameters.values()])
     vars(call)["__signature__"] = signature  # by which Gradio places the data of an event
     return call
 

@@ -239,9 +239,11 @@ function changed() {
   trigger('input');
 }
 
+// What is still on its way would be lost: the browser asks before it leaves the page.
 addEventListener('beforeunload', (event) => {
   const painting = last && tool !== 'move';
-  if (painting || Date.now() - kept_ms < 700) event.preventDefault(); // it is on its way
+  const sending = document.querySelector('#uf-upload .uploading');
+  if (painting || sending || Date.now() - kept_ms < 700) event.preventDefault();
 });
 
 function undo() {

@@ -72,9 +72,10 @@ def lost() -> dict[str, Any]:
 
 def _running(session: Session) -> tuple[str, float]:
     """What runs, and the share of it that is done."""
-    jobs = list(session.jobs)
-    if jobs and all(job.stops for job in jobs):
-        return "Stopping", jobs[0].share
+    every = list(session.jobs)
+    jobs = [job for job in every if not job.stops]
+    if every and not jobs:
+        return "Stopping", every[0].share
     mends = next((job for job in jobs if job.kind == "mend"), None)
     looks = next((job for job in jobs if job.kind == "look"), None)
     if mends is not None and mends.stage != AFTER:
@@ -93,6 +94,8 @@ def _told(job: Job) -> str:
         )  # fmt: skip
         return f"Waiting{job.name}: {come} first"
     text = f"Looking for damage{job.name}"
+    if job.kind == "look" and job.stage in ("start", "read"):
+        return f"{text}: {_STEPS['read'][1]}"
     if job.kind == "mend":
         step, words = _STEPS.get(job.stage, (2, job.stage))
         text = f"Step {step} of {_LAST}{job.name}, {words}"
