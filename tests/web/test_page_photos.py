@@ -47,8 +47,10 @@ def test_cancel_ends_the_work_and_a_reload_keeps_photos_paint_and_work(
     before = page.inner_text(".uf-share")
     steps.drag(page, (0.5, 0.2), (0.7, 0.2))
     page.wait_for_function("t => document.querySelector('.uf-share').innerText != t", arg=before)
+    assert _is_asked_before_leaving(page)
     share = page.inner_text(".uf-share")
-    page.wait_for_timeout(1000)  # sooner, the browser would ask
+    page.wait_for_timeout(1000)
+    assert not _is_asked_before_leaving(page)
     page.reload()
     page.wait_for_selector(".uf-editor[data-photo='b.png']:not([hidden])")
     page.wait_for_function("t => document.querySelector('.uf-share').innerText == t", arg=share)
@@ -63,7 +65,14 @@ def test_cancel_ends_the_work_and_a_reload_keeps_photos_paint_and_work(
     assert page.locator(".uf-thumb").count() == 2
 
 
-def test_photos_that_the_server_does_not_have_any_more_are_told(visit: Visit) -> None:
+def _is_asked_before_leaving(page: Any) -> bool:
+    """Whether the browser would ask, as something is on its way to the server."""
+    return page.evaluate("!dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+
+
+def test_photos_that_the_server_does_not_have_any_more_are_told(
+    visit: Visit, make_photo: MakePhoto
+) -> None:
     page = visit()
     page.evaluate("""() => { sessionStorage.setItem('unfade-visit', 'a'.repeat(32));
         sessionStorage.setItem('unfade-photos', '2'); }""")
@@ -72,6 +81,11 @@ def test_photos_that_the_server_does_not_have_any_more_are_told(visit: Visit) ->
     page.reload()  # told once
     page.wait_for_selector("#uf-upload input[type=file]", state="attached")
     page.wait_for_function("sessionStorage.getItem('unfade-photos') === '0'")
+    assert not _is_asked_before_leaving(page)
+    page.route("**/upload*", lambda route: None)  # an upload that takes long
+    page.set_input_files("#uf-upload input[type=file]", str(make_photo("a.png")))
+    page.wait_for_selector("#uf-upload .uploading")
+    assert _is_asked_before_leaving(page)
 
 
 def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
