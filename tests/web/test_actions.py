@@ -17,7 +17,8 @@ from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_mask, read_photo
 from unfade.web import actions, masks, results
 from unfade.web.limits import Limits
-from unfade.web.session import Desk, Opened, Settings
+from unfade.web.session import Desk, Opened
+from unfade.web.settings import Settings
 
 MakePhoto = Callable[..., Path]
 Upload = Callable[[Path], Path]

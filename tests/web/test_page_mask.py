@@ -26,6 +26,7 @@ def test_mask_is_painted_erased_protected_and_undone(
     page = visit()
     steps.choose(page, photo)
     _is_painted_with_the_keyboard(page)
+    _is_zoomed_by_the_wheel(page)
     page.locator(".uf-size").fill("20")
     steps.drag(page, (0.6, 0.8), (0.9, 0.8))
     page.click("[data-tool=eraser]")
@@ -69,6 +70,30 @@ def _is_painted_with_the_keyboard(page: Any) -> None:
     page.wait_for_function("t => document.querySelector('.uf-share').innerText == t", arg=before)
 
 
+def _is_zoomed_by_the_wheel(page: Any) -> None:
+    """About the place under the pointer; where it can go no further, the page scrolls."""
+    canvas = page.locator(".uf-canvas")
+
+    def at() -> list[float]:
+        box = canvas.bounding_box()
+        return [(x - box["x"]) / box["width"], (y - box["y"]) / box["height"]]
+
+    page.evaluate("scrollTo(0, 0)")
+    box = canvas.bounding_box()
+    x, y = box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"]
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -200)
+    page.wait_for_function("document.querySelector('.uf-zoom').value === '2'")
+    assert at() == pytest.approx([0.4, 0.6], abs=0.02)
+    assert canvas.bounding_box()["width"] == pytest.approx(2 * box["width"], rel=0.01)
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("document.querySelector('.uf-zoom').value === '1'")
+    assert page.evaluate("scrollY") == 0
+    page.mouse.wheel(0, 60)
+    page.wait_for_function("scrollY > 0")
+    page.evaluate("scrollTo(0, 0)")
+
+
 def test_fingers_scroll_until_a_brush_is_chosen(
     visit: Visit, steps: Any, make_photo: MakePhoto
 ) -> None:
@@ -110,6 +135,18 @@ def test_fingers_scroll_until_a_brush_is_chosen(
     touch("touchEnd")
     assert float(page.locator(".uf-zoom").input_value()) == pytest.approx(2, abs=0.26)
     page.wait_for_function("t => document.querySelector('.uf-share').innerText == t", arg=share)
+    page.locator(".uf-zoom").fill("1")
+    page.evaluate("scrollTo(0, 0)")
+    x, y = middle()
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    for step in range(1, 7):
+        touch("touchMove", (x - 20, y - 15 * step), (x + 20, y - 15 * step))
+    touch("touchEnd")
+    assert page.evaluate("scrollY") == pytest.approx(90, abs=20)
+    assert page.inner_text(".uf-share") == share
+    assert float(page.locator(".uf-zoom").input_value()) == 1
+    page.get_by_text("Start over").tap()
+    page.locator(".uf-strip").wait_for(state="hidden")
 
 
 def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(

@@ -23,32 +23,56 @@ Visit = Callable[..., Any]
 pytestmark = pytest.mark.slow
 
 
-def test_cancel_ends_the_work_and_a_reload_keeps_the_photos(
-    visit: Visit, steps: Any, make_photo: MakePhoto
+def test_cancel_ends_the_work_and_a_reload_keeps_photos_paint_and_work(
+    visit: Visit, steps: Any, make_photo: MakePhoto, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    go, run_on = threading.Event(), desk.restorer.run
+
+    def held(*given: Any, **named: Any) -> Any:
+        while not go.wait(0.1):
+            named["progress"]("mend", 0.4)  # where it may be stopped
+        return run_on(*given, **named)
+
+    monkeypatch.setattr(desk.restorer, "run", held)
     page = visit()
-    steps.choose(page, make_photo("small.png"), make_photo("large.png", height=700, width=700))
-    steps.restore(page)
-    page.click(".uf-thumb[data-name='large.png'] .uf-pick")
-    page.wait_for_selector(".uf-editor[data-photo='large.png']")
+    steps.choose(page, make_photo("a.png"), make_photo("b.png", height=300, width=400))
+    page.click(".uf-thumb[data-name='b.png'] .uf-pick")
+    page.wait_for_selector(".uf-editor[data-photo='b.png'][data-searched=true]")
     page.click("#uf-restore")
-    page.wait_for_selector("#uf-progress progress")
+    page.wait_for_selector("#uf-progress >> text=Step 2 of 3, mending: 34 %")
     page.click("#uf-cancel")
     page.wait_for_selector("#uf-progress >> text=Stopped.")
-    assert page.locator(".uf-compare").is_hidden()
     page.locator("#uf-cancel").wait_for(state="hidden")
-    assert page.locator("#uf-files").is_hidden()  # nothing to be downloaded
+    assert page.locator(".uf-compare").is_hidden() and page.locator("#uf-files").is_hidden()
+    before = page.inner_text(".uf-share")
+    steps.drag(page, (0.5, 0.2), (0.7, 0.2))
+    page.wait_for_function("t => document.querySelector('.uf-share').innerText != t", arg=before)
+    assert _is_asked_before_leaving(page)
+    share = page.inner_text(".uf-share")
+    page.wait_for_timeout(1000)
+    assert not _is_asked_before_leaving(page)
+    page.reload()
+    page.wait_for_selector(".uf-editor[data-photo='b.png']:not([hidden])")
+    page.wait_for_function("t => document.querySelector('.uf-share').innerText == t", arg=share)
     page.click("#uf-restore")
-    page.wait_for_selector("#uf-progress progress")
+    page.wait_for_selector("#uf-progress >> text=Step 2 of 3, mending")
     page.reload()  # in the middle of the work
-    page.wait_for_selector(".uf-editor[data-photo='large.png']:not([hidden])")
+    page.wait_for_selector("#uf-progress >> text=Step 2 of 3, mending")
+    go.set()
+    page.wait_for_selector("#uf-progress >> text=Done.")
+    page.wait_for_selector("#uf-files a[download='b-restored.png']")
+    page.wait_for_selector(".uf-thumb[data-name='b.png'] .uf-done")
     assert page.locator(".uf-thumb").count() == 2
-    page.click(".uf-thumb[data-name='small.png'] .uf-pick")
-    page.wait_for_selector("#uf-files a[download='small-restored.png']")
-    steps.restore(page)
 
 
-def test_photos_that_the_server_does_not_have_any_more_are_told(visit: Visit) -> None:
+def _is_asked_before_leaving(page: Any) -> bool:
+    """Whether the browser would ask, as something is on its way to the server."""
+    return page.evaluate("!dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+
+
+def test_photos_that_the_server_does_not_have_any_more_are_told(
+    visit: Visit, make_photo: MakePhoto
+) -> None:
     page = visit()
     page.evaluate("""() => { sessionStorage.setItem('unfade-visit', 'a'.repeat(32));
         sessionStorage.setItem('unfade-photos', '2'); }""")
@@ -57,6 +81,11 @@ def test_photos_that_the_server_does_not_have_any_more_are_told(visit: Visit) ->
     page.reload()  # told once
     page.wait_for_selector("#uf-upload input[type=file]", state="attached")
     page.wait_for_function("sessionStorage.getItem('unfade-photos') === '0'")
+    assert not _is_asked_before_leaving(page)
+    page.route("**/upload*", lambda route: None)  # an upload that takes long
+    page.set_input_files("#uf-upload input[type=file]", str(make_photo("a.png")))
+    page.wait_for_selector("#uf-upload .uploading")
+    assert _is_asked_before_leaving(page)
 
 
 def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
@@ -78,8 +107,15 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
     assert page.locator("#uf-result").is_hidden()
     page.locator(".uf-ready").wait_for()  # in place of "Done."
     page.click("#uf-restore-all")
-    page.wait_for_selector("#uf-progress >> text=Done.")
+    page.wait_for_selector("#uf-progress >> text=Done. b.png was finished with these settings")
     page.wait_for_selector("#uf-files a[download='a-restored.png']")
+    page.click(".uf-thumb[data-name='b.png'] .uf-pick")
+    page.wait_for_selector("#uf-files a[download='b-restored.png']")
+    page.locator(".uf-ready").wait_for(state="hidden")  # there is no red beside a result
+    page.get_by_label("Keep the tone").check()
+    page.click("#uf-restore")
+    page.wait_for_selector("#uf-files a[download='b-2-restored.png']")
+    page.wait_for_selector("#uf-history >> text=Result 2: restored")
     with page.expect_download() as waiting:
         page.click("#uf-zip")
     kept = tmp_path / "kept.zip"
@@ -88,10 +124,6 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
         parts = ("mask.png", "restored.json", "restored.png")
         names = ("a", "b-2", "b")  # b was restored twice
         assert sorted(file.namelist()) == [f"{name}-{part}" for name in names for part in parts]
-    page.click(".uf-thumb[data-name='b.png'] .uf-pick")
-    page.wait_for_selector("#uf-files a[download='b-2-restored.png']")
-    page.wait_for_selector("#uf-history >> text=Result 2: restored")
-    page.locator(".uf-ready").wait_for(state="hidden")  # there is no red beside a result
     page.click(".uf-thumb[data-name='b.png'] .uf-remove")
     page.wait_for_selector("#uf-files a[download='a-restored.png']")
     assert page.inner_text(".uf-name") == "a.png"
@@ -146,6 +178,7 @@ def test_broken_and_too_large_files_are_told_in_sentences(
     broken, wide = tmp_path / "broken.jpg", make_photo("wide.png", height=2001, width=2000)
     broken.write_bytes(b"this is no photo")
     page.set_input_files("#uf-upload input[type=file]", [str(broken), str(wide)])
+    page.get_by_text("4.0 megapixels").wait_for()
     text = page.locator(".uf-alert[role=alert]").inner_text()
     assert "broken.jpg: A text file. Needed: a photo" in text
     assert "4.0 megapixels. Needed: at most 4. Make the photo smaller" in text

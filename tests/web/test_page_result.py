@@ -53,10 +53,12 @@ def _is_compared_by_the_slider(page: Any, steps: Any) -> None:
     assert float(at.input_value()) == pytest.approx(20, abs=1)
     assert page.evaluate("getSelection().toString()") == ""
     stack.hover()
-    page.keyboard.down("Control")
+    small = stack.bounding_box()["width"]
     page.mouse.wheel(0, -100)
-    page.keyboard.up("Control")
-    page.wait_for_selector(".uf-full[aria-pressed=true]")
+    page.wait_for_function(
+        "w => document.querySelector('.uf-stack').offsetWidth > w", arg=1.3 * small
+    )
+    page.click(".uf-full")
     assert page.locator(".uf-after").bounding_box()["width"] == 600
     assert page.locator(".uf-after").evaluate("e => e.naturalWidth") == 600
     page.click("[data-zoom='4']")
@@ -71,7 +73,7 @@ def _is_compared_by_the_slider(page: Any, steps: Any) -> None:
 
 def _is_checked_by_holding_and_by_its_changes(page: Any) -> None:
     facts = page.inner_text(".uf-facts")
-    for name in ("Filled in", "Changed", "Largest change", "Sharpness"):
+    for name in ("Filled in", "Tone", "Changed besides", "Largest change besides", "Sharpness"):
         assert name in facts
     assert "Agreement" not in page.inner_text("body")
     page.locator(".uf-at").fill("30")
@@ -99,7 +101,7 @@ def _is_checked_by_holding_and_by_its_changes(page: Any) -> None:
 def test_result_takes_the_editors_place_and_the_view_goes_there(
     visit: Visit, steps: Any, make_photo: MakePhoto
 ) -> None:
-    page = visit(viewport={"width": 390, "height": 844})
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     assert page.locator("#uf-restore").is_hidden()  # there is nothing to restore
     steps.choose(page, make_photo("tall.png", height=600, width=120))
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -126,3 +128,34 @@ def test_result_takes_the_editors_place_and_the_view_goes_there(
         assert box["width"] / box["height"] == pytest.approx(0.2, rel=0.02)
     page.locator(".uf-zoom").fill("2")
     assert page.locator(".uf-canvas").bounding_box()["height"] > 1.5 * box["height"]
+    page.locator(".uf-zoom").fill("1")
+    page.tap("[data-view=compare]")
+    _is_held_and_pinched(page)
+    page.tap(".uf-remove")
+    page.locator(".uf-strip").wait_for(state="hidden")
+
+
+def _is_held_and_pinched(page: Any) -> None:
+    client = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    def middle(name: str) -> tuple[float, float]:
+        page.locator(name).scroll_into_view_if_needed()
+        box = page.locator(name).bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    touch("touchStart", middle(".uf-hold"))
+    page.wait_for_function("document.querySelector('.uf-at').value === '100'")
+    touch("touchEnd")
+    page.wait_for_function("document.querySelector('.uf-at').value === '50'")
+    (x, y), stack = middle(".uf-stack"), page.locator(".uf-stack")
+    small = stack.bounding_box()["width"]
+    touch("touchStart", (x, y - 20), (x, y + 20))
+    touch("touchMove", (x, y - 40), (x, y + 40))
+    touch("touchEnd")
+    assert stack.bounding_box()["width"] == pytest.approx(2 * small, rel=0.05)
+    assert page.evaluate("visualViewport.scale") == 1  # the photo, and not the page
+    page.tap(".uf-fit")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,7 @@ def ask(client: httpx.Client, photo: Path) -> str:
     return f"/call/restore/{answer.json()['event_id']}"
 
 
-def test_place_in_the_queue_and_its_end_are_told(
+def test_who_waits_is_told_what_comes_first_and_too_many_are_refused(
     serve_app: Callable[[Any], str], desk: Desk, visit: Visit, make_photo: MakePhoto,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -44,16 +43,17 @@ def test_place_in_the_queue_and_its_end_are_told(
 
     monkeypatch.setattr(desk.restorer, "run", waits)
     address = serve_app(make_app(desk.restorer, desk.store, Limits(queue=1)))
-    page = visit(address)
-    page.set_input_files("#uf-upload input[type=file]", str(make_photo("bob.png")))
-    page.wait_for_selector("text=Red marks what will be filled in")
+    bob, eve = visit(address), visit(address)
+    for page, name in ((bob, "bob.png"), (eve, "eve.png")):
+        page.set_input_files("#uf-upload input[type=file]", str(make_photo(name)))
+        page.wait_for_selector("text=Red marks what will be filled in")
     with httpx.Client(base_url=f"{address}/gradio_api", timeout=120) as other:
         outcome = ask(other, make_photo("ann.png"))
         assert runs.wait(60)
-        page.click("#uf-restore")
-        page.locator("#uf-progress").get_by_text("1/1").wait_for()
-        page.set_input_files("#uf-upload input[type=file]", str(make_photo("eve.png")))
-        page.get_by_text(re.compile("currently busy|[Qq]ueue is full")).first.wait_for()
+        bob.click("#uf-restore")
+        bob.wait_for_selector("text=Waiting: one other piece of work comes first")
+        eve.click("#uf-restore")
+        eve.wait_for_selector(".uf-alert >> text=1 pieces of work wait already")
         go.set()
         assert "event: complete" in other.get(outcome).text
-    page.wait_for_selector("#uf-progress >> text=Done.")
+    bob.wait_for_selector("#uf-progress >> text=Done.")

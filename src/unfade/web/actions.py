@@ -18,7 +18,11 @@ from unfade.memory import release_memory
 from unfade.options import SENSITIVITIES, Sensitivity, Task
 from unfade.types import Progress
 from unfade.web import masks, pictures, results
-from unfade.web.session import Desk, Made, Opened, Settings, threshold_from
+from unfade.web.session import Desk, Made, Opened, Order
+from unfade.web.settings import Settings, threshold_from
+
+#: The share of the time that the restoration takes; writing and showing its result take the rest.
+_RESTORED = 0.85
 
 
 def load_photo(desk: Desk, upload: str | Path) -> Opened:
@@ -70,6 +74,11 @@ def find_damage(desk: Desk, opened: Opened, progress: Progress | None = None) ->
     return replace(opened, mask_url=shown, searched=True)
 
 
+def colour_task(desk: Desk) -> Task:
+    """The task with which colours can be painted."""
+    return "colorize" if "colorize" in desk.restorer.tasks else "old-photo"
+
+
 def open_photo(desk: Desk, upload: str | Path) -> Opened:
     """`load_photo`, then `find_damage`."""
     return find_damage(desk, load_photo(desk, upload))
@@ -111,6 +120,7 @@ def restore(
     """Restores a photo with the mask that the visitor left.
 
     Args:
+        opened: a photo whose damage was found, unless it is to be made larger.
         edit: "id" of the photo, "sensitivity", "layer" (`masks.read_edits`), and where
             colours were painted "tints" (`masks.read_tints`) and "colours", a list of words.
 
@@ -131,7 +141,7 @@ def restore(
     protect: tuple[Path, ...] = ()
     regions: tuple[ColourRegion, ...] = ()
     if settings.task != "super-resolution":
-        mask, protect = _painted(desk, opened, edit, sensitivity, number, progress)
+        mask, protect = _painted(desk, opened, edit, sensitivity, number)
         regions = _regions(opened, edit, folder / stem)
     options = settings.options(
         mask=mask,
@@ -142,22 +152,25 @@ def restore(
         weighs_fidelity=desk.restorer.weighs_fidelity,
         colour_regions=regions,
     )
-    found = _found(desk, opened) if mask == "auto" else None
-    restored = desk.restorer.run(opened.path, options, found=found, progress=progress)
-    painted = [*protect, *(one.mask for one in regions)]
-    return results.save(restored, opened, folder, painted, task=settings.task, stem=stem)
+    found = _found(desk, opened) if options.search == "auto" else None
+    restored = desk.restorer.run(
+        opened.path, options, found=found,
+        progress=lambda stage, share: progress(stage, _RESTORED * share),
+    )  # fmt: skip
+    return results.save(
+        restored, opened, Order(settings, edit), folder,
+        [*protect, *(one.mask for one in regions)], stem=stem,
+        progress=lambda stage, share: progress(stage, _RESTORED + (1 - _RESTORED) * share),
+    )  # fmt: skip
 
 
-def _found(desk: Desk, opened: Opened) -> masks.Mask | None:
+def _found(desk: Desk, opened: Opened) -> masks.Mask:
     """The damage that was found before, so that nobody waits for it twice."""
-    if not opened.soft.is_file():  # the search was cancelled
-        return None
     return read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
 
 
 def _painted(
-    desk: Desk, opened: Opened, edit: dict[str, Any], sensitivity: Sensitivity, number: int,
-    progress: Progress,
+    desk: Desk, opened: Opened, edit: dict[str, Any], sensitivity: Sensitivity, number: int
 ) -> tuple[Literal["auto"] | Path, tuple[Path, ...]]:  # fmt: skip
     """The mask of the damage and what is protected, as files where the visitor painted them.
 
@@ -173,13 +186,9 @@ def _painted(
     protect: tuple[Path, ...] = ()
     stem = opened.path.parent / opened.path.stem
     if np.isin(layer, (masks.ADD, masks.REMOVE)).any():
-        soft = _found(desk, opened)
-        if soft is None:
-            find_damage(desk, opened, progress)
-            soft = read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
         mask = stem.with_name(f"{stem.name}-mask-{number}.png")
         threshold = desk.restorer.thresholds[sensitivity]
-        write_mask(mask, masks.edited_mask(soft, threshold, layer))
+        write_mask(mask, masks.edited_mask(_found(desk, opened), threshold, layer))
     protected = masks.protected_mask(layer, (opened.height, opened.width))
     if protected is not None:
         protect = (stem.with_name(f"{stem.name}-protect-{number}.png"),)

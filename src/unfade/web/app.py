@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import gradio as gr
 
 from unfade.imaging import SUFFIXES
 from unfade.options import EXISTING_COLOURS
-from unfade.web.page import FITTED, SHOWN, VERBS, Page, Updates, said
-from unfade.web.session import MOST, Desk, Session, Settings
+from unfade.web.page import FITTED, SHOWN, VERBS, Page, Tab, said
+from unfade.web.programs import Programs
+from unfade.web.session import Desk
+from unfade.web.settings import MOST, Settings
 from unfade.web.theme import asset, picture_url
 
 _TASKS = {
@@ -63,6 +65,8 @@ _VISIT = """async () => {
     return [`${key} ${sessionStorage.getItem('unfade-photos') ?? 0}`];
   } catch { return ['']; }
 }"""
+#: Handlers answer at once: what takes long goes on by itself.
+_AT_ONCE = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 #: Controls in the order of the fields of `Settings`.
 Controls = dict[str, Any]
 _G = cast(Any, gr)  # the library's own types are incomplete
@@ -72,7 +76,7 @@ def build(desk: Desk) -> Any:
     """The page as Gradio blocks."""
     page = Page(desk)
     with _G.Blocks(title="unfade: restore old photographs", analytics_enabled=False) as blocks:
-        session = _G.State(Session(), time_to_live=desk.store.keep_s)
+        tab = _G.State(Tab(), time_to_live=desk.store.keep_s)
         _G.Markdown(_WELCOME, elem_id="uf-welcome")
         _G.HTML(html_template=asset("about.html"), js_on_load=asset("about.js"), elem_id="uf-about")
         with _G.Row():
@@ -86,13 +90,14 @@ def build(desk: Desk) -> Any:
                 parts |= _buttons()
                 controls |= _model(desk, parts)
         with _G.Row(visible=False):
-            _api(page)  # first, so that its two names are free
+            _api(Programs(desk))  # first, so that its two names are free
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
-        _wire_visit(blocks, page, session, parts)
-        _wire_photos(page, session, parts)
-        _wire_controls(page, session, parts, controls)
-        _wire_work(page, session, parts, controls)
-        _wire_looking(page, session, parts)
+        who = [parts["visit"], tab]
+        _wire_visit(blocks, page, who, parts)
+        _wire_photos(page, who, parts)
+        _wire_controls(page, who, parts, controls)
+        _wire_work(page, who, parts, controls)
+        _wire_looking(page, who, parts)
     return blocks
 
 
@@ -116,10 +121,12 @@ def _stage() -> Controls:
         template = asset(f"{name}.html")
         for mark, url in sample.items():
             template = template.replace(mark, url)
+        script = asset(f"{name}.js")
+        if name != "strip":
+            script = f"{asset('zoom.js')}\n{script}"
         made[name] = _G.HTML(
-            value={}, html_template=template, js_on_load=asset(f"{name}.js"),
-            elem_id=f"uf-{name}",
-        )  # fmt: skip
+            value={}, html_template=template, js_on_load=script, elem_id=f"uf-{name}"
+        )
     with _G.Column(elem_id="uf-result"):
         made["facts"] = _G.HTML("", elem_id="uf-words", js_on_load=None)
         made["files"] = _G.File(
@@ -193,7 +200,10 @@ def _model(desk: Desk, parts: Controls) -> Controls:
 def _buttons() -> Controls:
     verb = VERBS[Settings.task]
     with _G.Column(elem_id="uf-actions"):
-        progress = _G.HTML("", elem_id="uf-progress", js_on_load=None)
+        progress = _G.HTML(
+            value={}, html_template=asset("progress.html"), js_on_load=asset("progress.js"),
+            elem_id="uf-progress",
+        )  # fmt: skip
         with _G.Row(elem_id="uf-buttons"):
             restore = _G.Button(f"{verb} this photo", variant="primary", elem_id="uf-restore")
             restore_all = _G.Button(
@@ -211,68 +221,58 @@ def _pictures(title: str, name: str) -> Any:
     )  # fmt: skip
 
 
-def _filling(handler: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """A handler for Gradio: its updates in the order of `names`, the others left as they are."""
+def _filling(
+    page: Page, handler: Callable[..., Any], names: Sequence[str] = ()
+) -> Callable[..., Any]:
+    """A handler for Gradio, which is given the visit and the tab before all else.
 
-    def ordered(updates: Updates) -> tuple[Any, ...]:
+    Args:
+        names: of the components that it fills: its updates come in this order, and what it has
+            none for is left as it is. Without names it gives one value.
+    """
+    told = said(handler)
+
+    @functools.wraps(handler)
+    def call(visit: str, tab: Tab, *given: Any) -> Any:
+        page.attach(tab, visit)
+        updates = told(tab, *given)
+        if not names:
+            return updates
         assert updates.keys() <= set(names), updates.keys() - set(names)
         # Gradio takes the mark apart: each component needs its own.
         return tuple(updates[name] if name in updates else _G.skip() for name in names)
 
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def stream(*given: Any) -> Iterator[tuple[Any, ...]]:
-            for updates in handler(*given):
-                yield ordered(updates)
-
-        return stream
-    told = said(handler)
-
-    @functools.wraps(handler)
-    def call(*given: Any) -> tuple[Any, ...]:
-        return ordered(told(*given))
-
+    own = inspect.signature(handler)
+    whose = inspect.Parameter("whose", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = own.replace(parameters=[whose, *own.parameters.values()])
+    vars(call)["__signature__"] = signature  # by which Gradio places the data of an event
     return call
 
 
-def _wire_visit(blocks: Any, page: Page, session: Any, parts: Controls) -> None:
-    """Photos are found again after a reload."""
+def _wire_visit(blocks: Any, page: Page, who: list[Any], parts: Controls) -> None:
+    """Photos and work are found again after a reload; what is new is asked for while work runs."""
     shown = [parts[name] for name in SHOWN]
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    event = blocks.load(None, None, parts["visit"], js=_VISIT).then(
-        _filling(page.resume, SHOWN), [parts["visit"], session], shown, queue=False, **quiet
-    ).then(
-        _filling(page.resume_search, SHOWN), session, shown, concurrency_limit=1,
-        concurrency_id="look", **quiet,
-    )  # fmt: skip
-    _wire_end(page, [event], session, parts)
+    blocks.load(None, None, parts["visit"], js=_VISIT).then(
+        _filling(page, page.resume, SHOWN), [*who, parts["visit"]], shown, **_AT_ONCE
+    )
+    parts["progress"].tick(_filling(page, page.tick, SHOWN), who, shown, **_AT_ONCE)
 
 
-def _wire_photos(page: Page, session: Any, parts: Controls) -> None:
+def _wire_photos(page: Page, who: list[Any], parts: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
-    quiet = {"api_visibility": "private", "show_progress_on": parts["progress"]}
-    look = {"concurrency_limit": 1, "concurrency_id": "look"}
     upload, editor, strip = parts["upload"], parts["editor"], parts["strip"]
-    events = [
-        upload.upload(
-            _filling(page.open, SHOWN), [upload, editor, session], shown, **quiet, **look
-        ),
-        parts["example"].click(
-            _filling(page.example, SHOWN), [editor, session], shown, **quiet, **look
-        ),
-        parts["go_on"].click(
-            _filling(page.go_on, SHOWN), [editor, session], shown, **quiet, **look
-        ),
-    ]
-    _wire_end(page, events, session, parts)
-    at_once = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
-    strip.select(_filling(page.choose, SHOWN), [editor, session], shown, **at_once)
-    strip.delete(_filling(page.remove, SHOWN), [editor, session], shown, **at_once)
-    strip.clear(_filling(page.clear, SHOWN), session, shown, cancels=events, **at_once)
+    upload.upload(_filling(page, page.open, SHOWN), [*who, upload, editor], shown, **_AT_ONCE)
+    for event, handler in (
+        (parts["example"].click, page.example), (parts["go_on"].click, page.go_on),
+        (strip.select, page.choose), (strip.delete, page.remove),
+    ):  # fmt: skip
+        event(_filling(page, handler, SHOWN), [*who, editor], shown, **_AT_ONCE)
+    keep = _filling(page, page.keep)
+    editor.input(keep, [*who, editor], None, trigger_mode="always_last", **_AT_ONCE)
+    strip.clear(_filling(page, page.clear, SHOWN), who, shown, **_AT_ONCE)
 
 
-def _wire_controls(page: Page, session: Any, parts: Controls, controls: Controls) -> None:
+def _wire_controls(page: Page, who: list[Any], parts: Controls, controls: Controls) -> None:
     """Shows what counts for the task, and hides what does not."""
     chosen = [controls["task"], controls["automatic"]]
     shown = [(parts | controls)[name] for name in FITTED]
@@ -280,50 +280,31 @@ def _wire_controls(page: Page, session: Any, parts: Controls, controls: Controls
         (parts | controls)[name].visible = visible
     for component in chosen:
         component.change(
-            _filling(page.fitting, FITTED), [session, *chosen], shown, queue=False,
-            show_progress="hidden", api_visibility="private",
+            _filling(page, page.fitting, FITTED), [*who, *chosen], shown, **_AT_ONCE
         )  # fmt: skip
     told = [controls["task"], controls["existing_colours"]]
     for component in told:
         component.change(None, told, None, js=_TELL_TASK)
 
 
-def _wire_work(page: Page, session: Any, parts: Controls, controls: Controls) -> None:
+def _wire_work(page: Page, who: list[Any], parts: Controls, controls: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
-    given = [session, parts["editor"], *controls.values()]
-    quiet = {"api_visibility": "private", "show_progress_on": parts["progress"]}
-    work = {"concurrency_limit": 1, "concurrency_id": "restore"}
-    events = [
-        parts[name].click(_filling(handler, SHOWN), given, shown, **quiet, **work)
-        for name, handler in (("restore", page.restore), ("restore_all", page.restore_all))
-    ]
-    _wire_end(page, events, session, parts)
+    given = [*who, parts["editor"], *controls.values()]
+    for name, handler in (("restore", page.restore), ("restore_all", page.restore_all)):
+        parts[name].click(_filling(page, handler, SHOWN), given, shown, **_AT_ONCE)
+    parts["stop"].click(_filling(page, page.stop, SHOWN), who, shown, **_AT_ONCE)
 
 
-def _wire_end(page: Page, events: Sequence[Any], session: Any, parts: Controls) -> None:
-    """Cancel ends the events; in whatever way they end, the page is told."""
+def _wire_looking(page: Page, who: list[Any], parts: Controls) -> None:
     shown = [parts[name] for name in SHOWN]
-    for event in events:
-        event.then(
-            _filling(page.ended, SHOWN), session, shown, queue=False, show_progress="hidden",
-            api_visibility="private",
-        )  # fmt: skip
-    parts["stop"].click(
-        page.stop, session, None, cancels=events, queue=False, api_visibility="private"
-    )
-
-
-def _wire_looking(page: Page, session: Any, parts: Controls) -> None:
-    shown = [parts[name] for name in SHOWN]
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    parts["versions"].select(_filling(page.variant, SHOWN), session, shown, **quiet)
-    parts["history"].select(_filling(page.again, SHOWN), session, shown, **quiet)
+    parts["versions"].select(_filling(page, page.variant, SHOWN), who, shown, **_AT_ONCE)
+    parts["history"].select(_filling(page, page.again, SHOWN), who, shown, **_AT_ONCE)
     parts["zip"].click(
-        said(page.pack), session, parts["package"], api_visibility="private"
+        _filling(page, page.pack), who, parts["package"], api_visibility="private"
     ).success(None, parts["package"], None, js=_SAVE)  # fmt: skip
 
 
-def _api(page: Page) -> None:
+def _api(programs: Programs) -> None:
     """Two functions for programs, on components that nobody sees."""
     photo, mask = _G.File(label="photo"), _G.File(label="mask")
     threshold = _G.Number(None, label="threshold")
@@ -340,11 +321,11 @@ def _api(page: Page) -> None:
     painted = [_G.File(label="regions", file_count="multiple"), _G.Textbox("", label="colours")]
     detect, restore = _G.Button("detect"), _G.Button("restore")
     detect.click(
-        said(page.api_detect), [photo, threshold, sensitivity, protect], _G.File(label="mask"),
+        said(programs.detect), [photo, threshold, sensitivity, protect], _G.File(label="mask"),
         api_name="detect", concurrency_limit=1, concurrency_id="look",
     )  # fmt: skip
     restore.click(
-        said(page.api_restore), [photo, mask, threshold, *settings, *painted, sensitivity, protect],
+        said(programs.restore), [photo, mask, threshold, *settings, *painted, sensitivity, protect],
         _G.File(label="files", file_count="multiple"), api_name="restore",
         concurrency_limit=1, concurrency_id="restore",
     )  # fmt: skip

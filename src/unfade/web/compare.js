@@ -61,7 +61,7 @@ function follow(event) {
 
 // Where the photo is larger than the view, dragging beside the line moves the photo.
 stack.addEventListener('pointerdown', (event) => {
-  if (event.button > 0) return;
+  if (event.button > 0 || !event.isPrimary) return;
   event.preventDefault();
   const area = stack.getBoundingClientRect();
   const line = area.left + area.width * at.value / 100;
@@ -72,20 +72,22 @@ stack.addEventListener('pointerdown', (event) => {
   if (held.line) follow(event);
 });
 stack.addEventListener('pointermove', (event) => {
-  if (!held) return;
+  if (!held || !event.isPrimary) return;
   if (held.line) follow(event);
   else view.scrollBy(held.x - event.clientX, held.y - event.clientY);
   held.x = event.clientX; held.y = event.clientY;
 });
 for (const name of ['pointerup', 'pointercancel'])
   stack.addEventListener(name, () => { held = null; });
-stack.addEventListener('wheel', (event) => {
-  if (!event.ctrlKey) return; // the wheel alone scrolls
-  event.preventDefault();
-  const steps = [...zooms].map((button) => Number(button.dataset.zoom));
-  const now = [...zooms].findIndex((button) => button.getAttribute('aria-pressed') === 'true');
-  zoom(steps[Math.min(steps.length - 1, Math.max(0, now - Math.sign(event.deltaY)))]);
-}, { passive: false });
+// 1 is one pixel of the photo to one of the screen; the least is what fits.
+const scale = () => stack.getBoundingClientRect().width * devicePixelRatio / props.value.width;
+const fitted = () => {
+  const width = Math.min(view.clientWidth,
+    parseFloat(getComputedStyle(view).maxHeight) * props.value.width / props.value.height);
+  return width * devicePixelRatio / props.value.width;
+};
+zoomable(view, stack, scale, (times) => zoom(times <= 1.001 * fitted() ? 0 : times),
+  () => [fitted(), Math.max(8, fitted())], () => { held = null; });
 at.addEventListener('input', split);
 const hold = find('.uf-hold');
 for (const [name, on] of [['pointerdown', true], ['pointerup', false], ['pointercancel', false],

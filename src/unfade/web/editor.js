@@ -15,8 +15,8 @@ let colours = [], chosen = 0;
 let tool = matchMedia('(pointer: coarse)').matches ? 'move' : 'brush';
 let last = null, waiting = false, cursor = null;
 const stage = document.querySelector('#uf-stage');
-const touches = new Map(); // the fingers on the canvas, by their number
-let pinch = null; // two fingers: their middle, their distance, and the zoom when they came
+let zoomed = 1;
+let kept_ms = 0; // when the server was told last what is painted
 
 async function picture(url) {
   const image = new Image();
@@ -165,6 +165,7 @@ function ring(point) {
 function zoom(times) {
   const x = (view.scrollLeft + view.clientWidth / 2) / view.scrollWidth;
   const y = (view.scrollTop + view.clientHeight / 2) / view.scrollHeight;
+  zoomed = times;
   find('.uf-zoom').value = times;
   canvas.style.setProperty('--zoom', times);
   view.scrollTo(x * view.scrollWidth - view.clientWidth / 2,
@@ -231,27 +232,27 @@ function send() {
     colours: [...colours] };
 }
 
-function undo() {
-  if (past.length) { [edits, tints] = past.pop(); send(); draw(); }
+// What was painted is kept by the server: a reload finds it again.
+function changed() {
+  send();
+  kept_ms = Date.now();
+  trigger('input');
 }
 
-// Two fingers move and zoom whatever tool is chosen; what the first one painted goes.
-function two() {
-  const [a, b] = [...touches.values()];
-  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart: Math.hypot(a.x - b.x, a.y - b.y) };
+// What is still on its way would be lost: the browser asks before it leaves the page.
+addEventListener('beforeunload', (event) => {
+  const painting = last && tool !== 'move';
+  const sending = document.querySelector('#uf-upload .uploading');
+  if (painting || sending || Date.now() - kept_ms < 700) event.preventDefault();
+});
+
+function undo() {
+  if (past.length) { [edits, tints] = past.pop(); changed(); draw(); }
 }
 
 canvas.addEventListener('pointerdown', (event) => {
-  if (!scene || event.button > 0) return;
-  if (event.pointerType === 'touch') {
-    if (tool === 'move') return; // the browser scrolls and zooms
-    touches.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    if (touches.size === 2) {
-      if (last) { last = null; undo(); }
-      pinch = { ...two(), zoom: Number(find('.uf-zoom').value) };
-    }
-    if (touches.size > 1) return;
-  }
+  if (!scene || event.button > 0 || !event.isPrimary) return;
+  if (event.pointerType === 'touch' && tool === 'move') return; // the browser scrolls
   event.preventDefault();
   canvas.focus({ preventScroll: true });
   last = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
@@ -260,18 +261,7 @@ canvas.addEventListener('pointerdown', (event) => {
   if (tool !== 'move') { remember(); stroke(last, last); }
 });
 canvas.addEventListener('pointermove', (event) => {
-  if (touches.has(event.pointerId))
-    touches.set(event.pointerId, { x: event.clientX, y: event.clientY });
-  if (pinch && touches.size === 2) {
-    const now = two();
-    zoom(Math.min(8, Math.max(1, pinch.zoom * now.apart / Math.max(1, pinch.apart))));
-    const top = view.scrollTop;
-    view.scrollBy(pinch.x - now.x, pinch.y - now.y);
-    if (view.scrollTop === top) scrollBy(0, pinch.y - now.y); // the page, where the photo ends
-    pinch.x = now.x; pinch.y = now.y;
-    return;
-  }
-  if (!last) return;
+  if (!last || !event.isPrimary) return;
   const now = tool === 'move' ? { x: event.clientX, y: event.clientY } : place(event);
   if (tool === 'move') view.scrollBy(last.x - now.x, last.y - now.y);
   else stroke(last, now);
@@ -279,16 +269,13 @@ canvas.addEventListener('pointermove', (event) => {
 });
 for (const name of ['pointerup', 'pointercancel'])
   canvas.addEventListener(name, (event) => {
-    touches.delete(event.pointerId);
-    if (touches.size < 2) pinch = null;
-    if (last && tool !== 'move') send();
+    if (!event.isPrimary) return;
+    if (last && tool !== 'move') changed();
     last = null;
   });
-canvas.addEventListener('wheel', (event) => {
-  if (!scene || !event.ctrlKey) return; // the wheel alone scrolls
-  event.preventDefault();
-  zoom(Math.min(8, Math.max(1, Number(find('.uf-zoom').value) * 2 ** (-event.deltaY / 200))));
-}, { passive: false });
+// Two fingers move and zoom whatever tool is chosen; what the first one painted goes.
+zoomable(view, canvas, () => zoomed, zoom, () => [1, 8],
+  () => { if (last && tool !== 'move') undo(); last = null; });
 addEventListener('keydown', (event) => {
   const typing = event.target.closest?.('input:not([type=range], [type=checkbox]), textarea');
   if (event.key !== 'z' || !(event.ctrlKey || event.metaKey) || event.shiftKey || typing) return;
@@ -305,13 +292,13 @@ canvas.addEventListener('keydown', (event) => {
   const [dx, dy] = ARROWS[event.key] ?? [0, 0], step = event.shiftKey ? 1 : 8;
   cursor = { x: Math.min(scene.width - 1, Math.max(0, cursor.x + dx * step)),
              y: Math.min(scene.height - 1, Math.max(0, cursor.y + dy * step)) };
-  if (event.key === ' ' && tool !== 'move') { remember(); stamp(cursor.x, cursor.y); send(); }
+  if (event.key === ' ' && tool !== 'move') { remember(); stamp(cursor.x, cursor.y); changed(); }
   draw();
 });
 
 function use(name) {
   tool = name;
-  canvas.style.touchAction = tool === 'move' ? 'auto' : 'none';
+  canvas.style.touchAction = tool === 'move' ? 'pan-x pan-y' : 'none';
   point();
   for (const button of element.querySelectorAll('[data-tool]'))
     button.setAttribute('aria-pressed', String(button.dataset.tool === tool));
@@ -324,14 +311,14 @@ find('.uf-bare').addEventListener('click', () => choose(''));
 find('.uf-own').addEventListener('change', (event) => choose(event.target.value));
 find('.uf-undo').addEventListener('click', undo);
 find('.uf-clear').addEventListener('click', () => {
-  if (scene) { remember(); edits.fill(KEEP); tints.fill(0); send(); draw(); }
+  if (scene) { remember(); edits.fill(KEEP); tints.fill(0); changed(); draw(); }
 });
 find('.uf-zoom').addEventListener('input', (event) => zoom(Number(event.target.value)));
 find('.uf-size').addEventListener('input', () => { point(); draw(); });
 addEventListener('resize', point);
 stage.addEventListener('uf-task', fit);
 find('.uf-show').addEventListener('change', draw);
-find('.uf-sensitivity').addEventListener('change', () => { if (scene) { send(); draw(); } });
+find('.uf-sensitivity').addEventListener('change', () => { if (scene) { changed(); draw(); } });
 use(tool);
 watch('value', load);
 load();

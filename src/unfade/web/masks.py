@@ -116,9 +116,14 @@ def enlarged(edits: Mask, size: tuple[int, int]) -> Mask:
 
 
 def shown_mask(soft: Mask) -> Mask:
-    """The probabilities at the preview's size, the largest of each cell: thin scratches stay."""
-    height, width = preview_size(*soft.shape)
-    step = -(-max(soft.shape) // PREVIEW)
+    """The probabilities at the preview's size, see `reduced`."""
+    return reduced(soft, preview_size(soft.shape[0], soft.shape[1]))
+
+
+def reduced(soft: Mask, size: tuple[int, int]) -> Mask:
+    """A mask at a smaller (height, width), the largest of each cell: thin scratches stay."""
+    height, width = size
+    step = -(-max(soft.shape) // max(size))
     grown = cv2.dilate(soft, np.ones((step, step), np.uint8)) if step > 1 else soft
     return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).astype(
         np.uint8

@@ -1,68 +1,37 @@
-"""What happens when something on the page is clicked. One instance serves all visitors."""
+"""What happens when something on the page is clicked. One instance serves all visitors.
+
+Reading, searching and restoring go on beside all this (`unfade.web.search`, `unfade.web.work`): a
+click starts them, and `Page.tick` shows what came of them until nothing runs any more.
+"""
 
 from __future__ import annotations
 
 import functools
 import html
-import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import gradio as gr
 
-from unfade.errors import UnfadeError, UsageError
-from unfade.options import ExistingColours, Sensitivity, Task
+from unfade.options import Task
 from unfade.web import actions, results
-from unfade.web.job import Job, Pace, Stopped
-from unfade.web.limits import sentence
-from unfade.web.session import (
-    Desk,
-    Made,
-    Opened,
-    Session,
-    Settings,
-    edit_from,
-    settings_from,
-)
+from unfade.web.search import Search
+from unfade.web.session import Desk, Made, Opened, Session
+from unfade.web.settings import Settings, edit_from, settings_from
+from unfade.web.status import STOPPED, lost, status, text_of
 from unfade.web.theme import asset_path
 from unfade.web.visits import Visits
+from unfade.web.work import Work
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Update = Any  # what a component takes as its new value
 Updates = dict[str, Update]  # by the name of the component
 Edit = dict[str, Any] | None
 
-_STAGES = {
-    "wait": "Waiting for a moment",
-    "start": "Starting",
-    "load": "Loading the generative model",
-    "read": "Reading the photo",
-    "detect": "Looking for damage",
-    "measure": "Measuring the damage",
-    "mend": "Mending",
-    "enlarge": "Making it larger",
-    "diffuse": "Redrawing with the generative model",
-    "align": "Comparing with the photo before",
-    "hint": "Laying on your colours",
-}
 #: The words of the buttons, by task.
 VERBS = {"old-photo": "Mend", "super-resolution": "Enlarge", "colorize": "Colour"}
-_STOPPED = "Stopped. What was not finished is gone."
-#: It is seen beside red marks only (page.css).
-_READY = (
-    '<div class="uf-progress uf-ready" role="status">'
-    "Red marks what will be filled in. Change it, or go on.</div>"
-)
-_GONE = (
-    "The server no longer has your photos: it was started again, or an hour has passed. "
-    "Please choose them again."
-)
-_SEARCHING = "Looking for damage"
-_WAIT_S = 0.25
-_LARGE = 1000  # pixels of the long side, from which on a small copy is searched first
 #: Components that the handlers of photos and results fill.
 SHOWN = ("upload", "progress", "strip", "editor", "compare", "facts", "versions", "files",
          "history", "restore_all")  # fmt: skip
@@ -72,12 +41,28 @@ FITTED = ("progress", "only_damage", "keep_tone", "scale", "prompt", "idle", "au
           "restore_all")  # fmt: skip
 
 
-def text_of(error: Exception) -> str:
-    """An error as a sentence; one that nobody expected is logged, and told without detail."""
-    if isinstance(error, UnfadeError):
-        return sentence(error)
-    logger.error("an unexpected error on the page", exc_info=error)
-    return "Something went wrong on the server. Try again; if it stays, report it with its log."
+@dataclass
+class Tab:
+    """One open page.
+
+    Attributes:
+        session: the visitor's, which outlives the page; None before `Page.attach`.
+        fresh: whether the server knew no session of this visit, and nothing was opened since.
+        strip, scene, result: what the page shows, to tell what is new: photos and which of them
+            are done, the current photo and its mask, its result.
+    """
+
+    session: Session | None = None
+    fresh: bool = False
+    strip: object = None
+    scene: object = None
+    result: object = field(default=None, repr=False)
+
+    @property
+    def visitor(self) -> Session:
+        """The session, once the tab has one."""
+        assert self.session is not None, "a handler was called before `Page.attach`"
+        return self.session
 
 
 def said(function: Callable[..., T]) -> Callable[..., T]:
@@ -94,206 +79,151 @@ def said(function: Callable[..., T]) -> Callable[..., T]:
     return call
 
 
-def bar(text: str, share: float | None = None, left_s: float | None = None) -> str:
-    """A line of text, with a progress bar where a share (0..1) is given.
-
-    Args:
-        left_s: how long it still takes; None where that is not known.
-    """
-    shown = ""
-    if share is not None:
-        percent = f"{100 * share:.0f} %"
-        shown = f'<progress max="1" value="{share:.3f}" aria-label="Progress"></progress>'
-        text = f"{text}: {percent}"
-    if left_s is not None:
-        text += f", about {_duration(left_s)} left"
-    return f'<div class="uf-progress" role="status">{shown}<span>{html.escape(text)}</span></div>'
-
-
-def _duration(seconds: float) -> str:
-    """As one says it: 8 s, 40 s, 3 min."""
-    if seconds < 90:
-        step = 1 if seconds < 20 else 5
-        return f"{max(1, step * round(seconds / step))} s"
-    return f"{round(seconds / 60)} min"
-
-
-def alert(text: str) -> str:
-    """A line of text that a screen reader speaks at once."""
-    return f'<div class="uf-progress uf-alert" role="alert">{html.escape(text)}</div>'
-
-
 class Page:
     """The handlers of the page. Each gives the new values of components, by their names."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._search = Search(desk)
+        self._work = Work(desk, self._search)
         self._visits = Visits(desk.store.keep_s)
 
-    # --- photos ------------------------------------------------------------------------------
+    # --- the visit ---------------------------------------------------------------------------
 
-    def open(self, files: list[str] | None, edit: Edit, session: Session) -> Iterator[Updates]:
-        """Opens photos, and then looks for the damage of each. Fills SHOWN.
-
-        A file that cannot be opened is told, and the others go on.
-        """
-        self._keep(edit, session)
-        session.stopped = False
-        failed: list[str] = []
-        new: list[Opened] = []
-        files = files or []
-        for number, file in enumerate(files, 1):
-            yield {"progress": bar(f"Reading photo {number} of {len(files)}")}
-            try:
-                self.desk.limits.check_count(len(session.photos) + 1)
-                opened = actions.load_photo(self.desk, file)
-            except Exception as error:
-                failed.append(text_of(error))
-                continue
-            session.photos.append(opened)
-            session.searching.add(opened.key)
-            new.append(opened)
-            session.choose(new[0].key)
-            yield self._look(session) if len(new) == 1 else {"strip": self._strip(session)}
-        yield {"upload": None}
-        yield from self._search_all(new, session, failed)
-
-    def resume(self, visit: str, session: Session) -> Updates:
-        """Finds the photos of a visit again after a reload. Fills SHOWN.
+    def attach(self, tab: Tab, visit: str) -> None:
+        """Gives a tab the session of its visit: before each handler, since Gradio forgets tabs.
 
         Args:
             visit: the key of the visit and, after a space, how many photos the page had.
         """
-        key, _, count = str(visit).partition(" ")
-        known = self._visits.find(key)
-        if known is not None:
-            session.take_over(known)
-        self._visits.keep(key, session)
-        if session.photos:
-            return self._look(session)
-        return {} if count in ("", "0") else {**self._look(session), "progress": alert(_GONE)}
+        key = str(visit).partition(" ")[0]
+        if tab.session is None:
+            known = self._visits.find(key)
+            tab.session, tab.fresh = known or Session(), known is None
+        self._visits.keep(key, tab.session)
 
-    def resume_search(self, session: Session) -> Iterator[Updates]:
-        """After a reload: looks for the damage where that had not ended."""
-        yield {}  # of a generator that gives nothing, Gradio makes empty values
-        for one in [one for one in session.photos if not one.searched]:
-            while one.key in session.searching:  # by the page before; it ends soon
-                yield {}
-                time.sleep(_WAIT_S)
-        left = [one for one in session.photos if not one.searched]
-        session.searching.update(one.key for one in left)
-        if left:
-            yield from self._search_all(left, session, [])
+    def resume(self, tab: Tab, visit: str) -> Updates:
+        """Shows photos, results and work of a visit again after a reload. Fills SHOWN."""
+        tab.visitor.forget_swept()
+        if tab.visitor.photos or tab.visitor.busy:
+            return self._look(tab)
+        count = str(visit).partition(" ")[2]
+        return {} if count in ("", "0") else {**self._look(tab), "progress": lost()}
 
-    def _search_all(
-        self, photos: Sequence[Opened], session: Session, failed: list[str]
-    ) -> Iterator[Updates]:
-        """Looks for the damage of photos, and tells what failed."""
-        try:
-            for number, opened in enumerate(photos, 1):
-                count = f", photo {number} of {len(photos)}" if len(photos) > 1 else ""
-                yield from self._search(opened, count, session, failed)
-        finally:  # the page may have been left
-            session.searching.difference_update(one.key for one in photos)
-        if not session.stopped:
-            ready = _READY if session.photos else ""
-            told = alert(" ".join(failed)) if failed else ready
-            yield {"progress": told} if not session.waiting else {}
+    def tick(self, tab: Tab) -> Updates:
+        """Shows what is new since the page was told last. Fills SHOWN."""
+        session = tab.visitor
+        if tab.fresh:  # the server was started again
+            return {**self._look(tab), "progress": lost()}
+        session.used_s = time.monotonic()
+        new: Updates = {"progress": status(session)}
+        if tab.scene != _scene_of(session):
+            new["editor"] = self._scene(tab)
+        if tab.result != _result_of(session):
+            return {**new, **self._results(tab, "compare")}
+        if tab.strip != _strip_of(session):
+            new |= self._strip(tab, None)
+        return new
 
-    def _search(
-        self, opened: Opened, count: str, session: Session, failed: list[str]
-    ) -> Iterator[Updates]:
-        """Looks for the damage of one photo, unless it was removed or Cancel was clicked."""
-        if opened.key not in session.searching:
-            return
-        steps = [actions.find_damage]
-        if max(opened.height, opened.width) > _LARGE:
-            steps.insert(0, actions.glance)
-        try:
-            for step in steps:
-                job = Job(functools.partial(step, self.desk, opened))
-                whole, pace = step is actions.find_damage, Pace()
-                with session.running(job, opened):
-                    for stage, share in job.steps():
-                        then = ". Then your photo is restored" if session.waiting else ""
-                        left_s = pace.left_s(stage, share) if whole else None
-                        yield {
-                            "progress": bar(
-                                _SEARCHING + count + then, share if whole else None, left_s
-                            )
-                        }
-                found = job.result()
-                places = [i for i, one in enumerate(session.photos) if one.key == found.key]
-                for place in places:
-                    session.photos[place] = found
-                if places and session.photo is found:
-                    yield {"editor": self._scene(session)}
-        except Stopped:
-            return
-        except Exception as error:
-            failed.append(text_of(error))
-        finally:
-            session.searching.discard(opened.key)
-
-    def example(self, edit: Edit, session: Session) -> Iterator[Updates]:
-        """Opens the photo that comes with unfade."""
-        folder = self.desk.store.folder()
-        copy = folder / "example.jpg"
-        copy.write_bytes(asset_path("example.jpg").read_bytes())
-        yield from self.open([str(copy)], edit, session)
-
-    def go_on(self, edit: Edit, session: Session) -> Iterator[Updates]:
-        """Opens the result on the page as a new photo. Fills SHOWN."""
-        made = None if session.photo is None else session.result(session.photo)
-        if made is None:
-            yield _gone(session)
-            return
-        yield from self.open([str(made.photos[session.variant])], edit, session)
-
-    def choose(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
-        """Shows another photo, and keeps what was painted on the last one."""
-        self._keep(edit, session)
-        session.choose(event.key)
-        return {**self._look(session), **_told(session), **_gone(session)}
-
-    def remove(self, edit: Edit, session: Session, event: gr.EventData) -> Updates:
-        """Removes a photo and its results."""
-        self._keep(edit, session)
-        gone = _gone(session)
-        session.remove(event.key)
-        return {**self._look(session), **_told(session), **gone}
-
-    def clear(self, session: Session) -> Updates:
-        """Starts over: no photos, no results, nothing that runs."""
-        session.clear()
-        return {**self._look(session), "progress": ""}
-
-    def _scene(self, session: Session) -> dict[str, Any]:
-        opened = session.photo
-        if opened is None:
-            return {}
-        edit = session.edits.get(opened.key)
-        return actions.scene(opened, self.desk.restorer.thresholds, edit, self._colour_task)
-
-    @property
-    def _colour_task(self) -> Task:
-        """The task with which colours can be painted."""
-        return "colorize" if "colorize" in self.desk.restorer.tasks else "old-photo"
-
-    def _keep(self, edit: Edit, session: Session) -> None:
+    def keep(self, tab: Tab, edit: Edit) -> None:
+        """Keeps what was painted: it is there after a reload."""
+        session = tab.visitor
         session.used_s = time.monotonic()
         edit = edit_from(edit)
-        if edit is not None and edit["id"] in {one.key for one in session.photos}:
+        if edit is not None and session.find(edit["id"]) is not None:
             session.edits[edit["id"]] = edit
 
-    def fitting(self, session: Session, task: Task, automatic: bool) -> Updates:
+    # --- photos ------------------------------------------------------------------------------
+
+    def open(self, tab: Tab, files: list[str] | None, edit: Edit) -> Updates:
+        """Opens photos, whose damage is then looked for. Fills SHOWN."""
+        self.keep(tab, edit)
+        session = tab.visitor
+        session.begin()
+        tab.fresh = False
+        self._search.open(session, files or [])
+        return {"upload": None, "progress": status(session)}
+
+    def example(self, tab: Tab, edit: Edit) -> Updates:
+        """Opens the photo that comes with unfade."""
+        copy = self.desk.store.folder() / "example.jpg"
+        copy.write_bytes(asset_path("example.jpg").read_bytes())
+        return self.open(tab, [str(copy)], edit)
+
+    def go_on(self, tab: Tab, edit: Edit) -> Updates:
+        """Opens the result on the page as a new photo. Fills SHOWN."""
+        session = tab.visitor
+        made = None if session.photo is None else session.result(session.photo)
+        if made is None:
+            return _gone(session)
+        return self.open(tab, [str(made.photos[session.variant])], edit)
+
+    def choose(self, tab: Tab, edit: Edit, event: gr.EventData) -> Updates:
+        """Shows another photo, and keeps what was painted on the last one."""
+        self.keep(tab, edit)
+        session = tab.visitor
+        session.begin()
+        session.choose(event.key)
+        return {**self._look(tab), **_gone(session)}
+
+    def remove(self, tab: Tab, edit: Edit, event: gr.EventData) -> Updates:
+        """Removes a photo and its results."""
+        self.keep(tab, edit)
+        session = tab.visitor
+        gone = _gone(session)
+        session.begin()
+        session.remove(event.key)
+        return {**self._look(tab), **gone}
+
+    def clear(self, tab: Tab) -> Updates:
+        """Starts over: no photos, no results, nothing that runs."""
+        tab.visitor.clear()
+        return self._look(tab)
+
+    # --- work --------------------------------------------------------------------------------
+
+    def restore(self, tab: Tab, edit: Edit, *settings: object) -> Updates:
+        """Restores the photo on the page. Fills SHOWN."""
+        photos = tab.visitor.photos[tab.visitor.shown :][:1]
+        return self._start(photos, tab, edit, settings)
+
+    def restore_all(self, tab: Tab, edit: Edit, *settings: object) -> Updates:
+        """Restores every photo of the session, the one on the page last. Fills SHOWN."""
+        shown = tab.visitor.photo
+        rest = [one for one in tab.visitor.photos if one is not shown]
+        return self._start([*rest, *([] if shown is None else [shown])], tab, edit, settings)
+
+    def _start(
+        self, photos: Sequence[Opened], tab: Tab, edit: Edit, values: Sequence[object]
+    ) -> Updates:
+        self.keep(tab, edit)
+        session, settings = tab.visitor, self._settings(values)
+        if not photos:
+            return {**self._look(tab), **_gone(session)}
+        session.begin()
+        self._work.start(session, photos, settings)
+        return {**self._results(tab, None if session.busy else "compare"),
+                "progress": status(session)}  # fmt: skip
+
+    def stop(self, tab: Tab) -> Updates:
+        """Ends what runs, and forgets what waits. Fills SHOWN."""
+        session = tab.visitor
+        if session.busy:
+            session.stop()
+            session.told = STOPPED
+        return {"upload": None, "progress": status(session)}
+
+    # --- controls ----------------------------------------------------------------------------
+
+    def fitting(self, tab: Tab, task: Task, automatic: bool) -> Updates:
         """Shows what counts for a task, and names it on the buttons. Fills FITTED."""
         counting = self.counting(task, automatic)
         verb = VERBS[task]
+        tab.visitor.begin()
         return {name: gr.update(visible=one) for name, one in counting.items()} | {
             "restore": gr.update(value=f"{verb} this photo"),
             "restore_all": gr.update(value=f"{verb} all photos"),
-            **_told(session),
+            "progress": status(tab.visitor),
         }
 
     def counting(self, task: Task, automatic: bool) -> dict[str, bool]:
@@ -326,130 +256,55 @@ class Page:
         }
         return replace(given, **hidden)
 
-    # --- restoring ---------------------------------------------------------------------------
-
-    def restore(self, session: Session, edit: Edit, *settings: object) -> Iterator[Updates]:
-        """Restores the photo on the page. Fills SHOWN."""
-        yield from self._run(session.photos[session.shown :][:1], session, edit, settings)
-
-    def restore_all(self, session: Session, edit: Edit, *settings: object) -> Iterator[Updates]:
-        """Restores every photo of the session, the one on the page last. Fills SHOWN."""
-        shown = session.photos[session.shown : session.shown + 1]
-        rest = [one for one in session.photos if one not in shown]
-        yield from self._run([*rest, *shown], session, edit, settings)
-
-    def _run(
-        self, photos: Sequence[Opened], session: Session, edit: Edit, values: Sequence[object]
-    ) -> Iterator[Updates]:
-        failed: list[str] = []
-        done: list[Made] = []
-        session.stopped, stops = False, session.stops
-        try:
-            self._keep(edit, session)
-            settings = self._settings(values)
-            if not photos:
-                yield {"progress": alert(_GONE), **self._look(session)}
-                return
-        except UnfadeError as error:
-            yield {"progress": alert(sentence(error))}
-            return
-        for number, opened in enumerate(photos, 1):
-            yield from self._wait(opened, session)
-            if session.stops != stops:
-                return  # `ended` tells so
-            if not session.has(opened):
-                continue
-            job, pace = self._job(opened, settings, session), Pace()
-            count = f" ({opened.name}, {number} of {len(photos)})" if len(photos) > 1 else ""
-            try:
-                with session.running(job, opened):
-                    for stage, share in job.steps():
-                        text, left_s = _STAGES.get(stage, stage), pace.left_s(stage, share)
-                        yield {"progress": bar(text + count, share, left_s)}
-                made = job.result()
-                if session.has(opened):
-                    session.add(made)
-                    done.append(made)
-                    yield {"strip": self._strip(session)}
-            except Stopped:
-                if session.stops != stops:
-                    return
-            except Exception as error:
-                failed.append(text_of(error))
-        session.stopped = False
-        told = alert(" ".join(failed)) if failed else bar("Done.") if done else ""
-        new = session.photo is not None and session.photo.key in {one.source.key for one in done}
-        shown = self._results(session, "compare" if new else None) if done else {}
-        yield {"progress": told, **shown}
-
-    def _wait(self, opened: Opened, session: Session) -> Iterator[Updates]:
-        """Waits until nobody looks for the damage of a photo: it is not looked for twice."""
-        session.waiting = True
-        try:
-            while opened.key in session.searching:
-                yield {}
-                time.sleep(_WAIT_S)
-        finally:
-            session.waiting = False
-
-    def _job(self, opened: Opened, settings: Settings, session: Session) -> Job[Made]:
-        """The restoration of one photo."""
-        usual: dict[str, Any] = {"id": opened.key, "sensitivity": "normal", "layer": ""}
-        edit = session.edits.get(opened.key) or usual
-        if settings.task != self._colour_task:
-            edit = edit | {"tints": "", "colours": ""}  # they are not shown either
-        refreshes = opened.coloured and settings.existing_colours == "refresh"
-        if settings.task == "colorize" and refreshes:  # all else is not shown
-            settings = Settings("colorize")
-        return Job(functools.partial(actions.restore, self.desk, opened, settings, edit))
-
-    def stop(self, session: Session) -> None:
-        """Ends what is running; Gradio ends what waits in its queue."""
-        session.stop()
-
-    def ended(self, session: Session) -> Updates:
-        """Once work has ended in any way: tells that it was stopped, if it was. Fills SHOWN.
-
-        Only now does Gradio take the next click on the same button.
-        """
-        if not session.stopped or session.jobs:
-            return {}
-        session.stopped = False
-        told = {"progress": bar(_STOPPED), "upload": None} if session.photos else {"upload": None}
-        return {**told, **self._results(session, None)}
-
     # --- looking at photos and results -------------------------------------------------------
 
-    def _look(self, session: Session) -> Updates:
+    def _look(self, tab: Tab) -> Updates:
         """All that belongs to the current photo."""
+        session = tab.visitor
         shown = None if session.photo is None else session.result(session.photo)
         view = "edit" if shown is None else "compare"
-        return {"editor": self._scene(session), **self._results(session, view)}
+        return {"editor": self._scene(tab), **self._results(tab, view),
+                "progress": status(session)}  # fmt: skip
 
-    def _strip(self, session: Session, view: str | None = None) -> dict[str, Any]:
-        """The photos to choose from.
+    def _scene(self, tab: Tab) -> dict[str, Any]:
+        """The current photo for the editor."""
+        session = tab.visitor
+        tab.scene = _scene_of(session)
+        opened = session.photo
+        if opened is None:
+            return {}
+        edit = session.edits.get(opened.key)
+        thresholds = self.desk.restorer.thresholds
+        return actions.scene(opened, thresholds, edit, actions.colour_task(self.desk))
+
+    def _strip(self, tab: Tab, view: str | None) -> Updates:
+        """The photos to choose from, and the button for several of them.
 
         Args:
             view: "edit" shows the current photo, "compare" its result, None the same as before.
         """
+        session = tab.visitor
+        tab.strip = _strip_of(session)
         photos = [
             {"key": one.key, "name": one.name, "thumb": one.thumb_url,
              "done": session.result(one) is not None, "coloured": one.coloured}
             for one in session.photos
         ]  # fmt: skip
         shown = "" if session.photo is None else session.photo.key
-        return {"photos": photos, "shown": shown, "view": view}
+        several = gr.update(visible=len(session.photos) > 1)
+        return {"strip": {"photos": photos, "shown": shown, "view": view}, "restore_all": several}
 
-    def _results(self, session: Session, view: str | None) -> Updates:
+    def _results(self, tab: Tab, view: str | None) -> Updates:
         """The strip, and the result of the current photo."""
+        session = tab.visitor
+        tab.result = _result_of(session)
         photo = session.photo
         made = None if photo is None else session.result(photo)
         session.variant = 0
-        several = gr.update(visible=len(session.photos) > 1)
-        common = {"strip": self._strip(session, view), "restore_all": several}
+        strip = self._strip(tab, view)
         if photo is None or made is None:
             hidden = gr.update(visible=False)
-            return {**common, "compare": {}, "facts": "", "files": None, "versions": hidden,
+            return {**strip, "compare": {}, "facts": "", "files": None, "versions": hidden,
                     "history": hidden}  # fmt: skip
         views = [(str(one.after), f"Version {i}") for i, one in enumerate(made.views, 1)]
         past = [
@@ -457,97 +312,60 @@ class Page:
             for i, one in enumerate(session.made[photo.key], 1)
         ]
         return {
-            **common, **_compared(made, 0), "files": made.files,
+            **strip, **_compared(made, 0), "files": made.files,
             "versions": gr.update(value=views, visible=len(views) > 1, selected_index=None),
             "history": gr.update(value=past, visible=len(past) > 1, selected_index=None),
         }  # fmt: skip
 
-    def variant(self, session: Session, event: gr.SelectData) -> Updates:
+    def variant(self, tab: Tab, event: gr.SelectData) -> Updates:
         """Another variant of the result on the page."""
+        session = tab.visitor
         made = None if session.photo is None else session.result(session.photo)
         if made is None:
             return {}
         session.variant = min(max(int(event.index), 0), len(made.views) - 1)
         return _compared(made, session.variant)
 
-    def again(self, session: Session, event: gr.SelectData) -> Updates:
+    def again(self, tab: Tab, event: gr.SelectData) -> Updates:
         """Shows an earlier result of the photo; the row to choose from stays as it is."""
+        session = tab.visitor
         photo = session.photo
         if photo is None or not session.made.get(photo.key):
             return {}
+        session.begin()
         last = len(session.made[photo.key]) - 1
         session.kept[photo.key] = min(max(int(event.index), 0), last)
-        shown = self._results(session, None)
+        shown = self._results(tab, None)
         del shown["history"]
-        return {**shown, **_told(session)}
+        return {**shown, "progress": status(session)}
 
-    def pack(self, session: Session) -> str:
+    def pack(self, tab: Tab) -> str:
         """The zip of all results of all photos."""
+        session = tab.visitor
         made = [one for photo in session.photos for one in session.made.get(photo.key, [])]
         return str(results.pack(self.desk, made))
-
-    # --- without the page --------------------------------------------------------------------
-
-    def api_detect(
-        self, photo: str | None, threshold: float | None = None,
-        sensitivity: Sensitivity = "normal", protect: str | None = None,
-    ) -> str:  # fmt: skip
-        """The damage of a photo as a mask: PNG, 255 = damaged."""
-        if photo is None:
-            raise UsageError("no photo", "a photo", "upload one")
-        mask = actions.detect_upload(
-            self.desk, photo, threshold, sensitivity=sensitivity, protect=protect
-        )
-        return str(mask)
-
-    def api_restore(
-        self, photo: str | None, mask: str | None = None, threshold: float | None = None,
-        task: Task = Settings.task, only_damage: bool = Settings.only_damage,
-        keep_tone: bool = Settings.keep_tone, prompt: str = Settings.prompt,
-        automatic: bool = Settings.automatic, fidelity: float = Settings.fidelity,
-        strength: float = Settings.strength, steps: float = Settings.steps,
-        seed: float = Settings.seed, variants: float = Settings.variants,
-        scale: float = Settings.scale,
-        existing_colours: ExistingColours = Settings.existing_colours,
-        regions: list[str] | None = None, colours: str = "",
-        sensitivity: Sensitivity = "normal", protect: str | None = None,
-    ) -> list[str]:  # fmt: skip
-        """Restores a photo: the photo in its own format, then its manifest.
-
-        `colours` names one for each mask of `regions`, with commas between them.
-        """
-        if photo is None:
-            raise UsageError("no photo", "a photo", "upload one")
-        chosen = settings_from(
-            (task, only_damage, keep_tone, prompt, automatic, fidelity, strength, steps, seed,
-             variants, scale, existing_colours)
-        )  # fmt: skip
-        named = [word.strip() for word in str(colours).split(",") if word.strip()]
-        if len(named) != len(regions or []):
-            got = f"{len(regions or [])} regions and {len(named)} colours"
-            raise UsageError(got, "as many of both", "name one colour for each region")
-        painted = list(zip(regions or [], named, strict=True))
-        files = actions.restore_upload(
-            self.desk, photo, mask, chosen, threshold, painted, sensitivity=sensitivity,
-            protect=protect,
-        )  # fmt: skip
-        return [str(file) for file in files]
 
 
 def _gone(session: Session) -> Updates:
     """Tells that a page shows photos that the server does not have."""
-    return {} if session.photos else {"progress": alert(_GONE)}
+    return {} if session.photos else {"progress": lost()}
 
 
-def _told(session: Session) -> Updates:
-    """The words that fit the current photo, in place of those about what was done before.
-
-    What runs says by itself how far it is.
-    """
-    if session.busy:
-        return {}
+def _scene_of(session: Session) -> object:
+    """What the editor shows, to be compared."""
     photo = session.photo
-    return {"progress": _READY if photo is not None and photo.searched else ""}
+    return None if photo is None else (photo.key, photo.mask_url, photo.searched)
+
+
+def _strip_of(session: Session) -> object:
+    """What the strip shows, to be compared."""
+    return [(one.key, session.result(one) is not None) for one in session.photos], session.shown
+
+
+def _result_of(session: Session) -> object:
+    """The result that is shown, to be compared."""
+    made = None if session.photo is None else session.result(session.photo)
+    return None if made is None else made.photos
 
 
 def _compared(made: Made, variant: int) -> Updates:

@@ -1,9 +1,8 @@
-"""Pictures for the page: what a photo looks like, and where it was changed."""
+"""Pictures for the page: copies of photos, in the sizes and formats that a browser shows."""
 
 from __future__ import annotations
 
 import base64
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,10 +24,6 @@ _ROWS = 512
 _QUALITY = 92
 #: Long side of a picture in the strip of photos, pixels.
 THUMB = 160
-#: A pixel counts as changed where its colour moved by more than this share of the range.
-CHANGED = 0.04
-#: The overlay of changes is never scaled to less than this: noise would look like a change.
-_LEAST_MOST = 8
 
 
 @dataclass(frozen=True)
@@ -118,75 +113,6 @@ def png(pixels: Pixels) -> bytes:
     """(H, W), or (H, W, 4) in RGBA, as a PNG."""
     bgra = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3]]
     return _encode(".png", bgra, [])
-
-
-@dataclass(frozen=True)
-class Change:
-    """How far a result is from its photo.
-
-    Attributes:
-        share: of the pixels that changed visibly (`CHANGED`), 0..1.
-        largest: the largest change of a channel of a pixel, 0..255.
-        sharpness: `sharpness` of the result over that of the photo; None where the photo has no
-            edges.
-        overlay: (h, w, 4) RGBA to be laid over the result: transparent where nothing changed.
-        most: the change, 1..255, from which on the overlay is brightest.
-    """
-
-    share: float
-    largest: int
-    sharpness: float | None
-    overlay: Pixels
-    most: int
-
-
-def compare(before: Pixels, after: Pixels, size: tuple[int, int]) -> Change:
-    """Compares a result with its photo.
-
-    Args:
-        before, after: (H, W, 3); `after` may be of another size and is brought to the photo's.
-        size: (height, width) of the overlay.
-    """
-    height, width = before.shape[:2]
-    if after.shape[:2] != (height, width):
-        after = shrink(after, (height, width))
-    difference = cv2.absdiff(before, after).max(axis=2)
-    # A few far pixels would make all others dark: brightest is what 1 % of the pixels exceed.
-    most = max(_LEAST_MOST, _percentile(difference, 0.99))
-    heat = np.minimum(shrink(difference, size).astype(np.float32) / most, 1)
-    colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    cover = (np.sqrt(heat) * 230).astype(np.uint8)[..., None]  # some of the result shows through
-    was = sharpness(before)
-    return Change(
-        share=float(np.count_nonzero(difference > 255 * CHANGED)) / difference.size,
-        largest=int(difference.max()),
-        sharpness=sharpness(after) / was if was > 0 else None,
-        overlay=np.concatenate((colour, cover), axis=2).astype(np.uint8),
-        most=most,
-    )
-
-
-def _percentile(levels: Pixels, share: float) -> int:
-    """The least level that a share of the pixels does not exceed."""
-    counts = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel()
-    return int(np.searchsorted(np.cumsum(counts, dtype=np.float64), share * levels.size))
-
-
-def sharpness(rgb: Pixels) -> float:
-    """The root mean square of the gradient of the luma of (H, W, 3), in levels.
-
-    It is the square root of Tenengrad's measure (Krotkov 1987); grain counts as edges do.
-    """
-    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    total = 0.0
-    for top in range(0, luma.shape[0], _ROWS):  # one row more on each side, as Sobel needs
-        band = luma[max(top - 1, 0) : top + _ROWS + 1]
-        rows = slice(min(top, 1), min(top, 1) + min(_ROWS, luma.shape[0] - top))
-        across = cv2.Sobel(band, cv2.CV_32F, 1, 0, scale=0.125)[rows]
-        down = cv2.Sobel(band, cv2.CV_32F, 0, 1, scale=0.125)[rows]
-        total += float(np.square(across).sum(dtype=np.float64))
-        total += float(np.square(down).sum(dtype=np.float64))
-    return math.sqrt(total / luma.size)
 
 
 def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:

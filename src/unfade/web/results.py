@@ -11,9 +11,9 @@ from unfade.errors import UsageError
 from unfade.imaging import read_photo, write_mask
 from unfade.masks import harden
 from unfade.options import Task
-from unfade.types import Restored
-from unfade.web import masks, pictures
-from unfade.web.session import Desk, Made, Opened, View
+from unfade.types import Progress, Restored
+from unfade.web import changes, masks, pictures
+from unfade.web.session import Desk, Made, Opened, Order, View
 
 #: What a result is called, by task: in the names of its files, and where it is chosen.
 KINDS: dict[Task, str] = {
@@ -22,21 +22,28 @@ KINDS: dict[Task, str] = {
 
 
 def save(
-    restored: Restored, opened: Opened, folder: Path, painted: list[Path], *, task: Task, stem: str
-) -> Made:
+    restored: Restored, opened: Opened, order: Order, folder: Path, painted: list[Path], *,
+    stem: str, progress: Progress,
+) -> Made:  # fmt: skip
     """Writes a result and all that the page shows of it.
 
     Args:
+        order: what was asked for.
         painted: the masks of what was protected and of what got a colour.
-        task: of the restoration.
         stem: what the names of its files begin with.
+        progress: called with the stage and the share of this that is done, 0..1.
     """
+    progress("write", 0.0)
+    task = order.settings.task
     photos, papers = write(restored, folder / f"{stem}{opened.path.suffix}", task)
     kept: list[Path] = []
+    filled = None
     if restored.mask is not None:
         kept.append(folder / f"{stem}-mask.png")
         threshold = float(str(restored.manifest["options"]["threshold"]))
-        write_mask(kept[0], harden(restored.mask, threshold))
+        filled = harden(restored.mask, threshold)
+        write_mask(kept[0], filled)
+    progress("show", 0.5)
     before = pictures.display(read_photo(opened.path))
     if not opened.before.is_file():  # the search was cancelled
         opened.before.write_bytes(pictures.jpeg(before))
@@ -44,15 +51,19 @@ def save(
     shown = folder / "shown"
     shown.mkdir()
     views: list[View] = []
-    for i, one in enumerate((restored, *restored.variants), 1):
+    made = (restored, *restored.variants)
+    for i, one in enumerate(made, 1):
         after = pictures.display(one.image)
-        change = pictures.compare(before, after, size)
+        change = changes.compare(
+            before, after, size, filled=filled, corrects_tone=_corrects_tone(one.manifest)
+        )
         view = View(shown / f"after-{i}.jpg", shown / f"changes-{i}.png", change.most,
                     facts(one.manifest, change))  # fmt: skip
         view.after.write_bytes(pictures.jpeg(after))
         view.changes.write_bytes(pictures.png(change.overlay))
         views.append(view)
-    return Made(opened, KINDS[task], photos, papers, [*kept, *painted], views)
+        progress("show", 0.5 + 0.5 * i / len(made))
+    return Made(opened, order, KINDS[task], photos, papers, [*kept, *painted], views)
 
 
 def write(restored: Restored, output: Path, task: Task) -> tuple[list[Path], list[Path]]:
@@ -88,19 +99,35 @@ def _without_folders(paper: Path, folder: Path) -> Path:
     return paper
 
 
-def facts(manifest: manifests.Manifest, change: pictures.Change) -> list[tuple[str, str]]:
+def _corrects_tone(manifest: manifests.Manifest) -> bool:
+    """Whether the tone of the whole photo may have been corrected."""
+    options = manifest["options"]
+    refreshed = (manifest["colours"] or {}).get("refreshed")
+    mends = options["task"] == "old-photo" or bool(refreshed)
+    return mends and not options["only_damage"] and options["tone"] != "keep"
+
+
+def facts(manifest: manifests.Manifest, change: changes.Change) -> list[tuple[str, str]]:
     """What was done to a photo, as far as a person can check it: (what, how much)."""
     found: list[tuple[str, str]] = []
     damaged = manifest["damaged"]
     if damaged is not None:
         found.append(("Filled in", f"{_percent(damaged)} of the photo"))
-    levels = round(255 * pictures.CHANGED)
+    tone = "As it was"
+    if change.tone:
+        kept = ", but for what you protected" if manifest["options"].get("protect") else ""
+        tone = f"Corrected throughout{kept}: by {change.tone:.0f} of 255 levels on average"
+    found.append(("Tone", tone))
+    levels = round(255 * changes.CHANGED)
+    besides = " besides" if change.tone or damaged else ""
     changed = f"{_percent(change.share)} of the photo, by more than {levels} of 255 levels"
-    found.append(("Changed", changed))
-    found.append(("Largest change", f"{change.largest} of 255 levels"))
+    found.append((f"Changed{besides}", changed))
+    found.append((f"Largest change{besides}", f"{change.largest} of 255 levels"))
     if change.sharpness is not None:
-        times = f"{change.sharpness:.2f} times that of the photo; grain counts too"
-        found.append(("Sharpness", times))
+        than = "the photo in the new tone" if change.tone else "the photo"
+        found.append(
+            ("Sharpness", f"{change.sharpness:.2f} times that of {than}; grain counts too")
+        )
     colours = manifest["colours"]
     if colours is not None:
         own = colours.get("refreshed")

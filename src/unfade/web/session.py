@@ -1,36 +1,41 @@
-"""State of one visitor: photos, settings and results; values that a browser sends, checked."""
+"""The state of one visitor: photos, what was painted on them, results, and what runs."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from unfade.api import Restorer
-from unfade.colours import ColourRegion
-from unfade.errors import UsageError
-from unfade.options import ExistingColours, RestoreOptions, Sensitivity, Task
+from unfade.memory import release_memory
 from unfade.web.job import Job
 from unfade.web.limits import Limits
+from unfade.web.line import Line
+from unfade.web.settings import Settings
 from unfade.web.store import Store
-
-#: What one restoration may ask for, through the page or without it.
-MOST = {"steps": 100, "variants": 4, "scale": 8}
-MOST_CHARACTERS = 2000  # of a prompt
-_LARGEST = 1e15
-_EDIT_TEXTS = ("id", "sensitivity", "layer", "tints")
+from unfade.web.turns import Turns
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What all visitors share."""
+    """What all visitors share.
+
+    Attributes:
+        looking, restoring: one photo at a time is searched, and one restored.
+    """
 
     restorer: Restorer
     store: Store
     limits: Limits
+    looking: Turns = field(init=False)
+    restoring: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("looking", "restoring"):
+            object.__setattr__(self, name, Turns(self.limits.queue))
 
 
 @dataclass(frozen=True)
@@ -83,151 +88,16 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The controls of the page, with its defaults; see `RestoreOptions`.
+class Order:
+    """What a restoration of a photo is asked for.
 
     Attributes:
-        automatic: the damage that is measured decides on fidelity and strength, and the preset on
-            the steps.
-        scale: of super-resolution only.
-        existing_colours: of colorize only.
+        settings: of the controls that count.
+        edit: what was painted, as far as it counts: see `actions.restore`.
     """
 
-    task: Task = "old-photo"
-    only_damage: bool = False
-    keep_tone: bool = False
-    prompt: str = ""
-    automatic: bool = True
-    fidelity: float = 0.5
-    strength: float = 0.5
-    steps: int = 20
-    seed: int = 0
-    variants: int = 1
-    scale: float = 4.0
-    existing_colours: ExistingColours = "refresh"
-
-    def options(
-        self, *, mask: Literal["auto"] | Path, max_pixels: int, diffuses: bool,
-        sensitivity: Sensitivity = "normal", threshold: float | None = None,
-        protect: tuple[Path, ...] = (), weighs_fidelity: bool = True,
-        colour_regions: tuple[ColourRegion, ...] = (),
-    ) -> RestoreOptions:  # fmt: skip
-        """The options of a restoration, without those that task or weights do not know.
-
-        Args:
-            diffuses, weighs_fidelity: see `Restorer`.
-
-        Raises:
-            UsageError: a value makes no sense.
-        """
-        colours = self.task == "colorize"
-        if self.task == "super-resolution":
-            options = RestoreOptions(task=self.task, scale=self.scale, max_pixels=max_pixels)
-        else:
-            options = RestoreOptions(
-                task=self.task,
-                mask=mask,
-                only_damage=self.only_damage,
-                tone="keep" if self.keep_tone else None,
-                sensitivity=sensitivity,
-                threshold=threshold,
-                protect=protect,
-                prompt=self.prompt.strip() if diffuses or colours else "",
-                colour_regions=colour_regions,
-                existing_colours=self.existing_colours if colours else None,
-                max_pixels=max_pixels,
-            )
-        if diffuses or colours:
-            options = replace(options, seed=self.seed, variants=self.variants)
-        if not diffuses or self.automatic:
-            return options
-        weighs = weighs_fidelity and not colours  # it would take the colours away
-        closeness = self.fidelity if weighs else "auto"
-        return replace(
-            options,
-            fidelity=closeness,
-            posterior_mean=closeness,
-            vae_residual=closeness,
-            strength=self.strength,
-            steps=self.steps if self.strength > 0 else "auto",
-        )
-
-
-def settings_from(values: Sequence[object]) -> Settings:
-    """The settings from the page's controls, in the order of the fields of `Settings`.
-
-    Raises:
-        UsageError: a value is missing, of another kind, or more than one visitor may ask for.
-    """
-    given: dict[str, Any] = {}
-    for (name, field_), value in zip(Settings.__dataclass_fields__.items(), values, strict=True):
-        usual: object = field_.default
-        if isinstance(usual, bool):
-            given[name] = _checked(name, value, bool, "yes or no")
-        elif isinstance(usual, str):
-            given[name] = _checked(name, value, str, "a text")
-            if len(given[name]) > MOST_CHARACTERS:
-                got = f"a {name} of {len(given[name])} characters"
-                raise UsageError(got, f"at most {MOST_CHARACTERS}", "write less")
-        else:
-            number = number_from(name, value)
-            given[name] = int(number) if isinstance(usual, int) else number
-    for name, most in MOST.items():
-        if given[name] > most:
-            raise UsageError(f"{name} {given[name]:g}", f"at most {most}", "ask for less")
-    return Settings(**given)
-
-
-def number_from(name: str, value: object) -> float:
-    """A number that the page or a program sent. UsageError where it is none."""
-    if value is None:
-        raise UsageError(f"no {name}", "a number", "fill it in")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
-        raise UsageError(f"{name} {_shown(value)}", "a number", "correct it")
-    return float(value)
-
-
-def threshold_from(value: object) -> float:
-    """A threshold that the page or a program sent. UsageError where it is none."""
-    number = number_from("threshold", value)
-    if not 0 < number < 1:
-        raise UsageError(f"threshold {number:g}", "a number between 0 and 1", "try 0.5")
-    return number
-
-
-def edit_from(value: object) -> dict[str, Any] | None:
-    """What the editor on the page sent: the photo's id, the sensitivity, the painted layers.
-
-    Raises:
-        UsageError: it was not sent by the page.
-    """
-    if not value:
-        return None
-    if not isinstance(value, dict):
-        raise UsageError(f"an edit {_shown(value)}", "one from this page", "paint it again")
-    sent = cast(dict[str, object], value)
-    edit: dict[str, Any] = {name: sent.get(name) or "" for name in _EDIT_TEXTS}
-    for name, text in edit.items():
-        _checked(f"the {name} of an edit", text, str, "one from this page")
-    colours: object = sent.get("colours") or []
-    if not isinstance(colours, list):
-        raise UsageError(f"colours {_shown(colours)}", "a list of colours", "paint it again")
-    words = [str(colour) for colour in cast(list[object], colours)]
-    return {**edit, "colours": words}
-
-
-def _checked(name: str, value: object, kind: type, expected: str) -> Any:
-    if value is None:
-        raise UsageError(f"no {name}", expected, "fill it in")
-    if not isinstance(value, kind):
-        raise UsageError(f"{name} {_shown(value)}", expected, "correct it")
-    return value
-
-
-def _shown(value: object) -> str:
-    """A value that somebody sent, short enough for a sentence."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    settings: Settings
+    edit: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -236,7 +106,7 @@ class View:
 
     Attributes:
         after: a JPEG at full size.
-        changes: `pictures.Change.overlay`, a PNG.
+        changes: `changes.Change.overlay`, a PNG.
         most: the change, 1..255, from which on that is brightest.
         facts: what was done, (what, how much), see `results.facts`.
     """
@@ -253,6 +123,7 @@ class Made:
 
     Attributes:
         source: the photo that it came from.
+        order: what was asked for.
         kind: what was done to it, in a word, see `results.KINDS`.
         photos: in the format of the input; several where several variants were asked for.
         papers: their manifests.
@@ -261,6 +132,7 @@ class Made:
     """
 
     source: Opened
+    order: Order
     kind: str
     photos: list[Path]
     papers: list[Path]
@@ -275,7 +147,7 @@ class Made:
 
 @dataclass
 class Session:
-    """The photos and results of one visitor.
+    """The photos and results of one visitor. What runs goes on when the page is left.
 
     Attributes:
         photos: in the order of the strip.
@@ -284,11 +156,13 @@ class Session:
         made: the results, by the key of the photo, the oldest first.
         kept: which of them was looked at last, by the key of the photo.
         variant: which variant of the current photo's result is looked at.
-        jobs: what is running, with the key of its photo.
-        searching: keys of the photos whose damage is being sought, or is to be.
-        waiting: whether a restoration waits for that.
-        stops: how often Cancel was clicked.
-        stopped: it was, and what was running has not ended yet.
+        reading: uploads that are read, and small copies in which damage is sought.
+        looking: photos whose damage is sought.
+        restoring: photos that are restored.
+        jobs: what runs, or waits for its turn.
+        orders: what waits to be restored, by the key of the photo.
+        failed: sentences about what did not work.
+        told: a sentence about what was done last.
         used_s: when the visitor did something last, seconds of the monotonic clock.
     """
 
@@ -298,31 +172,35 @@ class Session:
     made: dict[str, list[Made]] = field(default_factory=dict[str, list[Made]])
     kept: dict[str, int] = field(default_factory=dict[str, int])
     variant: int = 0
-    jobs: list[tuple[str, Job[Any]]] = field(default_factory=list["tuple[str, Job[Any]]"])
-    searching: set[str] = field(default_factory=set[str])
-    waiting: bool = False
-    stops: int = 0
-    stopped: bool = False
+    reading: Line = field(default_factory=Line)
+    looking: Line = field(default_factory=Line)
+    restoring: Line = field(default_factory=Line)
+    jobs: list[Job] = field(default_factory=list[Job])
+    orders: list[tuple[str, Order]] = field(default_factory=list["tuple[str, Order]"])
+    failed: list[str] = field(default_factory=list[str])
+    told: str = ""
     used_s: float = field(default_factory=time.monotonic)
-
-    @contextlib.contextmanager
-    def running(self, job: Job[Any], photo: Opened) -> Generator[None]:
-        """Lets `stop`, and `remove` of its photo, stop a job meanwhile."""
-        entry = photo.key, job
-        self.jobs.append(entry)
-        try:
-            yield
-        finally:
-            self.jobs.remove(entry)
 
     @property
     def busy(self) -> bool:
-        """Whether something runs for this visitor, or waits for what runs."""
-        return bool(self.jobs or self.searching or self.waiting)
+        """Whether something runs for this visitor, or waits."""
+        lines = (self.reading, self.looking, self.restoring)
+        return any(line.keys() for line in lines)
 
-    def has(self, photo: Opened) -> bool:
-        """Whether a photo was not removed."""
-        return photo.key in {one.key for one in self.photos}
+    @property
+    def photo(self) -> Opened | None:
+        """The current photo, None where there is none."""
+        return self.photos[self.shown] if self.photos else None
+
+    def find(self, key: object) -> Opened | None:
+        """The photo with a key, None where it was removed."""
+        return next((one for one in list(self.photos) if one.key == key), None)
+
+    def replace(self, found: Opened) -> None:
+        """A photo with the damage that was found takes the place of the one without."""
+        for place, one in enumerate(self.photos):
+            if one.key == found.key and not one.searched:
+                self.photos[place] = found
 
     def add(self, made: Made) -> None:
         """A new result, which is the one that its photo shows."""
@@ -335,17 +213,42 @@ class Session:
         results = self.made.get(photo.key)
         return results[self.kept[photo.key]] if results else None
 
+    def finished(self, key: str, order: Order) -> int | None:
+        """The place of the result of a photo that was asked for with the same order."""
+        results = self.made.get(key, [])
+        return next((i for i, one in enumerate(results) if one.order == order), None)
+
+    def fail(self, text: str) -> None:
+        """Notes a sentence about what did not work, once."""
+        if text not in self.failed:
+            self.failed.append(text)
+
+    def begin(self) -> None:
+        """The visitor asks for something: what was told before is over."""
+        self.used_s = time.monotonic()
+        self.told = ""
+        if not self.busy:
+            self.failed.clear()
+
+    @contextlib.contextmanager
+    def running(self, job: Job) -> Generator[None]:
+        """Lets `stop`, and `remove` of its photo, stop a job meanwhile."""
+        self.jobs.append(job)
+        try:
+            yield
+        finally:
+            release_memory()
+            self.jobs.remove(job)
+
     def choose(self, key: object) -> None:
         """Makes a photo the current one; an unknown key changes nothing."""
         for place, one in enumerate(self.photos):
             if one.key == key:
                 self.shown = place
+                self.looking.prefer(one.key)
 
-    def take_over(self, other: Session) -> None:
-        """Becomes another session, which a page had that was left; without removed photos."""
-        for name, value in vars(other).items():
-            setattr(self, name, value)
-        self.used_s = time.monotonic()
+    def forget_swept(self) -> None:
+        """Removes the photos whose files were removed, as all are after a while."""
         for one in list(self.photos):
             if not one.path.is_file():
                 self.remove(one.key)
@@ -358,29 +261,26 @@ class Session:
         gone = self.photos.pop(place).key
         for kind in (self.edits, self.made, self.kept):
             kind.pop(gone, None)
-        self.searching.discard(gone)
-        for owner, job in self.jobs:
-            if owner == gone:
+        self.orders = [one for one in self.orders if one[0] != gone]
+        for line in (self.reading, self.looking, self.restoring):
+            line.drop(gone)
+        for job in list(self.jobs):
+            if job.key == gone:
                 job.stop()
         if place < self.shown or self.shown == len(self.photos):
             self.shown = max(self.shown - 1, 0)
 
     def stop(self) -> None:
-        """Stops what is running."""
-        self.stops += 1
-        self.stopped = True
-        self.searching.clear()
-        for _, job in self.jobs:
+        """Stops what runs, and forgets what waits."""
+        for line in (self.reading, self.looking, self.restoring):
+            line.drop()
+        self.orders.clear()
+        for job in list(self.jobs):
             job.stop()
 
     def clear(self) -> None:
-        """Removes all photos and results, and stops what is running."""
+        """Removes all photos and results, and stops what runs."""
         self.stop()
-        for kind in (self.photos, self.edits, self.made, self.kept):
+        for kind in (self.photos, self.edits, self.made, self.kept, self.failed):
             kind.clear()
-        self.shown = 0
-
-    @property
-    def photo(self) -> Opened | None:
-        """The current photo, None where there is none."""
-        return self.photos[self.shown] if self.photos else None
+        self.shown, self.told = 0, ""
