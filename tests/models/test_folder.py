@@ -182,16 +182,10 @@ def test_a_saved_controlnet_runs_in_diffusers_own_pipeline(tiny_sd: Base, tmp_pa
     )  # pyright: ignore[reportGeneralTypeIssues]
     assert not info["missing_keys"] and not info["unexpected_keys"]
     pipeline: Any = StableDiffusionControlNetPipeline(
-        tiny_sd.vae,
-        tiny_sd.text_encoder,
-        tiny_sd.tokenizer,  # pyright: ignore
-        tiny_sd.unet,
-        theirs,
-        tiny_sd.scheduler,
-        None,
-        None,  # pyright: ignore
+        tiny_sd.vae, tiny_sd.text_encoder, tiny_sd.tokenizer,  # pyright: ignore
+        tiny_sd.unet, theirs, tiny_sd.scheduler, None, None,  # pyright: ignore
         requires_safety_checker=False,
-    )
+    )  # fmt: skip
     pipeline.set_progress_bar_config(disable=True)
     tokens = {
         "prompt_embeds": torch.randn(1, 10, 16),
