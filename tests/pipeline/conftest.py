@@ -80,11 +80,9 @@ def first_stage() -> FirstStage:
         last = part.leave if isinstance(part, UNet) else part[-1]
         assert isinstance(last, torch.nn.Conv2d)
         last.weight.data *= 0.1 / _spread(stage1, last)
-    tone = ToneNet(ToneConfig([8] * 4, 16, gate=0.0, full=0.05, field=[8] * 4)).eval()
+    tone = ToneNet(ToneConfig([8] * 4, 16, gate=0.0, full=0.05)).eval()
     last = tone.head[-1]
-    assert isinstance(last, torch.nn.Linear) and tone.field is not None
-    torch.nn.init.normal_(tone.field.out.weight, std=2.0)
-    torch.nn.init.constant_(tone.field.sure.bias, 9.0)
+    assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
         last.bias[:3] = 0.6
         last.bias[3:6] = 0.3

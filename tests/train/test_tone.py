@@ -6,12 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import default_collate
 
-from unfade.data.sources import CleanPhoto
-from unfade.models.tone import ToneConfig
-from unfade.train.options import LoopOptions, ToneRecipe
-from unfade.train.tone import ToneTask, pale_photos
+from unfade.train.tone import pale_photos
 
 MakeTask = Callable[..., Any]
 
@@ -56,7 +52,7 @@ def test_gate_learns_whether_a_correction_helps(make_task: MakeTask) -> None:
     clean = torch.rand(2, 3, 64, 64) * 0.8 + 0.1
     for value, helps in ((-8.0, False), (8.0, True)):
         bias.data[10] = value
-        lq = clean if not helps else (net.even(clean)[0].apply(clean) * 0.4 + 0.3)
+        lq = clean if not helps else (net(clean)[0].apply(clean) * 0.4 + 0.3)
         _, figures = task.loss(net, {"lq": lq, "hq": clean, "mono": torch.zeros(2)})
         assert figures["gate"] == float(not helps)  # what corrects nothing never helps
 
@@ -69,20 +65,3 @@ def test_loss_is_small_for_an_untrained_network_on_clean_photos(make_task: MakeT
     loss, figures = task.loss(task.build().eval(), batch)
     assert loss < 0.05
     assert figures["gain_db"] == pytest.approx(0, abs=2)
-
-
-@pytest.mark.parametrize("even", [True, False])
-def test_uneven_fading_is_learned_with_or_without_the_even_one(
-    photos: list[CleanPhoto], even: bool
-) -> None:
-    torch.manual_seed(0)
-    loop = LoopOptions(steps=1, batch=8, workers=0)
-    task = ToneTask(ToneRecipe(loop, ToneConfig([8] * 4, 16, field=[8] * 4), even=even), photos)
-    batch = default_collate([task.sample("train", number) for number in range(8)])
-    net = task.build()
-    loss, figures = task.loss(net, batch)
-    loss.backward()
-    assert figures.keys() == {"gain_db", "gate", "field_db", "field_gate"}
-    for name, weight in net.named_parameters():
-        learns = weight.grad is not None and bool(weight.grad.abs().sum() > 0)
-        assert learns == (even or name.startswith("field.")), name

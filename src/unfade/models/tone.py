@@ -1,18 +1,13 @@
-"""Tone: a recorded correction of levels and cast, estimated from a thumbnail.
-
-Levels are the same over the whole photo; a `ToneField` then corrects what faded unevenly.
-"""
+"""Tone: a global, recorded correction of levels and cast, estimated from a thumbnail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from unfade.models.tone_field import FieldNet, ToneField
 
 THUMBNAIL = 64
 _LUMA = (0.2126, 0.7152, 0.0722)
@@ -28,17 +23,12 @@ class ToneConfig:
         hidden: width of the head.
         gate: up to this probability that the photo faded, nothing is changed.
         full: from this probability on, the whole correction is applied.
-        field: channels of the network of uneven fading; without any, none is corrected.
-        field_gate, field_full: the same two probabilities for uneven fading.
     """
 
     widths: list[int] = field(default_factory=lambda: [24, 48, 96, 128])
     hidden: int = 192
     gate: float = 0.65
     full: float = 0.9
-    field: list[int] = field(default_factory=list[int])
-    field_gate: float = 0.5
-    field_full: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -62,35 +52,6 @@ class Levels:
         weights = rgb.new_tensor(_LUMA)[None, :, None, None]
         gray = (x * weights).sum(1, keepdim=True)  # (N, 1, H, W)
         return (gray + self.saturation[:, :, None, None] * (x - gray)).clamp(0, 1)
-
-    def scaled(self, share: Tensor) -> Levels:
-        """A share of the correction of each photo: (N,) in [0, 1]."""
-        part = share[:, None]
-        high = 1 + part * (self.high - 1)
-        saturation = self.saturation.clamp(min=1.0) ** part
-        return Levels(part * self.low, high, self.gamma**part, saturation)
-
-    def coloured(self, amount: Tensor) -> Levels:
-        """With a share of the saturation of each photo: (N,) in [0, 1], 0 takes all colour."""
-        return replace(self, saturation=self.saturation * amount[:, None])
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What is done to a photo's tone: the same everywhere, then differing from place to place."""
-
-    levels: Levels | None
-    field: ToneField | None
-
-    def apply(self, rgb: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> the same, corrected and clipped.
-
-        Args:
-            rows, columns: (H,) and (W,), where the pixels lie in the photo, 0 to 1.
-        """
-        if self.levels is not None:
-            rgb = self.levels.apply(rgb)
-        return rgb if self.field is None else self.field.apply(rgb, rows, columns)
 
 
 def colour_residual(thumbnail: Tensor, quantile: float = 0.9) -> Tensor:
@@ -119,26 +80,8 @@ def colour_residual(thumbnail: Tensor, quantile: float = 0.9) -> Tensor:
     return rest.quantile(quantile, dim=1).float()
 
 
-class Estimate(NamedTuple):
-    """What a `ToneNet` finds.
-
-    Attributes:
-        levels: the correction that is the same everywhere.
-        faded: (N,), a logit, > 0 where that helps.
-        after: (N, 3, 64, 64), the thumbnail after as much of it as is sure.
-        field: what is left then, of a network of uneven fading.
-        uneven: (N,), a logit, > 0 where that helps.
-    """
-
-    levels: Levels
-    faded: Tensor
-    after: Tensor | None = None
-    field: ToneField | None = None
-    uneven: Tensor | None = None
-
-
 class ToneNet(nn.Module):
-    """Thumbnail -> levels and saturation, what faded unevenly, and whether each helps."""
+    """Thumbnail -> levels, saturation and the probability that the photo faded at all."""
 
     def __init__(self, config: ToneConfig) -> None:
         super().__init__()
@@ -157,26 +100,8 @@ class ToneNet(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.normal_(last.weight, std=1e-3)
         nn.init.zeros_(last.bias)
-        self.field = FieldNet(config.field) if config.field else None
 
-    def forward(self, thumbnail: Tensor, coloured: Tensor) -> Estimate:
-        """What the tone of thumbnails wants.
-
-        Args:
-            thumbnail: (N, 3, 64, 64) in [0, 1].
-            coloured: (N,) in [0, 1], 0 for a monochrome, which comes out gray.
-        """
-        levels, faded = self.even(thumbnail)
-        if self.field is None:
-            return Estimate(levels, faded)
-        share = share_of(faded, self.config.gate, self.config.full)  # (N,)
-        corrected = levels.scaled(share).coloured(coloured).apply(thumbnail)
-        after = torch.where(share[:, None, None, None] > 0, corrected, thumbnail).detach()
-        field, uneven = self.field(thumbnail, after)
-        gray = (coloured == 0).to(thumbnail)
-        return Estimate(levels, faded, after, field.neutral(gray), uneven)
-
-    def even(self, thumbnail: Tensor) -> tuple[Levels, Tensor]:
+    def forward(self, thumbnail: Tensor) -> tuple[Levels, Tensor]:
         """(N, 3, 64, 64) in [0, 1] -> levels and a logit (N,), > 0 if faded."""
         h = self.trunk(thumbnail - 0.5)  # (N, C, 4, 4)
         pixels = thumbnail[:, :, ::2, ::2]
@@ -190,11 +115,6 @@ class ToneNet(nn.Module):
         gamma = torch.exp(torch.tanh(out[:, 6:9]))
         saturation = torch.exp(0.9 * torch.tanh(out[:, 9:10]))
         return Levels(low, high, gamma, saturation), out[:, 10]
-
-
-def share_of(logit: Tensor, gate: float, full: float) -> Tensor:
-    """How much of a correction is applied, 0..1, by how sure the estimator is of it; (N,)."""
-    return ((logit.sigmoid() - gate) / (full - gate)).clamp(0, 1)
 
 
 # Colour that a single tint cannot explain: up to the first a photo is a monochrome, from the
@@ -218,7 +138,7 @@ def has_colours(thumbnail: Tensor) -> bool:
     return float(colour_residual(thumbnail, 1 - _TINTED_SHARE)) >= _TINTED
 
 
-def correction(net: ToneNet, thumbnail: Tensor, *, keep_colours: bool = False) -> Correction | None:
+def correction(net: ToneNet, thumbnail: Tensor, *, keep_colours: bool = False) -> Levels | None:
     """The correction for one photo, or None if its tone is left alone.
 
     The surer the estimator is that the photo faded, the more of the correction is applied. A
@@ -229,18 +149,15 @@ def correction(net: ToneNet, thumbnail: Tensor, *, keep_colours: bool = False) -
         thumbnail: (1, 3, 64, 64) in [0, 1].
         keep_colours: the photo has colours, however little of it they cover.
     """
-    config = net.config
-    coloured = 1.0
+    levels, faded = net(thumbnail)
+    gate, full = net.config.gate, net.config.full
+    share = min(1.0, (float(faded.sigmoid()) - gate) / (full - gate))
+    if share <= 0:
+        return None
+    saturation = levels.saturation.clamp(min=1.0) ** share
     if not (keep_colours or has_colours(thumbnail)):
         least, most = MONOCHROME
         coloured = (float(colour_residual(thumbnail)) - least) / (most - least)
-    amount = thumbnail.new_tensor([coloured]).clamp(0, 1)
-    found = net(thumbnail, amount)
-    levels = field = None
-    share = share_of(found.faded, config.gate, config.full)
-    if float(share) > 0:
-        levels = found.levels.scaled(share).coloured(amount)
-    if found.field is not None and found.uneven is not None:
-        share = share_of(found.uneven, config.field_gate, config.field_full)
-        field = found.field.scaled(share) if float(share) > 0 else None
-    return None if levels is None and field is None else Correction(levels, field)
+        saturation = saturation * min(1.0, max(0.0, coloured))
+    high = 1 + share * (levels.high - 1)
+    return Levels(share * levels.low, high, levels.gamma**share, saturation)

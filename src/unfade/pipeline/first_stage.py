@@ -17,8 +17,7 @@ from unfade.models.inference import fold_norms, inference, keep_blocks, to_devic
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
-from unfade.models.tone import Correction, ToneNet
-from unfade.models.tone_field import cell_centres
+from unfade.models.tone import Levels, ToneNet
 from unfade.pipeline.composite import kept_beyond, put_blended
 from unfade.pipeline.detect import detect, thresholds, to_tensor
 from unfade.pipeline.holes import MARGIN, feather, stroke_radius
@@ -36,7 +35,7 @@ class _Work:
     mask: Mask | None
     threshold: float
     radius: int  # of the strokes, pixels
-    correction: Correction | None  # of the tone
+    levels: Levels | None  # of the tone
     only_damage: bool
 
 
@@ -118,11 +117,11 @@ class FirstStage:
             A photo of the same size, depth and colour space.
         """
         threshold = self.threshold if threshold is None else threshold
-        correction = None
+        levels = None
         if tone == "auto" and not only_damage:
-            correction = estimate(photo, mask, threshold, self._tone, keep_colours=keep_colours)
+            levels = estimate(photo, mask, threshold, self._tone, keep_colours=keep_colours)
         radius = stroke_radius(photo.height, photo.width)
-        work = _Work(photo, photo.blank(), mask, threshold, radius, correction, only_damage)
+        work = _Work(photo, photo.blank(), mask, threshold, radius, levels, only_damage)
         map_tiles(
             photo.height, photo.width, lambda part: self._restore_tile(work, part),
             tile=tile, margin=MARGIN, stride=self._stage1.stride, progress=progress,
@@ -137,18 +136,18 @@ class FirstStage:
         rgb = photo.srgb(*tile.computed)
         if not work.only_damage:
             beyond = kept_beyond(photo, *tile.kept, hole[tile.inner])
-            result = self._run(rgb, hole, work, tile)
+            result = self._run(rgb, hole, work.levels)
             out.put_srgb(*tile.kept, result[tile.inner], beyond=beyond)
             return
         weight = feather(hole, work.radius)[tile.inner]
         if bool((weight > 0).any()):
-            rgb = self._run(rgb, hole, work, tile)
+            rgb = self._run(rgb, hole, work.levels)
         put_blended(out, photo, *tile.kept, rgb[tile.inner], weight)
 
     def _run(
-        self, rgb: NDArray[np.float32], hole: Hole, work: _Work, tile: Tile
+        self, rgb: NDArray[np.float32], hole: Hole, levels: Levels | None
     ) -> NDArray[np.float32]:
-        """(H, W, 3) and (H, W) -> (H, W, 3), restored, its tone corrected."""
+        """(H, W, 3) and (H, W) -> (H, W, 3), restored and, with levels, corrected."""
         h, w = hole.shape
         with inference(self.device):
             stride = self._stage1.stride
@@ -156,8 +155,6 @@ class FirstStage:
             m = to_tensor(hole[..., None], self.device, stride)  # (1, 1, H', W')
             out: torch.Tensor = self._stage1(lq, m)[..., :h, :w]  # (1, 3, H, W)
             x = out.float().clamp(0, 1).cpu()
-        if work.correction is not None:
-            rows = cell_centres(work.photo.height)[tile.computed[0]]
-            columns = cell_centres(work.photo.width)[tile.computed[1]]
-            x = work.correction.apply(x, rows, columns)
+        if levels is not None:
+            x = levels.apply(x)
         return np.ascontiguousarray(x[0].permute(1, 2, 0).numpy())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unfade.imaging import Photo
 from unfade.models import tone
 from unfade.models.tensors import from_array
-from unfade.models.tone import THUMBNAIL, Correction, ToneNet, correction
+from unfade.models.tone import THUMBNAIL, Levels, ToneNet, correction
 
 _SOUND = 0.05  # share of undamaged pixels from which a cell counts
 
@@ -67,7 +67,7 @@ def _fill(cells: NDArray[np.float32], sound: NDArray[np.bool_]) -> None:
 def estimate(
     photo: Photo, mask: NDArray[np.uint8] | None, threshold: float, net: ToneNet, *,
     keep_colours: bool = False,
-) -> Correction | None:  # fmt: skip
+) -> Levels | None:  # fmt: skip
     """The correction of a photo's tone, or None where none is called for.
 
     Args:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from unfade.errors import WeightsError
 from unfade.models.blocks import ResBlock
-from unfade.models.tone_field import FieldNet
 
 _INPUT_LAYER, _OUTPUT_LAYER = "net.enter.weight", ("net.leave.weight", "net.leave.bias")
 
@@ -18,13 +17,12 @@ _INPUT_LAYER, _OUTPUT_LAYER = "net.enter.weight", ("net.leave.weight", "net.leav
 def net2net(network: nn.Module, start: nn.Module) -> nn.Module:
     """Copies the weights of `start` into `network`, so that both compute the same function.
 
-    Residual blocks that only `network` has become the identity, a network of uneven fading gives a
-    field that changes nothing; additional inputs and outputs get
+    Residual blocks that only `network` has become the identity; additional inputs and outputs get
     zero weights (network morphism, arXiv 1603.01670).
 
     Args:
         network: untrained, with the shape of `start`; it may have additional residual blocks after
-            those of `start`, a network of uneven fading, and additional inputs and outputs.
+            those of `start`, and additional inputs and outputs.
 
     Returns:
         `network`.
@@ -38,7 +36,7 @@ def net2net(network: nn.Module, start: nn.Module) -> nn.Module:
     modules = cast(Iterable[tuple[str, nn.Module]], network.named_modules())
     for name, block in modules:
         keys = [key for key in shapes if key.startswith(f"{name}.")]
-        if isinstance(block, ResBlock | FieldNet) and not any(key in weights for key in keys):
+        if isinstance(block, ResBlock) and not any(key in weights for key in keys):
             block.silence()
             added += keys
     wrong = [

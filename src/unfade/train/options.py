@@ -153,15 +153,11 @@ class ToneRecipe:
 
     Attributes:
         clean: share of thumbnails that are not faded.
-        uneven: share of the others that are faded unevenly.
-        even: whether the even correction is trained; otherwise that of uneven fading alone.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     model: ToneConfig = field(default_factory=ToneConfig)
     clean: float = 0.35
-    uneven: float = 0.45
-    even: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,16 +17,13 @@ from unfade.degrade.damage import vignette
 from unfade.degrade.ops import gaussian_noise, luma
 from unfade.degrade.tone import any_levels, draw_tone
 from unfade.degrade.types import Image
-from unfade.degrade.uneven import uneven_fading
 from unfade.models.tensors import from_array
-from unfade.models.tone import THUMBNAIL, Estimate, Levels, ToneNet, share_of
-from unfade.models.tone_field import ToneField, cell_centres
+from unfade.models.tone import THUMBNAIL, Levels, ToneNet
 from unfade.rng import generator
 from unfade.train.options import ToneRecipe
 from unfade.train.sample_grid import write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 
-Figures = dict[str, float]
 _PALE = 0.08  # share of the photos that look most faded though they are not
 _GRAY = 0.01  # mean range of the channels up to which a photo is gray
 #: A correction helps where it leaves less than this share of the square error; errors that small
@@ -63,7 +59,7 @@ class ToneTask:
             hq = np.ascontiguousarray(hq[:, ::-1])
         lq, mono = hq, bool(np.ptp(hq, axis=2).mean() < _GRAY)
         if not clean:
-            lq, became_gray = _faded(lq, rng, self.recipe.uneven)
+            lq, became_gray = _faded(lq, rng)
             mono = mono or became_gray
         if mono:
             hq = np.repeat(luma(hq)[..., None], 3, 2)
@@ -75,41 +71,31 @@ class ToneTask:
         }
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Root mean square error of each photo, plus the cross-entropy of whether it sank.
-
-        The correction of uneven fading adds its square error, in which large errors count most,
-        and the same cross-entropy. It corrects what is left after the even one.
-        """
-        lq, hq, coloured = batch["lq"], batch["hq"], 1 - batch["mono"]
+        """Root mean square error of each photo, plus the cross-entropy of the gate."""
+        lq = batch["lq"]
         with torch.autocast(lq.device.type, enabled=False):  # levels need more than eight bits
-            found: Estimate = model(lq, coloured)
-            even = _colour(found.levels, coloured).apply(lq)  # (N, 3, 64, 64)
-            mse, gate, figures = _gain(lq, even, hq, found.faded)
-            loss = (mse + 1e-4).sqrt().mean() + 0.02 * gate
-            if found.field is None or found.uneven is None or found.after is None:
-                return loss, figures
-            out = _undone(found.after, found.field)
-            mse, gate, more = _gain(found.after, out, hq, found.uneven)
-            uneven = 20 * mse.mean() + 0.02 * gate
-        figures |= {"field_db": more["gain_db"], "field_gate": more["gate"]}
-        return (loss + uneven if self.recipe.even else uneven), figures
+            levels, logit = model(lq)
+        out = _colour(levels, batch["mono"]).apply(lq)  # (N, 3, 64, 64)
+        mse = (out - batch["hq"]).square().mean((1, 2, 3))  # (N,)
+        before = (lq - batch["hq"]).square().mean((1, 2, 3))
+        helps = (mse.detach() + _SLIGHT < _CLEARLY * (before + _SLIGHT)).float()  # (N,)
+        gate = F.binary_cross_entropy_with_logits(logit, helps)
+        gain = (before + 1e-4).log10() - (mse.detach() + 1e-4).log10()
+        right = ((logit > 0) == (helps > 0)).float().mean()
+        figures = {"gain_db": float(10 * gain.mean()), "gate": float(right)}
+        return (mse + 1e-4).sqrt().mean() + 0.02 * gate, figures
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
         """Validates: faded, corrected, clean."""
         device = next(model.parameters()).device
-        config = self.recipe.model
         rows: list[list[Tensor]] = []
         for i in range(24):
             s = self.sample("validation", i)
             with torch.no_grad():
                 lq = s["lq"][None].to(device)  # (1, 3, 64, 64)
-                coloured = 1 - s["mono"][None].to(device)
-                found: Estimate = model(lq, coloured)
-                out = _colour(found.levels, coloured).apply(lq)
-                if found.field is not None and found.uneven is not None and found.after is not None:
-                    share = share_of(found.uneven, config.field_gate, config.field_full)
-                    out = _undone(found.after, found.field.scaled(share))
-            row = [s["lq"], out[0].cpu(), s["hq"]]
+                levels, _ = model(lq)
+                out = _colour(levels, s["mono"][None].to(device)).apply(lq)[0].cpu()
+            row = [s["lq"], out, s["hq"]]
             if i % 4:
                 rows[-1] += row
             else:
@@ -139,29 +125,29 @@ def pale_photos(thumbs: Sequence[Image]) -> list[int]:
     return sorted({int(i) for i in (*flat, *hued)})
 
 
-def _faded(hq: Image, rng: np.random.Generator, share: float) -> tuple[Image, bool]:
-    """Fades a thumbnail (64, 64, 3); also returns whether it became gray.
-
-    Args:
-        share: probability that it is faded unevenly.
-    """
+def _faded(hq: Image, rng: np.random.Generator) -> tuple[Image, bool]:
+    """Fades a thumbnail (64, 64, 3), sometimes unevenly; also returns whether it became gray."""
     lq, mono = hq, False
-    uneven = rng.random() < share
     named = rng.random() < 0.75
-    steps = [uneven_fading] * (1 + int(rng.random() < 0.3)) if uneven else []
-    even = 0 if uneven and rng.random() < 0.25 else 1 + int(rng.random() < 0.2)
-    early = int(rng.integers(0, len(steps) + 1))
-    for step in steps[:early]:
-        lq = step(lq, rng)
-    for i in range(even):
+    for i in range(1 + int(rng.random() < 0.2)):
         change = draw_tone(rng, float(rng.uniform(0.3, 1.0))) if named or i else any_levels(rng)
         mono = mono or change.saturation == 0
         lq = change.apply(lq)
-    for step in steps[early:]:
-        lq = step(lq, rng)
     if rng.random() < 0.25:
         lq = vignette(lq, rng, float(rng.uniform(-0.35, 0.6)))
+    if rng.random() < 0.3:
+        lq = _uneven(lq, rng)
     return lq, mono
+
+
+def _uneven(image: Image, rng: np.random.Generator) -> Image:
+    """Fades part of the photo more than the rest: towards one colour, by a smooth field."""
+    h, w = image.shape[:2]
+    coarse = rng.uniform(0, 1, (int(rng.integers(2, 5)),) * 2).astype(np.float32)
+    field = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)[..., None].clip(0, 1)
+    colour = (rng.uniform(0.1, 0.95) + rng.normal(0, 0.08, 3)).clip(0, 1).astype(np.float32)
+    share = np.float32(rng.uniform(0.1, 0.5)) * field
+    return np.asarray(image + share * (colour - image), np.float32)
 
 
 def _thumbnail(image: Image, side: int) -> Image:
@@ -169,31 +155,6 @@ def _thumbnail(image: Image, side: int) -> Image:
     return np.asarray(small, np.float32)
 
 
-def _gain(
-    before: Tensor, after: Tensor, hq: Tensor, logit: Tensor
-) -> tuple[Tensor, Tensor, Figures]:
-    """What a correction (N, 3, 64, 64) brings, and what a logit (N,) of it says.
-
-    Returns:
-        The mean square error of each photo (N,), the cross-entropy of whether it sank clearly, and
-        figures for the log.
-    """
-    mse = (after - hq).square().mean((1, 2, 3))  # (N,)
-    was = (before - hq).square().mean((1, 2, 3))
-    helps = (mse.detach() + _SLIGHT < _CLEARLY * (was + _SLIGHT)).float()  # (N,)
-    gate = F.binary_cross_entropy_with_logits(logit, helps)
-    gain = (was + 1e-4).log10() - (mse.detach() + 1e-4).log10()
-    right = ((logit > 0) == (helps > 0)).float().mean()
-    return mse, gate, {"gain_db": float(10 * gain.mean()), "gate": float(right)}
-
-
-def _undone(after: Tensor, field: ToneField) -> Tensor:
-    """(N, 3, 64, 64) -> the same, corrected by a field."""
-    where = cell_centres(THUMBNAIL).to(after)
-    return field.apply(after, where, where)
-
-
-def _colour(levels: Levels, coloured: Tensor) -> Levels:
-    """Levels that never take colour from a photo that has some; coloured (N,) in {0, 1}."""
-    full = replace(levels, saturation=levels.saturation.clamp(min=1.0))
-    return full.coloured(coloured)
+def _colour(levels: Levels, mono: Tensor) -> Levels:
+    saturation = levels.saturation.clamp(min=1.0) * (1 - mono[:, None])
+    return Levels(levels.low, levels.high, levels.gamma, saturation)
