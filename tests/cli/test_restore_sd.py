@@ -143,7 +143,7 @@ def test_gray_photo_is_coloured_at_the_size_of_the_unet(
         (["--task", "colorize"], "--controlnet"),
         (["--task", "super-resolution"], "--controlnet"),
         (["--reach", "all"], "--controlnet"),
-        (["--dtype", "fp16"], "use --dtype bf16"),
+        (["--dtype", "fp16"], "Use --dtype bf16"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
@@ -207,5 +207,5 @@ def test_too_little_memory_is_said_in_one_sentence(
             extra = ["--base", models / "sd21", "--mask", mask]
             assert restore(photo, models / "out", *extra) == 1
         out, err = capfd.readouterr()
-        assert "use --offload, --dtype fp16, a smaller --tile, or --device cpu" in out + err
+        assert "Use --offload, --dtype fp16, a smaller --tile, or --device cpu" in out + err
         assert "Traceback" not in err and not list((models / "out").glob("*.png"))

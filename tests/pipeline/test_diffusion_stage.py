@@ -119,9 +119,9 @@ def test_options_that_have_no_effect_are_told(
     with caplog.at_level(logging.WARNING):
         stage.warn_unused(RestoreOptions())
         assert not caplog.records
-        stage.warn_unused(RestoreOptions(variants=3, negative_prompt="blue"))
+        stage.warn_unused(RestoreOptions(negative_prompt="blue"))
     (record,) = caplog.records
-    assert "no effect: negative prompt, variants;" in record.getMessage()
+    assert "no effect: negative prompt;" in record.getMessage()
 
 
 def test_photo_is_measured_and_restored(

@@ -280,11 +280,12 @@ def _found(key: str, source: str, size: int, stamp: str, offset: int | None = No
         key = key.replace(os.sep, "/")
     parts = key.split("/")
     if not key.isprintable() and _text(key) != key:
-        error = f"{_text(source)}: got a name that is not UTF-8, expected UTF-8; rename the photo"
-        return Found(_text(key), _text(source), size, stamp, error=error)
+        problem = InputError("its name is not UTF-8", "UTF-8", "rename the photo")
+        return Found(_text(key), _text(source), size, stamp, error=problem.told(_text(source)))
     if ".." in parts or "" in parts:  # of a member of a shard
-        error = f"{source}: got a name that leaves its folder, expected one below it; rename it"
-        return Found(key.replace("..", "(..)"), source, size, stamp, error=error)
+        problem = InputError("its name leaves its folder", "a name below it", "rename it")
+        key = key.replace("..", "(..)")
+        return Found(key, source, size, stamp, error=problem.told(source))
     return Found(key, source, size, stamp, offset)
 
 
@@ -292,13 +293,13 @@ def _unreadable(key: str, source: str, error: OSError) -> Found:
     if isinstance(error, FileNotFoundError):
         return _absent(key, source)
     reason = (error.strerror or str(error)).lower()
-    text = f"{_text(source)}: got {reason}, expected a file that can be read"
-    return Found(_text(key), _text(source), 0, "", error=text + "; check its permissions")
+    problem = InputError(reason, "a file that can be read", "check its permissions")
+    return Found(_text(key), _text(source), 0, "", error=problem.told(_text(source)))
 
 
 def _absent(key: str, source: str) -> Found:
-    text = f"{_text(source)}: got no such file, expected a photo; check the name"
-    return Found(_text(key), _text(source), 0, "", error=text)
+    problem = InputError("no such file", "a photo", "check the name")
+    return Found(_text(key), _text(source), 0, "", error=problem.told(_text(source)))
 
 
 def _missing(src: str) -> UsageError:
