@@ -60,7 +60,7 @@ def through_the_page(page: Page, address: str, photo: Path, folder: Path, whole:
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.35 * box["height"], steps=9)
     page.mouse.up()
     if not whole:
-        page.get_by_label("Only the damage").check()
+        page.get_by_label("Change only the damage").check()
     page.click("#uf-restore")
     page.wait_for_selector("#uf-progress >> text=Done.")
     for suffix in (photo.suffix, "-mask.png"):
