@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from unfade import manifest as manifests
 from unfade.cli.main import run
@@ -112,3 +115,33 @@ def test_ids_of_the_hub_restore_a_photo_from_the_command_line(
     made_of = manifests.read(tmp_path / "out" / "a.json")["weights"]
     assert made_of["base"] == f"{SD15_ID}@{SD15_REVISION}"
     assert made_of["controlnet"] == f"{name}@{revision}"
+
+
+class Harm:
+    """Runs a command where it is unpickled without restrictions."""
+
+    def __init__(self, sign: Path) -> None:
+        self.sign = sign
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.sign),)
+
+
+def test_pickled_controlnet_is_read_as_tensors_alone(
+    tiny_sd: Base, tmp_path: Path, hub: Path
+) -> None:
+    net = build_controlnet(tiny_sd.unet)
+    folder = snapshot(hub, "a/tile", "1" * 40)
+    save_part(folder, net)
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    weights.unlink()
+    torch.save(tensors, folder / "diffusion_pytorch_model.bin")
+    for source in (folder, f"a/tile@{'1' * 40}"):
+        loaded = find_controlnet(source).state_dict()
+        assert all(torch.equal(loaded[name], value.float()) for name, value in tensors.items())
+    sign = tmp_path / "sign"
+    torch.save(tensors | {"x": Harm(sign)}, folder / "diffusion_pytorch_model.bin")
+    with pytest.raises(WeightsError, match="unreadable weights"):
+        find_controlnet(folder)
+    assert not sign.exists()

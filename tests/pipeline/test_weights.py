@@ -84,11 +84,15 @@ def test_base_in_a_single_file_is_told_by_its_hash(tiny_preset: Path, tmp_path: 
     assert found.hashes["base/sd.safetensors"] == sha256_file(path)
 
 
-def test_files_of_a_base_are_told_by_their_hashes(tiny_preset: Path) -> None:
+def test_files_of_a_base_are_told_by_their_hashes(tiny_preset: Path, tmp_path: Path) -> None:
     found = DiffusionWeights.find("sd21", base=tiny_preset, controlnet=tiny_preset)
     name = "unet/diffusion_pytorch_model.safetensors"
     assert found.hashes[f"base/{name}"] == sha256_file(tiny_preset / name)
     assert found.hashes["controlnet/controlnet/config.json"]
+    pickled = tmp_path / "diffusion_pytorch_model.bin"
+    pickled.write_bytes(b"x")
+    found = DiffusionWeights.find("sd21", base=tiny_preset, controlnet=tmp_path)
+    assert found.hashes[f"controlnet/{pickled.name}"] == sha256_file(pickled)
 
 
 def test_only_what_is_loaded_is_checked(tiny_preset: Path, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ P = TypeVar(
     "P", AutoencoderKL, UNet2DConditionModel, ControlNetModel, ScaledControlNet, Cfw, CLIPTextModel
 )
 
+PICKLED = "diffusion_pytorch_model.bin"
 BASE_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
 
@@ -124,28 +125,33 @@ def check_fit(base: Base, controlnet: ControlNetModel) -> None:
             )
 
 
-def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32) -> P:
+def load_part(
+    folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32, pickled: bool = False
+) -> P:
     """One network of a preset, ready for inference.
 
     Args:
         folder: holds config.json and the weights, `*.safetensors` or `*.fp16.safetensors`.
+        pickled: whether weights may be in `diffusion_pytorch_model.bin` where there are no others.
+            It is read as tensors alone: code in it is refused.
 
     Raises:
         WeightsError: the weights are missing, damaged, incomplete or of another network.
     """
     files = sorted(folder.glob("*.safetensors"))
-    if not files or not (folder / "config.json").is_file():
+    tensors_alone = pickled and not files and (folder / PICKLED).is_file()
+    if not (files or tensors_alone) or not (folder / "config.json").is_file():
         raise _missing(folder)
     options: dict[str, object] = {"dtype": dtype}
     if cls is not CLIPTextModel:
         options["low_cpu_mem_usage"] = find_spec("accelerate") is not None
-    if all(".fp16." in path.name for path in files):
+    if files and all(".fp16." in path.name for path in files):
         options["variant"] = "fp16"
     try:
         with _quiet():
             model, info = cast(Any, cls).from_pretrained(
                 folder,
-                use_safetensors=True,
+                use_safetensors=not tensors_alone,  # else torch.load with weights_only
                 local_files_only=True,
                 output_loading_info=True,
                 **options,
@@ -169,13 +175,17 @@ def load_part(folder: Path, cls: type[P], *, dtype: torch.dtype = torch.float32)
 
 
 def load_controlnet(folder: Path, *, dtype: torch.dtype = torch.float32) -> ControlNetModel:
-    """A ControlNet in diffusers' layout, of its UNet's size or of another one: see `load_part`."""
+    """A ControlNet in diffusers' layout, of its UNet's size or of another one: see `load_part`.
+
+    Many published ones have pickled weights alone.
+    """
     try:
         about = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError):
         about = {}  # load_part says what is wrong
     scaled = isinstance(about, dict) and "unet_widths" in about
-    return load_part(folder, ScaledControlNet if scaled else ControlNetModel, dtype=dtype)
+    cls = ScaledControlNet if scaled else ControlNetModel
+    return load_part(folder, cls, dtype=dtype, pickled=True)
 
 
 def save_part(folder: Path, model: Part) -> None:

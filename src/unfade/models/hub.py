@@ -37,6 +37,7 @@ def fetched(
     option: str,
     revisions: Mapping[str, str],
     nothing: Callable[[str], WeightsError],
+    pickled: str = "",
 ) -> Path:
     """The folder that holds a repository of the hub, from the cache or fetched.
 
@@ -48,6 +49,7 @@ def fetched(
         option: of the command line, that names the source.
         revisions: as in `pinned`.
         nothing: makes the error for weights that are not there, from the reason in brackets.
+        pickled: file of weights that is fetched where there are none in safetensors; "" is none.
 
     Raises:
         WeightsError: nothing there, no revision, or no weights in safetensors.
@@ -71,9 +73,12 @@ def fetched(
         if not any(where.rglob("*.safetensors")):
             halves = [file.replace(".safetensors", ".fp16.safetensors") for file in files]
             where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=halves))
+        if pickled and not any(where.rglob("*.safetensors")):
+            wanted = [file for file in files if not file.endswith(".safetensors")] + [pickled]
+            where = Path(hub.snapshot_download(name, revision=revision, allow_patterns=wanted))
     except Exception as error:  # network, disk, hub: whatever it is, the way out is the same
         raise nothing(f" ({first_line(error)})") from error
-    if not any(where.rglob("*.safetensors")):
+    if not any(where.rglob("*.safetensors")) and not (pickled and (where / pickled).is_file()):
         raise WeightsError(
             f"no *.safetensors in '{source}'",
             "weights in safetensors: pickled ones are not read",

@@ -9,7 +9,7 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from unfade.errors import WeightsError
 from unfade.models import hub
-from unfade.models.folder import Base, load_base, load_controlnet
+from unfade.models.folder import PICKLED, Base, load_base, load_controlnet
 from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.models.single_file import load_controlnet_file, load_single_file
@@ -64,7 +64,7 @@ def find_controlnet(source: str | Path, *, dtype: torch.dtype = torch.float32) -
     if path.is_file() and path.suffix == ".safetensors":
         return load_controlnet_file(path, dtype=dtype)
     if not path.is_dir():
-        path = _fetched(str(source), _CONTROLNET_FILES, "--controlnet")
+        path = _fetched(str(source), _CONTROLNET_FILES, "--controlnet", PICKLED)
     inner = path / "controlnet"
     return load_controlnet(inner if inner.is_dir() else path, dtype=dtype)
 
@@ -83,9 +83,9 @@ def revision_of(source: str) -> tuple[str, str] | None:
     return hub.pinned(source, REVISIONS)
 
 
-def _fetched(source: str, files: list[str], option: str) -> Path:
+def _fetched(source: str, files: list[str], option: str, pickled: str = "") -> Path:
     return hub.fetched(
-        source, files, option, REVISIONS, lambda reason: _nothing(source, option, reason)
+        source, files, option, REVISIONS, lambda reason: _nothing(source, option, reason), pickled
     )
 
 

@@ -12,7 +12,7 @@ from unfade.models.presets import CFW, DIFFUSION_PARTS, SD21, Preset, find_prese
 from unfade.options import Prediction
 
 Source = str | Path  # a path, or an id of the hub
-_HASHED = (".safetensors", ".json", ".txt")
+_HASHED = (".safetensors", ".bin", ".json", ".txt")
 
 
 @dataclass(frozen=True)
