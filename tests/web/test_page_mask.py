@@ -178,7 +178,7 @@ def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(
     assert (mask[60:90, 130:150] == 255).all() and not mask[:, :80].any()
     manifest = json.loads(steps.download(page, ".json", tmp_path).read_text("utf-8"))
     assert manifest["options"]["colour_regions"] == ["gray-colour-1.png=red"]
-    assert "New, from a network" in page.inner_text(".uf-facts")
+    assert "New: a guess" in page.inner_text(".uf-facts")
 
     page.click(".uf-thumb[data-name='dress.png'] .uf-pick")
     question.wait_for()
@@ -193,3 +193,11 @@ def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(
     assert "The photo's own, refreshed" in page.inner_text(".uf-facts")
     told = json.loads(steps.download(page, ".json", tmp_path).read_text("utf-8"))
     assert told["options"]["existing_colours"] == "refresh"
+    page.click(".uf-thumb[data-name='gray.png'] .uf-pick")
+    words = page.get_by_label("What is in the photo, and in which colours?")
+    words.fill("a red hat")
+    page.wait_for_function("sessionStorage.getItem('unfade-controls').includes('a red hat')")
+    page.reload()  # the task and the words are still there
+    page.wait_for_selector("#uf-restore >> text=Colour this photo")
+    words.wait_for()
+    assert words.input_value() == "a red hat"

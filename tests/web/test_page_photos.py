@@ -124,12 +124,19 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
         parts = ("mask.png", "restored.json", "restored.png")
         names = ("a", "b-2", "b")  # b was restored twice
         assert sorted(file.namelist()) == [f"{name}-{part}" for name in names for part in parts]
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.click(".uf-thumb[data-name='b.png'] .uf-remove")
+    assert asked == ["Remove b.png and its results?"] and page.locator(".uf-thumb").count() == 2
+    page.once("dialog", lambda dialog: dialog.accept())
     page.click(".uf-thumb[data-name='b.png'] .uf-remove")
     page.wait_for_selector("#uf-files a[download='a-restored.png']")
     assert page.inner_text(".uf-name") == "a.png"
     assert page.locator(".uf-thumb").count() == 1
     page.locator("#uf-restore-all").wait_for(state="hidden")
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
     page.get_by_text("Start over").click()
+    assert asked[1:] == ["Remove all photos and their results?"]
     page.locator(".uf-strip").wait_for(state="hidden")
     assert page.locator(".uf-canvas").is_hidden() and page.locator(".uf-compare").is_hidden()
     photo = make_photo("c.png")

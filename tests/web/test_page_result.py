@@ -131,6 +131,7 @@ def test_result_takes_the_editors_place_and_the_view_goes_there(
     page.locator(".uf-zoom").fill("1")
     page.tap("[data-view=compare]")
     _is_held_and_pinched(page)
+    page.once("dialog", lambda dialog: dialog.accept())
     page.tap(".uf-remove")
     page.locator(".uf-strip").wait_for(state="hidden")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -65,6 +66,17 @@ _VISIT = """async () => {
     return [`${key} ${sessionStorage.getItem('unfade-photos') ?? 0}`];
   } catch { return ['']; }
 }"""
+#: The controls keep their values over a reload of this tab.
+_KEEP_CONTROLS = """(...values) => {
+  try { sessionStorage.setItem('unfade-controls', JSON.stringify(values)); } catch { /* no */ }
+}"""
+_CONTROLS_AGAIN = """() => {
+  const usual = %s;
+  try {
+    const kept = JSON.parse(sessionStorage.getItem('unfade-controls'));
+    return kept?.length === usual.length ? kept : usual;
+  } catch { return usual; }
+}"""
 #: Handlers answer at once: what takes long goes on by itself.
 _AT_ONCE = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 #: Controls in the order of the fields of `Settings`.
@@ -94,6 +106,7 @@ def build(desk: Desk) -> Any:
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
         who = [parts["visit"], tab]
         _wire_visit(blocks, page, who, parts)
+        _wire_reload(blocks, list(controls.values()))
         _wire_photos(page, who, parts)
         _wire_controls(page, who, parts, controls)
         _wire_work(page, who, parts, controls)
@@ -256,6 +269,14 @@ def _wire_visit(blocks: Any, page: Page, who: list[Any], parts: Controls) -> Non
         _filling(page, page.resume, SHOWN), [*who, parts["visit"]], shown, **_AT_ONCE
     )
     parts["progress"].tick(_filling(page, page.tick, SHOWN), who, shown, **_AT_ONCE)
+
+
+def _wire_reload(blocks: Any, controls: list[Any]) -> None:
+    """The controls have the values again that they had before a reload."""
+    usual = json.dumps([one.value for one in controls])
+    blocks.load(None, None, controls, js=_CONTROLS_AGAIN % usual)
+    for one in controls:
+        one.change(None, controls, None, js=_KEEP_CONTROLS)
 
 
 def _wire_photos(page: Page, who: list[Any], parts: Controls) -> None:

@@ -15,6 +15,7 @@ from unfade.types import Progress, Restored
 from unfade.web import changes, masks, pictures
 from unfade.web.session import Desk, Made, Opened, Order, View
 
+_NOTHING_FILLED = "Nothing: paint over damage that was not found"
 #: What a result is called, by task: in the names of its files, and where it is chosen.
 KINDS: dict[Task, str] = {
     "old-photo": "restored", "super-resolution": "enlarged", "colorize": "coloured",
@@ -112,7 +113,8 @@ def facts(manifest: manifests.Manifest, change: changes.Change) -> list[tuple[st
     found: list[tuple[str, str]] = []
     damaged = manifest["damaged"]
     if damaged is not None:
-        found.append(("Filled in", f"{_percent(damaged)} of the photo"))
+        filled = f"{_percent(damaged)} of the photo"
+        found.append(("Filled in", filled if damaged else _NOTHING_FILLED))
     tone = "As it was"
     if change.tone:
         kept = ", but for what you protected" if manifest["options"].get("protect") else ""
@@ -131,7 +133,7 @@ def facts(manifest: manifests.Manifest, change: changes.Change) -> list[tuple[st
     colours = manifest["colours"]
     if colours is not None:
         own = colours.get("refreshed")
-        found.append(("Colours", "The photo's own, refreshed" if own else "New, from a network"))
+        found.append(("Colours", "The photo's own, refreshed" if own else "New: a guess"))
     taken = manifest["diffusion"] or {}
     strength = taken.get("strength")
     drawn = f"Yes, with strength {strength:.2f} of 1" if strength else "No"

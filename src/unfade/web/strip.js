@@ -16,7 +16,8 @@ function load() {
   find('.uf-name').textContent = current?.name ?? '';
   find('.uf-views').hidden = !current?.done;
   find('.uf-thumbs').replaceChildren(...photos.map((photo) => thumb(photo, photo === current)));
-  if (photos.length) find('.uf-thumbs').append(button('Start over', 'clear', 'uf-over'));
+  const lose = photos.some((photo) => photo.done) ? 'Remove all photos and their results?' : '';
+  if (photos.length) find('.uf-thumbs').append(button('Start over', 'clear', 'uf-over', {}, lose));
   if (!current?.done) show('edit');
   else if (view) {
     show(view);
@@ -24,10 +25,13 @@ function load() {
   }
 }
 
-function button(text, event, kind, data = {}) {
+// With a question, it asks before it does anything.
+function button(text, event, kind, data, question = '') {
   const made = document.createElement('button');
   made.type = 'button'; made.textContent = text; made.className = kind;
-  made.addEventListener('click', () => trigger(event, data));
+  made.addEventListener('click', () => {
+    if (!question || confirm(question)) trigger(event, data);
+  });
   return made;
 }
 
@@ -40,7 +44,8 @@ function thumb(photo, current) {
   choose.setAttribute('aria-label', photo.done ? `${photo.name}, restored` : photo.name);
   choose.setAttribute('aria-pressed', String(current));
   choose.append(image);
-  const remove = button('×', 'delete', 'uf-remove', { key: photo.key });
+  const lose = photo.done ? `Remove ${photo.name} and its results?` : '';
+  const remove = button('×', 'delete', 'uf-remove', { key: photo.key }, lose);
   remove.setAttribute('aria-label', `Remove ${photo.name}`);
   box.append(choose, remove);
   if (photo.done) box.append(Object.assign(document.createElement('span'),
