@@ -50,8 +50,9 @@ def same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unfade.api, "now", lambda: "2026-01-01T00:00:00+00:00")
 
 
-@pytest.mark.parametrize("name", ["print.jpg", "print.tif", "print.png"])
-@pytest.mark.parametrize("painted", [True, False])
+@pytest.mark.parametrize(
+    ("name", "painted"), [("print.jpg", True), ("print.tif", False), ("print.png", False)]
+)
 @pytest.mark.usefixtures("same_moment")
 def test_result_is_the_command_lines_to_the_byte(
     desk: Desk,
