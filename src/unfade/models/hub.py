@@ -81,7 +81,9 @@ def fetched(
     if not any(where.rglob("*.safetensors")) and not (pickled and (where / pickled).is_file()):
         raise WeightsError(
             f"no *.safetensors in '{source}'",
-            "weights in safetensors: pickled ones are not read",
+            f"weights in safetensors, or {pickled}"
+            if pickled
+            else "weights in safetensors: pickled ones are not read",
             f"fetch the same model in safetensors and name it with {option}",
         )
     return where
