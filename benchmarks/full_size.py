@@ -48,6 +48,7 @@ from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
 from unfade.models.inference import keep_blocks, to_device
 from unfade.models.upsampling import split_upsampling
+from unfade.models.winograd import use_winograd
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
@@ -181,7 +182,7 @@ def restore(
     if compiled:
         ours.compile_networks()
     networks = (base.vae, base.unet, controlnet)
-    split: list[Any] = []
+    changed: list[Any] = []
 
     def as_loaded() -> None:
         """As `pipeline.load` leaves the networks."""
@@ -189,14 +190,16 @@ def restore(
         for network in networks:
             to_device(network, place)
         if place.type == "cpu":
-            split.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
+            changed.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
+            if not compiled:
+                changed.extend(use_winograd(base.vae))
 
     def as_they_come() -> None:
         cast(Any, base.vae).to(kind)
         for network in networks:
             to_device(network, place, "contiguous")
-        while split:
-            del split.pop().forward
+        while changed:
+            del changed.pop().forward
 
     click.echo(f"{dtype}, {batch} x {side} x {side}, {torch.get_num_threads()} threads\n")
     click.echo("| steps | | seconds | processor seconds | to stock | peak, GiB |")

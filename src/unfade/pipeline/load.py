@@ -13,6 +13,7 @@ from unfade.models.presets import SD21
 from unfade.models.sd21 import SD21_ID
 from unfade.models.sources import find_base, find_controlnet
 from unfade.models.upsampling import split_upsampling
+from unfade.models.winograd import use_winograd
 from unfade.options import Dtype
 from unfade.pipeline.diffusion import RestorationPipeline, out_of_memory
 from unfade.pipeline.weights import DiffusionWeights
@@ -65,6 +66,8 @@ def load_pipeline(
     if device.type == "cpu":
         split_upsampling(base.vae)
         split_upsampling(base.unet)
+        if not compiled:
+            use_winograd(base.vae)
     if compiled:
         pipeline.compile_networks()
     _ = pipeline.networks  # what it cannot obey is told now
