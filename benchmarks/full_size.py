@@ -190,9 +190,10 @@ def restore(
         for network in networks:
             to_device(network, place)
         if place.type == "cpu":
-            changed.extend([*split_upsampling(base.vae), *split_upsampling(base.unet)])
-            if not compiled:
-                changed.extend(use_winograd(base.vae))
+            for network in (base.vae, base.unet):
+                changed.extend(split_upsampling(network))
+                if not compiled:
+                    changed.extend(use_winograd(network))
 
     def as_they_come() -> None:
         cast(Any, base.vae).to(kind)

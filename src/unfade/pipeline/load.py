@@ -64,10 +64,10 @@ def load_pipeline(
     pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
     pipeline.offload_to = device if offload else None
     if device.type == "cpu":
-        split_upsampling(base.vae)
-        split_upsampling(base.unet)
-        if not compiled:
-            use_winograd(base.vae)
+        for network in (base.vae, base.unet):
+            split_upsampling(network)
+            if not compiled:
+                use_winograd(network)
     if compiled:
         pipeline.compile_networks()
     _ = pipeline.networks  # what it cannot obey is told now
