@@ -403,9 +403,58 @@ def colours(
     return _run(lambda progress: colours(settings, progress), as_json)
 
 
+@click.command("garments")
+@_common(100)
+@_seed
+@click.option(
+    "--prompts",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Prompts that give a garment another colour.",
+)
+@click.option(
+    "--saturation",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Factor on the chroma.",
+)
+@_out(required=True)
+def garments(
+    data: Path,
+    preset: str,
+    count: int,
+    device: str,
+    as_json: bool,
+    seed: int,
+    prompts: int,
+    saturation: float,
+    out: Path,
+) -> int:
+    """Measure colourising on photos that training held out, and garments that prompts rename.
+
+    --data names the photos of `unfade train colour`, with captions and labelled garments: those
+    that it holds out are coloured, and the others say which colours things have. OUT/garments.png
+    shows some renamed garments.
+
+    \b
+    Example:
+      unfade bench garments --data training/ --out garments/
+    """
+    from unfade.bench.protocols.colour_methods import ColourMethods
+    from unfade.bench.protocols.garments import Settings, garments
+
+    methods = ColourMethods(preset, seed, saturation=saturation, device=device)
+    settings = Settings(data, out, methods, count or None, prompts)
+    return _run(lambda progress: garments(settings, progress), as_json)
+
+
 PROTOCOLS: dict[str, click.Command] = {
     str(command.name): command
-    for command in (old_photo, false_alarms, super_resolution, diffusion, colours)
+    for command in (old_photo, false_alarms, super_resolution, diffusion, colours, garments)
 }
 #: A protocol that is a table too, where --out or --prepare asks for one.
 ALSO_TABLES = ("old-photo",)

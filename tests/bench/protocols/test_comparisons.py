@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from unfade.bench.protocols import colour_methods
 from unfade.bench.protocols import colours as colours_protocol
 from unfade.bench.protocols import diffusion as diffusion_protocol
 from unfade.bench.protocols import super_resolution as super_resolution_protocol
@@ -108,7 +109,7 @@ def test_diffusion_is_compared_with_the_first_stage(
 def test_colours_are_measured_with_and_without_prompts(
     photos: Path, tmp_path: Path, tiny_preset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(colours_protocol, "SIDE", 64)
+    monkeypatch.setattr(colour_methods, "SIDE", 64)
     settings = colours_protocol.Settings(
         photos, photos, tmp_path / "out", str(tiny_preset), count=2, pairs=3, steps=1, device="cpu"
     )

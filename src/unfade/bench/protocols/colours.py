@@ -12,21 +12,24 @@ the one colour to the other (within 90 degrees). Chance is 50 %.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from unfade.api import Restorer
 from unfade.bench.aggregate import Aggregate
 from unfade.bench.cases import Case
 from unfade.bench.datasets import read_captions
-from unfade.bench.methods.base import Method
 from unfade.bench.protocols.base import Progress, Report
+from unfade.bench.protocols.colour_methods import (
+    METRICS,
+    ColourMethods,
+    colour_names,
+    gray_of,
+    mean_chroma,
+    reduced,
+)
 from unfade.bench.protocols.colour_prompts import (
     Pair,
     caption_pairs,
@@ -34,29 +37,20 @@ from unfade.bench.protocols.colour_prompts import (
     draw_pairs,
     phrase_pairs,
 )
-from unfade.bench.protocols.comparison import FunctionMethod, compare, written_case
-from unfade.bench.protocols.photos import photos_in, spread, srgb, to_image, to_pixels
+from unfade.bench.protocols.comparison import compare, written_case
+from unfade.bench.protocols.photos import photos_in, spread
 from unfade.bench.run import Run
 from unfade.bench.sections import Cell, Grid, number
 from unfade.bench.tables.base import Setting, Table
-from unfade.data.captions import colour_map, phrases
 from unfade.data.sources import load_photos
-from unfade.degrade.ops import luma
 from unfade.errors import UsageError
 from unfade.eval.colour import lab
 from unfade.eval.evaluation import read_rgb
 from unfade.eval.images import Image
-from unfade.manifest import Value
-from unfade.models.tensors import from_array
 from unfade.options import Auto
-from unfade.pipeline.colour import from_lab, with_luminance
 from unfade.rng import generator
 
 NAME = "colours"
-METRICS = ("colourfulness", "ciede2000", "chroma")
-SIDE = 256  # pixels, the short side of photos
-CELL = 8  # pixels to a cell of colour names
-CHROMA_PHOTOS = 400  # training photos that the mean chroma is taken from
 ERRORS, PAIRS = "captions", "pairs"  # the two cases
 WORDS = ("first prompt", "second prompt")  # methods of the pairs
 
@@ -100,12 +94,13 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
     Raises:
         UsageError: the preset cannot colour, or no photo has a caption.
     """
-    restorer = Restorer.from_pretrained(settings.preset, device=settings.device)
-    if "colorize" not in restorer.tasks:
-        got, expected = "a preset without a diffusion model", "one that colours"
-        raise UsageError(got, expected, "name another with --preset")
+    sampling = ColourMethods(
+        settings.preset, settings.seed, settings.steps, settings.guidance, settings.strength,
+        settings.saturation, settings.device,
+    )  # fmt: skip
+    restorer = sampling.load()
     captions = read_captions(settings.data / "captions.jsonl")
-    photos = {path.stem: _reduced(path) for path in photos_in(settings.data)}
+    photos = {path.stem: reduced(read_rgb(path)) for path in photos_in(settings.data)}
     captioned = [name for name in photos if captions.get(name)]
     count = min(settings.count or len(captioned), len(captioned))
     indices: list[int] = np.unique(np.linspace(0, len(captioned) - 1, count).astype(int)).tolist()
@@ -114,11 +109,13 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
         fix = "write captions.jsonl beside them"
         raise UsageError("no photo with a caption", "some", fix, path=settings.data)
     pairs = _pairs_of(photos, captions, settings)
-    coloured = _colouring(restorer, settings)
-    chroma = _mean_chroma(settings.train)
-    methods = _error_methods(settings, coloured, photos, captions, captioned, chroma)
-    methods += _pair_methods(settings, coloured, pairs)
-    gray = {name: luma(image)[..., None].repeat(3, 2) for name, image in photos.items()}
+    chroma = mean_chroma(load_photos(settings.train))
+    firsts = {name: captions[name][0] for name in captioned}
+    methods = sampling.error_methods(restorer, photos, firsts, chroma)
+    for i, method in enumerate(WORDS if pairs else ()):
+        prompts = {key: pair.prompts[i] for key, pair in pairs.items()}
+        methods.append(sampling.prompted(method, restorer, prompts))
+    gray = {name: gray_of(image) for name, image in photos.items()}
 
     def cases(setting: Setting) -> list[Case]:
         names = [method.name for method in methods]
@@ -169,108 +166,6 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
     return report
 
 
-def _reduced(path: Path) -> Image:
-    """(H, W, 3): a photo in 8 bits, its short side at most SIDE pixels."""
-    image = read_rgb(path)
-    factor = min(1.0, SIDE / min(image.shape[:2]))
-    size = (round(factor * image.shape[1]), round(factor * image.shape[0]))
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-    return to_image(to_pixels(small))
-
-
-def _colour_names(image: Image) -> NDArray[np.uint8]:
-    """(h, w): the name of each cell's colour."""
-    return colour_map(image, image.shape[0] // CELL, image.shape[1] // CELL)
-
-
-def _mean_chroma(folder: Path) -> tuple[float, float]:
-    """The mean of Lab's a and b over photos spread evenly over a folder or its shards."""
-    photos = load_photos(folder)
-    step = max(1, len(photos) // CHROMA_PHOTOS)
-    means = [lab(photo.decode()).mean((0, 1))[1:] for photo in photos[::step]]
-    a, b = np.mean(means, 0)
-    return float(a), float(b)
-
-
-def _with_chroma(gray: Image, chroma: tuple[float, float]) -> Image:
-    """One chroma on the luminance of a gray picture (H, W, 3)."""
-    light = from_array(gray).permute(2, 0, 1)[None]  # (1, 3, H, W)
-    colour = from_lab(torch.tensor([60.0, *chroma]).view(1, 3, 1, 1)).expand_as(light)
-    return with_luminance(colour, light)[0].permute(1, 2, 0).numpy()
-
-
-def _colouring(restorer: Restorer, settings: Settings) -> Callable[[Path, str], Image]:
-    """Colours a gray file by a prompt, or by none."""
-
-    def coloured(path: Path, prompt: str) -> Image:
-        out = restorer.restore(
-            path,
-            task="colorize",
-            mask="none",
-            prompt=prompt,
-            seed=settings.seed,
-            steps=settings.steps,
-            guidance=settings.guidance if prompt else None,
-            strength=settings.strength,
-            saturation=settings.saturation,
-        )
-        return srgb(out.image)
-
-    return coloured
-
-
-def _prompted(
-    name: str, settings: Settings, coloured: Callable[[Path, str], Image], prompts: dict[str, str]
-) -> FunctionMethod:
-    """A method that colours each image by a prompt of its own."""
-    identity: dict[str, Value] = {
-        "preset": str(settings.preset), "seed": settings.seed, "steps": settings.steps,
-        "guidance": settings.guidance, "strength": settings.strength,
-        "saturation": settings.saturation, **prompts,
-    }  # fmt: skip
-    return FunctionMethod(name, identity, lambda image, path: coloured(path, prompts[image]))
-
-
-def _error_methods(
-    settings: Settings,
-    coloured: Callable[[Path, str], Image],
-    photos: dict[str, Image],
-    captions: dict[str, list[str]],
-    captioned: Sequence[str],
-    chroma: tuple[float, float],
-) -> list[Method]:
-    """The methods of the table of colour errors."""
-    named = {
-        name: phrases(_colour_names(photos[name]), generator(settings.seed, "named", index))
-        for index, name in enumerate(captioned)
-    }
-    firsts = {name: captions[name][0] for name in captioned}
-    return [
-        FunctionMethod("gray", {}, lambda _, path: read_rgb(path)),
-        FunctionMethod(
-            "mean colour",
-            {"a": chroma[0], "b": chroma[1]},
-            lambda _, path: _with_chroma(read_rgb(path), chroma),
-        ),
-        _prompted("no prompt", settings, coloured, dict.fromkeys(captioned, "")),
-        _prompted("caption", settings, coloured, firsts),
-        _prompted("colours named", settings, coloured, named),
-        FunctionMethod("the photo", {}, lambda name, _: photos[name]),
-    ]
-
-
-def _pair_methods(
-    settings: Settings, coloured: Callable[[Path, str], Image], pairs: dict[str, Pair]
-) -> list[Method]:
-    """The two methods of the pairs: each with one prompt of every pair."""
-    if not pairs:
-        return []
-    return [
-        _prompted(method, settings, coloured, {key: pair.prompts[i] for key, pair in pairs.items()})
-        for i, method in enumerate(WORDS)
-    ]
-
-
 def _pairs_of(
     photos: dict[str, Image], captions: dict[str, list[str]], settings: Settings
 ) -> dict[str, Pair]:
@@ -278,7 +173,7 @@ def _pairs_of(
     by_caption: list[Pair] = []
     by_phrase: list[Pair] = []
     for index, (name, image) in enumerate(photos.items()):
-        names = _colour_names(image)
+        names = colour_names(image)
         rng = generator(settings.seed, "pairs", index)
         by_caption += caption_pairs(name, captions.get(name, []), names, rng)[:1]
         by_phrase += phrase_pairs(name, names, rng)[:1]
