@@ -22,8 +22,8 @@ _SEVERITIES = (LIGHT, MODERATE, HEAVY)
 class RestorationOptions:
     """Shares of the tasks, and their difficulty.
 
-    One model learns all three, so a pair's target is always the clean photo in its colours. The
-    tone is not degraded: another stage corrects it before the diffusion model.
+    One model learns all three, so a pair's target is always the clean photo in its colours.
+    Without `fading` the tone stays: another stage corrects it before the diffusion model.
 
     Attributes:
         old_photo, colorize, super_resolution: shares of the pairs; they add up to 1.
@@ -36,6 +36,8 @@ class RestorationOptions:
         phrases: add phrases about the picture's colours to prompts. Without them, embedded
             captions are cached, which pays for a large text encoder.
         first_stage: apply the first stages to aged and small photos, as restoring does.
+        fading: old photos fade and lose their colours too, as those of the published method do
+            (arXiv 2505.18674, IV-A); the target keeps them.
     """
 
     old_photo: float = 0.4
@@ -48,6 +50,7 @@ class RestorationOptions:
     prompts: float = 0.5
     phrases: bool = True
     first_stage: bool = True
+    fading: bool = False
 
     def check(self) -> None:
         """UsageError if shares do not add up to 1."""
@@ -87,7 +90,8 @@ class TaskInput:
 def _aged(hq: Image, rng: np.random.Generator, options: RestorationOptions) -> tuple[Image, Mask]:
     severity = _SEVERITIES[int(rng.choice(3, p=np.array(options.severities)))]
     unit = float(np.exp(rng.uniform(math.log(0.6), math.log(3.0))))
-    pair = old_photo(hq, rng, replace(severity, fade=0.0), unit=unit)
+    severity = severity if options.fading else replace(severity, fade=0.0)
+    pair = old_photo(hq, rng, severity, unit=unit)
     return pair.lq, pair.mask
 
 
