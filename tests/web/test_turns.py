@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from unfade.web.task_queue import TaskQueue
-from unfade.web.fifo_lock import FifoLock
 
 from unfade.errors import UsageError
+from unfade.web.fifo_lock import FifoLock
+from unfade.web.task_queue import TaskQueue
 
 
 def test_turns_come_in_order_and_too_many_are_refused() -> None:

@@ -109,7 +109,7 @@ def test_what_is_finished_with_the_same_settings_is_not_done_again(
     settled(page, tab)
     assert page.restore_all(tab, None, *VALUES)["progress"]["busy"]
     told = settled(page, tab)["progress"]["text"]
-    assert told == "Done. a.png was finished with these settings before, and not done again."
+    assert told == "Done. a.png was restored with these settings before, and not restored again."
     assert sorted(len(one) for one in tab.visitor.results.values()) == [1, 1]
     shown = page.restore_all(tab, None, *VALUES)
     assert shown["progress"]["text"].startswith("b.png, a.png were finished with these settings")
