@@ -227,12 +227,12 @@ class Restorer:
         """`restore` with its options in one piece; the weights and the device are our own.
 
         Args:
-            found: what `detect` found in this photo with `soft`, (H, W): with mask "auto" the
-                damage is not sought again.
+            found: the result of `detect` with `soft` for this photo, (H, W) uint8: with mask "auto" it
+                is used, and the photo is not searched again.
         """
         from unfade.pipeline import tasks
         from unfade.pipeline.consistency import content_consistency
-        from unfade.pipeline.protect import OTHER_TONE, put_back
+        from unfade.pipeline.protect import OTHER_TONE, restore_protected
         from unfade.pipeline.region_colours import with_region_colours
         from unfade.pipeline.request import resolve
 
@@ -251,7 +251,7 @@ class Restorer:
                 "one result in place of %d, as all would be alike: %s",
                 options.variants, _why_alike(request),
             )  # fmt: skip
-        change = put_back(images, image, request.protected)
+        change = restore_protected(images, image, request.protected)
         if change > OTHER_TONE and options.task == "old-photo" and options.tone != "keep":
             logger.warning(
                 "the protected part keeps the photo's tone, and the rest got another one; tone "
@@ -262,7 +262,7 @@ class Restorer:
         if request.region_colours:  # after the comparison: they were asked for, not invented
             with timer.stage("hint", 1.0, 1.0):
                 images = with_region_colours(images, request.region_colours)
-                put_back(images, image, request.protected)
+                restore_protected(images, image, request.protected)
         manifest = self._manifest(request, record, timer)
         numbers = range(1, len(images) + 1) if len(images) > 1 else [None]
         results = [

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.options import RestoreOptions
-from unfade.pipeline.consistency import ContentConsistency, content_consistency, sound_pixels
+from unfade.pipeline.consistency import ContentConsistency, content_consistency, undamaged_pixels
 from unfade.pipeline.holes import hole_map
 from unfade.pipeline.request import Request
 
@@ -147,7 +147,7 @@ def test_sound_is_what_is_not_erased(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     mask = (255 * (rng.random(size) > 0.999)).astype(np.uint8)
     mask[20:50, 10:60] = rng.integers(0, 256, (30, 50))
-    bands = [sound_pixels(mask, 0.6, slice(i, i + 7)) for i in range(0, mask.shape[0], 7)]
+    bands = [undamaged_pixels(mask, 0.6, slice(i, i + 7)) for i in range(0, mask.shape[0], 7)]
     sound = np.concatenate(bands)
     np.testing.assert_array_equal(sound, hole_map(mask, 0.6) == 0)
     assert 0 < sound.mean() < 1

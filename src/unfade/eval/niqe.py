@@ -53,8 +53,8 @@ def niqe(image: Image, model: NiqeModel) -> float:
         got = f"{image.shape[1]} x {image.shape[0]} pixels with {len(features)} blocks of contrast"
         raise NotApplicable(got, "two blocks of 96 x 96 pixels for NIQE", "leave this metric out")
     off = features.mean(0) - model.mean
-    pooled = (np.cov(features, rowvar=False) + model.covariance) / 2
-    return float(np.sqrt(max(0.0, off @ np.linalg.pinv(pooled, hermitian=True) @ off)))
+    tail_mean = (np.cov(features, rowvar=False) + model.covariance) / 2
+    return float(np.sqrt(max(0.0, off @ np.linalg.pinv(tail_mean, hermitian=True) @ off)))
 
 
 def fit_niqe(images: Iterable[Image]) -> NiqeModel:
