@@ -227,8 +227,8 @@ class Restorer:
         """`restore` with its options in one piece; the weights and the device are our own.
 
         Args:
-            found: the result of `detect` with `soft` for this photo, (H, W) uint8: with mask "auto" it
-                is used, and the photo is not searched again.
+            found: the result of `detect` with `soft` for this photo, (H, W) uint8, which mask
+                "auto" then uses.
         """
         from unfade.pipeline import tasks
         from unfade.pipeline.consistency import content_consistency

@@ -151,7 +151,7 @@ def evaluate(
 
 def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
     """The requested metrics. UsageError if one of them cannot be computed with these options."""
-    from unfade.eval.measures import NAMES, REDEGRADED, chosen
+    from unfade.eval.measures import NAMES, REDEGRADED, checked_names
 
     requested = [name.strip() for name in metrics.split(",")]
     names = {name for name in requested if name != "all"}
@@ -163,7 +163,7 @@ def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
         raise UsageError("--degradation", "a metric that uses it", fix)
     if redegraded and (lq is None or degradation is None):
         raise UsageError(redegraded[0], "--lq and --degradation with it", "say what made LQ of HQ")
-    return chosen(names)
+    return checked_names(names)
 
 
 def _redegraded(names: Sequence[str], degradation: str | None) -> Redegraded | None:
@@ -190,7 +190,7 @@ def _feature_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dic
     """Distances of the features in files, by method. UsageError if names or shapes do not fit."""
     from unfade.eval.evaluation import Distances
     from unfade.eval.extractors import read_features
-    from unfade.eval.measures import GIVEN_MEASURES
+    from unfade.eval.measures import FEATURE_FILE_MEASURES
 
     files = {name: Path(file) for name, _, file in (text.partition("=") for text in texts)}
     if not files:
@@ -206,7 +206,7 @@ def _feature_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dic
         result_features = read_features(file)
         values = {
             name: measure.distance(result_features, reference_features)
-            for name, measure in GIVEN_MEASURES.items()
+            for name, measure in FEATURE_FILE_MEASURES.items()
         }
         distances[method] = Distances(len(result_features), values)
     return distances

@@ -89,8 +89,8 @@ def block_dpi(data: bytes | None) -> tuple[float, float] | None:
 def with_dpi(data: bytes | None, value: tuple[float, float]) -> bytes:
     """A block that tells this (x, y) density, for formats without another place for it."""
     order, first = directory(data) if data else ("<", ifd.Directory())
-    known = dpi(first, order)
-    if data and known and all(abs(a - b) < 0.5 for a, b in zip(known, value, strict=True)):
+    current = dpi(first, order)
+    if data and current and all(abs(a - b) < 0.5 for a, b in zip(current, value, strict=True)):
         return data
     for tag, number in zip((X_RESOLUTION, Y_RESOLUTION), value, strict=True):
         first.entries[tag] = ifd.numbers(tag, ifd.RATIONAL, fraction(number), order)
@@ -100,8 +100,8 @@ def with_dpi(data: bytes | None, value: tuple[float, float]) -> bytes:
 
 def fraction(value: float) -> tuple[int, int]:
     """A density as numerator and denominator."""
-    whole = abs(value - round(value)) < 1e-3
-    return (round(value), 1) if whole else (round(value * 10000), 10000)
+    is_integer = abs(value - round(value)) < 1e-3
+    return (round(value), 1) if is_integer else (round(value * 10000), 10000)
 
 
 def refresh(
@@ -120,9 +120,9 @@ def refresh(
         return None
     try:
         order, first = directory(block)
-        turn = first_orientation(first, order)
-        stored = upright_size(*(before or (height, width)), turn)
-        return _patch(block, order, first, Placement(turn, stored, (height, width)))
+        orientation_value = first_orientation(first, order)
+        stored = upright_size(*(before or (height, width)), orientation_value)
+        return _patch(block, order, first, Placement(orientation_value, stored, (height, width)))
     except (ValueError, struct.error) as error:
         logger.warning("the EXIF block cannot be parsed (%s) and is left out", error)
         return None
@@ -192,13 +192,13 @@ def _drop_thumbnail(data: bytearray, order: str, first: ifd.Directory) -> None:
 
 def from_tiff(first: ifd.Directory, order: str) -> bytes | None:
     """An EXIF block from the first directory of a TIFF, without the tags of its storage."""
-    kept = first.copy(without=_STRUCTURE)
-    description = kept.entries.get(270)
+    copied = first.copy(without=_STRUCTURE)
+    description = copied.entries.get(270)
     if description and description.data.startswith((b'{"shape"', b"ImageJ=", b"<?xml")):
-        del kept.entries[270]  # it describes an array in the old file, not a photo
-    if not kept.entries and not kept.children:
+        del copied.entries[270]  # it describes an array in the old file, not a photo
+    if not copied.entries and not copied.children:
         return None
-    return block(kept, order)
+    return block(copied, order)
 
 
 def to_tiff(data: bytes) -> tuple[str, ifd.Directory]:

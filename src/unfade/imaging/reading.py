@@ -87,4 +87,4 @@ def _refuse_animation(path: Path, file: BinaryIO, start: bytes) -> None:
     except Exception:  # a broken GIF is refused as a GIF
         return
     if frames > 1:
-        raise formats.many(path, frames, "frames")
+        raise formats.several_pictures(path, frames, "frames")

@@ -15,7 +15,7 @@ import unfade.imaging.formats as formats
 from unfade.errors import printable
 from unfade.imaging.canvas import rows_per_block
 from unfade.imaging.photo import Metadata, Photo, quantise
-from unfade.imaging.transforms import Plain, luma, transform_for
+from unfade.imaging.transforms import SrgbPixels, luma, transform_for
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _divide(colours: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 def fit(photo: Photo, kind: str, path: Path) -> Sheet:
     """The photo fitted to a format; a warning names what the format cannot hold."""
     channels = photo.native.shape[2]
-    has_profile = not isinstance(transform_for(photo.metadata.icc, channels), Plain)
+    has_profile = not isinstance(transform_for(photo.metadata.icc, channels), SrgbPixels)
     convert = channels == 4 and kind in _WITHOUT_INK
     if has_profile and channels != 4:
         convert = kind == formats.BMP or (kind == formats.WEBP and photo.gray)

@@ -10,8 +10,9 @@ from unfade.imaging.transforms import luma
 
 #: An edge of a sharp photo has the same height at every scale; in an enlarged photo its height is
 #: less than these factors of that one and two scales coarser. On photos of BSDS500, Flickr and old
-#: prints, sharp ones reach 0.77 and more of the next scale, the same enlarged twice by bicubic interpolation at most 0.64, with scanner
-#: noise or without; bilinear interpolation shows at the second scale only.
+#: prints, sharp ones reach 0.77 and more of the next scale, the same enlarged twice by bicubic
+#: interpolation at most 0.64, with scanner noise or without; bilinear interpolation shows at the
+#: second scale only.
 _SHARP = (0.7, 0.5)
 _QUANTILE = 0.9998  # of the differences: the sharpest edges, thin scratches among them
 _NOISE_QUANTILE = 3.9  # of the larger of two differences of Gaussian noise, in deviations

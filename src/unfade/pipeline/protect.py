@@ -83,7 +83,7 @@ def restore_protected(results: Sequence[Photo], photo: Photo, protected: Mask | 
 
 
 def _photo_values(result: Photo, photo: Photo, rows: slice) -> NDArray[np.float32]:
-    """Rows of a photo, (h, W, C), with the channels of the result; of a gray photo it may be sRGB."""
+    """Rows of a photo, (h, W, C), with the channels of the result, which may be sRGB."""
     if photo.native.shape[2] == result.native.shape[2]:
         return photo.native[rows].astype(np.float32)
     everything = slice(None)

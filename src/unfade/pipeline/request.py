@@ -106,7 +106,7 @@ def resolve(
     """Detects or reads the damage of a photo, and resolves how it is restored.
 
     Args:
-        detected: (H, W), the probability of damage in 1/255 from an earlier detection; None detects it.
+        detected: (H, W), the probability of damage in 1/255 from an earlier detection, or None.
 
     Raises:
         InputError: a mask cannot be read, or does not fit the photo.
