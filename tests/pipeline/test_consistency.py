@@ -63,7 +63,7 @@ def test_alignment_is_one_when_nothing_changes(
     photo = make_photo(height, width, gray=gray, depth=depth)
     found = compare(photo, photo, task=task)
     assert found.alignment == 1
-    assert found.places.min() == pytest.approx(1, abs=1e-5)
+    assert found.similarity_grid.min() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [(300, 400), (620, 800)])
@@ -74,7 +74,7 @@ def test_foreign_object_lowers_it_and_shows_on_the_map(
     top, left = size[0] // 2, size[1] // 2
     found = compare(photo, pasted(photo, top, left, side))
     assert found.alignment is not None and found.alignment < 0.8
-    places = cv2.resize(found.places, size[::-1], interpolation=cv2.INTER_LINEAR)
+    places = cv2.resize(found.similarity_grid, size[::-1], interpolation=cv2.INTER_LINEAR)
     inside = block(*size, top, left, side) > 0
     near = cv2.dilate(inside.astype(np.uint8), np.ones((side, side))) > 0
     assert places[inside].mean() < 0.8
@@ -98,7 +98,7 @@ def test_nothing_is_measured_when_all_is_damage(make_photo: MakePhoto) -> None:
     photo = make_photo()
     found = compare(photo, pasted(photo, 10, 10, 30), np.full((64, 80), 255, np.uint8))
     assert found.alignment is None
-    assert (found.places == 1).all()
+    assert (found.similarity_grid == 1).all()
 
 
 def test_tone_hardly_lowers_it_where_it_is_mended(make_photo: MakePhoto) -> None:

@@ -210,7 +210,7 @@ def _flush(manifest: ArchiveManifest, pending: list[Row], summary: Summary) -> N
     try:
         manifest.append(pending)
     except OutputError as error:
-        summary.stopped = error.told()
+        summary.stopped = error.message()
         return
     pending.clear()
     manifest.compact()

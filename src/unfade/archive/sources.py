@@ -90,7 +90,7 @@ class Search:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             error = InputError(reason, "a folder that can be read", "check its permissions")
-            text = error.told(printable(folder))
+            text = error.message(printable(folder))
             yield Input(_printable(prefix + "."), _printable(str(folder)), 0, "", error=text)
             return
         names = {entry.name for entry in sorted_entries}
@@ -252,7 +252,7 @@ class Search:
         except (OSError, tarfile.TarError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             got = f"a shard that cannot be read ({reason})"
-            text = InputError(got, "a tar file", "copy it again").told(_printable(shard))
+            text = InputError(got, "a tar file", "copy it again").message(_printable(shard))
             yield Input(_printable(prefix) + "/", _printable(shard), 0, stamp, error=text)
 
 
@@ -284,12 +284,16 @@ def _input(key: str, source: str, size: int, stamp: str, offset: int | None = No
     if not key.isprintable() and _printable(key) != key:
         problem = InputError("its name is not UTF-8", "UTF-8", "rename the photo")
         return Input(
-            _printable(key), _printable(source), size, stamp, error=problem.told(_printable(source))
+            _printable(key),
+            _printable(source),
+            size,
+            stamp,
+            error=problem.message(_printable(source)),
         )
     if ".." in parts or "" in parts:  # of a member of a shard
         problem = InputError("its name leaves its folder", "a name below it", "rename it")
         key = key.replace("..", "(..)")
-        return Input(key, source, size, stamp, error=problem.told(source))
+        return Input(key, source, size, stamp, error=problem.message(source))
     return Input(key, source, size, stamp, offset)
 
 
@@ -298,12 +302,16 @@ def _unreadable(key: str, source: str, error: OSError) -> Input:
         return _absent(key, source)
     reason = (error.strerror or str(error)).lower()
     problem = InputError(reason, "a file that can be read", "check its permissions")
-    return Input(_printable(key), _printable(source), 0, "", error=problem.told(_printable(source)))
+    return Input(
+        _printable(key), _printable(source), 0, "", error=problem.message(_printable(source))
+    )
 
 
 def _absent(key: str, source: str) -> Input:
     problem = InputError("no such file", "a photo", "check the name")
-    return Input(_printable(key), _printable(source), 0, "", error=problem.told(_printable(source)))
+    return Input(
+        _printable(key), _printable(source), 0, "", error=problem.message(_printable(source))
+    )
 
 
 def _missing(src: str) -> UsageError:

@@ -367,7 +367,7 @@ def quarantine_error(item: Item, how: str, attempts: int) -> str:
         "a result",
         "restore it by itself with a smaller --tile, or copy it again, then use "
         "--retry-quarantined",
-    ).told(item.source)
+    ).message(item.source)
 
 
 def worker_name() -> str:

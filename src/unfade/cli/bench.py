@@ -281,7 +281,7 @@ def _print_failures(runs: dict[str, Run], errors: dict[str, UnfadeError]) -> Non
             label = f"{name}/{failure.case}, {failure.method}{image}"
             click.echo(f"Error: {label}: {failure.error}", err=True)
     for name, error in errors.items():
-        click.echo(f"Error: {name}: {error.told()}", err=True)
+        click.echo(f"Error: {name}: {error.message()}", err=True)
 
 
 def _line(table: Table, run: Run) -> str:
@@ -309,7 +309,7 @@ def _json(runs: dict[str, Run], errors: dict[str, UnfadeError], out: Path) -> st
             }
             for name, run in runs.items()
         },
-        "failed": {name: error.told() for name, error in errors.items()},
+        "failed": {name: error.message() for name, error in errors.items()},
     }
     return json.dumps(content)
 

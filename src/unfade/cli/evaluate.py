@@ -267,7 +267,7 @@ def _clean_photos(folder: Path) -> Iterator[Image]:
     problems: list[InputError] = []
     photos = photos_below(folder, COMPARE_SUFFIX, problems)
     for problem in problems:
-        click.echo(f"Error: {problem.told()}", err=True)
+        click.echo(f"Error: {problem.message()}", err=True)
     with Bar(len(photos)) as bar:
         for index, (name, path) in enumerate(photos.items()):
             bar.reporter(index, name)
@@ -301,7 +301,7 @@ def _score(evaluation: Evaluation, matches: Sequence[Match]) -> int:
 def _report_problems(evaluation: Evaluation, reported: int) -> int:
     """Prints the problems from number `reported` on to stderr; returns how many there are."""
     for problem in evaluation.problems[reported:]:
-        click.echo(f"Error: {problem.told()}", err=True)
+        click.echo(f"Error: {problem.message()}", err=True)
     return len(evaluation.problems)
 
 
@@ -317,7 +317,7 @@ def _report(
     for note in evaluation.notes():
         click.echo(f"Note: {note}", err=True)
     for problem in evaluation.failures()[reported:]:
-        click.echo(f"Error: {problem.told()}", err=True)
+        click.echo(f"Error: {problem.message()}", err=True)
     aggregate = _aggregate(evaluation, methods, [distances, features], seed)
     grids = [means_grid(aggregate, "Means", by_case=False), *pairs_grid(aggregate)]
     table = grids_markdown(grids)

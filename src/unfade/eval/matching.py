@@ -1,4 +1,4 @@
-"""Matches results to inputs by file name, without suffix."""
+"""Matches results to references by file name, ignoring suffixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats by content and by suffix, and the limits that hold before anything is decoded."""
+"""Detects formats by content and by suffix, and checks limits before anything is decoded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COPY_AGAIN = "copy or download it again"
 
 
 def format_for(path: Path) -> str:
-    """The format that a result of this name has."""
+    """The format of a result, by the suffix of its name."""
     format_name = FORMATS.get(path.suffix.lower())
     if format_name is None:
         suffix = repr(path.suffix) if path.suffix else "no suffix"
@@ -66,7 +66,7 @@ def open_input(path: Path, max_bytes: int) -> BinaryIO:
 
 
 def sniff(path: Path, start: bytes) -> str:
-    """The format by the first bytes of a file, whatever its name says."""
+    """The format by the first bytes of a file."""
     if start.startswith(b"\xff\xd8\xff"):
         return JPEG
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -83,7 +83,7 @@ def sniff(path: Path, start: bytes) -> str:
 
 
 def _other_kind(start: bytes) -> str:
-    """What a file is that is none of the formats."""
+    """The kind of a file of another format, for errors."""
     brand = start[8:12] if start[4:8] == b"ftyp" else b""
     if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
         return "a HEIC file"
@@ -114,7 +114,7 @@ def _other_kind(start: bytes) -> str:
 
 
 def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
-    """InputError where the header promises nothing, or more pixels than allowed."""
+    """Raises InputError if the size in the header is zero or exceeds `max_pixels`."""
     if height < 1 or width < 1:
         raise InputError(f"a photo of {width} x {height} pixels", "a size", _COPY_AGAIN, path=path)
     if height * width > max_pixels:
@@ -130,7 +130,7 @@ def several_pictures(path: Path, count: int, unit: str, *, coder: str = "") -> I
     """The error for a file with several pages or frames.
 
     Args:
-        coder: what ImageMagick wants before the name, where it cannot tell the format by itself.
+        coder: the prefix that ImageMagick needs, if it does not recognise the format itself.
     """
     animated = unit == "frames"  # a frame may hold only what differs from the one before
     target = path.with_name(f"{path.stem}-%03d{'.png' if animated else path.suffix}")

@@ -1,7 +1,7 @@
 """Checks that a JPEG can be decoded and is complete; finds the quality it was saved with.
 
-libjpeg fills missing data with gray and says nothing to its caller. A lossless file makes it write
-past the end of the rows that Pillow has for it.
+libjpeg fills missing data with gray without an error. With a lossless file it writes past the end
+of the rows that Pillow allocates.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _table_sum(quality: int) -> int:
 
 
 def unsupported(data: bytes) -> str:
-    """What a JPEG is that must not be decoded: "a 12-bit JPEG"; empty: none of these."""
+    """The kind of a JPEG that must not be decoded, such as "a 12-bit JPEG"; "" if it may be."""
     frame = _frame(data)
     if frame is None:
         return ""
@@ -115,9 +115,9 @@ def _without_tail(data: bytes) -> bytes:
 def is_complete(picture: bytes, *, exact: bool) -> bool:
     """Whether the data of a picture (from `body`) reaches its last block.
 
-    Two different tails are put behind the data: where a block is missing, it is decoded from them
-    and the pictures differ. An eighth of the size shows that, but for the details that come last
-    in a progressive file: those, and anything `exact`, take the full size.
+    The data is decoded with two different tails: if a block is missing, it is decoded from the tail
+    and the pictures differ. This is done at an eighth of the size; with progressive files, whose
+    details come last, and if `exact`, at full size.
     """
     first, second = (_digest(picture + _tail(byte) + END, exact) for byte in (0x55, 0x9A))
     return first == second

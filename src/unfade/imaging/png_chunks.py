@@ -1,4 +1,4 @@
-"""The chunks of a PNG: those that Pillow and libpng leave to us, read and written."""
+"""Reads and writes chunks of a PNG: text, EXIF, XMP, profile and density."""
 
 from __future__ import annotations
 

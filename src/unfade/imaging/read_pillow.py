@@ -46,7 +46,7 @@ def read_jpeg(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     image = JpegImageFile(io.BytesIO(picture + jpeg_data.END))
     if ended:
         behind = data[len(picture) :].lstrip(b"\xff").removeprefix(jpeg_data.END[1:])
-        left_out.tell(path, image.applist, behind)
+        left_out.warn(path, image.applist, behind)
     metadata = replace(
         _metadata(image, formats.JPEG),
         xmp=jpeg_xmp.read(image.applist),

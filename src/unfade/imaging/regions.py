@@ -1,4 +1,4 @@
-"""Coordinates in an XMP packet: regions with faces, focus areas, panoramas.
+"""Maps coordinates in an XMP packet (regions of faces, focus areas, panoramas).
 
 They are mapped as the pixels are when a photo is turned upright or resized. Regions count, as in
 EXIF, in the order in which the file stores its pixels, unless AppliedToDimensions says that they
@@ -28,7 +28,7 @@ Numbers = list[float]
 
 
 def move(dom: minidom.Document, placement: Placement) -> bool:
-    """Maps all known coordinates of a packet; says whether any changed.
+    """Maps all known coordinates of a packet; returns whether any changed.
 
     Numbers that make no sense are left as they are.
     """

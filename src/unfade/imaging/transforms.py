@@ -1,4 +1,4 @@
-"""From a photo's own colours to sRGB and back, region by region.
+"""Transforms a photo's own colours to sRGB and back, region by region.
 
 Every transform takes whole numbers of the photo's own depth and gives float32 sRGB in 0..1;
 the way back gives float32 in 0..1, which the caller rounds to the photo's depth.
@@ -53,7 +53,7 @@ def luma(rgb: Floats) -> Floats:
 
 
 class _Within:
-    """A transform of which no colour outside sRGB is known."""
+    """A transform without colours outside sRGB."""
 
     def beyond(self, native: Native) -> None:
         """See Transform."""
@@ -77,7 +77,7 @@ class SrgbPixels(_Within):
 
 
 class UncalibratedCmyk(_Within):
-    """CMYK without a profile: ink takes away light, black carries all that is common."""
+    """CMYK without a profile: the simple inverse of RGB, with full black generation."""
 
     def to_srgb(self, native: Native) -> Floats:
         """See Transform."""

@@ -1,4 +1,4 @@
-"""A preset's diffusion weights on disk: a folder in diffusers' layout, fp16 safetensors.
+"""Loads and saves diffusion weights as a folder in diffusers' layout, fp16 safetensors.
 
     vae/  unet/  text_encoder/  tokenizer/  scheduler/          the frozen base
     controlnet/  cfw/                                           what was trained on it

@@ -45,12 +45,12 @@ class ContentConsistency:
 
     Attributes:
         alignment: [-1, 1], 1 = it shows the same; None where all of the photo was damage.
-        places: (h, w) [-1, 1], the similarity of each cell of a grid over the photo. Cells that
-            are damage throughout have 1.
+        similarity_grid: (h, w) [-1, 1], the similarity of each cell of a grid over the photo;
+            cells that are damage throughout have 1.
     """
 
     alignment: float | None
-    places: Map
+    similarity_grid: Map
 
 
 def content_consistency(request: Request, results: Sequence[Photo]) -> list[ContentConsistency]:
