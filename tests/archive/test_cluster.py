@@ -79,7 +79,7 @@ def test_run_on_ray_drains(tmp_path: Path, make_photo: MakePhoto) -> None:
 def test_silent_cluster_is_told() -> None:
     """An address at which nothing answers."""
     with pytest.raises(UsageError, match=r"RAY_AUTH_MODE.*ray start --head"):
-        cluster._require_answer("127.0.0.1:9", limit=1.0)
+        cluster._require_answer("127.0.0.1:9", timeout_s=1.0)
 
 
 @pytest.mark.usefixtures("workers")
