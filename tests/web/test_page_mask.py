@@ -98,7 +98,11 @@ def test_fingers_scroll_until_a_brush_is_chosen(
     visit: Visit, steps: Any, make_photo: MakePhoto
 ) -> None:
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    steps.choose(page, make_photo("print.png", height=300, width=300))
+    photos = [make_photo(f"{name}.png", height=300, width=300) for name in "abc"]
+    steps.choose(page, *photos)
+    page.wait_for_selector(".uf-thumb >> nth=2")
+    over = page.locator(".uf-over").bounding_box()
+    assert over["x"] + over["width"] <= 390
     share = page.inner_text(".uf-share")
     client = page.context.new_cdp_session(page)
 

@@ -17,7 +17,8 @@ function load() {
   find('.uf-views').hidden = !current?.done;
   find('.uf-thumbs').replaceChildren(...photos.map((photo) => thumb(photo, photo === current)));
   const lose = photos.some((photo) => photo.done) ? 'Remove all photos and their results?' : '';
-  if (photos.length) find('.uf-thumbs').append(button('Start over', 'clear', 'uf-over', {}, lose));
+  find('.uf-shelf').replaceChildren(
+    find('.uf-thumbs'), button('Start over', 'clear', 'uf-over', {}, lose));
   if (!current?.done) show('edit');
   else if (view) {
     show(view);
