@@ -50,25 +50,25 @@ _COLOURING = ("prompt", "guidance", "variants")
 #: Options that a task does not know, and why.
 _FOREIGN = {
     "old-photo": {
-        "scale": "restore the photo first, then enlarge the result with --task super-resolution",
-        "saturation": "leave it out: it is that of the colours which --task colorize finds",
-        "existing_colours": "leave it out: only --task colorize replaces colours",
+        "scale": "restore the photo first, then enlarge the result with task='super-resolution'",
+        "saturation": "leave it out: it is that of the colours which task='colorize' finds",
+        "existing_colours": "leave it out: only task='colorize' replaces colours",
     },
     "colorize": {
-        "scale": "colour the photo first, then enlarge the result with --task super-resolution",
+        "scale": "colour the photo first, then enlarge the result with task='super-resolution'",
     },
     "super-resolution": dict.fromkeys(
         ("prompt", "negative_prompt", "guidance"),
-        "leave it out: enlarging adds nothing that a text names; --task colorize takes a prompt",
+        "leave it out: enlarging adds nothing that a text names; task='colorize' takes a prompt",
     )
     | dict.fromkeys(
         ("only_damage", "threshold", "sensitivity", "protect", "tone"),
-        "leave it out: damage and tone are mended by --task old-photo, before enlarging",
+        "leave it out: damage and tone are mended by task='old-photo', before enlarging",
     )
     | {
-        "colour_regions": "give colours by --task old-photo or colorize, before enlarging",
-        "saturation": "leave it out: it is that of the colours which --task colorize finds",
-        "existing_colours": "leave it out: only --task colorize replaces colours",
+        "colour_regions": "give colours by task='old-photo' or task='colorize', before enlarging",
+        "saturation": "leave it out: it is that of the colours which task='colorize' finds",
+        "existing_colours": "leave it out: only task='colorize' replaces colours",
     },
 }
 
@@ -248,7 +248,7 @@ class RestoreOptions:
                 got = f"{self._shown(name)} with task {self.task!r}"
                 raise UsageError(got, "an option of this task", fix)
         if self.task == "super-resolution" and isinstance(self.mask, Path):
-            fix = "leave it out: damage is mended by --task old-photo, before enlarging"
+            fix = "leave it out: damage is mended by task='old-photo', before enlarging"
             raise UsageError("a mask with task 'super-resolution'", "no mask", fix)
         if self.only_damage and self.mask == "none" and not self.colour_regions:
             got = "only damage, with mask 'none'"

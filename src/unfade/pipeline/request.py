@@ -153,7 +153,7 @@ def _warn_of_refreshing(options: RestoreOptions) -> None:
     texts: list[str] = []
     if options.existing_colours is None:
         texts.append(
-            "this photo has colours: they were refreshed; --existing-colours replace gives it "
+            "this photo has colours: they were refreshed; existing_colours='replace' gives it "
             "new ones"
         )
     unused = [name.replace("_", " ") for name in options.for_new_colours]
