@@ -94,8 +94,9 @@ class RestoreOptions:
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: what gets which colour, in this order (`pipeline.region_colours`); with a
             diffusion model or without. Where a network colours the photo, it is told of them.
-        existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues, and
-            corrects fading and cast; "replace" finds new colours from the luminance alone. None is
+        existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues,
+            corrects fading and cast, and mends damage only where `mask`, `only_damage`,
+            `sensitivity` or `threshold` asks for it; "replace" finds new colours from the luminance alone. None is
             "refresh", and warns.
         saturation: of colorize, 0..2: what the chroma of the found colours is multiplied by.
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
@@ -294,6 +295,11 @@ class RestoreOptions:
         The method as it was published looks at no colours.
         """
         return self.task == "colorize" and self.existing_colours != "replace" and not self.paper
+
+    @property
+    def asks_mending(self) -> bool:
+        """Whether the options themselves ask to mend damage, where colours are refreshed."""
+        return not self.given.isdisjoint({"mask", "only_damage", "sensitivity", "threshold"})
 
     @property
     def for_new_colours(self) -> list[str]:

@@ -28,6 +28,8 @@ _NOT_WRITTEN = frozenset(
     {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json",
      ".zip"}
 )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Job:
     """One photo and the file that its result goes to."""
@@ -133,7 +135,9 @@ def _is_file_name(out: str, suffix: str | None, *, one_file: bool) -> bool:
     wanted = sorted(SUFFIXES) if suffix is None else [suffix]
     if own not in wanted:
         expected = f"a name that ends in {' '.join(wanted)}, or a folder"
-        raise UsageError(f"{_show(out)} as OUT", expected, "choose another name, or end a folder's name with /")
+        raise UsageError(
+            f"{_show(out)} as OUT", expected, "choose another name, or end a folder's name with /"
+        )
     return True
 
 

@@ -13,6 +13,7 @@ function load() {
   }
   const current = photos.find((photo) => photo.key === shown);
   stage.toggleAttribute('data-coloured', !!current?.coloured);
+  stage.dispatchEvent(new Event('uf-task')); // tools are those for this photo
   find('.uf-name').textContent = current?.name ?? '';
   find('.uf-views').hidden = !current?.done;
   find('.uf-thumbs').replaceChildren(...photos.map((photo) => thumb(photo, photo === current)));

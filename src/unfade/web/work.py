@@ -68,9 +68,9 @@ class Work:
             edit |= {name: sent[name] for name in _MASK if name in sent}
         if settings.task == actions.colour_task(self.desk) and sent.get("tints"):
             edit |= {name: sent[name] for name in _COLOURS}
-        refreshes = opened.coloured and settings.existing_colours == "refresh"
-        if settings.task == "colorize" and refreshes:  # all else is not shown
+        if settings.refreshes(opened.coloured):  # all else is not shown
             settings = Settings("colorize")
+            edit["sensitivity"] = "normal"
         return Order(settings, edit)
 
     def _restore(self, session: Session, opened: Opened, order: Order, name: str) -> None:

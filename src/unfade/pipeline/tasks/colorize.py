@@ -1,8 +1,8 @@
 """Colours for a gray photo: its luminance, and chroma from a network.
 
 That is the first stage for colours or, where the options or the preset give it a strength, the
-diffusion model. A photo that has colours keeps its hues: unless they are to be replaced, it is
-mended as an old photo is, and its tone with it.
+diffusion model. A photo that has colours keeps its hues: unless they are to be replaced, fading
+and cast are corrected as of an old photo, and damage is mended only where that is asked for.
 """
 
 from __future__ import annotations
