@@ -96,8 +96,8 @@ class RestoreOptions:
             diffusion model or without. Where a network colours the photo, it is told of them.
         existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues,
             corrects fading and cast, and mends damage only where `mask`, `only_damage`,
-            `sensitivity` or `threshold` asks for it; "replace" finds new colours from the luminance alone. None is
-            "refresh", and warns.
+            `sensitivity` or `threshold` asks for it; "replace" finds new colours from the luminance
+            alone. None is "refresh", and warns.
         saturation: of colorize, 0..2: what the chroma of the found colours is multiplied by.
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
             "auto": the preset's own, else by the damage measured. That is 0 for colorize, which

@@ -149,13 +149,13 @@ def _caption(outcome: Outcome, entry: Entry) -> str:
     taken = manifest["diffusion"] or {}
     said = [f"alignment {measured}"]
     if manifest["damaged"] is not None:
-        said.append(f"{100 * manifest['damaged']:.2f} % damaged")
+        said.append(f"{100 * manifest['damaged']:.2f} % filled in")
     if taken.get("strength"):
-        said.append(f"diffusion at strength {taken['strength']:g}, fidelity {taken['fidelity']:g}")
+        said.append(f"redrawn with strength {taken['strength']:g}, fidelity {taken['fidelity']:g}")
         if "steps" in taken:  # an earlier version did not write them
             said.append(f"{taken['steps']} steps")
     else:
-        said.append("no diffusion")
+        said.append("nothing redrawn")
     said.append(f"{sum(manifest['seconds'].values()):.1f} s")
     if outcome.status == "skipped":
         said.append("restored before; --overwrite shows its mask and map too")
