@@ -153,7 +153,8 @@ function paint() {
   pen.drawImage(photo, 0, 0, scene.width, scene.height);
   if ((find('.uf-show').checked || !mends) && !find('.uf-paints').hidden) pen.drawImage(sheet, 0, 0);
   if (cursor) ring(cursor);
-  const share = `${(100 * marked / found.length).toFixed(2)} % is marked`;
+  const share = `${(100 * marked / found.length).toFixed(2)} % is marked`
+    + (marked > 0.03 * found.length ? '; large areas will be filled smoothly' : '');
   find('.uf-share').textContent = scene.searched ? share
     : scene.mask ? `${share}, at a first look` : '';
 }

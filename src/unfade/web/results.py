@@ -9,7 +9,7 @@ from pathlib import Path
 import unfade.manifest as manifests
 from unfade.errors import UsageError
 from unfade.imaging import read_photo, write_mask
-from unfade.masks import harden
+from unfade.masks import LARGE, harden, large_share
 from unfade.options import Task
 from unfade.types import Progress, Restored
 from unfade.web import changes, masks, pictures
@@ -38,12 +38,13 @@ def save(
     task = order.settings.task
     photos, papers = write(restored, folder / f"{stem}{opened.path.suffix}", task)
     kept: list[Path] = []
-    filled = None
+    filled, large = None, 0.0
     if restored.mask is not None:
         kept.append(folder / f"{stem}-mask.png")
         threshold = float(str(restored.manifest["options"]["threshold"]))
         filled = harden(restored.mask, threshold)
         write_mask(kept[0], filled)
+        large = large_share(filled)
     progress("show", 0.5)
     before = pictures.display(read_photo(opened.path))
     if not opened.before.is_file():  # the search was cancelled
@@ -59,7 +60,7 @@ def save(
             before, after, size, filled=filled, corrects_tone=_corrects_tone(one.manifest)
         )
         view = View(shown / f"after-{i}.jpg", shown / f"changes-{i}.png", change.most,
-                    facts(one.manifest, change))  # fmt: skip
+                    facts(one.manifest, change, large))  # fmt: skip
         view.after.write_bytes(pictures.jpeg(after))
         view.changes.write_bytes(pictures.png(change.overlay))
         views.append(view)
@@ -108,12 +109,20 @@ def _corrects_tone(manifest: manifests.Manifest) -> bool:
     return mends and not options["only_damage"] and options["tone"] != "keep"
 
 
-def facts(manifest: manifests.Manifest, change: changes.Change) -> list[tuple[str, str]]:
-    """What was done to a photo, as far as a person can check it: (what, how much)."""
+def facts(
+    manifest: manifests.Manifest, change: changes.Change, large: float
+) -> list[tuple[str, str]]:
+    """What was done to a photo, as far as a person can check it: (what, how much).
+
+    Args:
+        large: the share of the photo in large holes, 0..1.
+    """
     found: list[tuple[str, str]] = []
     damaged = manifest["damaged"]
     if damaged is not None:
         filled = f"{_percent(damaged)} of the photo"
+        if large >= LARGE:
+            filled += f". Large areas are filled smoothly ({_percent(large)}): check them"
         found.append(("Filled in", filled if damaged else _NOTHING_FILLED))
     tone = "As it was"
     if change.tone:
