@@ -182,7 +182,7 @@ def test_missing_enlarger_is_told_when_the_model_is_left_out(
 def test_missing_model_is_told_before_the_photo_is_read(
     bare: Restorer, values: dict[str, Any]
 ) -> None:
-    with pytest.raises(WeightsError, match=r"no vae/.*--preset sd21 --base") as raised:
+    with pytest.raises(WeightsError, match=r"no vae/.*preset='sd21' base=") as raised:
         bare.restore("none.jpg", **values)
     assert "\n" not in str(raised.value)
 
@@ -280,7 +280,7 @@ def test_variants_come_with_their_manifests(
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({}, "--strength 0.5 has each drawn anew"), ({"mask": "none"}, "nothing was to be filled")],
+    [({}, "strength=0.5 has each drawn anew"), ({"mask": "none"}, "nothing was to be filled")],
 )
 def test_one_result_is_given_where_variants_would_be_alike(
     tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch,
@@ -343,7 +343,7 @@ def test_model_from_elsewhere_restores(make_photo: MakePhoto, tiny_preset: Path)
 def test_sd21_alone_is_refused_more_than_damage(make_photo: MakePhoto) -> None:
     restorer, path = Restorer.from_pretrained("sd21", device="cpu"), make_photo("a.png")
     assert restorer.detect(path).shape == (64, 80)  # no weights are needed for that
-    with pytest.raises(UsageError, match="--controlnet"):
+    with pytest.raises(UsageError, match="controlnet="):
         restorer.restore(path, task="super-resolution")
 
 
