@@ -114,7 +114,8 @@ _CONTRAST = """() => {
 def test_text_has_contrast_and_the_page_fits_a_phone(
     visit: Visit, steps: Any, make_photo: MakePhoto, tmp_path: Path
 ) -> None:
-    page = visit(color_scheme="dark", viewport={"width": 390, "height": 844})
+    page = visit(dark=True)
+    page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     photo = make_photo("a-rather-long-name-of-a-photo.png")
     steps.choose(page, photo)

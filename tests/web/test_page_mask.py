@@ -97,7 +97,7 @@ def _is_zoomed_by_the_wheel(page: Any) -> None:
 def test_fingers_scroll_until_a_brush_is_chosen(
     visit: Visit, steps: Any, make_photo: MakePhoto
 ) -> None:
-    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = visit(touch=True)
     steps.choose(page, make_photo("print.png", height=300, width=300))
     share = page.inner_text(".uf-share")
     client = page.context.new_cdp_session(page)
