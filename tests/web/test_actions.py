@@ -52,7 +52,7 @@ def same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "painted"),
     [("wide.jpg", (72, 1300), True),  # shown smaller on the page
-     ("soft.tif", (644, 660), False)],  # searched in a copy
+     ("soft.tif", (644, 660), False)],  # searched at three scales
 )  # fmt: skip
 @pytest.mark.usefixtures("same_moment")
 def test_result_is_the_command_lines_to_the_byte(
@@ -105,16 +105,19 @@ def test_colours_are_laid_on_as_the_command_line_does(
 
 
 @pytest.mark.parametrize(
-    "more", [{"colours": "red"}, {"colours": ["red"] * 41}, {"colours": ["reddish"]}]
-)
-def test_colours_are_checked(
+    ("more", "told"),
+    [*(({"colours": colours}, "colour") for colours in ("red", ["red"] * 41, ["reddish"])),
+     *(({"sensitivity": value}, "sensitivity") for value in (None, 0.5, "highest", ["low"])),
+     ({"id": "of another photo"}, "a mask of another photo")],
+)  # fmt: skip
+def test_edits_that_make_no_sense_are_refused(
     desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
-    more: dict[str, object],
+    more: dict[str, object], told: str,
 ) -> None:  # fmt: skip
     opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
-    edit = edit_of(opened) | {"tints": layer_of(np.ones((64, 80), np.uint8))} | more
-    with pytest.raises(UsageError, match="colour"):
-        actions.restore(desk, opened, Settings(), edit, quiet)
+    edit = edit_of(opened) | {"tints": layer_of(np.ones((64, 80), np.uint8)), "colours": ["red"]}
+    with pytest.raises(UsageError, match=told):
+        actions.restore(desk, opened, Settings(), edit | more, quiet)
 
 
 def test_manifest_names_no_folder_of_the_server(
@@ -150,15 +153,6 @@ def test_light_damage_is_mended_without_the_diffusion_model(
     assert facts["Redrawn by a generative model"] == "No"
 
 
-def test_mask_of_another_photo_is_refused(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
-) -> None:
-    first = actions.open_photo(desk, upload(make_photo("a.jpg")))
-    second = actions.open_photo(desk, upload(make_photo("b.jpg")))
-    with pytest.raises(UsageError, match="a mask of another photo"):
-        actions.restore(desk, first, Settings(), edit_of(second), quiet)
-
-
 @pytest.mark.usefixtures("same_moment")
 def test_what_is_protected_stays_as_the_command_line_keeps_it(
     desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
@@ -185,16 +179,6 @@ def test_what_is_protected_stays_as_the_command_line_keeps_it(
     manifest = json.loads(made.papers[0].read_text("utf-8"))
     assert manifest["options"]["protect"] == ["a-protect-1.png"]
     assert " --sensitivity high --protect a-protect-1.png " in manifest["command"]
-
-
-@pytest.mark.parametrize("sensitivity", [None, 0.5, "highest", ["low"]])
-def test_sensitivity_is_checked(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, sensitivity: object
-) -> None:
-    opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
-    edit = edit_of(opened) | {"sensitivity": sensitivity}
-    with pytest.raises(UsageError, match="sensitivity"):
-        actions.restore(desk, opened, Settings(), edit, quiet)
 
 
 def test_photo_with_too_many_pixels_is_refused(
