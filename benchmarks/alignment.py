@@ -35,7 +35,7 @@ from unfade.models.checkpoint import load_model
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
-from unfade.pipeline.alignment import Encoder, place_map, pooled
+from unfade.pipeline.alignment import Encoder, similarity_grid, tail_mean
 from unfade.pipeline.content import content_features
 from unfade.rng import generator
 
@@ -301,7 +301,7 @@ ENCODERS: Mapping[str, Callable[[], Encoder | None]] = {
 
 def compared(output: Image, target: Image, encoder: Encoder | None) -> np.ndarray:
     """The similarity of places; without an encoder SSIM at each pixel."""
-    return ssim_map(output, target) if encoder is None else place_map(output, target, encoder)
+    return ssim_map(output, target) if encoder is None else similarity_grid(output, target, encoder)
 
 
 def below(low: np.ndarray, high: np.ndarray) -> float:
@@ -367,7 +367,7 @@ class Scores:
 
 
 def values(places: np.ndarray) -> np.ndarray:
-    return np.array([pooled(places, tail) for tail in TAILS])
+    return np.array([tail_mean(places, tail) for tail in TAILS])
 
 
 def measure(

@@ -41,15 +41,15 @@ UNFADE = [sys.executable, "-m", "unfade"]
 PLAN = """
 import json, resource, sys, time
 from unfade.archive.manifest import ArchiveManifest
-from unfade.archive.places import open_place
+from unfade.archive.storage import open_storage
 from unfade.archive.planning import make_plan
 from unfade.archive.sources import Search
 src, dst = sys.argv[1:]
-place = open_place(dst)
-manifest = ArchiveManifest(place)
+storage = open_storage(dst)
+manifest = ArchiveManifest(storage)
 began = time.perf_counter()
 manifest.begin_run()
-plan = make_plan(Search(src, dst), place, manifest, settings="{}", weights="{}")
+plan = make_plan(Search(src, dst), storage, manifest, settings="{}", weights="{}")
 seconds = time.perf_counter() - began
 cpu = time.process_time()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -223,7 +223,7 @@ def test_manifest_holds_what_auto_took(
            "saturation"}  # fmt: skip
     assert set(taken) == how | {"share", "grain", "blur"}
     assert (taken["steps"], taken["draws"]) == (1, 1)
-    assert 0 < taken["strength"] <= TRAITS["old-photo"].most_strength
+    assert 0 < taken["strength"] <= TRAITS["old-photo"].max_strength
     assert manifest["options"]["strength"] == "auto" and manifest["options"]["steps"] == 1
     assert "unet/config.json" in manifest["weights"] and manifest["variant"] is None
     assert {"measure", "diffuse", "read"} <= set(manifest["seconds"])

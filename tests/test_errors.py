@@ -39,7 +39,7 @@ def test_message_has_no_name_when_there_is_no_file():
     ],
 )  # fmt: skip
 def test_people_are_told_in_sentences(error: UnfadeError, text: str) -> None:
-    assert error.told() == text
+    assert error.message() == text
 
 
 def test_explained_error_names_the_photo_once() -> None:

@@ -1,4 +1,4 @@
-"""Restores old photographs: finds the damage, mends it, and leaves the rest alone.
+"""Restores old photographs: detects the damage, repairs it, and keeps the rest.
 
 >>> from unfade import Restorer
 >>> restored = Restorer.from_pretrained("compact").restore("print.jpg")  # doctest: +SKIP

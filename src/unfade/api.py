@@ -103,22 +103,22 @@ class Restorer:
 
     @property
     def diffuses(self) -> bool:
-        """Whether the diffusion model is there."""
+        """Whether the preset has a diffusion model."""
         return not self._stages.diffusion.weights.missing
 
     @property
     def weighs_fidelity(self) -> bool:
-        """Whether the diffusion model has the part that a fidelity needs."""
+        """Whether the diffusion model has a CFW, which the fidelity option needs."""
         return self._stages.diffusion.weights.cfw is not None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """What the weights can do."""
+        """The tasks that the weights support."""
         return self._stages.tasks
 
     def takes_part(self, options: RestoreOptions) -> bool:
-        """Whether some photo may be given to the diffusion model with these options."""
-        return self._stages.diffusion.may_act(self._with_own(options))
+        """Whether the diffusion model may be used for some photo with these options."""
+        return self._stages.diffusion.may_act(self._with_restorer_settings(options))
 
     @property
     def threshold(self) -> float:
@@ -131,13 +131,13 @@ class Restorer:
         return dict(self._stages.first_stage.thresholds)
 
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
-        """The SHA-256 of each file of weights that restoring with these options goes by.
+        """The SHA-256 of each file of weights that these options use.
 
         Raises:
             UsageError: a base model without a ControlNet is asked for more than to fill damage.
             WeightsError: the options ask for the diffusion model, and it is not there or damaged.
         """
-        diffusion, options = self._stages.diffusion, self._with_own(options)
+        diffusion, options = self._stages.diffusion, self._with_restorer_settings(options)
         diffusion.require(options)
         if diffusion.must_act(options):
             diffusion.weights.verify()
@@ -224,20 +224,20 @@ class Restorer:
         self, photo: Source, options: RestoreOptions, *,
         found: NDArray[np.uint8] | None = None, progress: Progress | None = None,
     ) -> Restored:  # fmt: skip
-        """`restore` with its options in one piece; the weights and the device are our own.
+        """`restore` with `RestoreOptions`; uses the weights and the device of this restorer.
 
         Args:
-            found: what `detect` found in this photo with `soft`, (H, W): with mask "auto" the
-                damage is not sought again.
+            found: the result of `detect` with `soft` for this photo, (H, W) uint8, which mask
+                "auto" then uses.
         """
         from unfade.pipeline import tasks
         from unfade.pipeline.consistency import content_consistency
-        from unfade.pipeline.protect import OTHER_TONE, put_back
+        from unfade.pipeline.protect import OTHER_TONE, restore_protected
         from unfade.pipeline.region_colours import with_region_colours
         from unfade.pipeline.request import resolve
 
         stages, timer = self._stages, StageTimer(progress)
-        options = self._with_own(options)
+        options = self._with_restorer_settings(options)
         stages.diffusion.require(options)
         if stages.diffusion.must_act(options):  # the weights fail before a photo is read
             with timer.stage("load", 0.0, 0.0):
@@ -249,9 +249,9 @@ class Restorer:
         if len(images) < options.variants:
             logger.warning(
                 "one result in place of %d, as all would be alike: %s",
-                options.variants, _why_alike(request),
+                options.variants, _no_variants_reason(request),
             )  # fmt: skip
-        change = put_back(images, image, request.protected)
+        change = restore_protected(images, image, request.protected)
         if change > OTHER_TONE and options.task == "old-photo" and options.tone != "keep":
             logger.warning(
                 "the protected part keeps the photo's tone, and the rest got another one; tone "
@@ -262,13 +262,13 @@ class Restorer:
         if request.region_colours:  # after the comparison: they were asked for, not invented
             with timer.stage("hint", 1.0, 1.0):
                 images = with_region_colours(images, request.region_colours)
-                put_back(images, image, request.protected)
+                restore_protected(images, image, request.protected)
         manifest = self._manifest(request, record, timer)
         numbers = range(1, len(images) + 1) if len(images) > 1 else [None]
         results = [
             Restored(
                 result, request.mask, measured.alignment, _of_variant(manifest, measured, number),
-                source, measured.places,
+                source, measured.similarity_grid,
             )
             for result, measured, number in zip(images, consistency, numbers, strict=True)
         ]  # fmt: skip
@@ -298,7 +298,7 @@ class Restorer:
             "peak_memory_mib": peak_memory_mib(),
         }
 
-    def _with_own(self, options: RestoreOptions) -> RestoreOptions:
+    def _with_restorer_settings(self, options: RestoreOptions) -> RestoreOptions:
         """The same options with this restorer's weights and device."""
         stage = self._stages.diffusion
         return replace(
@@ -308,10 +308,10 @@ class Restorer:
         )  # fmt: skip
 
     def record(self, options: RestoreOptions) -> dict[str, Value]:
-        """The options as a manifest holds them: with this restorer's weights and defaults."""
+        """The options for a manifest, with this restorer's weights and defaults."""
         from unfade.pipeline.request import resolve_threshold
 
-        resolved = self._with_own(options)
+        resolved = self._with_restorer_settings(options)
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
         return resolved.record(
             threshold=resolve_threshold(options, self.thresholds),
@@ -450,8 +450,8 @@ def _paths(files: Files) -> tuple[Path, ...]:
     return (Path(files),) if isinstance(files, (str, Path)) else tuple(map(Path, files))
 
 
-def _why_alike(request: Request) -> str:
-    """Why there are no variants of a photo, and how there would be."""
+def _no_variants_reason(request: Request) -> str:
+    """The reason why a photo has no variants, and which options would give some."""
     if request.refreshes:
         return "its colours are refreshed; --existing-colours replace finds new ones for each"
     if request.options.task == "old-photo" and not request.damaged:

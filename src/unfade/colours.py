@@ -1,4 +1,4 @@
-"""Colours by word, and regions of a photo that are to have one."""
+"""Colour words and their sRGB values, and the regions of a photo that get a colour."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ class ColourRegion:
 
     @property
     def word(self) -> str:
-        """What a prompt calls it: the one of WORDS that is nearest."""
+        """The nearest of WORDS, for prompts."""
         return word_for(self.colour)
 
     @property
     def text(self) -> str:
-        """As `from_text` takes it."""
+        """MASK=COLOUR, see `from_text`."""
         return f"{self.mask}={self.colour}"
 
     @classmethod
@@ -114,8 +114,8 @@ class ColourRegion:
 
 def rgb_of(colour: str) -> Rgb:
     """A word or #rrggbb as sRGB, 0..255. UsageError where it is neither."""
-    plain = colour.strip().lower()
-    code = WORDS.get(plain, plain)
+    normalised = colour.strip().lower()
+    code = WORDS.get(normalised, normalised)
     if not _HEX.fullmatch(code):
         expected = "#rrggbb or one of " + ", ".join(WORDS)
         raise UsageError(f"the colour {colour!r}", expected, "choose one of them")
@@ -129,25 +129,25 @@ def rgb_of_name(name: str) -> Rgb:
 
 def word_for(colour: str) -> str:
     """The one of WORDS that is nearest to a colour. UsageError as of `rgb_of`."""
-    plain = colour.strip().lower()
-    if plain in WORDS:
-        return plain
-    here = _seen(rgb_of(colour))
-    return min(WORDS, key=lambda word: math.dist(here, _seen(rgb_of(word))))
+    normalised = colour.strip().lower()
+    if normalised in WORDS:
+        return normalised
+    target = _naming_oklab(rgb_of(colour))
+    return min(WORDS, key=lambda word: math.dist(target, _naming_oklab(rgb_of(word))))
 
 
 def with_words(prompt: str, regions: Iterable[ColourRegion]) -> str:
-    """A prompt that names the colour of each region, those that it names already only once."""
-    known = set(re.findall(r"\w+", prompt.lower()))
+    """The prompt, followed by the colours of the regions that it does not mention."""
+    mentioned = set(re.findall(r"\w+", prompt.lower()))
     words = dict.fromkeys(region.word for region in regions)
-    return ", ".join([*filter(None, [prompt]), *(word for word in words if word not in known)])
+    return ", ".join([*filter(None, [prompt]), *(word for word in words if word not in mentioned)])
 
 
-def _seen(rgb: Rgb) -> tuple[float, float, float]:
-    """Oklab of sRGB 0..255, for distances that tell names apart.
+def _naming_oklab(rgb: Rgb) -> tuple[float, float, float]:
+    """A modified Oklab of sRGB 0..255, whose distances find the nearest colour word.
 
-    Hue counts most, lightness less, and the strongest colours are no further from the words than
-    strong ones: pure blue is "blue", though its chroma is nearer to that of "purple".
+    Hue has most weight and lightness less, and chroma saturates: pure blue is "blue", though its
+    chroma is nearer to that of "purple".
     """
     shares = [value / 255 for value in rgb]
     linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in shares]

@@ -1,4 +1,4 @@
-"""Dataclasses from and to TOML: every key is known, every value has its type.
+"""Reads and writes dataclasses as TOML; unknown keys and wrong types are errors.
 
 A dataclass may hold bool, int, float (a whole number will do), str, Path, Literal, lists, tuples,
 dicts with str keys, other dataclasses, and unions of these with None. A key that TOML leaves out
@@ -72,7 +72,7 @@ def from_dict(data: Mapping[str, object], cls: type[T], *, path: Path | None = N
 
 def to_dict(value: DataclassInstance) -> dict[str, Any]:
     """The fields as TOML (and JSON) knows them: paths are text, keys with None are left out."""
-    return cast(dict[str, Any], _plain(value))
+    return cast(dict[str, Any], _to_toml_value(value))
 
 
 def to_toml(value: DataclassInstance) -> str:
@@ -232,15 +232,15 @@ def _join(where: str, key: str) -> str:
 # --- writing ---------------------------------------------------------------------------------
 
 
-def _plain(value: object) -> object:
+def _to_toml_value(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-        return _plain(items)
+        return _to_toml_value(items)
     if isinstance(value, Mapping):
         mapping = cast(Mapping[object, object], value)
-        return {str(k): _plain(v) for k, v in mapping.items() if v is not None}
+        return {str(k): _to_toml_value(v) for k, v in mapping.items() if v is not None}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in cast("list[object] | tuple[object, ...]", value)]
+        return [_to_toml_value(item) for item in cast("list[object] | tuple[object, ...]", value)]
     return str(value) if isinstance(value, Path) else value
 
 

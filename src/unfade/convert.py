@@ -36,7 +36,7 @@ def from_pillow(image: Image.Image, *, max_pixels: int) -> Photo:
         native: Native = np.asarray(image).astype(np.uint16)[..., None]
         alpha: Native | None = None
     else:
-        native, alpha = _split(np.asarray(_plain(image)), image.mode == "CMYK")
+        native, alpha = _split(np.asarray(_to_supported_mode(image)), image.mode == "CMYK")
     metadata = Metadata(
         exif=exif,
         icc=icc if isinstance(icc, bytes) else None,
@@ -50,7 +50,7 @@ def from_pillow(image: Image.Image, *, max_pixels: int) -> Photo:
     return Photo(native, alpha, metadata)
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _to_supported_mode(image: Image.Image) -> Image.Image:
     """The image in one of the modes that map to a photo."""
     if image.mode in _DIRECT:
         return image

@@ -1,4 +1,4 @@
-"""Errors that say what was got, what was expected, and how to put it right."""
+"""Errors that say what was given, what was expected, and how to fix it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-#: First words of an order that is a command.
+#: Beginnings of a fix that is a command.
 _COMMANDS = ("curl ", "hf ", "pip ")
 
 
@@ -17,7 +17,7 @@ def printable(path: Path) -> str:
 
 
 class UnfadeError(Exception):
-    """The root of every error that a user can cause and can mend.
+    """The base class of all errors that a user can cause and can fix.
 
     Attributes:
         got: what is there, or was given: "a folder", "no such file", "threshold 3".
@@ -37,8 +37,8 @@ class UnfadeError(Exception):
         name = "" if self.path is None else f"{printable(self.path)}: "
         return f"{name}got {self.got}, expected {self.expected}; {self.fix}"
 
-    def told(self, name: str = "") -> str:
-        """The error for people, in sentences: "a.jpg is a folder. Needed: a photo. Name a file."
+    def message(self, name: str = "") -> str:
+        """The error as sentences: "a.jpg is a folder. Needed: a photo. Name a file."
 
         Args:
             name: what it is about, where the error names no file.
@@ -55,6 +55,9 @@ class UnfadeError(Exception):
         order = f"{self.fix[:1].upper()}{self.fix[1:]}"
         fix = f"Run: {self.fix}" if self.fix.startswith(_COMMANDS) else order
         return f"{first}. Needed: {self.expected}. {fix}{end}"
+
+    #: The name of `message` before version 0.2.
+    told = message
 
 
 class InputError(UnfadeError):
@@ -79,11 +82,11 @@ def first_line(error: Exception) -> str:
 
 
 def explain(error: Exception, source: Path) -> str:
-    """What went wrong with a photo, in one line that names it and says what to do."""
+    """An error about a photo, in one line that names the photo and says what to do."""
     name = printable(source)
     if isinstance(error, UnfadeError):
         named = error.path is None or error.path == source
-        return error.told(name) if named else f"{name}: {error.told()}"
+        return error.message(name) if named else f"{name}: {error.message()}"
     reason = " ".join(str(error).split())[:300]
     text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     if is_out_of_memory(error):

@@ -1,4 +1,4 @@
-"""Manifests: what was done to a photo, as a JSON file beside it and as XMP inside it."""
+"""Manifests: the record of a restoration, as a JSON file beside the photo and as XMP in it."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def checkout() -> tuple[str | None, bool | None]:
 
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    return done.stdout.strip()
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return result.stdout.strip()
 
 
 def peak_memory_mib() -> float | None:
@@ -218,18 +218,18 @@ def _problem(data: object) -> str | None:
     """What keeps this JSON value from being a manifest. Unknown keys are let through."""
     if not isinstance(data, dict):
         return "JSON that is no object"
-    found = cast(dict[str, object], data)
-    missing = [key for key in Manifest.__annotations__ if key not in {*found, *_LATER}]
+    fields = cast(dict[str, object], data)
+    missing = [key for key in Manifest.__annotations__ if key not in {*fields, *_LATER}]
     if missing:
         return f"JSON without {', '.join(missing[:3])}"
     inner = [("input", InputRecord.__annotations__), ("output", OutputRecord.__annotations__)]
     for key, keys in inner:
-        value = found[key]
+        value = fields[key]
         if key == "output" and value is None:
             continue
         if not isinstance(value, dict) or any(k not in value for k in keys):
             return f"JSON with an incomplete '{key}'"
-    if not all(isinstance(found[key], dict) for key in ("options", "weights")):
+    if not all(isinstance(fields[key], dict) for key in ("options", "weights")):
         return "JSON with options or weights that are no objects"
     return None
 

@@ -1,4 +1,4 @@
-"""Gives memory back to the system after a large photo."""
+"""Returns unused memory to the system after a large photo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restoration is asked for."""
+"""The options of a restoration, checked."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ DTYPES: tuple[Dtype, ...] = ("auto", "fp32", "fp16", "bf16")
 #: More pixels than this are refused before anything is decoded.
 MAX_PIXELS = 300_000_000
 MIN_TILE = 64
-#: Of super-resolution, where no scale is given.
+#: The default scale of super-resolution.
 SCALE = 4.0
 MAX_STEPS = 1000
 MAX_VARIANTS = 100
-#: Where there is a prompt and no guidance is given.
+#: The default guidance with a prompt.
 GUIDANCE = 4.0
 
-#: Options that only the diffusion model can obey.
+#: Options that only the diffusion model supports.
 _DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps", "variants",
               "fidelity", "posterior_mean", "vae_residual", "eta", "paper", "reach")  # fmt: skip
-#: What the method as it was published leaves no choice of.
+#: Options that the published method fixes.
 _NOT_PUBLISHED = ("only_damage", "tone", "strength", "posterior_mean", "vae_residual", "reach",
                   "self_condition", "saturation", "colour_regions")  # fmt: skip
-#: Those of them that the first stage for colours obeys, too.
+#: Options of the diffusion model that the first stage for colours supports, too.
 _COLOURING = ("prompt", "guidance", "variants")
-#: Options that a task does not know, and why.
-_FOREIGN = {
+#: Options that a task does not support, and what to do instead.
+_UNSUPPORTED = {
     "old-photo": {
         "scale": "restore the photo first, then enlarge the result with --task super-resolution",
         "saturation": "leave it out: it is that of the colours which --task colorize finds",
@@ -75,7 +75,7 @@ _FOREIGN = {
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """How a photo is restored. UsageError where a value makes no sense, or not for the task.
+    """The options of a restoration. UsageError for values that are invalid, also for the task.
 
     Attributes:
         task: "old-photo" mends damage and fading, "super-resolution" enlarges, "colorize" gives a
@@ -92,21 +92,20 @@ class RestoreOptions:
         self_condition: 0..1, the share of the condition that the model's running estimate takes
             over from the second step on.
         scale: of super-resolution, 1 or more; None is SCALE there.
-        colour_regions: what gets which colour, in this order (`pipeline.region_colours`); with a
-            diffusion model or without. Where a network colours the photo, it is told of them.
+        colour_regions: regions and their colours, in this order (`pipeline.region_colours`). A
+            network that colours the photo gets them as input, too.
         existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues, and
             corrects fading and cast; "replace" finds new colours from the luminance alone. None is
             "refresh", and warns.
-        saturation: of colorize, 0..2: what the chroma of the found colours is multiplied by.
+        saturation: of colorize, 0..2: factor on the predicted chroma.
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
             "auto": the preset's own, else by the damage measured. That is 0 for colorize, which
             keeps the luminance anyway: more takes its colours away.
-        posterior_mean: 0..1, the share of the mean of all likely results beside the sampled one; at
-            1 one step is run, which gives that mean. "auto" as for fidelity.
-        vae_residual: 0..1, the share of what the autoencoder loses of the photo that is added
-            again. "auto" as for fidelity.
-        eta: 0..1, the share of the noise that each step draws anew: 0 is DDIM, 1 ancestral
-            sampling.
+        posterior_mean: 0..1, the share of the posterior mean in the result; at 1 one step is run,
+            which gives that mean. "auto" as for fidelity.
+        vae_residual: 0..1, the share of the photo's reconstruction error of the autoencoder that is
+            added to the result. "auto" as for fidelity.
+        eta: 0..1, the share of fresh noise in each step: 0 is DDIM, 1 ancestral sampling.
         paper: IIDE as it was published (arXiv 2505.18674, IV-A): the model sees the photo itself
             and its mask, no first stage, no correction of tone or colour; it samples from pure
             noise, in 50 steps unless `steps` says else; feature wrapping for super-resolution.
@@ -126,8 +125,8 @@ class RestoreOptions:
             what is doubtful too. Each is a threshold of the detector.
         threshold: probability from which a pixel counts as damaged, 0..1, in place of the
             sensitivity's; None is the sensitivity's, and 0.5 for a mask from a file.
-        protect: masks (as `mask`, white = protected) of what is never touched: nothing there is
-            damage, and each pixel keeps its exact value.
+        protect: masks (as `mask`, white = protected) of pixels that keep their exact value and do
+            not count as damage.
         max_pixels: a photo or mask with more is refused before it is decoded, and so is a result.
         preset: "compact", "sd21", or a folder with weights.
         base: a base model in place of the preset's: a folder, a .safetensors file, ID@REVISION.
@@ -243,9 +242,9 @@ class RestoreOptions:
             raise UsageError("an empty device", "'auto', 'cpu', 'cuda' or 'mps'", "name one")
 
     def _check_task(self) -> None:
-        for name, fix in _FOREIGN[self.task].items():
-            if name in self.given:
-                got = f"{self._shown(name)} with task {self.task!r}"
+        for name, fix in _UNSUPPORTED[self.task].items():
+            if name in self.changed:
+                got = f"{self._option_text(name)} with task {self.task!r}"
                 raise UsageError(got, "an option of this task", fix)
         if self.task == "super-resolution" and isinstance(self.mask, Path):
             fix = "leave it out: damage is mended by --task old-photo, before enlarging"
@@ -253,9 +252,9 @@ class RestoreOptions:
         if self.only_damage and self.mask == "none" and not self.colour_regions:
             got = "only damage, with mask 'none'"
             raise UsageError(got, "damage to mend", "leave one of the two out: it changes nothing")
-        chosen = [name for name in _NOT_PUBLISHED if self.paper and name in self.given]
-        if chosen:
-            got = f"{self._shown(chosen[0])} with paper"
+        conflicting = [name for name in _NOT_PUBLISHED if self.paper and name in self.changed]
+        if conflicting:
+            got = f"{self._option_text(conflicting[0])} with paper"
             fix = "leave one of the two out: the published method has a value of its own"
             raise UsageError(got, "one of the two", fix)
         if self.guidance is not None and not self.prompted:
@@ -264,42 +263,47 @@ class RestoreOptions:
         if self.reach == "damage" and self.task != "old-photo":
             got = f"reach 'damage' with task {self.task!r}"
             raise UsageError(got, "'all': the whole photo is asked for", "leave the reach out")
-        idle = self.for_diffusion
-        if self.strength == 0 and idle:
-            got = f"{self._shown(idle[0])} with strength 0"
+        unused = self.for_diffusion
+        if self.strength == 0 and unused:
+            got = f"{self._option_text(unused[0])} with strength 0"
             fix = "leave one of the two out: strength 0 does without the diffusion model"
             raise UsageError(got, "a strength above 0", fix)
 
-    def _shown(self, name: str) -> str:
-        """An option in an error: its name in words, with its value where that is short."""
+    def _option_text(self, name: str) -> str:
+        """An option for an error: its name in words, with its value if that is short."""
         value, words = getattr(self, name), name.replace("_", " ")
         short = isinstance(value, (str, int, float)) and not isinstance(value, bool)
         return f"{words} {value!r}" if short else words
 
     @property
-    def given(self) -> set[str]:
+    def changed(self) -> set[str]:
         """The names of the options that differ from their defaults."""
         return {f.name for f in fields(self) if getattr(self, f.name) != f.default}
 
     @property
+    def given(self) -> set[str]:
+        """The name of `changed` before version 0.2."""
+        return self.changed
+
+    @property
     def for_diffusion(self) -> list[str]:
-        """The names of the given options that only the diffusion model can obey."""
-        others = _COLOURING if self.task == "colorize" else ()
-        return [name for name in _DIFFUSION if name in self.given and name not in others]
+        """The names of the changed options that only the diffusion model supports."""
+        supported = _COLOURING if self.task == "colorize" else ()
+        return [name for name in _DIFFUSION if name in self.changed and name not in supported]
 
     @property
     def refreshes_colours(self) -> bool:
-        """Whether a photo that has colours is to keep them, where it is to be coloured.
+        """Whether colourising keeps the hues of a photo that has colours.
 
-        The method as it was published looks at no colours.
+        The published method ignores the photo's colours.
         """
         return self.task == "colorize" and self.existing_colours != "replace" and not self.paper
 
     @property
     def for_new_colours(self) -> list[str]:
-        """The names of the given options that have no effect where colours are refreshed."""
-        given = self.given - {"variants"}  # `unfade.api` says more of them
-        return [name for name in ("strength", *_DIFFUSION) if name in given]
+        """The names of the changed options that have no effect if colours are refreshed."""
+        changed = self.changed - {"variants"}  # `unfade.api` says more of them
+        return [name for name in ("strength", *_DIFFUSION) if name in changed]
 
     @property
     def prompted(self) -> bool:
@@ -308,9 +312,9 @@ class RestoreOptions:
 
     @property
     def full_prompt(self) -> str:
-        """What the diffusion model is told: the prompt, and when it colours, the regions' colours.
+        """The prompt of the diffusion model: for colorize it also names the regions' colours.
 
-        The model then sees the rest of the photo beside what the regions are to become.
+        The rest of the photo is then predicted to match the colours of the regions.
         """
         regions = self.colour_regions if self.task == "colorize" else ()
         return with_words(self.prompt, regions)
@@ -324,15 +328,15 @@ class RestoreOptions:
 
     @property
     def search(self) -> Literal["auto", "none"] | Path:
-        """The mask, as far as the task has any."""
+        """The mask option; "none" for tasks without a mask."""
         no_mask = self.task == "super-resolution" or (self.paper and self.task == "colorize")
         return "none" if no_mask else self.mask
 
     @property
     def within_damage(self) -> bool:
-        """Whether the diffusion model's result is taken in the damage alone.
+        """Whether the diffusion model's result is used in the damage alone.
 
-        Who names a ControlNet wants the whole photo restored by it.
+        With a ControlNet named by the user it is used everywhere.
         """
         if self.task != "old-photo" or self.paper:
             return False
@@ -340,14 +344,14 @@ class RestoreOptions:
 
     @property
     def mends_tone(self) -> bool:
-        """Whether faded tone and cast are mended."""
+        """Whether faded tone and cast are corrected."""
         if self.paper:
             return False
         return self.tone == "auto" or (self.tone is None and self.task == "old-photo")
 
     @property
     def _existing_colours(self) -> ExistingColours | None:
-        """What becomes of a photo's colours; None where the task colours nothing."""
+        """What happens to a photo's colours; None unless the task is colorize."""
         if self.task != "colorize":
             return None
         return "refresh" if self.refreshes_colours else "replace"
@@ -366,7 +370,7 @@ class RestoreOptions:
         colour_sha256: Sequence[str] = (),
         protect_sha256: Sequence[str] = (),
     ) -> dict[str, Value]:
-        """The options for a manifest: defaults resolved, a mask file told by its contents.
+        """The options for a manifest: defaults resolved, mask files with their hashes.
 
         Args:
             threshold: the detector's default, 0..1, where the options name none.
@@ -429,16 +433,20 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def _check_whole(
-    name: str, value: object, least: int, most: int | None = None, other: str = ""
+    name: str, value: object, minimum: int, maximum: int | None = None, prefix: str = ""
 ) -> None:
-    sound = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    if not sound or (most is not None and isinstance(value, int) and value > most):
-        expected = f"{other}a whole number from {least}" + ("" if most is None else f" to {most}")
+    sound = isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+    if not sound or (maximum is not None and isinstance(value, int) and value > maximum):
+        expected = f"{prefix}a whole number from {minimum}" + (
+            "" if maximum is None else f" to {maximum}"
+        )
         raise UsageError(f"{name.replace('_', ' ')} {value!r}", expected, "change it")
 
 
-def _check_number(name: str, value: object, least: float, most: float, other: str = "") -> None:
+def _check_number(
+    name: str, value: object, minimum: float, maximum: float, prefix: str = ""
+) -> None:
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-    if not least <= number <= most:
-        expected = f"{other}a number from {least:g} to {most:g}"
+    if not minimum <= number <= maximum:
+        expected = f"{prefix}a number from {minimum:g} to {maximum:g}"
         raise UsageError(f"{name.replace('_', ' ')} {value!r}", expected, "change it")

@@ -1,4 +1,4 @@
-"""What comes out of a restoration."""
+"""The result of a restoration: the photo, its manifest, and how both are saved."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ class Restored:
             coloured is sRGB.
         mask: (H, W) uint8 at the input's size, the probability of damage, 255 = certain; what
             reached the threshold was filled. None where nothing was to be filled.
-        alignment: how far the result shows what the input shows outside the damage, -1..1, 1 =
-            the same (`pipeline.consistency`); None where all was damage.
-        manifest: what was done, as it goes into the JSON file.
+        alignment: content consistency of input and result outside the damage, -1..1, 1 = equal
+            (`pipeline.consistency`); None where all was damage.
+        manifest: the content of the JSON file.
         source: the file that the photo came from, None where it came from memory.
-        places: (h, w) float32 -1..1, the alignment of each place; see `alignment_map`.
-        variants: the other results, from other noise, where several were asked for. None where
-            nothing was left to chance, and all would be alike.
+        similarity_grid: (h, w) float32 -1..1, the similarity of input and result by cell; see
+            `alignment_map`.
+        variants: the further results, if several variants were requested; empty if the result
+            does not depend on noise.
     """
 
     image: Photo
@@ -50,14 +51,19 @@ class Restored:
     alignment: float | None
     manifest: Manifest
     source: Path | None = None
-    places: NDArray[np.float32] | None = None
+    similarity_grid: NDArray[np.float32] | None = None
     variants: tuple[Restored, ...] = ()
 
-    def alignment_map(self, size: tuple[int, int] | None = None) -> NDArray[np.float32] | None:
-        """Where the result shows something else than the input: low there, -1..1.
+    @property
+    def places(self) -> NDArray[np.float32] | None:
+        """The name of `similarity_grid` before version 0.2."""
+        return self.similarity_grid
 
-        It is made anew by every call, from a grid of places 8 pixels apart in a photo of 256.
-        What is damage throughout does not count, and has 1.
+    def alignment_map(self, size: tuple[int, int] | None = None) -> NDArray[np.float32] | None:
+        """The similarity of input and result around each pixel, -1..1, low where content differs.
+
+        Each call interpolates it from `similarity_grid`, whose cells are 8 pixels wide in a photo
+        of 256. Cells that are damage throughout have 1.
 
         Args:
             size: (height, width) of the map; None is the result's, at four bytes a pixel.
@@ -65,11 +71,11 @@ class Restored:
         Returns:
             (height, width) float32; None where the alignment was not measured.
         """
-        if self.places is None:
+        if self.similarity_grid is None:
             return None
         from unfade.imaging.photo import resize
 
-        return resize(self.places, size or (self.image.height, self.image.width))
+        return resize(self.similarity_grid, size or (self.image.height, self.image.width))
 
     def to_numpy(self) -> NDArray[Any]:
         """The photo as an array in sRGB: see `unfade.convert.to_array`."""
@@ -84,11 +90,10 @@ class Restored:
         return to_pillow(self.image)
 
     def save(self, path: str | Path, *, quality: int | None = None) -> Manifest:
-        """Writes the photo and its manifest (see `manifest.sidecar`), replacing what is there.
+        """Writes the photo and its manifest (see `manifest.sidecar`), replacing existing files.
 
-        The format follows the suffix. Each file appears whole or not at all; a photo whose
-        manifest cannot be written is removed again. Of several variants all are written
-        (`outputs`).
+        The suffix selects the format. Each file is written atomically; a photo whose manifest
+        cannot be written is removed again. All variants are written (`outputs`).
 
         Args:
             path: with the suffix of a supported format; missing folders are made.
@@ -102,22 +107,22 @@ class Restored:
             OutputError: the photo or its manifest cannot be written.
         """
         path = Path(path)
-        made = (self, *self.variants)
-        pairs = zip(made, self.outputs(path), strict=True)
-        written = [one._write(place, path, quality) for one, place in pairs]
-        return written[0]
+        results = (self, *self.variants)
+        pairs = zip(results, self.outputs(path), strict=True)
+        manifests_written = [result._write(output, path, quality) for result, output in pairs]
+        return manifests_written[0]
 
     def outputs(self, path: str | Path) -> list[Path]:
-        """The files that `save` writes photos to: STEM-1, ... where several were asked for."""
-        asked = cast(int, self.manifest["options"].get("variants", 1))
-        return numbered(Path(path), asked)[: 1 + len(self.variants)]
+        """The photo files that `save` writes: STEM-1, ... if several variants were requested."""
+        variants = cast(int, self.manifest["options"].get("variants", 1))
+        return numbered(Path(path), variants)[: 1 + len(self.variants)]
 
-    def _write(self, path: Path, named: Path, quality: int | None) -> Manifest:
-        """Writes this photo alone; `named` is the output that was asked for."""
+    def _write(self, path: Path, requested: Path, quality: int | None) -> Manifest:
+        """Writes this photo alone; `requested` is the output that was asked for."""
         from unfade.imaging import write_photo
 
         manifests.make_folder(path.parent)
-        beside = manifests.claim(path)
+        sidecar = manifests.claim(path)
         started = time.perf_counter()
         xmp = manifests.xmp_description(self.manifest)
         write_photo(path, self.image, xmp=xmp, quality=quality)
@@ -127,11 +132,11 @@ class Restored:
                 manifest["options"] = {**manifest["options"], "quality": quality}
             manifest["output"] = manifests.record_output(path)
             if self.source is not None:
-                manifest["command"] = command(manifest["options"], self.source, named)
+                manifest["command"] = command(manifest["options"], self.source, requested)
             write_s = round(time.perf_counter() - started, 3)
             manifest["seconds"] = {**manifest["seconds"], "write": write_s}
             manifest["peak_memory_mib"] = manifests.peak_memory_mib()
-            manifests.write(beside, manifest)
+            manifests.write(sidecar, manifest)
         except BaseException:  # Ctrl-C included: no photo without its manifest
             path.unlink(missing_ok=True)
             raise
@@ -139,28 +144,30 @@ class Restored:
 
 
 def numbered(path: Path, variants: int) -> list[Path]:
-    """The files of so many variants: the path itself, or STEM-1, STEM-2, ... where several."""
+    """The files of `variants` results: the path itself, or STEM-1, STEM-2, ... if several."""
     if variants == 1:
         return [path]
     return [path.with_name(f"{path.stem}-{i}{path.suffix}") for i in range(1, variants + 1)]
 
 
 def command(options: Mapping[str, Value], source: Path, output: Path) -> str:
-    """The command line that makes a result again, from recorded options (`RestoreOptions.record`).
+    """The command line that reproduces a result, from recorded options (`RestoreOptions.record`).
 
     Options that have their default value are left out.
     """
-    given = cast(dict[str, Any], options)
-    named = {name: given[name] for name in ("task", "prompt", "negative_prompt", "controlnet")}
-    named["paper"] = given.get("paper", False)  # an earlier version had no such option
-    standard = RestoreOptions(**named).record(threshold=0.0, diffuses=True, mask_sha256=None)
-    standard |= {
+    recorded = cast(dict[str, Any], options)
+    compared = {
+        name: recorded[name] for name in ("task", "prompt", "negative_prompt", "controlnet")
+    }
+    compared["paper"] = recorded.get("paper", False)  # an earlier version had no such option
+    defaults = RestoreOptions(**compared).record(threshold=0.0, diffuses=True, mask_sha256=None)
+    defaults |= {
         "task": RestoreOptions.task, "prompt": "", "negative_prompt": "", "controlnet": None,
         "paper": False,
     }  # fmt: skip
     words = ["unfade", "restore", "-o", str(output)]
     for name, value in options.items():
-        if name in _DERIVED or value is None or value == standard.get(name):
+        if name in _DERIVED or value is None or value == defaults.get(name):
             continue
         if isinstance(value, list):  # an option that is given several times
             words += [word for text in value for word in (_REPEATED[name], text)]

@@ -9,9 +9,9 @@ from typing import Any
 
 from unfade.api import Restorer
 from unfade.archive.manifest import ArchiveManifest
-from unfade.archive.places import open_place
-from unfade.archive.run import Archive, Summary, Watcher, run_archive
-from unfade.archive.work import Decisive, Item, Row, Task, Worker
+from unfade.archive.run import Archive, RunCallbacks, Summary, run_archive
+from unfade.archive.storage import open_storage
+from unfade.archive.work import Item, ResultKey, Row, Task, Worker
 from unfade.options import RestoreOptions
 
 FAULTS = Path(__file__).parent / "faults"
@@ -40,8 +40,8 @@ class Here:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
-        return self._worker.decisive
+    def result_key(self, stopping: Callable[[], bool]) -> ResultKey | None:
+        return self._worker.result_key
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
         for item in items:
@@ -53,18 +53,20 @@ class Here:
 def watcher(
     row: Callable[[Row, Summary], None] = lambda row, summary: None,
     stopping: Callable[[], str] = lambda: "",
-) -> Watcher:
-    return Watcher(lambda plan, total: None, row, stopping)
+) -> RunCallbacks:
+    return RunCallbacks(lambda plan, total: None, row, stopping)
 
 
-def run_here(src: Path | str, dst: Path | str, watch: Watcher | None = None, **how: Any) -> Summary:
+def run_here(
+    src: Path | str, dst: Path | str, watch: RunCallbacks | None = None, **how: Any
+) -> Summary:
     archive = Archive(str(src), str(dst), **how)
     task = task_for(str(dst), folder=archive.folder, overwrite=archive.overwrite)
     return run_archive(archive, task, Here, watch or watcher())
 
 
 def states(dst: Path | str) -> dict[str, str]:
-    table = ArchiveManifest(open_place(str(dst))).read(["key", "state"])
+    table = ArchiveManifest(open_storage(str(dst))).read(["key", "state"])
     return {row["key"]: row["state"] for row in table.to_pylist()}
 
 

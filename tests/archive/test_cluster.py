@@ -16,7 +16,7 @@ from tests.archive.helpers import EPOCH, FAULTS, photos, run_here, states, task_
 
 from unfade.archive import cluster
 from unfade.archive.cluster import RayPool, connect
-from unfade.archive.run import Archive, Summary, Watcher, run_archive
+from unfade.archive.run import Archive, RunCallbacks, Summary, run_archive
 from unfade.archive.work import Item
 from unfade.errors import UsageError
 
@@ -40,7 +40,7 @@ def workers() -> Iterator[int]:
             os.environ["PYTHONPATH"] = before
 
 
-def run_ray(src: Path, dst: Path, workers: int, watch: Watcher | None = None) -> Summary:
+def run_ray(src: Path, dst: Path, workers: int, watch: RunCallbacks | None = None) -> Summary:
     pool = partial(RayPool, workers=workers, attempts=1)
     return run_archive(Archive(str(src), str(dst)), task_for(str(dst)), pool, watch or watcher())
 
@@ -79,7 +79,7 @@ def test_run_on_ray_drains(tmp_path: Path, make_photo: MakePhoto) -> None:
 def test_silent_cluster_is_told() -> None:
     """An address at which nothing answers."""
     with pytest.raises(UsageError, match=r"RAY_AUTH_MODE.*ray start --head"):
-        cluster._require_answer("127.0.0.1:9", limit=1.0)
+        cluster._require_answer("127.0.0.1:9", timeout_s=1.0)
 
 
 @pytest.mark.usefixtures("workers")
@@ -94,7 +94,7 @@ def test_run_on_ray_that_is_stopped_while_its_workers_start_ends(
                     known_source=None, known_input=None, known_output=None)  # fmt: skip
         stop = iter([False])
         started = time.monotonic()
-        assert pool.decisive(lambda: True) is None
+        assert pool.result_key(lambda: True) is None
         rows = list(pool.rows(iter([item]), lambda: next(stop, True)))
     assert [row for row in rows if row is not None] == []
     assert time.monotonic() - started < 30

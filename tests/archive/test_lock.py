@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from unfade.archive.lock import lock
-from unfade.archive.places import open_place
+from unfade.archive.storage import open_storage
 from unfade.errors import UsageError
 
 
 def test_folder_is_held_until_its_process_dies(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom unfade.archive.lock import lock\n"
-        "from unfade.archive.places import open_place\n"
-        "with lock(open_place(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
+        "from unfade.archive.storage import open_storage\n"
+        "with lock(open_storage(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
@@ -24,17 +24,17 @@ def test_folder_is_held_until_its_process_dies(tmp_path: Path) -> None:
         assert other.stdout.readline() == "held\n"
         with (
             pytest.raises(UsageError, match=f"process {other.pid} on"),
-            lock(open_place(str(tmp_path))),
+            lock(open_storage(str(tmp_path))),
         ):
             pass
         other.kill()
         other.wait()
-    with lock(open_place(str(tmp_path))):
+    with lock(open_storage(str(tmp_path))):
         pass
 
 
 def test_object_store_is_held_while_it_is_renewed(tmp_path: Path) -> None:
-    place = open_place(f"memory://{tmp_path.name}")
+    place = open_storage(f"memory://{tmp_path.name}")
     with (
         lock(place, beat_s=0.1),
         pytest.raises(UsageError, match="another run writes"),

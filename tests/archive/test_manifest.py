@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unfade.archive.manifest import FOLDER, ArchiveManifest, count_states
-from unfade.archive.places import open_place
+from unfade.archive.storage import open_storage
 from unfade.errors import InputError
 
 
@@ -21,7 +21,7 @@ def part(state: str, *keys: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", ["folder", "memory"])
 def test_last_row_counts_whatever_was_compacted(tmp_path: Path, kind: str) -> None:
     url = str(tmp_path) if kind == "folder" else f"memory://{tmp_path.name}"
-    place = open_place(url)
+    place = open_storage(url)
     manifest = ArchiveManifest(place)
     assert manifest.begin_run() == 1
     manifest.append(part("planned", "a", "b", "c"))
@@ -44,7 +44,7 @@ def test_last_row_counts_whatever_was_compacted(tmp_path: Path, kind: str) -> No
 
 
 def test_damaged_part_is_named(tmp_path: Path) -> None:
-    place = open_place(str(tmp_path))
+    place = open_storage(str(tmp_path))
     manifest = ArchiveManifest(place)
     manifest.begin_run()
     manifest.append(part("done", "a"))

@@ -17,9 +17,9 @@ import unfade.manifest as manifests
 from unfade.archive import bag, local
 from unfade.archive.estimate import estimate
 from unfade.archive.manifest import ArchiveManifest
-from unfade.archive.places import open_place
 from unfade.archive.run import Archive, Summary, run_archive
-from unfade.archive.work import Decisive, Row
+from unfade.archive.storage import open_storage
+from unfade.archive.work import ResultKey, Row
 from unfade.cli.main import run
 from unfade.errors import UsageError
 
@@ -185,7 +185,7 @@ def test_originals_are_only_read(scans: Path, tmp_path: Path) -> None:
 
 def test_bag_is_valid(scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    place = open_place(str(out))
+    place = open_storage(str(out))
     bag.declare(place)
     run_here(scans, out, folder=bag.PAYLOAD)
     assert bag.write_checksums(place, ArchiveManifest(place)) == 8
@@ -239,8 +239,8 @@ def test_status_and_report_tell_what_the_manifest_holds(
 
 def test_run_that_is_stopped_before_its_plan_does_nothing(scans: Path, tmp_path: Path) -> None:
     class Starting(Here):
-        def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
-            return None if stopping() else super().decisive(stopping)
+        def result_key(self, stopping: Callable[[], bool]) -> ResultKey | None:
+            return None if stopping() else super().result_key(stopping)
 
     out = str(tmp_path / "out")
     watch = watcher(stopping=lambda: "SIGTERM")

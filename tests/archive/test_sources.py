@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from tests.archive.helpers import photos, run_here, states
 
-from unfade.archive.places import LocalPlace
 from unfade.archive.planning import list_inputs
-from unfade.archive.sources import Found, Search
+from unfade.archive.sources import Input, Search
+from unfade.archive.storage import LocalStorage
 from unfade.errors import UsageError
 
 MakePhoto = Callable[..., Path]
 
 
-def found(src: Path | str, skip: Path | str = "") -> list[Found]:
+def found(src: Path | str, skip: Path | str = "") -> list[Input]:
     return list(Search(str(src), str(skip)))
 
 
@@ -66,7 +66,7 @@ def test_names_that_would_write_one_result_are_told(tmp_path: Path) -> None:
     touch(root / "p/x.jpg")
     with tarfile.open(root / "p.tar", "w") as tar:
         tar.add(root / "p/x.jpg", "x.jpg")
-    (table,) = list_inputs(Search(str(root), ""), LocalPlace(str(tmp_path / "out")))
+    (table,) = list_inputs(Search(str(root), ""), LocalStorage(str(tmp_path / "out")))
     rows = table.to_pylist()
     assert [row["state"] for row in rows] == ["planned", "failed"]
     assert "second input for the result p/x.jpg" in rows[1]["error"]

@@ -22,7 +22,7 @@ from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention_rate
 from unfade.bench.tables.user_paper_values import with_paper_values
-from unfade.bench.user_folders import OWN
+from unfade.bench.user_folders import USER_FOLDERS
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol
 
@@ -73,7 +73,7 @@ def cells(found: Section, title: str) -> list[list[str]]:
 
 
 def test_every_table_has_a_name_a_place_and_a_text() -> None:
-    assert [*TABLES] == [name for name in ORDER if name != OWN]
+    assert [*TABLES] == [name for name in ORDER if name != USER_FOLDERS]
     for name, table in TABLES.items():
         assert table.name == name and table.title and table.reading.endswith((".", ")"))
         assert "arXiv" in table.source and table.methods and table.metrics

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unfade.cli.album import MOST_VARIANTS, Album
+from unfade.cli.album import MAX_VARIANTS, Album
 from unfade.convert import from_array
 from unfade.imaging import Photo
 from unfade.types import Restored
@@ -63,9 +63,9 @@ def test_pictures_are_small_when_the_photo_is_large() -> None:
 
 def test_variants_are_shown_up_to_a_number() -> None:
     album = Album()
-    album.add(Path("a"), paper(0.5), [], photo(), restored(variants=MOST_VARIANTS + 2))
+    album.add(Path("a"), paper(0.5), [], photo(), restored(variants=MAX_VARIANTS + 2))
     labels = [label for label, _ in album.entries[Path("a")].pictures]
-    assert labels == ["before", *(f"after, {i}" for i in range(1, MOST_VARIANTS + 1))]
+    assert labels == ["before", *(f"after, {i}" for i in range(1, MAX_VARIANTS + 1))]
 
 
 @pytest.mark.parametrize("order", [[0.9, 0.2, None, 0.5], [0.2, 0.5, 0.9, None]])

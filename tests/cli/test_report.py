@@ -103,8 +103,8 @@ def test_report_says_what_is_left_out(
 ) -> None:
     for i in range(3):
         make_photo(f"in/{i}.png", seed=i, height=16, width=16)
-    monkeypatch.setattr(reports, "_MOST_SHOWN", 1)
-    monkeypatch.setattr(reports, "MOST_ROWS", 2)
+    monkeypatch.setattr(reports, "_MAX_ILLUSTRATED", 1)
+    monkeypatch.setattr(reports, "MAX_ROWS", 2)
     assert restore(tmp_path / "in", "-o", tmp_path / "out", "--report") == 0
     page = (tmp_path / "out" / "report.html").read_text()
     assert "of 2 photos, the best aligned" in page and "beyond 2, the best aligned" in page

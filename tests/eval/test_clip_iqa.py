@@ -130,10 +130,10 @@ def seen(state: dict[str, Tensor], x: Tensor) -> Tensor:
                 x = F.conv2d(F.avg_pool2d(x, stride), state[f"visual.{place}downsample.0.weight"])
                 x = normal(x, f"{place}downsample.1")
             x = (x + y).relu()
-    return pooled(state, x)
+    return tail_mean(state, x)
 
 
-def pooled(state: dict[str, Tensor], x: Tensor) -> Tensor:
+def tail_mean(state: dict[str, Tensor], x: Tensor) -> Tensor:
     """Attention pooling by torch: (1, C, h, w) -> (1, OUT)."""
     tokens = x.flatten(2).permute(2, 0, 1)  # (h w, 1, C)
     tokens = torch.cat([tokens.mean(0, keepdim=True), tokens])

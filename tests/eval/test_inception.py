@@ -44,13 +44,13 @@ def test_last_blocks_pool_as_the_2015_graph_does(name: str, kind: str) -> None:
     block.eval()
     x = torch.rand(1, 1280 if kind == "mean" else 2048, 3, 3)
     if kind == "max":
-        pooled = F.max_pool2d(x, 3, 1, 1)
+        tail_mean = F.max_pool2d(x, 3, 1, 1)
     else:  # the sum over 3 x 3 neighbours over the number of those inside
         ones = torch.ones(1, 1, 3, 3)
         count = F.conv2d(torch.ones_like(x[:, :1]), ones, padding=1)
-        pooled = F.conv2d(x[0, :, None], ones, padding=1)[:, 0][None] / count
+        tail_mean = F.conv2d(x[0, :, None], ones, padding=1)[:, 0][None] / count
     with torch.inference_mode():
-        expected = block.get_submodule("branch_pool")(pooled)
+        expected = block.get_submodule("branch_pool")(tail_mean)
         assert torch.allclose(block(x)[:, -192:], expected, atol=1e-5)
         assert torch.equal(block(x)[:, :320], block.get_submodule("branch1x1")(x))
 

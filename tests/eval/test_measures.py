@@ -13,7 +13,7 @@ from unfade.eval.measures import (
     NAMES,
     REDEGRADED,
     SET_MEASURES,
-    chosen,
+    checked_names,
     measures,
     redegraded_measures,
 )
@@ -28,8 +28,8 @@ def worse(photo: np.ndarray) -> np.ndarray:
 
 
 def test_every_name_has_its_measure() -> None:
-    known = measures(NAMES, Protocol())
-    assert [*known, "patch-fd", "patch-kd"] == list(NAMES)
+    description = measures(NAMES, Protocol())
+    assert [*description, "patch-fd", "patch-kd"] == list(NAMES)
     weighted = {name for weights in WEIGHTS for name in weights.metrics}
     assert {*ALL_NAMES} == {*NAMES} | weighted | {*REDEGRADED} and len({*ALL_NAMES}) == len(
         ALL_NAMES
@@ -53,11 +53,11 @@ def test_luma_is_measured_when_the_space_is_y(photo: np.ndarray, worse: np.ndarr
 
 
 def test_names_are_ordered_and_checked() -> None:
-    assert chosen(["niqe", "psnr", "niqe"]) == ["psnr", "niqe"]
+    assert checked_names(["niqe", "psnr", "niqe"]) == ["psnr", "niqe"]
     with pytest.raises(UsageError, match="metric 'vif'"):
-        chosen(["psnr", "vif"])
+        checked_names(["psnr", "vif"])
     with pytest.raises(UsageError, match="no metric"):
-        chosen([])
+        checked_names([])
 
 
 def test_niqe_takes_the_model_given(photo: np.ndarray) -> None:
@@ -76,12 +76,14 @@ def test_metric_without_weights_is_refused_at_once(
 ) -> None:
     monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
     with pytest.raises(WeightsError, match=r"curl|hf download"):
-        chosen(["psnr", name])
+        checked_names(["psnr", name])
 
 
 def test_comparisons_with_the_input_are_apart(photo: np.ndarray, worse: np.ndarray) -> None:
     assert "ssim-lq" not in measures(ALL_NAMES[:12], Protocol())
-    known = redegraded_measures(["ssim-lq", "alignment-lq", "psnr"])
-    assert [*known] == ["alignment-lq", "ssim-lq"]
-    assert known["ssim-lq"].score(worse, photo) == metrics.ssim(worse, photo)
-    assert known["alignment-lq"].score(worse, photo) < known["alignment-lq"].score(photo, photo)
+    description = redegraded_measures(["ssim-lq", "alignment-lq", "psnr"])
+    assert [*description] == ["alignment-lq", "ssim-lq"]
+    assert description["ssim-lq"].score(worse, photo) == metrics.ssim(worse, photo)
+    assert description["alignment-lq"].score(worse, photo) < description["alignment-lq"].score(
+        photo, photo
+    )

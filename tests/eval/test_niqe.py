@@ -63,8 +63,8 @@ def test_score_equals_the_formula(photo: np.ndarray, own: NiqeModel) -> None:
 
     features = scene_statistics(photo).features
     off = features.mean(0) - own.mean
-    pooled = (np.cov(features.T) + own.covariance) / 2
-    expected = np.sqrt(off @ np.linalg.solve(pooled, off))
+    tail_mean = (np.cov(features.T) + own.covariance) / 2
+    expected = np.sqrt(off @ np.linalg.solve(tail_mean, off))
     assert niqe(photo, own) == pytest.approx(expected, rel=1e-6)
 
 

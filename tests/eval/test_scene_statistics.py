@@ -44,8 +44,8 @@ def fitted(values: np.ndarray) -> tuple[float, float, float]:
     g = left / right
     r = np.mean(np.abs(values)) ** 2 / np.mean(values**2) * (g**3 + 1) * (g + 1) / (g * g + 1) ** 2
     grid = np.arange(0.2, 10.0005, 0.001)
-    known = [math.gamma(2 / a) ** 2 / (math.gamma(1 / a) * math.gamma(3 / a)) for a in grid]
-    a = grid[np.argmin((np.array(known) - r) ** 2)]
+    description = [math.gamma(2 / a) ** 2 / (math.gamma(1 / a) * math.gamma(3 / a)) for a in grid]
+    a = grid[np.argmin((np.array(description) - r) ** 2)]
     narrow = math.sqrt(math.gamma(1 / a) / math.gamma(3 / a))
     return a, left * narrow, right * narrow
 

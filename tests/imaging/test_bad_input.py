@@ -108,13 +108,14 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_read(
     picture: Array, encoded: Encode, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     data = encoded(Image.fromarray(picture), "JPEG", quality=90)
-    whole = read_photo(made(tmp_path / "a.jpg", data))
+    is_complete = read_photo(made(tmp_path / "a.jpg", data))
     np.testing.assert_array_equal(
-        read_photo(made(tmp_path / "b.jpg", data[:-2])).native, whole.native
+        read_photo(made(tmp_path / "b.jpg", data[:-2])).native, is_complete.native
     )
     assert "no end marker" in caplog.text
     np.testing.assert_array_equal(
-        read_photo(made(tmp_path / "c.jpg", data + b"trailing junk" * 50)).native, whole.native
+        read_photo(made(tmp_path / "c.jpg", data + b"trailing junk" * 50)).native,
+        is_complete.native,
     )
 
 

@@ -46,8 +46,8 @@ def test_strips_whose_byte_counts_are_zero_are_read(
 def test_strips_that_are_missing_are_still_refused(picture: NDArray[Any], tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, picture, photometric="rgb", rowsperstrip=48)
-    whole = wiped(path).read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    is_complete = wiped(path).read_bytes()
+    path.write_bytes(is_complete[: len(is_complete) // 2])
     with pytest.raises(InputError, match="damaged or cut short"):
         read_photo(path)
 

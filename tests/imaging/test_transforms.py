@@ -10,7 +10,14 @@ from PIL import Image, ImageCms
 
 from unfade.imaging import icc, transforms
 from unfade.imaging.photo import quantise
-from unfade.imaging.transforms import GrayCurve, Lcms, MatrixShaper, Plain, PlainInk, transform_for
+from unfade.imaging.transforms import (
+    GrayCurve,
+    Lcms,
+    MatrixShaper,
+    SrgbPixels,
+    UncalibratedCmyk,
+    transform_for,
+)
 
 Array = NDArray[Any]
 
@@ -20,10 +27,10 @@ def profiled(profile: bytes) -> ImageCms.ImageCmsProfile:
 
 
 def test_kind_of_transform_follows_the_profile(profiles: dict[str, bytes]):
-    assert isinstance(transform_for(None, 1), Plain)
-    assert isinstance(transform_for(None, 3), Plain)
-    assert isinstance(transform_for(None, 4), PlainInk)
-    assert isinstance(transform_for(profiles["srgb"], 3), Plain)
+    assert isinstance(transform_for(None, 1), SrgbPixels)
+    assert isinstance(transform_for(None, 3), SrgbPixels)
+    assert isinstance(transform_for(None, 4), UncalibratedCmyk)
+    assert isinstance(transform_for(profiles["srgb"], 3), SrgbPixels)
     assert isinstance(transform_for(profiles["adobe"], 3), MatrixShaper)
     assert isinstance(transform_for(profiles["p3"], 3), MatrixShaper)
     assert isinstance(transform_for(profiles["linear"], 3), MatrixShaper)
@@ -118,9 +125,9 @@ def test_plain_ink_there_and_back():
     rng = np.random.default_rng(0)
     rgb = rng.random((20, 20, 3), np.float32)
     rgb[0, 0], rgb[0, 1] = 0, 1
-    ink = PlainInk().from_srgb(rgb)
+    ink = UncalibratedCmyk().from_srgb(rgb)
     assert ink.min() >= 0 and ink.max() <= 1
-    assert np.abs(PlainInk().to_srgb(quantise(ink, np.dtype(np.uint16))) - rgb).max() < 1e-4
+    assert np.abs(UncalibratedCmyk().to_srgb(quantise(ink, np.dtype(np.uint16))) - rgb).max() < 1e-4
 
 
 @pytest.mark.parametrize("case", ["junk", "empty", "cut", "of another colour space"])
@@ -133,7 +140,7 @@ def test_an_unusable_profile_is_taken_as_srgb_with_a_warning(
         "cut": profiles["adobe"][:200],
         "of another colour space": profiles["gray"],
     }[case]
-    assert isinstance(transform_for(broken, 3), Plain)
+    assert isinstance(transform_for(broken, 3), SrgbPixels)
     icc.warn_of(broken, 3)
     icc.warn_of(broken, 3)  # the next photo, with the same profile
     assert caplog.text.count("treated as sRGB, and kept") == 2

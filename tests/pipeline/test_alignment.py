@@ -10,9 +10,9 @@ from unfade.pipeline.alignment import (
     alignment,
     alignment_map,
     degraded_alignment,
-    place_map,
-    pooled,
     similarity,
+    similarity_grid,
+    tail_mean,
 )
 from unfade.pipeline.content import content_features
 
@@ -62,7 +62,7 @@ def test_map_is_low_where_the_edit_is(photo: np.ndarray, edited: np.ndarray) -> 
 
 
 def test_number_is_the_mean_of_the_lowest_places(photo: np.ndarray, edited: np.ndarray) -> None:
-    places = np.sort(place_map(edited, photo, content_features), None)
+    places = np.sort(similarity_grid(edited, photo, content_features), None)
     lowest = places[: int(np.ceil(0.02 * places.size))]
     assert alignment(edited, photo, content_features) == pytest.approx(lowest.mean())
     whole = alignment(edited, photo, content_features, tail=1)
@@ -70,7 +70,7 @@ def test_number_is_the_mean_of_the_lowest_places(photo: np.ndarray, edited: np.n
 
 
 def test_tail_of_few_places_is_one_of_them() -> None:
-    assert pooled(np.array([[0.5, 0.25, 1.0]], np.float32)) == 0.25
+    assert tail_mean(np.array([[0.5, 0.25, 1.0]], np.float32)) == 0.25
 
 
 def test_similarity_is_the_cosine() -> None:

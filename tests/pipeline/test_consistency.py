@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unfade.imaging import Photo
 from unfade.options import RestoreOptions
-from unfade.pipeline.consistency import ContentConsistency, content_consistency, sound_pixels
+from unfade.pipeline.consistency import ContentConsistency, content_consistency, undamaged_pixels
 from unfade.pipeline.holes import hole_map
 from unfade.pipeline.request import Request
 
@@ -63,7 +63,7 @@ def test_alignment_is_one_when_nothing_changes(
     photo = make_photo(height, width, gray=gray, depth=depth)
     found = compare(photo, photo, task=task)
     assert found.alignment == 1
-    assert found.places.min() == pytest.approx(1, abs=1e-5)
+    assert found.similarity_grid.min() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [(300, 400), (620, 800)])
@@ -74,7 +74,7 @@ def test_foreign_object_lowers_it_and_shows_on_the_map(
     top, left = size[0] // 2, size[1] // 2
     found = compare(photo, pasted(photo, top, left, side))
     assert found.alignment is not None and found.alignment < 0.8
-    places = cv2.resize(found.places, size[::-1], interpolation=cv2.INTER_LINEAR)
+    places = cv2.resize(found.similarity_grid, size[::-1], interpolation=cv2.INTER_LINEAR)
     inside = block(*size, top, left, side) > 0
     near = cv2.dilate(inside.astype(np.uint8), np.ones((side, side))) > 0
     assert places[inside].mean() < 0.8
@@ -98,7 +98,7 @@ def test_nothing_is_measured_when_all_is_damage(make_photo: MakePhoto) -> None:
     photo = make_photo()
     found = compare(photo, pasted(photo, 10, 10, 30), np.full((64, 80), 255, np.uint8))
     assert found.alignment is None
-    assert (found.places == 1).all()
+    assert (found.similarity_grid == 1).all()
 
 
 def test_tone_hardly_lowers_it_where_it_is_mended(make_photo: MakePhoto) -> None:
@@ -147,7 +147,7 @@ def test_sound_is_what_is_not_erased(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     mask = (255 * (rng.random(size) > 0.999)).astype(np.uint8)
     mask[20:50, 10:60] = rng.integers(0, 256, (30, 50))
-    bands = [sound_pixels(mask, 0.6, slice(i, i + 7)) for i in range(0, mask.shape[0], 7)]
+    bands = [undamaged_pixels(mask, 0.6, slice(i, i + 7)) for i in range(0, mask.shape[0], 7)]
     sound = np.concatenate(bands)
     np.testing.assert_array_equal(sound, hole_map(mask, 0.6) == 0)
     assert 0 < sound.mean() < 1

@@ -169,10 +169,10 @@ def test_low_strength_keeps_to_the_photo_and_none_is_the_autoencoder(make_pipeli
     pipeline, image = make_pipeline(), photos()
     base = pipeline.networks.base
     with torch.no_grad():
-        kept = decode(base.vae, encode(base.vae, image)).clamp(0, 1)
+        core = decode(base.vae, encode(base.vae, image)).clamp(0, 1)
     outs = [pipeline(image, settings=replace(FAST, strength=s)).images for s in (0.0, 0.05, 1.0)]
-    torch.testing.assert_close(outs[0], kept, rtol=0, atol=1e-5)
-    near, far = (outs[1] - kept).abs().mean(), (outs[2] - kept).abs().mean()
+    torch.testing.assert_close(outs[0], core, rtol=0, atol=1e-5)
+    near, far = (outs[1] - core).abs().mean(), (outs[2] - core).abs().mean()
     assert 0 < near < far
 
 

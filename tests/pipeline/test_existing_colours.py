@@ -120,8 +120,8 @@ def test_replacing_looks_at_the_luminance_alone(restorer: Restorer) -> None:
     assert out.manifest["options"]["existing_colours"] == "replace"
     assert "refreshed" not in (out.manifest["colours"] or {})
     red = chroma(out.to_numpy())[30:70, 16:32].mean((0, 1))
-    kept = chroma(stored(scene()))[30:70, 16:32].mean((0, 1))
-    assert np.linalg.norm(red - kept) > 10  # nobody could have known
+    core = chroma(stored(scene()))[30:70, 16:32].mean((0, 1))
+    assert np.linalg.norm(red - core) > 10  # nobody could have known
 
 
 @pytest.mark.parametrize("task", ["colorize", "old-photo"])

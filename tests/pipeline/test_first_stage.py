@@ -38,13 +38,13 @@ def test_restore_keeps_size_depth_and_channels(
     first_stage: FirstStage, make_photo: MakePhoto, size: tuple[int, int], gray: bool, depth: int
 ) -> None:
     photo = make_photo(*size, gray=gray, depth=depth)
-    kept = photo.native.copy()
+    core = photo.native.copy()
     mask = first_stage.detect(photo, tile=128)
     for options in ({"tone": "auto"}, {"only_damage": True}):
         out = restore(first_stage, photo, mask, tile=128, **options)
         assert out.native.shape == photo.native.shape and out.native.dtype == photo.native.dtype
         assert out.gray == gray and out.metadata == photo.metadata
-    np.testing.assert_array_equal(photo.native, kept)
+    np.testing.assert_array_equal(photo.native, core)
 
 
 def test_restore_keeps_a_colourless_photo_colourless_when_it_is_gray(

@@ -9,7 +9,7 @@ import pytest
 from unfade.errors import InputError
 from unfade.imaging import Photo, write_mask
 from unfade.pipeline.holes import weight_rows
-from unfade.pipeline.protect import OTHER_TONE, put_back, read_protected
+from unfade.pipeline.protect import OTHER_TONE, read_protected, restore_protected
 
 MakePhoto = Callable[..., Photo]
 
@@ -50,10 +50,10 @@ def test_protected_pixels_are_the_photos_and_far_ones_the_results(
     photo, result = (make_photo(*size, depth=depth, gray=gray, seed=seed) for seed in (0, 1))
     made = result.native.copy()
     protected = region(slice(500, 530), slice(20, 60), size)
-    put_back([result, result], photo, protected)
+    restore_protected([result, result], photo, protected)
     weight = weight_rows(protected, 0.5, slice(0, 600))
-    for kept, source in ((protected > 0, photo.native), (weight == 0, made)):
-        np.testing.assert_array_equal(result.native[kept], source[kept])
+    for core, source in ((protected > 0, photo.native), (weight == 0, made)):
+        np.testing.assert_array_equal(result.native[core], source[core])
     between = (weight > 0) & (weight < 1)
     low, high = np.minimum(photo.native, made)[between], np.maximum(photo.native, made)[between]
     edge = result.native[between]
@@ -65,7 +65,7 @@ def test_protected_pixels_of_a_gray_photo_stay_gray_in_a_coloured_result(
 ) -> None:
     photo, coloured = make_photo(gray=True, depth=16), make_photo(depth=16, seed=1)
     protected = region(slice(10, 30), slice(10, 30))
-    put_back([coloured], photo, protected)
+    restore_protected([coloured], photo, protected)
     np.testing.assert_array_equal(
         coloured.native[10:30, 10:30], np.repeat(photo.native[10:30, 10:30], 3, 2)
     )
@@ -76,6 +76,6 @@ def test_change_that_was_taken_back_is_told(make_photo: MakePhoto, change: int) 
     photo, result = make_photo(), make_photo()
     result.native[...] = photo.native // 2 + np.uint8(change)
     photo.native[...] = photo.native // 2
-    found = put_back([result, result], photo, region(slice(10, 30), slice(10, 30)))
+    found = restore_protected([result, result], photo, region(slice(10, 30), slice(10, 30)))
     assert found == pytest.approx(change / 255, abs=1e-3)
     assert (found > OTHER_TONE) == (change > 0)

@@ -14,7 +14,7 @@ from unfade.pipeline.sampling import SamplingParameters, sampling_parameters
 from unfade.pipeline.traits import TRAITS
 
 SHARES = st.floats(0, 1)
-MOST = TRAITS["old-photo"].most_strength
+MOST = TRAITS["old-photo"].max_strength
 
 
 @settings(max_examples=100, deadline=None)
@@ -27,7 +27,7 @@ def test_more_damage_never_gives_less_strength_or_more_fidelity(
         less = sampling_parameters(options, Damage(min(a, x), min(b, y), min(c, z)), cfw=True)
         more = sampling_parameters(options, Damage(max(a, x), max(b, y), max(c, z)), cfw=True)
         assert 0 <= less.strength <= more.strength <= MOST
-        assert 1 >= less.fidelity >= more.fidelity >= sampling.LEAST_FIDELITY
+        assert 1 >= less.fidelity >= more.fidelity >= sampling.MIN_FIDELITY
 
 
 def test_photo_that_is_hardly_damaged_is_not_touched() -> None:
@@ -93,8 +93,7 @@ def test_fidelity_is_the_presets_where_it_has_one_and_nothing_is_asked_for() -> 
     assert sampling_parameters(asked, damage, cfw=True, defaults=own).fidelity == 0.2
     large = RestoreOptions(task="super-resolution")
     assert (
-        sampling_parameters(large, damage, cfw=True, defaults=own).fidelity
-        == sampling.LEAST_FIDELITY
+        sampling_parameters(large, damage, cfw=True, defaults=own).fidelity == sampling.MIN_FIDELITY
     )
 
 

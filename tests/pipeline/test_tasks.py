@@ -157,10 +157,10 @@ def test_only_damage_keeps_every_other_pixel_bit_for_bit(
 ) -> None:
     photo, mask = make_photo(100, 70, gray=gray, depth=depth), make_mask(100, 70)
     (out,) = run(photo, mask, task=task, only_damage=True, tile=64)
-    kept = weight_rows(mask, 0.5, slice(0, 100)) == 0
-    assert 0.3 < kept.mean() < 0.99
+    core = weight_rows(mask, 0.5, slice(0, 100)) == 0
+    assert 0.3 < core.mean() < 0.99
     before = np.broadcast_to(photo.native, out.native.shape)
-    np.testing.assert_array_equal(out.native[kept], before[kept])
+    np.testing.assert_array_equal(out.native[core], before[core])
     assert (out.native != before).any(2)[mask > 0].mean() > 0.9
 
 

@@ -66,11 +66,11 @@ def test_tiles_keep_every_pixel_once(height: int, width: int, tile: int) -> None
 
     def compute(part: Tile) -> None:
         plane = np.zeros((height, width), np.uint8)
-        plane[part.kept] = 1
+        plane[part.core] = 1
         assert plane[part.computed].shape == part.shape
-        np.testing.assert_array_equal(plane[part.computed][part.inner], plane[part.kept])
+        np.testing.assert_array_equal(plane[part.computed][part.inner], plane[part.core])
         assert plane.sum() == part.area
-        seen[part.kept] += 1
+        seen[part.core] += 1
 
     map_tiles(height, width, compute, tile=tile, margin=32, stride=16, progress=shares.append)
     assert (seen == 1).all()
@@ -79,7 +79,7 @@ def test_tiles_keep_every_pixel_once(height: int, width: int, tile: int) -> None
 
 def test_regions_of_a_tile_scale_with_the_plane() -> None:
     part = Tile(Span(16, 64, 32, 48), Span(0, 40, 0, 40))
-    assert part.kept_at(4) == (slice(128, 192), slice(0, 160))
+    assert part.core_at(4) == (slice(128, 192), slice(0, 160))
     assert part.inner_at(4) == (slice(64, 128), slice(0, 160))
 
 

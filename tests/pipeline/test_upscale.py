@@ -50,9 +50,9 @@ def test_enlarge_does_not_depend_on_the_tiles(
     upscaler: Upscaler, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = make_photo(150, 230)
-    whole = upscaler.once(photo, 4, progress=ignore)
+    whole = upscaler.enlarge_once(photo, 4, progress=ignore)
     monkeypatch.setattr(upscale, "_TILE", 160)
-    tiled = upscaler.once(photo, 4, progress=ignore)
+    tiled = upscaler.enlarge_once(photo, 4, progress=ignore)
     off = np.abs(whole.native.astype(int) - tiled.native.astype(int))
     assert off.max() <= 1 and (off > 0).mean() < 0.01
 
@@ -66,7 +66,7 @@ def test_enlarge_keeps_the_print_size(upscaler: Upscaler, make_photo: MakePhoto)
 def test_twice_is_the_means_of_four_times(upscaler: Upscaler, make_photo: MakePhoto) -> None:
     photo = make_photo(24, 32)
     twice, four = (
-        upscaler.once(photo, step, progress=ignore).native.astype(float) for step in (2, 4)
+        upscaler.enlarge_once(photo, step, progress=ignore).native.astype(float) for step in (2, 4)
     )
     means = four.reshape(48, 2, 64, 2, 3).mean((1, 3))
     assert np.abs(means - twice).max() <= 1

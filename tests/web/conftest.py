@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unfade.api import Restorer
 from unfade.web.limits import Limits
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 from unfade.web.store import Store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -38,15 +38,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def desk(restorer: Restorer, store: Store) -> Desk:
-    return Desk(restorer, store, Limits(max_bytes=2_000_000, max_pixels=4_000_000, max_photos=5))
+def desk(restorer: Restorer, store: Store) -> AppContext:
+    return AppContext(
+        restorer, store, Limits(max_bytes=2_000_000, max_pixels=4_000_000, max_photos=5)
+    )
 
 
 @pytest.fixture(scope="session")
-def plain_desk(plain_preset: Path, desk: Desk) -> Desk:
+def plain_desk(plain_preset: Path, desk: AppContext) -> AppContext:
     """A desk whose weights have no diffusion model."""
     restorer = Restorer.from_pretrained(plain_preset, device="cpu")
-    return Desk(restorer, desk.store, desk.limits)
+    return AppContext(restorer, desk.store, desk.limits)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +79,7 @@ def serve_app() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def address(serve_app: Serve, desk: Desk) -> str:
+def address(serve_app: Serve, desk: AppContext) -> str:
     """The page with the shipped weights."""
     from unfade.web.server import make_app
 
@@ -85,7 +87,7 @@ def address(serve_app: Serve, desk: Desk) -> str:
 
 
 @pytest.fixture(scope="session")
-def plain_address(serve_app: Serve, plain_desk: Desk) -> str:
+def plain_address(serve_app: Serve, plain_desk: AppContext) -> str:
     """The page without a diffusion model."""
     from unfade.web.server import make_app
 

@@ -16,7 +16,7 @@ from unfade.cli.main import run
 from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_mask, read_photo
 from unfade.web import actions, masks, results
-from unfade.web.session import Desk, Opened
+from unfade.web.session import AppContext, OpenedPhoto
 from unfade.web.settings import Settings
 
 MakePhoto = Callable[..., Path]
@@ -32,7 +32,7 @@ def quiet(stage: str, share: float) -> None:
 def edit_of(layer_of: Callable[..., str]) -> Callable[..., dict[str, object]]:
     """What the editor sends of a photo: damage added at the top left, removed from below."""
 
-    def make(opened: Opened, *, painted: bool = True) -> dict[str, object]:
+    def make(opened: OpenedPhoto, *, painted: bool = True) -> dict[str, object]:
         size = masks.preview_size(opened.height, opened.width)
         edits = np.zeros(size, np.uint8)
         edits[: size[0] // 3, : size[1] // 4] = masks.ADD
@@ -56,7 +56,7 @@ def same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 @pytest.mark.usefixtures("same_moment")
 def test_result_is_the_command_lines_to_the_byte(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, tmp_path: Path,
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, tmp_path: Path,
     name: str, size: tuple[int, int], painted: bool,
 ) -> None:  # fmt: skip
     photo = make_photo(name, height=size[0], width=size[1])
@@ -69,7 +69,7 @@ def test_result_is_the_command_lines_to_the_byte(
 
 
 def test_mask_is_used_as_it_was_painted(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.png")))
     made = actions.restore(desk, opened, Settings(only_damage=True), edit_of(opened), quiet)
@@ -82,7 +82,7 @@ def test_mask_is_used_as_it_was_painted(
 
 @pytest.mark.usefixtures("same_moment")
 def test_colours_are_laid_on_as_the_command_line_does(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
     tmp_path: Path,
 ) -> None:  # fmt: skip
     photo = make_photo("a.png", height=72, width=1300)
@@ -100,7 +100,7 @@ def test_colours_are_laid_on_as_the_command_line_does(
         given += ["--colour-region", f"{path}={colour}"]
     assert run(["restore", str(photo), "-o", str(out), *given]) == 0
     assert made.photos[0].read_bytes() == out.read_bytes()
-    command = json.loads(made.papers[0].read_text("utf-8"))["command"]
+    command = json.loads(made.manifest_paths[0].read_text("utf-8"))["command"]
     assert "--colour-region a-colour-1.png=red --colour-region 'a-colour-2.png=#40a060'" in command
 
 
@@ -111,7 +111,7 @@ def test_colours_are_laid_on_as_the_command_line_does(
      ({"id": "of another photo"}, "a mask of another photo")],
 )  # fmt: skip
 def test_edits_that_make_no_sense_are_refused(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
     more: dict[str, object], told: str,
 ) -> None:  # fmt: skip
     opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
@@ -121,11 +121,11 @@ def test_edits_that_make_no_sense_are_refused(
 
 
 def test_manifest_names_no_folder_of_the_server(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
     made = actions.restore(desk, opened, Settings(), edit_of(opened), quiet)
-    text = made.papers[0].read_text("utf-8")
+    text = made.manifest_paths[0].read_text("utf-8")
     assert str(desk.store.root) not in text
     manifest = json.loads(text)
     assert manifest["options"]["mask"] == "a-mask-1.png"
@@ -141,7 +141,11 @@ def test_manifest_names_no_folder_of_the_server(
 
 
 def test_light_damage_is_mended_without_the_diffusion_model(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str]
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    layer_of: Callable[..., str],
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
     edits = np.full(masks.preview_size(opened.height, opened.width), masks.REMOVE, np.uint8)
@@ -155,7 +159,7 @@ def test_light_damage_is_mended_without_the_diffusion_model(
 
 @pytest.mark.usefixtures("same_moment")
 def test_what_is_protected_stays_as_the_command_line_keeps_it(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
     tmp_path: Path,
 ) -> None:  # fmt: skip
     photo = make_photo("a.png", height=72, width=1300)
@@ -176,20 +180,20 @@ def test_what_is_protected_stays_as_the_command_line_keeps_it(
     given += ["--protect", str(protect)]
     assert run(["restore", str(photo), "-o", str(out), *given]) == 0
     assert made.photos[0].read_bytes() == out.read_bytes()
-    manifest = json.loads(made.papers[0].read_text("utf-8"))
+    manifest = json.loads(made.manifest_paths[0].read_text("utf-8"))
     assert manifest["options"]["protect"] == ["a-protect-1.png"]
     assert " --sensitivity high --protect a-protect-1.png " in manifest["command"]
 
 
 def test_photo_with_too_many_pixels_is_refused(
-    desk: Desk, make_photo: MakePhoto, upload: Upload
+    desk: AppContext, make_photo: MakePhoto, upload: Upload
 ) -> None:
     with pytest.raises(InputError, match="megapixels, expected at most 4"):
         actions.open_photo(desk, upload(make_photo("a.png", height=2001, width=2000)))
 
 
 def test_diffusion_is_refused_when_there_is_none(
-    plain_desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    plain_desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     opened = actions.open_photo(plain_desk, upload(make_photo("a.jpg")))
     with pytest.raises(WeightsError, match="the diffusion model"):
@@ -197,9 +201,9 @@ def test_diffusion_is_refused_when_there_is_none(
 
 
 def test_diffusion_makes_variants_when_it_is_there(
-    desk: Desk, tiny_preset: Path, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext, tiny_preset: Path, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
-    tiny = Desk(Restorer.from_pretrained(tiny_preset, device="cpu"), desk.store, desk.limits)
+    tiny = AppContext(Restorer.from_pretrained(tiny_preset, device="cpu"), desk.store, desk.limits)
     assert tiny.restorer.diffuses
     opened = actions.open_photo(tiny, upload(make_photo("a.png")))
     settings = Settings(
@@ -211,7 +215,7 @@ def test_diffusion_makes_variants_when_it_is_there(
     assert dict(made.views[0].facts)["Described as"] == "a red dress"
     own = replace(settings, prompt="", variants=1, automatic=False, fidelity=0.4, strength=0.9)
     made = actions.restore(tiny, opened, own, edit_of(opened), quiet)
-    taken = json.loads(made.papers[0].read_text("utf-8"))["diffusion"]
+    taken = json.loads(made.manifest_paths[0].read_text("utf-8"))["diffusion"]
     assert (taken["fidelity"], taken["strength"], taken["steps"]) == (0, 0.9, 1)
     larger = Settings(task="super-resolution", steps=1, scale=2)
     made = actions.restore(tiny, opened, larger, edit_of(opened), quiet)
@@ -219,13 +223,13 @@ def test_diffusion_makes_variants_when_it_is_there(
 
 
 def test_gray_photo_is_coloured_by_the_shipped_weights(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.png")))
     new = Settings(task="colorize", existing_colours="replace")
     for settings in (new, replace(new, automatic=False)):
         made = actions.restore(desk, opened, settings, edit_of(opened), quiet)
-        manifest = json.loads(made.papers[0].read_text("utf-8"))
+        manifest = json.loads(made.manifest_paths[0].read_text("utf-8"))
         if settings.automatic:  # the first stage for colours
             assert manifest["diffusion"] is None and manifest["colours"]["saturation"] == 1
         else:
@@ -235,7 +239,7 @@ def test_gray_photo_is_coloured_by_the_shipped_weights(
 
 
 def test_zip_holds_all_results_of_each_photo(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     first = actions.open_photo(desk, upload(make_photo("one/a.jpg")))
     second = actions.open_photo(desk, upload(make_photo("two/a.jpg", seed=1)))
@@ -256,7 +260,7 @@ def test_zip_holds_all_results_of_each_photo(
 
 
 def test_photo_that_was_removed_after_an_hour_is_told(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
 ) -> None:
     kept, gone = (actions.open_photo(desk, upload(make_photo(f"{n}.png"))) for n in "ab")
     made = [actions.restore(desk, one, Settings(), edit_of(one), quiet) for one in (kept, gone)]

@@ -30,7 +30,7 @@ def test_change_is_measured_in_the_photos_size_and_laid_over_the_result() -> Non
     after = np.repeat(np.repeat(before, 2, 0), 2, 1)
     after[:, :30, 1] = 130
     change = changes.compare(before, after, (20, 30))
-    assert (change.share, change.largest, change.most, change.tone) == (0.5, 30, 30, 0)
+    assert (change.share, change.largest, change.full_scale, change.tone) == (0.5, 30, 30, 0)
     assert change.sharpness is None  # the photo has no edges
     assert change.overlay.shape == (20, 30, 4)
     assert not change.overlay[:, 15:, 3].any()  # the result shows through where nothing changed
@@ -44,10 +44,10 @@ def test_overlay_shows_small_changes_beside_one_that_is_large_and_no_grain() -> 
     after[:, :40] += 24
     after[0, 99] = 255
     change = changes.compare(before, after, (50, 100))
-    assert (change.largest, change.most) == (155, 24)
+    assert (change.largest, change.full_scale) == (155, 24)
     assert (change.overlay[:, :40, 3] == 230).all()
     noise = changes.compare(before, before + np.uint8(3), (50, 100))
-    assert noise.most == 20 and not noise.overlay[..., 3].any()
+    assert noise.full_scale == 20 and not noise.overlay[..., 3].any()
 
 
 def test_correction_of_the_tone_is_told_apart_from_what_was_painted() -> None:

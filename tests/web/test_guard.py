@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 
 MakePhoto = Callable[..., Path]
 
@@ -30,7 +30,7 @@ def client(address: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def foreign(address: str, desk: Desk, make_photo: MakePhoto) -> list[str]:
+def foreign(address: str, desk: AppContext, make_photo: MakePhoto) -> list[str]:
     """Ways to a file that was not uploaded, and to what is no file."""
     secret, inside = make_photo("secret.jpg"), desk.store.folder()
     secret.write_bytes(b"root:")
@@ -85,7 +85,7 @@ def test_functions_and_values_that_are_not_there_are_the_clients_fault(
      "é\u202e.jpg", "%2e%2e%2fx.jpg", ".jpg", "\n.jpg"],
 )  # fmt: skip
 def test_upload_stays_in_the_store_whatever_its_name(
-    client: httpx.Client, desk: Desk, name: str
+    client: httpx.Client, desk: AppContext, name: str
 ) -> None:
     answer = client.post("/gradio_api/upload", files={"files": (name, PHOTO)})
     assert answer.status_code == 200 or 400 <= answer.status_code < 500
@@ -122,7 +122,7 @@ def test_requests_under_a_foreign_name_are_refused(client: httpx.Client, path: s
 
 
 def test_names_given_are_taken_and_a_login_takes_any(
-    serve_app: Callable[..., str], desk: Desk
+    serve_app: Callable[..., str], desk: AppContext
 ) -> None:
     from unfade.web.server import make_app
 
@@ -140,7 +140,7 @@ def test_descriptions_of_the_routes_are_closed(client: httpx.Client, path: str) 
 
 
 def test_of_files_that_are_no_photos_only_the_first_bytes_are_kept(
-    client: httpx.Client, desk: Desk
+    client: httpx.Client, desk: AppContext
 ) -> None:
     files = {
         "page.html": b"<html>" * 500,
@@ -157,7 +157,7 @@ def test_of_files_that_are_no_photos_only_the_first_bytes_are_kept(
     ]  # fmt: skip
 
 
-def test_uploads_end_where_the_room_ends(serve_app: Callable[..., str], desk: Desk) -> None:
+def test_uploads_end_where_the_room_ends(serve_app: Callable[..., str], desk: AppContext) -> None:
     from unfade.web.server import make_app
 
     limits = replace(desk.limits, max_store_bytes=desk.store.size() + 100_000)

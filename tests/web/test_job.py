@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from unfade.web.job import Job, Pace, Stopped
+from unfade.web.job import Job, RemainingTime, Stopped
 from unfade.web.status import duration
 
 
 def test_job_stops_at_its_next_report() -> None:
-    job = Job("mend", "key", "")
+    job = Job("restore", "key", "")
     job.report("mend", 0.5)
     job.report("read", 0.1)  # of a part of the work
     assert (job.stage, job.share) == ("read", 0.5)
@@ -24,7 +24,7 @@ def test_job_stops_at_its_next_report() -> None:
 
 
 def test_time_that_is_left_follows_the_rate_of_the_stage() -> None:
-    pace = Pace()
+    pace = RemainingTime()
     pace.report("read", 0.0, 100)
     assert pace.left_s(100) is None
     pace.report("detect", 0.05, 103)  # a stage begins
@@ -51,7 +51,7 @@ _LOADS: dict[str, Callable[[float], float]] = {
 def test_time_that_is_left_is_smooth_while_a_large_photo_is_restored(load: str) -> None:
     random_s = random.Random(0)
     ends = [2 * random_s.lognormvariate(0, 0.35) * _LOADS[load](i / 35) for i in range(35)]
-    pace, at_s, polled_s, seen = Pace(), 0.0, 0.0, []
+    pace, at_s, polled_s, seen = RemainingTime(), 0.0, 0.0, []
     pace.report("mend", 0.25, 0)
     for i, tile_s in enumerate(ends, 1):
         at_s += tile_s

@@ -31,13 +31,13 @@ def test_nothing_is_read_when_nothing_was_painted(layer_of: Layer) -> None:
 def test_tints_come_back_as_they_were_painted(layer_of: Layer) -> None:
     tints = np.zeros((20, 30), np.uint8)
     tints[2:5, 3:9], tints[10:12] = 1, 2
-    read = masks.read_tints(layer_of(tints), (20, 30), 2)
+    read = masks.read_colour_layer(layer_of(tints), (20, 30), 2)
     assert read is not None
     np.testing.assert_array_equal(read, tints)
-    assert masks.read_tints("", (20, 30), 2) is None
-    assert masks.read_tints(layer_of(np.zeros((20, 30), np.uint8)), (20, 30), 2) is None
+    assert masks.read_colour_layer("", (20, 30), 2) is None
+    assert masks.read_colour_layer(layer_of(np.zeros((20, 30), np.uint8)), (20, 30), 2) is None
     with pytest.raises(UsageError, match="region 2, expected 1 colours"):
-        masks.read_tints(layer_of(tints), (20, 30), 1)
+        masks.read_colour_layer(layer_of(tints), (20, 30), 1)
 
 
 @pytest.mark.parametrize("size", [(20, 31), (30, 20), (40, 60)])
@@ -92,6 +92,6 @@ def test_protected_pixels_are_no_damage_and_are_enlarged_as_they_are() -> None:
 def test_thin_scratches_stay_visible_when_the_photo_is_shown_smaller() -> None:
     soft = np.zeros((3000, 4000), np.uint8)
     soft[:, 2001] = 200
-    shown = masks.shown_mask(soft)
+    shown = masks.preview_mask(soft)
     assert shown.shape == masks.preview_size(3000, 4000) == (960, 1280)
     assert (shown.max(axis=1) == 200).all()

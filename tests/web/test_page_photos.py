@@ -15,7 +15,7 @@ import pytest
 from unfade.api import Restorer
 from unfade.imaging import read_photo
 from unfade.pipeline.first_stage import FirstStage
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 
 MakePhoto = Callable[..., Path]
 Visit = Callable[..., Any]
@@ -24,7 +24,11 @@ pytestmark = pytest.mark.slow
 
 
 def test_cancel_ends_the_work_and_a_reload_keeps_photos_paint_and_work(
-    visit: Visit, steps: Any, make_photo: MakePhoto, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    visit: Visit,
+    steps: Any,
+    make_photo: MakePhoto,
+    desk: AppContext,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     go, run_on = threading.Event(), desk.restorer.run
 
@@ -196,7 +200,7 @@ def test_broken_and_too_large_files_are_told_in_sentences(
 
 
 def test_photo_is_seen_at_once_and_restored_once_its_damage_is_found(
-    visit: Visit, make_photo: MakePhoto, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, make_photo: MakePhoto, desk: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go, sizes = threading.Event(), []
     detect = desk.restorer.detect

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 
 MakePhoto = Callable[..., Path]
 Visit = Callable[..., Any]
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def below(plain_desk: Desk, serve_app: Callable[[Any], str]) -> str:
+def below(plain_desk: AppContext, serve_app: Callable[[Any], str]) -> str:
     """Where a proxy shows the page: it takes its own path off, and knows nothing else."""
     from unfade.web.server import make_app
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from unfade.web.limits import Limits
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 
 MakePhoto = Callable[..., Path]
 Visit = Callable[..., Any]
@@ -28,7 +28,7 @@ def ask(client: httpx.Client, photo: Path) -> str:
 
 
 def test_who_waits_is_told_what_comes_first_and_too_many_are_refused(
-    serve_app: Callable[[Any], str], desk: Desk, visit: Visit, make_photo: MakePhoto,
+    serve_app: Callable[[Any], str], desk: AppContext, visit: Visit, make_photo: MakePhoto,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     from unfade.web.server import make_app

@@ -15,7 +15,7 @@ import pytest
 from unfade.cli.main import run
 from unfade.imaging import read_mask, read_photo
 from unfade.web.server import warm_up
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 from unfade.web.theme import asset_path
 
 MakePhoto = Callable[..., Path]
@@ -84,7 +84,7 @@ def test_icon_is_that_of_unfade(address: str) -> None:
 
 
 def test_login_is_asked_when_there_is_one(
-    serve_app: Callable[..., str], desk: Desk, make_photo: MakePhoto
+    serve_app: Callable[..., str], desk: AppContext, make_photo: MakePhoto
 ) -> None:
     from unfade.web.server import make_app
 
@@ -96,7 +96,7 @@ def test_login_is_asked_when_there_is_one(
     assert status == 200 and b"uf-upload" not in page
 
 
-def test_warm_up_ends_and_leaves_no_file(desk: Desk) -> None:
+def test_warm_up_ends_and_leaves_no_file(desk: AppContext) -> None:
     before = sorted(desk.store.root.rglob("*"))
     thread = warm_up(desk.restorer)
     thread.join(60)

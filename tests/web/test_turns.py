@@ -7,26 +7,26 @@ import threading
 import pytest
 
 from unfade.errors import UsageError
-from unfade.web.line import Line
-from unfade.web.turns import Turns
+from unfade.web.fifo_lock import FifoLock
+from unfade.web.task_queue import TaskQueue
 
 
 def test_turns_come_in_order_and_too_many_are_refused() -> None:
-    turns, go, waits, order = Turns(most=1), threading.Event(), threading.Event(), []
+    turns, go, waits, order = FifoLock(max_waiting=1), threading.Event(), threading.Event(), []
 
     def second() -> None:
         def wait(before: int) -> None:
             order.append(before)
             waits.set()
 
-        with turns.turn(wait):
+        with turns.hold(wait):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with turns.turn():
+    with turns.hold():
         thread.start()
         assert waits.wait(30)
-        with pytest.raises(UsageError, match="1 pieces of work wait already"), turns.turn():
+        with pytest.raises(UsageError, match="1 pieces of work wait already"), turns.hold():
             pass
         order.append("first")
         go.set()
@@ -35,20 +35,20 @@ def test_turns_come_in_order_and_too_many_are_refused() -> None:
 
 
 def test_who_gives_up_a_turn_leaves_the_line() -> None:
-    turns = Turns(most=5)
+    turns = FifoLock(max_waiting=5)
 
     def give_up(before: int) -> None:
         raise KeyError(before)
 
-    with turns.turn():
-        with pytest.raises(KeyError), turns.turn(give_up):
+    with turns.hold():
+        with pytest.raises(KeyError), turns.hold(give_up):
             pass
-        assert len(turns._line) == 1
-    assert not turns._line
+        assert len(turns._queue) == 1
+    assert not turns._queue
 
 
 def test_line_does_its_tasks_in_order_and_forgets_what_is_dropped() -> None:
-    line, go, begun, done = Line(), threading.Event(), threading.Event(), []
+    line, go, begun, done = TaskQueue(), threading.Event(), threading.Event(), []
 
     def first() -> None:
         begun.set()

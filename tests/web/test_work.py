@@ -14,7 +14,7 @@ import pytest
 from unfade.pipeline.first_stage import FirstStage
 from unfade.web import masks
 from unfade.web.page import Page, Tab
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 from unfade.web.settings import Settings
 
 pytest.importorskip("gradio", reason="the page needs the extra 'web'")
@@ -58,7 +58,7 @@ def settled(page: Page, tab: Tab) -> dict[str, Any]:
     """What the page was told while work ran, once it has ended."""
     told: dict[str, Any] = {}
     for _ in range(4000):
-        told |= page.tick(tab)
+        told |= page.poll(tab)
         if not told["progress"]["busy"]:
             return told
         time.sleep(0.05)
@@ -66,7 +66,11 @@ def settled(page: Page, tab: Tab) -> dict[str, Any]:
 
 
 def test_reload_keeps_the_paint_and_the_work_and_seeks_nothing_twice(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, layer_of: Callable[..., str], gate: Gate
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    layer_of: Callable[..., str],
+    gate: Gate,
 ) -> None:
     page = Page(desk)
     tab, shown = opened(page)
@@ -79,7 +83,7 @@ def test_reload_keeps_the_paint_and_the_work_and_seeks_nothing_twice(
     assert settled(page, tab)["editor"]["searched"]
     layer = layer_of(np.full(masks.preview_size(64, 80), masks.ADD, np.uint8))
     edit = {"id": tab.visitor.photos[0].key, "sensitivity": "high", "layer": layer}
-    page.keep(tab, edit)
+    page.save_edit(tab, edit)
     tab, shown = opened(page, 1)
     scene = shown["editor"]
     assert (scene["layer"], scene["sensitivity"]) == (layer, "high")
@@ -93,7 +97,7 @@ def test_reload_keeps_the_paint_and_the_work_and_seeks_nothing_twice(
 
 
 def test_what_is_finished_with_the_same_settings_is_not_done_again(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, gate: Gate
 ) -> None:
     gate.go.set()
     page = Page(desk)
@@ -105,32 +109,32 @@ def test_what_is_finished_with_the_same_settings_is_not_done_again(
     settled(page, tab)
     assert page.restore_all(tab, None, *VALUES)["progress"]["busy"]
     told = settled(page, tab)["progress"]["text"]
-    assert told == "Done. a.png was finished with these settings before, and not done again."
-    assert sorted(len(one) for one in tab.visitor.made.values()) == [1, 1]
+    assert told == "Done. a.png was restored with these settings before, and not restored again."
+    assert sorted(len(one) for one in tab.visitor.results.values()) == [1, 1]
     shown = page.restore_all(tab, None, *VALUES)
     assert shown["progress"]["text"].startswith("b.png, a.png were finished with these settings")
     assert shown["strip"]["view"] == "compare" and not shown["progress"]["busy"]
     kept = (*VALUES[:2], True, *VALUES[3:])  # the tone
     assert page.restore(tab, None, *kept)["progress"]["busy"]
     settled(page, tab)
-    assert len(tab.visitor.made[tab.visitor.photos[0].key]) == 2
+    assert len(tab.visitor.results[tab.visitor.photos[0].key]) == 2
     assert gate.searches == 2
 
 
 def test_cancelled_search_is_made_once_the_photo_is_restored_and_never_by_a_reload(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, gate: Gate
 ) -> None:
     page = Page(desk)
     tab, _ = opened(page)
     page.open(tab, [str(upload(make_photo("a.png")))], None)
     assert gate.begun.wait(60)
     page.restore(tab, None, *VALUES)  # it waits for the search
-    assert len(tab.visitor.orders) == 1
+    assert len(tab.visitor.pending) == 1
     page.stop(tab)
     assert settled(page, tab)["progress"]["text"] == "Stopped. What was not finished is gone."
     tab, _ = opened(page, 1)
     assert not settled(page, tab)["progress"]["busy"] and gate.searches == 1
-    assert not tab.visitor.made and not tab.visitor.orders
+    assert not tab.visitor.results and not tab.visitor.pending
     gate.go.set()
     page.restore(tab, None, *VALUES)
     told = settled(page, tab)
@@ -141,12 +145,12 @@ def test_cancelled_search_is_made_once_the_photo_is_restored_and_never_by_a_relo
 
 
 def test_photos_that_are_opened_after_the_server_was_started_again_outlive_a_reload(
-    desk: Desk, make_photo: MakePhoto, upload: Upload, gate: Gate
+    desk: AppContext, make_photo: MakePhoto, upload: Upload, gate: Gate
 ) -> None:
     gate.go.set()
     page, tab = Page(desk), Tab()
     page.attach(tab, f"{KEY} 2")  # a server that was just started; the page has two photos
-    told = page.tick(tab)
+    told = page.poll(tab)
     assert "no longer has your photos" in told["progress"]["alert"]
     assert told["strip"]["photos"] == [] and told["editor"] == {}
     page.open(tab, [str(upload(make_photo("a.png")))], None)
@@ -155,4 +159,4 @@ def test_photos_that_are_opened_after_the_server_was_started_again_outlive_a_rel
     assert [one["name"] for one in shown["strip"]["photos"]] == ["a.png"]
     forgotten = Tab()  # as Gradio forgets what a page has, after an hour
     page.attach(forgotten, f"{KEY} 1")
-    assert page.tick(forgotten)["editor"]["name"] == "a.png"
+    assert page.poll(forgotten)["editor"]["name"] == "a.png"

@@ -1,4 +1,4 @@
-"""Workers on one or several machines, by Ray Data: a pool of actors that hold the weights."""
+"""A pool of workers on one or several machines: actors of Ray Data that hold the weights."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from unfade.archive.local import WORKER_BYTES
 from unfade.archive.work import (
     PLANNED,
     QUARANTINED,
-    Decisive,
     Item,
+    ResultKey,
     Row,
     Task,
     Worker,
     describe,
-    died,
+    quarantine_error,
 )
 from unfade.errors import UnfadeError, UsageError, WeightsError
 
 _BLOCKS_PER_WORKER = 16
-_MOST_IN_BLOCK = 64
-_WINDOW = 100_000  # inputs of one dataset, for which actors load their weights
+_MAX_BLOCK_ROWS = 64
+_WINDOW = 100_000  # inputs of one dataset; actors load the weights once for each dataset
 _WEIGHTS = "WeightsError"  # the kind of error that ends a run
-_ANSWER_S = 120.0  # in which a cluster must answer
-_LOOK_S = 0.5  # between two looks whether the run is to stop
+_ANSWER_S = 120.0  # timeout for the answer of a cluster
+_POLL_S = 0.5  # between two checks whether to stop
 _END_S = 2.0
-_STDERR = 2  # number of the file
-_MOST_REASON = 200  # characters of what Ray says
+_STDERR = 2  # file descriptor
+_MAX_REASON_CHARACTERS = 200  # of an error of Ray
 
 
 def _ray() -> Any:
@@ -51,11 +51,11 @@ def _ray() -> Any:
 
 
 def connect(address: str, workers: int | None) -> int:
-    """Joins a cluster, or starts one here; says how many workers it has room for.
+    """Joins a cluster, or starts a local one; returns how many workers it has room for.
 
     Args:
         address: "auto", "local" or ray://HOST:PORT.
-        workers: how many are asked for; None is by GPUs, cores and memory.
+        workers: the number to use; None derives it from GPUs, cores and memory.
 
     Raises:
         UsageError: there is no such cluster, or it does not answer.
@@ -63,8 +63,10 @@ def connect(address: str, workers: int | None) -> int:
     os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # read at the import: no second cluster
     ray = _ray()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # of a new one: as important as this command
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault(
+        "RAY_worker_niceness", "0"
+    )  # a local cluster has the priority of this command
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # sends no usage statistics
     _quieten()
     if not ray.is_initialized():
         if address != "local" and not address.startswith("ray://"):
@@ -77,11 +79,11 @@ def connect(address: str, workers: int | None) -> int:
         except (ConnectionError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise _no_cluster(address, reason) from error
-    return workers or _room(ray.cluster_resources())
+    return workers or _capacity(ray.cluster_resources())
 
 
 def _quieten(level: int = logging.ERROR) -> None:
-    """Lets Ray Data show nothing below a level; its log file has the rest."""
+    """Sets the level from which Ray Data logs to the terminal."""
     importlib.import_module("ray.data")  # sets up its own logging
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
@@ -92,39 +94,41 @@ def _quieten(level: int = logging.ERROR) -> None:
 def _quiet_core() -> Generator[None]:
     """Keeps the log of Ray's core from the terminal; its errors are raised as exceptions too.
 
-    The core logs that each actor keeps its arguments, which a user can do nothing about. Its start,
-    in this context, would log that the level was set, which only a redirection of stderr prevents.
+    The core warns that each actor keeps its arguments, which a user cannot change. At its start it
+    also logs that the level was set, which only a redirection of stderr suppresses.
     """
     name = "RAY_BACKEND_LOG_LEVEL"
-    if name in os.environ:  # somebody looks for a fault
+    if name in os.environ:  # set by the user, for debugging
         yield
         return
     os.environ[name] = "fatal"
     sys.stderr.flush()
-    kept = os.dup(_STDERR)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), _STDERR)
+    saved_stderr = os.dup(_STDERR)
+    with Path(os.devnull).open("wb") as null_device:
+        os.dup2(null_device.fileno(), _STDERR)
     try:
         yield
     finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+        os.dup2(saved_stderr, _STDERR)
+        os.close(saved_stderr)
 
 
-def _require_answer(address: str, limit: float = _ANSWER_S) -> None:
-    """Asks a cluster for its status. UsageError where it refuses, or is silent for `limit` s.
+def _require_answer(address: str, timeout_s: float = _ANSWER_S) -> None:
+    """Asks a cluster for its status. UsageError where it refuses, or is silent for `timeout_s` s.
 
-    `ray.init` waits without a limit for a cluster that refuses its token, hence `ray status` in a
-    process of its own.
+    `ray.init` waits forever for a cluster that refuses its token, hence `ray status` in a
+    subprocess.
     """
     command = [sys.executable, "-m", "ray.scripts.scripts", "status"]
     command += [] if address == "auto" else ["--address", address]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
     except subprocess.TimeoutExpired as error:
-        raise _no_cluster(address, f"no answer in {limit:g} s") from error
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise _no_cluster(address, f"no answer in {timeout_s:g} s") from error
+    if result.returncode:
+        lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
         raise _no_cluster(address, (lines or ["'ray status' failed"])[-1])
 
 
@@ -133,11 +137,13 @@ def _no_cluster(address: str, reason: str) -> UsageError:
         "check it with 'ray status'; set RAY_AUTH_MODE=token in this terminal, as where Ray was "
         "started; start Ray with 'ray start --head', or use --address local"
     )
-    short = reason if len(reason) <= _MOST_REASON else reason[:_MOST_REASON] + "..."
+    short = (
+        reason if len(reason) <= _MAX_REASON_CHARACTERS else reason[:_MAX_REASON_CHARACTERS] + "..."
+    )
     return UsageError(f"--address {address} ({short})", "a Ray cluster that answers", fix)
 
 
-def _room(resources: dict[str, float]) -> int:
+def _capacity(resources: dict[str, float]) -> int:
     """Workers for the GPUs of a cluster, else for its cores and memory."""
     gpus = int(resources.get("GPU", 0))
     if gpus:
@@ -147,11 +153,11 @@ def _room(resources: dict[str, float]) -> int:
 
 
 class RayPool:
-    """So many actors, which Ray Data keeps busy and replaces when they die.
+    """A fixed number of actors. Ray Data assigns inputs to them, and replaces actors that die.
 
-    An actor tells the register which input it begins. Ray Data repeats the work of an actor that
-    died, without a limit of its own; the register counts how often each input was begun, so that
-    one which kills every actor goes into quarantine.
+    An actor tells the register which input it starts. Ray Data repeats the work of a dead actor
+    without limit; the register counts how often each input was started, so that one which kills
+    every actor is quarantined.
     """
 
     def __init__(self, task: Task, workers: int, *, attempts: int) -> None:
@@ -169,24 +175,24 @@ class RayPool:
     def __exit__(self, *error: object) -> None:
         self._ray.kill(self._register)
 
-    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
-        """What decides the results, None where the run is stopped before that is known.
+    def result_key(self, stopping: Callable[[], bool]) -> ResultKey | None:
+        """Options and weights of the results; None if the run is stopped before they are loaded.
 
         Raises:
             UnfadeError: the weights or the options are at fault.
         """
-        remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus())(_described)
-        asked = [remote.remote(self._task), self._register.begun.remote()]
-        while self._ray.wait(asked, num_returns=len(asked), timeout=_LOOK_S)[1]:
+        remote = self._ray.remote(num_cpus=1, num_gpus=self._gpus())(_describe)
+        pending = [remote.remote(self._task), self._register.started.remote()]
+        while self._ray.wait(pending, num_returns=len(pending), timeout=_POLL_S)[1]:
             if stopping():
                 return None
-        found: Decisive | UnfadeError = self._ray.get(asked[0])
-        if isinstance(found, UnfadeError):
-            raise found
-        return found
+        result: ResultKey | UnfadeError = self._ray.get(pending[0])
+        if isinstance(result, UnfadeError):
+            raise result
+        return result
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
-        """Restores all items; their rows come as they are done, None when there is time to look.
+        """Restores all items; yields a row for each as it is done, and None while it waits.
 
         Raises:
             WeightsError: the weights are damaged.
@@ -200,7 +206,7 @@ class RayPool:
             raise UnfadeError(f"an error of Ray ({reason})", expected, fix) from error
 
     def _window(self, items: Sequence[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
-        """`rows`, of so many items as one dataset."""
+        """`rows` for the items of one dataset."""
         batches: queue.SimpleQueue[Any] = queue.SimpleQueue()
         ended = threading.Event()
 
@@ -215,11 +221,11 @@ class RayPool:
             except BaseException as error:  # Ray raises SystemExit in threads where it ends
                 batches.put(error)
 
-        # A thread of its own: the iterator gives nothing, and cannot be ended, while actors start.
+        # In a thread: the iterator blocks, and cannot be stopped, while actors start.
         thread = threading.Thread(target=collect, daemon=True)
         thread.start()
         try:
-            yield from self._collected(batches, stopping)
+            yield from self._rows_of(batches, stopping)
         finally:
             ended.set()
             thread.join(_END_S)
@@ -238,15 +244,15 @@ class RayPool:
             compute=data.ActorPoolStrategy(size=self._workers, max_tasks_in_flight_per_actor=2),
         )  # fmt: skip
 
-    def _collected(
+    def _rows_of(
         self, batches: queue.SimpleQueue[Any], stopping: Callable[[], bool]
     ) -> Iterator[Row | None]:
         """The rows of batches, until None comes instead of a batch, or the run has stopped."""
-        seen: set[str] = set()
-        told = False
+        finished: set[str] = set()
+        stop_sent = False
         while True:
             try:
-                batch: Any = batches.get(timeout=_LOOK_S)
+                batch: Any = batches.get(timeout=_POLL_S)
             except queue.Empty:
                 batch = {"row": []}
             if batch is None:
@@ -257,31 +263,31 @@ class RayPool:
                 row: Row = json.loads(text)
                 if row.get("error_kind") == _WEIGHTS:
                     raise WeightsError(row["error"], "the weights of this run", "check every node")
-                if row["state"] != PLANNED and row["key"] not in seen:
-                    seen.add(row["key"])
+                if row["state"] != PLANNED and row["key"] not in finished:
+                    finished.add(row["key"])
                     yield row
             yield None
             if stopping():
-                if not told:
+                if not stop_sent:
                     self._ray.get(self._register.stop.remote())
-                    told = True
-                if self._ray.get(self._register.begun.remote()) <= seen:
+                    stop_sent = True
+                if self._ray.get(self._register.started.remote()) <= finished:
                     return
 
     def _gpus(self) -> float:
-        asked = self._task.options.device in ("auto", "cuda")
-        return 1 if asked and self._ray.cluster_resources().get("GPU") else 0
+        uses_gpu = self._task.options.device in ("auto", "cuda")
+        return 1 if uses_gpu and self._ray.cluster_resources().get("GPU") else 0
 
     def _blocks(self, items: Sequence[Item]) -> list[Any]:
-        """Tables of items: small ones, so that every worker has some."""
+        """Tables of items, small enough that every worker gets some."""
         pa: Any = importlib.import_module("pyarrow")
         share = len(items) // (self._workers * _BLOCKS_PER_WORKER)
-        step = min(max(share, 1), _MOST_IN_BLOCK)
+        step = min(max(share, 1), _MAX_BLOCK_ROWS)
         texts = [json.dumps(asdict(item)) for item in items]
         return [pa.table({"item": texts[i : i + step]}) for i in range(0, len(texts), step)]
 
 
-def _described(task: Task) -> Decisive | UnfadeError:
+def _describe(task: Task) -> ResultKey | UnfadeError:
     try:
         return describe(task)
     except UnfadeError as error:
@@ -289,30 +295,30 @@ def _described(task: Task) -> Decisive | UnfadeError:
 
 
 class Register:
-    """Counts how often each input was begun; an actor of Ray."""
+    """A Ray actor that counts how often each input was started."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, int] = {}
+        self._started: dict[str, int] = {}
         self._stopped = False
 
-    def begin(self, key: str) -> int:
-        """How often the input was begun, this time included; 0 where no more is to be begun."""
+    def start(self, key: str) -> int:
+        """How often the input was started, this time included; 0 after `stop`."""
         if self._stopped:
             return 0
-        self._begun[key] = self._begun.get(key, 0) + 1
-        return self._begun[key]
+        self._started[key] = self._started.get(key, 0) + 1
+        return self._started[key]
 
     def stop(self) -> None:
-        """Lets nothing more begin."""
+        """Starts no further inputs."""
         self._stopped = True
 
-    def begun(self) -> set[str]:
-        """The inputs that were begun: a row of each has come, or is to come."""
-        return set(self._begun)
+    def started(self) -> set[str]:
+        """The inputs that were started, each of which gets a row."""
+        return set(self._started)
 
 
 class RayWorker:
-    """An actor of Ray Data: one input at a time."""
+    """An actor of Ray Data that restores one input at a time."""
 
     def __init__(self, task: Task, register: Any, attempts: int) -> None:
         os.environ["OMP_NUM_THREADS"] = str(task.threads)
@@ -329,14 +335,14 @@ class RayWorker:
     def _row(self, item: Item) -> Row:
         if self._stopped:
             return item.row(PLANNED)
-        tries = self._ray.get(self._register.begin.remote(item.key))
+        tries = self._ray.get(self._register.start.remote(item.key))
         if not tries:
             self._stopped = True
             return item.row(PLANNED)
         if tries > self._attempts:
             return item.row(
                 QUARANTINED, attempts=tries - 1, error_kind="WorkerDied",
-                error=died(item, "died", tries - 1),
+                error=quarantine_error(item, "died", tries - 1),
             )  # fmt: skip
         try:
             return self._worker(item) | {"attempts": tries}

@@ -1,4 +1,4 @@
-"""Worker processes of this machine, each with the weights in memory."""
+"""A pool of worker processes on this machine, each with its own copy of the weights."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from typing import Any
 
 from unfade.archive.work import (
     QUARANTINED,
-    Decisive,
-    Fetched,
+    FetchedItem,
     Item,
-    Made,
+    RestoredItem,
+    ResultKey,
     Row,
     Task,
     Worker,
-    died,
+    quarantine_error,
 )
 from unfade.errors import UnfadeError
 
-#: Inputs that a worker has at a time: one is read, one restored, one written.
-_DEPTH = 3
+#: Inputs that are assigned to a worker at a time: one is read, one restored, one written.
+_MAX_ASSIGNED = 3
 _END_S = 10.0
-_START_LIMIT = 3  # workers that die before they are ready
+_MAX_START_FAILURES = 3  # in a row, of workers before they are ready
 
 
 @dataclass
-class _Process:
-    """A worker process, and the inputs that it was given."""
+class _WorkerProcess:
+    """A worker process, and the inputs assigned to it."""
 
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    given: dict[str, Item] = field(default_factory=dict[str, Item])
-    begun: set[str] = field(default_factory=set[str])
-    alone: bool = False  # it works on a suspect, and on nothing else
+    assigned: dict[str, Item] = field(default_factory=dict[str, Item])
+    started: set[str] = field(default_factory=set[str])
+    exclusive: bool = False  # it works on a suspect alone
 
     def send(self, item: Item) -> None:
-        self.given[item.key] = item
-        with contextlib.suppress(OSError):  # it has died, which is seen elsewhere
+        self.assigned[item.key] = item
+        with contextlib.suppress(OSError):  # it has died: `_messages` replaces it
             self.pipe.send(item)
 
 
 class LocalPool:
-    """So many worker processes. One that dies is replaced, and costs nobody else's work.
+    """A fixed number of worker processes. One that dies is replaced.
 
-    Of the inputs that a worker had begun when it died, each is then tried alone: the one at which
-    workers die again goes into quarantine after so many attempts.
+    The inputs that a worker had started when it died are suspects: each is then tried alone. One
+    whose workers die `attempts` times is quarantined.
     """
 
     def __init__(self, task: Task, workers: int, *, attempts: int) -> None:
@@ -65,9 +65,9 @@ class LocalPool:
         self._workers = workers
         self._attempts = attempts
         self._context = multiprocessing.get_context("spawn")
-        self._pool: list[_Process] = []
+        self._pool: list[_WorkerProcess] = []
         self._suspects: deque[Item] = deque()
-        self._waiting: deque[Item] = deque()  # given to a worker that died before it began them
+        self._waiting: deque[Item] = deque()  # of workers that died before they started them
         self._tries: dict[str, int] = {}
         self._deaths = 0  # in a row, before a worker was ready
 
@@ -76,148 +76,154 @@ class LocalPool:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for one in self._pool:
+        for worker in self._pool:
             with contextlib.suppress(OSError):
-                one.pipe.close()  # it ends when it sees that
-        limit = time.monotonic() + (_END_S if error[0] is None else 0)
-        for one in self._pool:
-            one.process.join(timeout=max(0.0, limit - time.monotonic()) if one.ready else 0)
-            if one.process.is_alive():
-                one.process.kill()
-                one.process.join()
+                worker.pipe.close()  # the worker then ends
+        deadline = time.monotonic() + (_END_S if error[0] is None else 0)
+        for worker in self._pool:
+            worker.process.join(
+                timeout=max(0.0, deadline - time.monotonic()) if worker.ready else 0
+            )
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
 
-    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
-        """What decides the results, as the first worker that is ready tells it.
+    def result_key(self, stopping: Callable[[], bool]) -> ResultKey | None:
+        """Options and weights of the results, from the first worker that is ready.
 
-        None where the run is stopped before that.
+        None if the run is stopped before that.
 
         Raises:
             UnfadeError: the weights or the options are at fault.
         """
         while not stopping():
             for message in self._messages():
-                if isinstance(message, Decisive):
+                if isinstance(message, ResultKey):
                     return message
         return None
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
-        """Restores all items; their rows come as they are done, None when there is time to look.
+        """Restores all items; yields a row for each as it is done, and None while it waits.
 
         Args:
             items: taken one by one, as workers become free.
-            stopping: whether no more are to be begun.
+            stopping: whether to start no others.
         """
         source: Iterator[Item] = items
         ended = False
         while True:
-            ended = self._feed(source, ended=ended, stopping=stopping())
-            busy = any(one.given for one in self._pool)
-            left = not ended or self._suspects or self._waiting
-            if not busy and (stopping() or not left):
+            ended = self._assign(source, ended=ended, stopping=stopping())
+            busy = any(worker.assigned for worker in self._pool)
+            remaining = not ended or self._suspects or self._waiting
+            if not busy and (stopping() or not remaining):
                 return
             for message in self._messages():
                 if isinstance(message, dict):
                     yield message
             yield None
 
-    def _feed(self, items: Iterator[Item], *, ended: bool, stopping: bool) -> bool:
-        """Gives work to whoever is free; says whether the items have ended."""
+    def _assign(self, items: Iterator[Item], *, ended: bool, stopping: bool) -> bool:
+        """Assigns items to free workers; returns whether the items are exhausted."""
         if stopping:
             return ended
-        for one in self._pool:
-            if one.ready and not one.given and self._suspects:
-                one.alone = True
-                one.send(self._suspects.popleft())
-        for _ in range(_DEPTH):
-            for one in self._pool:
-                if not one.ready or one.alone or len(one.given) >= self._depth():
+        for worker in self._pool:
+            if worker.ready and not worker.assigned and self._suspects:
+                worker.exclusive = True
+                worker.send(self._suspects.popleft())
+        for _ in range(_MAX_ASSIGNED):
+            for worker in self._pool:
+                if (
+                    not worker.ready
+                    or worker.exclusive
+                    or len(worker.assigned) >= self._max_assigned()
+                ):
                     continue
                 if self._waiting:
-                    one.send(self._waiting.popleft())
+                    worker.send(self._waiting.popleft())
                     continue
                 item = None if ended else next(items, None)
                 if item is None:
                     ended = True
                 else:
-                    one.send(item)
+                    worker.send(item)
         return ended
 
-    def _depth(self) -> int:
-        return 1 if self._suspects else _DEPTH  # so that one becomes free for a suspect
+    def _max_assigned(self) -> int:
+        return 1 if self._suspects else _MAX_ASSIGNED  # so that a worker becomes free for a suspect
 
     def _messages(self) -> list[Any]:
-        """What workers have sent; deaths are dealt with."""
-        found: list[Any] = []
-        pipes = {one.pipe: one for one in self._pool}
+        """The messages of the workers; replaces workers that died."""
+        messages: list[Any] = []
+        pipes = {worker.pipe: worker for worker in self._pool}
         for pipe in wait(list(pipes), timeout=0.5):
-            one = pipes[pipe]  # pyright: ignore[reportArgumentType]
+            worker = pipes[pipe]  # pyright: ignore[reportArgumentType]
             try:
-                message: Any = one.pipe.recv()
+                message: Any = worker.pipe.recv()
             except (EOFError, OSError):
-                found += self._bury(one)
+                messages += self._replace_dead(worker)
                 continue
             if isinstance(message, UnfadeError):
                 raise message
-            if isinstance(message, Decisive):
-                one.ready, self._deaths = True, 0
+            if isinstance(message, ResultKey):
+                worker.ready, self._deaths = True, 0
             elif isinstance(message, str):
-                one.begun.add(message)
+                worker.started.add(message)
                 continue
             else:
-                self._end(one, message)
-            found.append(message)
-        return found
+                self._finish(worker, message)
+            messages.append(message)
+        return messages
 
-    def _end(self, one: _Process, row: Row) -> None:
+    def _finish(self, worker: _WorkerProcess, row: Row) -> None:
         key = row["key"]
-        one.given.pop(key, None)
-        one.begun.discard(key)
-        one.alone = False
+        worker.assigned.pop(key, None)
+        worker.started.discard(key)
+        worker.exclusive = False
         row["attempts"] = self._tries.pop(key, 0) + 1
 
-    def _bury(self, one: _Process) -> list[Row]:
-        """Replaces a worker that died; the rows of inputs that have had all their attempts."""
-        one.process.join()
-        reason = _reason(one.process.exitcode)
+    def _replace_dead(self, worker: _WorkerProcess) -> list[Row]:
+        """Replaces a worker that died; returns the rows of inputs that are now quarantined."""
+        worker.process.join()
+        reason = _reason(worker.process.exitcode)
         rows: list[Row] = []
-        for key, item in one.given.items():
-            if key not in one.begun:
+        for key, item in worker.assigned.items():
+            if key not in worker.started:
                 self._waiting.append(item)
                 continue
             tries = self._tries[key] = self._tries.get(key, 0) + 1
             if tries < self._attempts:
                 self._suspects.append(item)
                 continue
-            text = died(item, reason, tries)
+            text = quarantine_error(item, reason, tries)
             del self._tries[key]
             rows.append(item.row(QUARANTINED, error_kind="WorkerDied", error=text, attempts=tries))
-        self._deaths += not one.ready
-        if self._deaths >= _START_LIMIT:
+        self._deaths += not worker.ready
+        if self._deaths >= _MAX_START_FAILURES:
             expected, fix = "a worker that loads the weights", "use fewer --workers"
             raise UnfadeError(f"workers that die at their start ({reason})", expected, fix)
-        place = self._pool.index(one)
-        self._pool[place] = self._start(place)
+        storage = self._pool.index(worker)
+        self._pool[storage] = self._start(storage)
         return rows
 
-    def _start(self, place: int) -> _Process:
+    def _start(self, storage: int) -> _WorkerProcess:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, self._task), daemon=True)
+        process = self._context.Process(target=_worker_main, args=(theirs, self._task), daemon=True)
         threads = str(self._task.threads)
-        wanted = {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
+        variables = {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
         gpus = count_gpus(self._task.options.device)
         if gpus > 1:
-            wanted["CUDA_VISIBLE_DEVICES"] = str(place % gpus)
-        with _environment(wanted):
+            variables["CUDA_VISIBLE_DEVICES"] = str(storage % gpus)
+        with _environment(variables):
             process.start()
         theirs.close()
-        return _Process(process, ours)
+        return _WorkerProcess(process, ours)
 
 
 @contextlib.contextmanager
-def _environment(wanted: dict[str, str]) -> Generator[None]:
-    """Sets the variables that a worker's libraries read at their start."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+def _environment(variables: dict[str, str]) -> Generator[None]:
+    """Sets environment variables for the start of a worker, and restores them."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -229,7 +235,7 @@ def _environment(wanted: dict[str, str]) -> Generator[None]:
 
 
 def _reason(code: int | None) -> str:
-    """How a process died."""
+    """How a process ended, by its exit code."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = ", as when memory runs out" if name == "SIGKILL" else ""
@@ -240,8 +246,8 @@ def _reason(code: int | None) -> str:
 # --- in the worker ---------------------------------------------------------------------------
 
 
-def _work(pipe: Connection, task: Task) -> None:
-    """A worker process: answers each item with a row, until the pipe is closed."""
+def _worker_main(pipe: Connection, task: Task) -> None:
+    """Main function of a worker process: answers each item with a row, until the pipe closes."""
     for name in (signal.SIGINT, signal.SIGTERM):  # the driver decides when to stop
         signal.signal(name, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -256,10 +262,10 @@ def _work(pipe: Connection, task: Task) -> None:
     except UnfadeError as error:
         send(error)
         return
-    send(worker.decisive)
+    send(worker.result_key)
     try:
         _serve(worker, pipe, send)
-    except UnfadeError as error:  # of the weights: no photo's fault
+    except UnfadeError as error:  # of the weights, not of a photo
         send(error)
     except (EOFError, OSError):  # the driver has closed the pipe
         return
@@ -275,28 +281,28 @@ def _die_with_parent() -> None:
 def _serve(worker: Worker, pipe: Connection, send: Callable[[object], None]) -> None:
     """Reads the next input and writes the last result while the network works."""
 
-    def fetch(item: Item) -> Fetched | Row:
+    def fetch(item: Item) -> FetchedItem | Row:
         send(item.key)
         return worker.fetch(item)
 
-    def publish(made: Made) -> None:
-        send(worker.publish(made))
+    def publish(restored: RestoredItem) -> None:
+        send(worker.publish(restored))
 
-    fetching: deque[Future[Fetched | Row]] = deque()
+    fetching: deque[Future[FetchedItem | Row]] = deque()
     writing: Future[None] | None = None
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         while True:
             while not fetching or pipe.poll():
                 fetching.append(reader.submit(fetch, pipe.recv()))
             fetched = fetching.popleft().result()
-            made = worker.restore(fetched) if isinstance(fetched, Fetched) else fetched
+            restored = worker.restore(fetched) if isinstance(fetched, FetchedItem) else fetched
             if writing is not None:
                 writing.result()
                 writing = None
-            if isinstance(made, Made):
-                writing = writer.submit(publish, made)
+            if isinstance(restored, RestoredItem):
+                writing = writer.submit(publish, restored)
             else:
-                send(made)
+                send(restored)
 
 
 #: Memory of one worker with its first stage, at photos of 12 megapixels; see docs/archives.md.
@@ -304,7 +310,7 @@ WORKER_BYTES = 1_500_000_000
 
 
 def default_workers(device: str) -> int:
-    """One for each GPU; without one as many as there are cores, fewer where memory is short."""
+    """One worker a GPU; without GPUs one a core, fewer if memory is short."""
     import psutil
 
     gpus = count_gpus(device)
@@ -315,9 +321,9 @@ def default_workers(device: str) -> int:
 
 
 def count_gpus(device: str) -> int:
-    """NVIDIA's GPUs of this machine, by its driver; 0 where the device is another one."""
+    """The number of NVIDIA GPUs of this machine, by its driver; 0 for other devices."""
     if device not in ("auto", "cuda"):
         return 0
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-    return found if visible is None else min(found, len(visible.split(",")))
+    count = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return count if visible is None else min(count, len(visible.split(",")))

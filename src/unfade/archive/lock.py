@@ -1,4 +1,4 @@
-"""Keeps two runs from writing to one DST."""
+"""Locks a DST, so that two runs do not write to it at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
-from unfade.archive.places import RECORDS, LocalPlace, Place
+from unfade.archive.storage import RECORDS, LocalStorage, Storage
 from unfade.errors import UnfadeError, UsageError
 from unfade.files import make_folder
 
@@ -19,12 +19,12 @@ _HOLDER = f"{RECORDS}/lock.json"
 _BEAT_S = 10.0
 
 
-def lock(place: Place, *, beat_s: float = _BEAT_S) -> AbstractContextManager[object]:
-    """Holds a DST for one run.
+def lock(storage: Storage, *, beat_s: float = _BEAT_S) -> AbstractContextManager[object]:
+    """Locks a DST for one run.
 
     In a folder it is a lock of the file system, which ends with the process. In an object store it
-    is an object that is renewed: one that nobody has renewed for three beats belongs to a run that
-    was killed, and is taken over.
+    is an object that is renewed (heartbeat): one that was not renewed for three intervals belongs
+    to a run that was killed, and is taken over.
 
     Args:
         beat_s: seconds between two renewals.
@@ -32,25 +32,25 @@ def lock(place: Place, *, beat_s: float = _BEAT_S) -> AbstractContextManager[obj
     Raises:
         UsageError: on entering, where another run holds it.
     """
-    return _FolderLock(place) if isinstance(place, LocalPlace) else _Lease(place, beat_s)
+    return _FolderLock(storage) if isinstance(storage, LocalStorage) else _Lease(storage, beat_s)
 
 
-def _busy(place: Place, holder: object) -> UsageError:
-    got = f"{place.url}, which another run writes to ({holder})"
+def _locked_error(storage: Storage, holder: object) -> UsageError:
+    got = f"{storage.url}, which another run writes to ({holder})"
     return UsageError(got, "one run for each DST", "wait until it ends, or stop it")
 
 
-def _me() -> str:
+def _holder_name() -> str:
     return f"process {os.getpid()} on {platform.node()}"
 
 
 class _FolderLock:
-    def __init__(self, place: LocalPlace) -> None:
+    def __init__(self, storage: LocalStorage) -> None:
         from filelock import FileLock
 
-        self._place = place
-        make_folder(place.root / RECORDS)
-        self._lock = FileLock(place.root / LOCK)
+        self._storage = storage
+        make_folder(storage.root / RECORDS)
+        self._lock = FileLock(storage.root / LOCK)
 
     def __enter__(self) -> None:
         from filelock import Timeout
@@ -58,55 +58,55 @@ class _FolderLock:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            holder = self._place.read(_HOLDER) or b"unknown"
-            raise _busy(self._place, holder.decode()) from error
-        self._place.write(_HOLDER, _me().encode())
+            holder = self._storage.read(_HOLDER) or b"unknown"
+            raise _locked_error(self._storage, holder.decode()) from error
+        self._storage.write(_HOLDER, _holder_name().encode())
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
 
 
 class _Lease:
-    def __init__(self, place: Place, beat_s: float) -> None:
-        self._place = place
+    def __init__(self, storage: Storage, beat_s: float) -> None:
+        self._storage = storage
         self._beat_s = beat_s
-        self._token = f"{_me()}, {os.urandom(4).hex()}"
+        self._token = f"{_holder_name()}, {os.urandom(4).hex()}"
         self._beats = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
     def __enter__(self) -> None:
-        found = self._found()
-        if found is not None:
+        record = self._read_record()
+        if record is not None:
             deadline = time.monotonic() + 3 * self._beat_s
             while time.monotonic() < deadline:
                 time.sleep(self._beat_s / 4)
-                if self._found() not in (found, None):
-                    raise _busy(self._place, found.get("holder"))
-        self._beat()
-        time.sleep(self._beat_s / 4)  # of two that come at once, the last to write has it
-        now = self._found()
-        if now is None or now.get("holder") != self._token:
-            raise _busy(self._place, (now or {}).get("holder"))
+                if self._read_record() not in (record, None):
+                    raise _locked_error(self._storage, record.get("holder"))
+        self._heartbeat()
+        time.sleep(self._beat_s / 4)  # of two runs that write at once, the last one has it
+        current = self._read_record()
+        if current is None or current.get("holder") != self._token:
+            raise _locked_error(self._storage, (current or {}).get("holder"))
         self._thread.start()
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
         self._thread.join()
-        now = self._found()
-        if now is not None and now.get("holder") == self._token:
-            self._place.remove(_HOLDER)
+        current = self._read_record()
+        if current is not None and current.get("holder") == self._token:
+            self._storage.remove(_HOLDER)
 
-    def _found(self) -> dict[str, Any] | None:
-        text = self._place.read(_HOLDER)
+    def _read_record(self) -> dict[str, Any] | None:
+        text = self._storage.read(_HOLDER)
         return None if text is None else json.loads(text)
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         self._beats += 1
         text = json.dumps({"holder": self._token, "beats": self._beats})
-        self._place.write(_HOLDER, text.encode())
+        self._storage.write(_HOLDER, text.encode())
 
     def _renew(self) -> None:
         while not self._ended.wait(self._beat_s):
-            with suppress(UnfadeError):  # the next beat may pass
-                self._beat()
+            with suppress(UnfadeError):  # the next heartbeat may succeed
+                self._heartbeat()

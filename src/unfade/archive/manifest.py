@@ -15,25 +15,25 @@ from typing import Any
 import numpy as np
 
 from unfade.archive.arrow import Table, pa, pc, pq
-from unfade.archive.places import RECORDS, Place
+from unfade.archive.storage import RECORDS, Storage
 from unfade.archive.work import STATES
 from unfade.errors import InputError
 
 FOLDER = f"{RECORDS}/manifest"
 _NAME = re.compile(r"(base|part)-(\d{6})-(\d{6})\.parquet")
-_MOST_PARTS = 200
+_MAX_PARTS = 200
 
-_WORDS = pa.dictionary(pa.int32(), pa.string())
+_CATEGORY = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),  # where the result lies below DST
         ("source", pa.string()),  # path or URL of the input; of a member, SHARD::NAME
-        ("origin", _WORDS),  # SRC, as it was given
+        ("origin", _CATEGORY),  # SRC, as it was given
         ("offset", pa.int64()),  # of a member in its shard, else None
         ("size", pa.int64()),  # of the input, in bytes
         ("stamp", pa.string()),  # changes when the input does: time of change, or ETag
-        ("twin", pa.bool_()),  # whether an input before it has its name but for the suffix
-        ("state", _WORDS),
+        ("twin", pa.bool_()),  # whether an earlier key differs from it in the suffix only
+        ("state", _CATEGORY),
         ("run", pa.int32()),
         ("input_sha256", pa.string()),
         ("output_sha256", pa.string()),
@@ -42,8 +42,8 @@ SCHEMA = pa.schema(
         ("sidecar_sha256", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
-        ("settings", _WORDS),  # JSON, what decides the result
-        ("weights", _WORDS),  # JSON, file -> SHA-256
+        ("settings", _CATEGORY),  # JSON, what decides the result
+        ("weights", _CATEGORY),  # JSON, file -> SHA-256
         ("created", pa.string()),  # ISO 8601, UTC
         ("elapsed_s", pa.float64()),  # since the start of the run, on a clock that does not jump
         ("seconds", pa.float64()),  # that the photo took, in its worker
@@ -52,9 +52,9 @@ SCHEMA = pa.schema(
         ("damaged", pa.float64()),  # share of the pixels, 0..1
         ("alignment", pa.float64()),  # -1..1, 1 = it shows what the input shows
         ("warnings", pa.list_(pa.string())),
-        ("error_kind", _WORDS),
+        ("error_kind", _CATEGORY),
         ("error", pa.string()),
-        ("worker", _WORDS),  # machine:process
+        ("worker", _CATEGORY),  # machine:process
         ("peak_memory_mib", pa.float64()),  # of the worker
     ]
 )
@@ -65,16 +65,16 @@ PLAN = pa.schema([SCHEMA.field(i) for i in range(8)])
 class ArchiveManifest:
     """The manifest below one DST."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._parts = 0
         self.run = 0  # the number of the present run, from 1
 
     def begin_run(self) -> int:
-        """Takes the next number of a run, and removes parts that a base holds already."""
-        base, parts, old = self._files()
-        for name in old:
-            self._place.remove(f"{FOLDER}/{name}")
+        """Starts a run with the next number, and removes parts that a base already contains."""
+        base, parts, obsolete = self._files()
+        for name in obsolete:
+            self._storage.remove(f"{FOLDER}/{name}")
         numbers = [_numbers(name)[0] for name in [*base, *parts]]
         self.run = max(numbers, default=0) + 1
         return self.run
@@ -86,7 +86,7 @@ class ArchiveManifest:
             InputError: a file of the manifest is damaged.
         """
         base, parts, _ = self._files()
-        return _last([self._read(name, columns) for name in [*base, *parts]], columns)
+        return _last_rows([self._read(name, columns) for name in [*base, *parts]], columns)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes rows as a part. OutputError where that fails; the rows are not lost then."""
@@ -95,36 +95,36 @@ class ArchiveManifest:
 
     def append_table(self, table: Table) -> None:
         """As `append`, of a table with any of the columns."""
-        self._write("part", _filled(table))
+        self._write("part", _with_all_columns(table))
 
     def compact(self, *, force: bool = False) -> None:
-        """Brings base and parts together in a new base, where there are many of them."""
+        """Merges base and parts into a new base, if there are many parts."""
         base, parts, _ = self._files()
-        if not parts or (not force and len(parts) < _MOST_PARTS):
+        if not parts or (not force and len(parts) < _MAX_PARTS):
             return
         tables = [self._read(name, None) for name in [*base, *parts]]
-        self._write("base", _last(tables, None))
+        self._write("base", _last_rows(tables, None))
         for name in [*base, *parts]:
-            self._place.remove(f"{FOLDER}/{name}")
+            self._storage.remove(f"{FOLDER}/{name}")
 
     def _write(self, kind: str, table: Table) -> None:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         name = f"{kind}-{self.run:06d}-{self._parts + 1:06d}.parquet"
-        self._place.write(f"{FOLDER}/{name}", buffer.getvalue())
+        self._storage.write(f"{FOLDER}/{name}", buffer.getvalue())
         self._parts += 1
 
     def _files(self) -> tuple[list[str], list[str], list[str]]:
-        """The newest base, the parts after it in order, and what the base holds already."""
-        found = [name for name in self._place.names(FOLDER) if _NAME.fullmatch(name)]
-        bases = sorted((n for n in found if n.startswith("base")), key=_numbers)
+        """The newest base, the parts after it in order, and the files that the base contains."""
+        names = [name for name in self._storage.names(FOLDER) if _NAME.fullmatch(name)]
+        bases = sorted((n for n in names if n.startswith("base")), key=_numbers)
         last = _numbers(bases[-1]) if bases else (0, 0)
-        parts = sorted((n for n in found if n.startswith("part")), key=_numbers)
+        parts = sorted((n for n in names if n.startswith("part")), key=_numbers)
         new = [name for name in parts if _numbers(name) > last]
-        return bases[-1:], new, [n for n in found if n not in {*bases[-1:], *new}]
+        return bases[-1:], new, [n for n in names if n not in {*bases[-1:], *new}]
 
     def _read(self, name: str, columns: Sequence[str] | None) -> Table:
-        data = self._place.read(f"{FOLDER}/{name}")
+        data = self._storage.read(f"{FOLDER}/{name}")
         try:
             if data is None:
                 raise OSError("it vanished")
@@ -141,8 +141,8 @@ def _numbers(name: str) -> tuple[int, int]:
     return int(match[2]), int(match[3])
 
 
-def _filled(table: Table) -> Table:
-    """The table with all columns of the schema, None where it has none."""
+def _with_all_columns(table: Table) -> Table:
+    """The table with all columns of the schema; missing ones are null."""
     columns = [
         table[field.name].cast(field.type)
         if field.name in table.column_names
@@ -152,7 +152,7 @@ def _filled(table: Table) -> Table:
     return pa.table(columns, SCHEMA)
 
 
-def _last(tables: list[Table], columns: Sequence[str] | None) -> Table:
+def _last_rows(tables: list[Table], columns: Sequence[str] | None) -> Table:
     """The last row of each key."""
     schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
     if not tables:

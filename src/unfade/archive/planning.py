@@ -1,4 +1,4 @@
-"""Decides what a run does: compares the inputs with the manifest and with the results."""
+"""Plans a run: compares the inputs with the manifest and with the results in DST."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import numpy as np
 
 from unfade.archive.arrow import Table, pa, pc
 from unfade.archive.manifest import PLAN, ArchiveManifest
-from unfade.archive.places import LocalPlace, Place, is_url
-from unfade.archive.sources import Found, Search
+from unfade.archive.sources import Input, Search
+from unfade.archive.storage import LocalStorage, Storage, is_url
 from unfade.archive.work import DONE, FAILED, MISSING, PLANNED, QUARANTINED
 from unfade.errors import UsageError
 from unfade.files.photos import is_one_file
 from unfade.memory import release_memory
 
 _CHUNK = 20_000
-_KNOWN = ("key", "source", "origin", "size", "stamp", "state", "input_sha256", "output_sha256",
+_RECORDED = ("key", "source", "origin", "size", "stamp", "state", "input_sha256", "output_sha256",
           "output_bytes", "settings", "weights", "run")  # fmt: skip
 
 
 @dataclass
 class Plan:
-    """What there is to do.
+    """The inputs of an archive, and which of them a run restores.
 
     Attributes:
-        todo: rows with the columns of PLAN, and `known_source`, `known_input`, `known_output`: the
-            input, and the hashes, that the manifest has of an earlier result.
-        inputs: how many were found.
-        finished: how many of them need not be done.
-        quarantined: how many are left out, since they killed their workers.
+        todo: the inputs to restore: columns of PLAN, and `known_source`, `known_input`,
+            `known_output`: path and hashes that the manifest has of an earlier result.
+        inputs: number of inputs.
+        finished: number of inputs whose result is up to date.
+        quarantined: number of inputs that are left out, since they killed their workers.
         broken: key -> why an input cannot be read, or clashes with another name.
-        bytes_todo: size of the inputs to do.
-        left_out: reason -> count of what was passed over.
+        bytes_todo: total size of the inputs to restore.
+        left_out: reason -> count of files and folders that are no inputs.
     """
 
     todo: Table
@@ -50,31 +50,31 @@ class Plan:
 
     @classmethod
     def empty(cls) -> Plan:
-        """A plan of no input, of a run that was stopped before it could be planned."""
+        """A plan without inputs, for a run that was stopped before planning."""
         return cls(pa.table({}), 0, 0, 0, {}, 0)
 
 
-def check_places(src: str, dst: str) -> None:
-    """UsageError where results would lie among the originals."""
+def check_paths(src: str, dst: str) -> None:
+    """Raises UsageError if results would be written among the originals."""
     if is_url(src) != is_url(dst):
         return
     if is_url(src):
-        same = f"{dst.rstrip('/')}/" == f"{src.rstrip('/')}/"
+        overlap = f"{dst.rstrip('/')}/" == f"{src.rstrip('/')}/"
     else:
-        one, other = Path(src).resolve(), Path(dst).resolve()
-        same = one == other or other in one.parents
-    if same:
+        source, target = Path(src).resolve(), Path(dst).resolve()
+        overlap = source == target or target in source.parents
+    if overlap:
         expected = "a DST apart from the originals, which may lie below SRC"
         raise UsageError(f"{dst} as DST, which holds SRC", expected, "name another DST")
 
 
-def list_inputs(search: Search, place: Place, folder: str = "") -> Iterator[Table]:
+def list_inputs(search: Search, storage: Storage, folder: str = "") -> Iterator[Table]:
     """The inputs as tables with the columns of PLAN, and `error`; results go to `folder`."""
-    names = _Names(place, folder)
+    names = _Names(storage, folder)
     chunk: list[tuple[Any, ...]] = []
-    for found in search:
-        key, twin, error = names.add(found)
-        chunk.append((key, found.source, search.src, found.offset, found.size, found.stamp, twin,
+    for item in search:
+        key, twin, error = names.add(item)
+        chunk.append((key, item.source, search.src, item.offset, item.size, item.stamp, twin,
                       FAILED if error else PLANNED, error))  # fmt: skip
         if len(chunk) == _CHUNK:
             yield _table(chunk)
@@ -83,39 +83,39 @@ def list_inputs(search: Search, place: Place, folder: str = "") -> Iterator[Tabl
 
 
 class _Names:
-    """The names of results until now, as hashes: a million take less than 200 MB."""
+    """The names of all results so far, as hashes: a million take less than 200 MB."""
 
-    def __init__(self, place: Place, folder: str) -> None:
-        self._root = place.root / folder if isinstance(place, LocalPlace) else None
-        self._seen: set[int] = set()
+    def __init__(self, storage: Storage, folder: str) -> None:
+        self._root = storage.root / folder if isinstance(storage, LocalStorage) else None
+        self._keys: set[int] = set()
         self._stems: set[int] = set()
         self._folded: set[int] = set()
 
-    def add(self, found: Found) -> tuple[str, bool, str | None]:
-        """Key, whether another result has this name but for the suffix, and what is wrong."""
-        key, stem = found.key, posixpath.splitext(found.key)[0]
+    def add(self, item: Input) -> tuple[str, bool, str | None]:
+        """The key, whether another key differs in the suffix only, and the error or None."""
+        key, stem = item.key, posixpath.splitext(item.key)[0]
         twin = hash(stem) in self._stems
         self._stems.add(hash(stem))
-        if hash(key) in self._seen:
-            return f"{key} ({found.source})", twin, found.error or _duplicate(found)
-        self._seen.add(hash(key))
-        if self._root is None or found.error:
-            return key, twin, found.error
+        if hash(key) in self._keys:
+            return f"{key} ({item.source})", twin, item.error or _duplicate(item)
+        self._keys.add(hash(key))
+        if self._root is None or item.error:
+            return key, twin, item.error
         folded = unicodedata.normalize("NFKC", key).casefold()
-        clash = hash(folded) in self._folded and self._is_one(key, folded)
+        clash = hash(folded) in self._folded and self._is_same_file(key, folded)
         self._folded.add(hash(folded))
-        return key, twin, _duplicate(found) if clash else None
+        return key, twin, _duplicate(item) if clash else None
 
-    def _is_one(self, key: str, folded: str) -> bool:
-        """Whether the disk of the results takes a name and its variant in case for one file."""
+    def _is_same_file(self, key: str, folded: str) -> bool:
+        """Whether the disk of the results treats a name and its case variant as one file."""
         assert self._root is not None
-        others = {folded, key.swapcase()} - {key}
-        return any(is_one_file(self._root / other, self._root / key) for other in others)
+        variants = {folded, key.swapcase()} - {key}
+        return any(is_one_file(self._root / variant, self._root / key) for variant in variants)
 
 
-def _duplicate(found: Found) -> str:
+def _duplicate(item: Input) -> str:
     return (
-        f"{found.source}: got a second input for the result {found.key}, expected a result of its "
+        f"{item.source}: got a second input for the result {item.key}, expected a result of its "
         "own for each; rename one, or use a second DST"
     )
 
@@ -132,83 +132,89 @@ def _table(rows: list[tuple[Any, ...]]) -> Table:
     return pa.table(arrays, names=[column.name for column in fields])
 
 
-class _Known:
-    """What the manifest has of each listed input; null where it has none."""
+class _Recorded:
+    """The manifest's columns aligned with the listed inputs; null where it has no row."""
 
-    def __init__(self, listed: Table, known: Table) -> None:
-        order = pa.table({"key": listed["key"], "place": np.arange(len(listed))})
-        rows = pa.table({"key": known["key"], "row": np.arange(len(known))})
-        self._row = order.join(rows, "key").sort_by("place")["row"]
-        self._listed, self._known = listed, known
+    def __init__(self, inputs: Table, table: Table) -> None:
+        order = pa.table({"key": inputs["key"], "position": np.arange(len(inputs))})
+        rows = pa.table({"key": table["key"], "row": np.arange(len(table))})
+        self._row = order.join(rows, "key").sort_by("position")["row"]
+        self._inputs, self._table = inputs, table
 
     def column(self, name: str) -> Any:
-        return self._known[name].take(self._row)
+        return self._table[name].take(self._row)
 
-    def has(self, name: str, value: str) -> Any:
-        """Whether a column of words has this one."""
-        if not len(self._known):
-            return pa.array(np.zeros(len(self._listed), bool))
-        words = self._known[name].combine_chunks()
-        number = words.dictionary.index(value).as_py()
-        return pc.fill_null(pc.equal(words.indices, number).take(self._row), False)
+    def equals(self, name: str, value: str) -> Any:
+        """Whether a dictionary column has this value, for each input."""
+        if not len(self._table):
+            return pa.array(np.zeros(len(self._inputs), bool))
+        column = self._table[name].combine_chunks()
+        number = column.dictionary.index(value).as_py()
+        return pc.fill_null(pc.equal(column.indices, number).take(self._row), False)
 
-    def same(self, name: str) -> Any:
-        """Whether a column is as it is listed now."""
-        return pc.fill_null(pc.equal(self.column(name), self._listed[name]), False)
+    def unchanged(self, name: str) -> Any:
+        """Whether a column has the same value as the listed input."""
+        return pc.fill_null(pc.equal(self.column(name), self._inputs[name]), False)
 
 
 def make_plan(
-    search: Search, place: Place, manifest: ArchiveManifest, *, settings: str, weights: str,
+    search: Search, storage: Storage, manifest: ArchiveManifest, *, settings: str, weights: str,
     folder: str = "", overwrite: bool = False, retry: bool = False, write: bool = True,
 ) -> Plan:  # fmt: skip
     """Compares inputs, manifest and results.
 
-    An input is done again where its size or stamp has changed, where its result is missing or was
-    made with other settings or weights, and where it failed.
+    An input is restored again if its size or stamp has changed, if its result is missing or was
+    made with other settings or weights, or if it failed.
 
     Args:
         settings, weights: as the manifest holds them, of this run.
         folder: below DST, for the results.
-        overwrite: do everything again.
-        retry: do what is in quarantine again.
-        write: append what is new to the manifest.
+        overwrite: restore all inputs again.
+        retry: restore quarantined inputs again.
+        write: append new and changed inputs to the manifest.
 
     Raises:
         UsageError: SRC does not exist.
     """
-    listed = pa.concat_tables(list(list_inputs(search, place, folder))).unify_dictionaries()
+    inputs = pa.concat_tables(list(list_inputs(search, storage, folder))).unify_dictionaries()
     release_memory()  # of the names: 200 MB for a million
-    table = manifest.read(_KNOWN)
-    known = _Known(listed, table)
-    broken = pc.is_valid(listed["error"])
-    same = _all(known.same("size"), known.same("stamp"), known.same("source"))
-    done = _all(same, known.has("state", DONE), known.has("settings", settings),
-                known.has("weights", weights))  # fmt: skip
-    done = _all(done, _present(place, folder, listed["key"], known.column("output_bytes"), done))
-    out = _all(same, known.has("state", QUARANTINED))
+    rows = manifest.read(_RECORDED)
+    recorded = _Recorded(inputs, rows)
+    broken = pc.is_valid(inputs["error"])
+    unchanged = _and(
+        recorded.unchanged("size"), recorded.unchanged("stamp"), recorded.unchanged("source")
+    )
+    done = _and(unchanged, recorded.equals("state", DONE), recorded.equals("settings", settings),
+                recorded.equals("weights", weights))  # fmt: skip
+    done = _and(
+        done, _present(storage, folder, inputs["key"], recorded.column("output_bytes"), done)
+    )
+    quarantined = _and(unchanged, recorded.equals("state", QUARANTINED))
     if overwrite:
-        done = _all(done, False)
+        done = _and(done, False)
     if overwrite or retry:
-        out = _all(out, False)
-    todo_mask = pc.invert(pc.or_(pc.or_(done, out), broken))
+        quarantined = _and(quarantined, False)
+    todo_mask = pc.invert(pc.or_(pc.or_(done, quarantined), broken))
     known_hashes = [("known_input", "input_sha256"), ("known_output", "output_sha256")]
-    earlier = [("known_source", "source"), *known_hashes]
-    todo = listed.filter(todo_mask).drop_columns(["error"])
-    for name, column in earlier:
-        todo = todo.append_column(name, known.column(column).filter(todo_mask))
+    recorded_columns = [("known_source", "source"), *known_hashes]
+    todo = inputs.filter(todo_mask).drop_columns(["error"])
+    for name, column in recorded_columns:
+        todo = todo.append_column(name, recorded.column(column).filter(todo_mask))
     if write:
-        unsettled = pc.or_(known.has("state", PLANNED), known.has("state", FAILED))
-        kept = pc.or_(done, _all(same, pc.or_(unsettled, known.has("state", QUARANTINED))))
+        unfinished = pc.or_(recorded.equals("state", PLANNED), recorded.equals("state", FAILED))
+        up_to_date = pc.or_(
+            done, _and(unchanged, pc.or_(unfinished, recorded.equals("state", QUARANTINED)))
+        )
         for _, column in known_hashes:
-            listed = listed.append_column(column, known.column(column))
-        _record(manifest, listed.filter(pc.invert(kept)))
-        _record_missing(manifest, listed, table, search.src)
+            inputs = inputs.append_column(column, recorded.column(column))
+        _record(manifest, inputs.filter(pc.invert(up_to_date)))
+        _record_missing(manifest, inputs, rows, search.src)
     return Plan(
         todo=todo.sort_by("key"),
-        inputs=len(listed),
+        inputs=len(inputs),
         finished=pc.sum(done).as_py() or 0,
-        quarantined=pc.sum(out).as_py() or 0,
-        broken=_errors(listed.filter(broken)),
+        quarantined=pc.sum(quarantined).as_py() or 0,
+        broken=_errors(inputs.filter(broken)),
         bytes_todo=pc.sum(todo["size"]).as_py() or 0,
         left_out=dict(search.left_out),
     )
@@ -218,20 +224,22 @@ def _errors(rows: Table) -> dict[str, str]:
     return dict(zip(rows["key"].to_pylist(), rows["error"].to_pylist(), strict=True))
 
 
-def _all(*masks: Any) -> Any:
+def _and(*masks: Any) -> Any:
     result = masks[0]
     for mask in masks[1:]:
         result = pc.and_(result, mask)
     return result
 
 
-def _present(place: Place, folder: str, keys: Any, sizes: Any, asked: Any) -> Any:
-    """Whether the result of each input that is asked about is there, with its size."""
-    mask = asked.to_numpy(zero_copy_only=False).copy()
-    names = [posixpath.join(folder, key) for key in keys.filter(asked).to_pylist()]
-    found = place.sizes(names)
-    wanted = sizes.filter(asked).to_pylist()
-    mask[mask] = [one == other for one, other in zip(found, wanted, strict=True)]
+def _present(storage: Storage, folder: str, keys: Any, sizes: Any, selected: Any) -> Any:
+    """Whether the result of each selected input exists with the recorded size."""
+    mask = selected.to_numpy(zero_copy_only=False).copy()
+    names = [posixpath.join(folder, key) for key in keys.filter(selected).to_pylist()]
+    actual = storage.sizes(names)
+    expected = sizes.filter(selected).to_pylist()
+    mask[mask] = [
+        size == recorded_size for size, recorded_size in zip(actual, expected, strict=True)
+    ]
     return pa.array(mask)
 
 
@@ -245,24 +253,24 @@ def _record(manifest: ArchiveManifest, rows: Table) -> None:
         manifest.append_table(rows.append_column("run", run).append_column("error_kind", kind))
 
 
-def _record_missing(manifest: ArchiveManifest, listed: Table, known: Table, src: str) -> None:
-    """Notes which inputs of earlier runs are no longer there, and were never done."""
-    if not len(known):
+def _record_missing(manifest: ArchiveManifest, inputs: Table, recorded: Table, src: str) -> None:
+    """Marks inputs of earlier runs that no longer exist and were never finished as missing."""
+    if not len(recorded):
         return
-    state, origin = (known[name].cast(pa.string()) for name in ("state", "origin"))
-    asked = pc.is_in(state, pa.array([PLANNED, FAILED, QUARANTINED]))
-    asked = _all(asked, pc.equal(origin, src))
-    gone = _all(asked, pc.invert(pc.is_in(known["key"], listed["key"].combine_chunks())))
-    rows = known.filter(gone)
+    state, origin = (recorded[name].cast(pa.string()) for name in ("state", "origin"))
+    unfinished = pc.is_in(state, pa.array([PLANNED, FAILED, QUARANTINED]))
+    unfinished = _and(unfinished, pc.equal(origin, src))
+    missing = _and(unfinished, pc.invert(pc.is_in(recorded["key"], inputs["key"].combine_chunks())))
+    rows = recorded.filter(missing)
     if len(rows):
-        words = pa.array([MISSING] * len(rows)).dictionary_encode()
+        states = pa.array([MISSING] * len(rows)).dictionary_encode()
         run = pa.array(np.full(len(rows), manifest.run, np.int32))
         rows = rows.drop_columns(["state", "run"])
-        manifest.append_table(rows.append_column("state", words).append_column("run", run))
+        manifest.append_table(rows.append_column("state", states).append_column("run", run))
 
 
 def sample(todo: Table, count: int) -> Table:
-    """So many rows, spread evenly over the tree."""
+    """`count` rows, spread evenly over the table."""
     if count >= len(todo):
         return todo
     return todo.take(pa.array(np.linspace(0, len(todo) - 1, count).round().astype(np.int64)))

@@ -1,4 +1,4 @@
-"""One page about an archive: failures, and galleries of the worst results."""
+"""The HTML report of an archive: failures, and galleries of the worst results."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import unfade.pages.page as pages
 from unfade._version import __version__
 from unfade.archive.arrow import Table, pa, pc
 from unfade.archive.bag import PAYLOAD, is_bag
-from unfade.archive.places import RECORDS, LocalPlace, Place, is_url, open_place
 from unfade.archive.sources import MEMBER, open_binary
 from unfade.archive.status import Status, read_manifest, status
+from unfade.archive.storage import RECORDS, LocalStorage, Storage, is_url, open_storage
 from unfade.archive.work import DONE, FAILED, MISSING, QUARANTINED
 from unfade.errors import UnfadeError
 
 NAME = f"{RECORDS}/report.html"
-SHOWN = 24  # photos in a gallery
-MOST_ROWS = 500
+GALLERY_PHOTOS = 24  # photos in a gallery
+MAX_ROWS = 500
 _WIDTH_PX = 480
 _HEIGHT_PX = 640
 _QUALITY = 85
@@ -40,55 +40,55 @@ _HEADS = ["photo", "alignment", "damaged (%)", "seconds", "warnings"]
 
 
 def write_report(dst: str) -> str:
-    """Writes the page below `dst`; its place. UsageError where `dst` has no manifest."""
-    place = open_place(dst)
-    place.write(NAME, report(place, dst).encode("utf-8", "backslashreplace"))
+    """Writes the page below `dst`, and returns its path. UsageError where `dst` has no manifest."""
+    storage = open_storage(dst)
+    storage.write(NAME, report(storage, dst).encode("utf-8", "backslashreplace"))
     return posixpath.join(dst, NAME)
 
 
-def report(place: Place, dst: str) -> str:
+def report(storage: Storage, dst: str) -> str:
     """The page as HTML."""
     table = read_manifest(dst, _COLUMNS)
     state = table["state"].cast("string")
     done = table.filter(pc.equal(state, DONE))
     failed = table.filter(pc.is_in(state, pa.array([FAILED, QUARANTINED, MISSING])))
-    found = status(dst)
+    progress = status(dst)
     sheets: list[dict[str, Any]] = []
-    shown: set[str] = set()
+    in_gallery: set[str] = set()
     for name, title, column, order, text in _SHEETS:
-        ordered = _worst(done, column, order, 2 * SHOWN)
-        rows = [row for row in ordered if row["key"] not in shown][:SHOWN]
-        photos = _gallery(place, rows)
-        shown |= {str(row["key"]) for row in rows}
+        ordered = _worst(done, column, order, 2 * GALLERY_PHOTOS)
+        rows = [row for row in ordered if row["key"] not in in_gallery][:GALLERY_PHOTOS]
+        photos = _gallery(storage, rows)
+        in_gallery |= {str(row["key"]) for row in rows}
         sheets += [{"name": name, "title": title, "text": text, "photos": photos}] * bool(photos)
-    worst = _worst(done, "alignment", "ascending", MOST_ROWS)
+    worst = _worst(done, "alignment", "ascending", MAX_ROWS)
     titles: dict[str, tuple[str, object]] = {
-        "kinds": ("Failures by kind", found.kinds), "failed": ("Not done", failed.num_rows),
+        "kinds": ("Failures by kind", progress.kinds), "failed": ("Not done", failed.num_rows),
         **{sheet["name"]: (sheet["title"], True) for sheet in sheets},
         "worst": ("Least aligned, as a table", worst), "settings": ("Settings and weights", True),
     }  # fmt: skip
     return pages.render(
         "archive.html",
         title="unfade batch",
-        facts=_facts(found, len(failed)),
+        facts=_facts(progress, len(failed)),
         contents={name: title for name, (title, content) in titles.items() if content},
-        kinds=[[pages.Cell(k), pages.Cell(str(n), n)] for k, n in sorted(found.kinds.items())],
-        failed=[_why(row) for row in failed.slice(0, MOST_ROWS).to_pylist()],
+        kinds=[[pages.Cell(k), pages.Cell(str(n), n)] for k, n in sorted(progress.kinds.items())],
+        failed=[_failure_text(row) for row in failed.slice(0, MAX_ROWS).to_pylist()],
         sheets=sheets,
         columns=_HEADS,
-        rows=[_row(place, row) for row in worst],
+        rows=[_row(storage, row) for row in worst],
         options=_cells(done, "settings"),
         weights=_cells(done, "weights"),
     )
 
 
-def _facts(found: Status, failed: int) -> dict[str, str]:
-    counts = [f"{n} {state}" for state, n in found.states.items() if n]
+def _facts(progress: Status, failed: int) -> dict[str, str]:
+    counts = [f"{n} {state}" for state, n in progress.states.items() if n]
     facts = {"unfade": __version__, "made": manifests.now(), "photos": ", ".join(counts)}
-    if found.rate:
-        facts["speed of the last run"] = f"{found.rate:.2f} photos a second"
-    if failed > MOST_ROWS:
-        facts["left out"] = f"{failed - MOST_ROWS} of those that are not done; see the manifest"
+    if progress.rate:
+        facts["speed of the last run"] = f"{progress.rate:.2f} photos a second"
+    if failed > MAX_ROWS:
+        facts["left out"] = f"{failed - MAX_ROWS} of those that are not done; see the manifest"
     return facts
 
 
@@ -97,28 +97,28 @@ def _worst(done: Table, column: str, order: str, count: int) -> list[dict[str, A
     return measured.sort_by([(column, order), ("key", "ascending")]).slice(0, count).to_pylist()
 
 
-def _gallery(place: Place, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The pairs of pictures. A photo whose files cannot be read any more is left out."""
-    folder = PAYLOAD if is_bag(place) else ""
+def _gallery(storage: Storage, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The pairs of pictures. A photo whose files can no longer be read is left out."""
+    folder = PAYLOAD if is_bag(storage) else ""
     photos: list[dict[str, str]] = []
     for row in rows:
         name = posixpath.join(folder, row["key"])
         try:
             before = _picture(_input(row), row["key"])
-            after = _picture(place.read(name) or b"", row["key"])
+            after = _picture(storage.read(name) or b"", row["key"])
         except (UnfadeError, OSError):
             continue
         photos.append(
             {"before": before, "after": after, "name": str(row["key"]), "caption": _caption(row),
-             "input": _address(place, row), "result": quote(posixpath.join("..", name))}
+             "input": _address(storage, row), "result": quote(posixpath.join("..", name))}
         )  # fmt: skip
     return photos
 
 
-def _address(place: Place, row: dict[str, Any]) -> str:
-    """Of an input, as seen from the page; "" where a browser cannot open it.
+def _address(storage: Storage, row: dict[str, Any]) -> str:
+    """The link from the page to an input; "" if a browser cannot open it.
 
-    It is relative where input and page are on one disk, so that both can be moved together.
+    It is relative if input and page are on one disk, so that both can be moved together.
     """
     source = str(row["source"])
     if row["offset"] is not None:  # in a shard
@@ -126,10 +126,10 @@ def _address(place: Place, row: dict[str, Any]) -> str:
     if is_url(source):
         return source if source.startswith(("http://", "https://")) else ""
     path = Path(source).absolute()
-    if not isinstance(place, LocalPlace):
+    if not isinstance(storage, LocalStorage):
         return path.as_uri()
     try:
-        relative = os.path.relpath(path, Path(place.root, RECORDS).absolute())
+        relative = os.path.relpath(path, Path(storage.root, RECORDS).absolute())
     except ValueError:  # another drive of Windows
         return path.as_uri()
     return quote(os.fsencode(relative.replace(os.sep, "/")))
@@ -165,10 +165,10 @@ def _caption(row: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _row(place: Place, row: dict[str, Any]) -> list[pages.Cell]:
+def _row(storage: Storage, row: dict[str, Any]) -> list[pages.Cell]:
     damaged = None if row["damaged"] is None else 100 * row["damaged"]
     return [
-        pages.Cell(str(row["key"]), link=_address(place, row)),
+        pages.Cell(str(row["key"]), link=_address(storage, row)),
         _number(row["alignment"], "{:.3f}"),
         _number(damaged, "{:.2f}"),
         _number(row["seconds"], "{:.1f}"),
@@ -180,7 +180,7 @@ def _number(value: float | None, form: str) -> pages.Cell:
     return pages.Cell("–", kind="empty") if value is None else pages.Cell(form.format(value), value)
 
 
-def _why(row: dict[str, Any]) -> str:
+def _failure_text(row: dict[str, Any]) -> str:
     return f"{row['key']} ({row['state']}): {row['error'] or 'its input has gone'}"
 
 
@@ -190,14 +190,14 @@ def _cells(done: Table, column: str) -> list[list[pages.Cell]]:
         return []
     text = done.sort_by("run")[column].cast("string")[-1].as_py() or "{}"
     values: dict[str, object] = json.loads(text)
-    return [[pages.Cell(name), pages.Cell(_shown(value))] for name, value in values.items()]
+    return [[pages.Cell(name), pages.Cell(_value_text(value))] for name, value in values.items()]
 
 
-def _shown(value: object) -> str:
-    """A value of JSON in words."""
+def _value_text(value: object) -> str:
+    """A JSON value as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         entries = cast(list[object], value)
-        return ", ".join(_shown(entry) for entry in entries) or "–"
+        return ", ".join(_value_text(entry) for entry in entries) or "–"
     return "–" if value is None or value == "" else str(value)

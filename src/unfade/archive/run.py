@@ -1,4 +1,4 @@
-"""One run over an archive: plans it, has workers restore it, keeps the manifest."""
+"""Runs one pass over an archive: plans, lets workers restore, and writes the manifest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from unfade.archive.arrow import Table
 from unfade.archive.lock import lock
 from unfade.archive.manifest import ArchiveManifest
-from unfade.archive.places import open_place
-from unfade.archive.planning import Plan, check_places, make_plan, sample
+from unfade.archive.planning import Plan, check_paths, make_plan, sample
 from unfade.archive.sources import Search
-from unfade.archive.work import FULL, Decisive, Item, Row, Task
+from unfade.archive.storage import open_storage
+from unfade.archive.work import FULL, Item, ResultKey, Row, Task
 from unfade.errors import OutputError
 
 _FLUSH_S = 5.0
@@ -22,19 +22,19 @@ _FLUSH_ROWS = 500
 _CHUNK = 1000
 
 
-class Engine(Protocol):
-    """Workers, on this machine or on several."""
+class WorkerPool(Protocol):
+    """Workers that restore inputs, on this machine or on several."""
 
-    def __enter__(self) -> Engine:
-        """Starts them."""
+    def __enter__(self) -> WorkerPool:
+        """Starts the workers."""
         ...
 
     def __exit__(self, *error: object) -> None:
-        """Ends them."""
+        """Ends the workers."""
         ...
 
-    def decisive(self, stopping: Callable[[], bool]) -> Decisive | None:
-        """What decides the results, None where the run is stopped before that is known.
+    def result_key(self, stopping: Callable[[], bool]) -> ResultKey | None:
+        """Options and weights of the results; None if the run is stopped before they are loaded.
 
         Raises:
             UnfadeError: the weights or the options are at fault.
@@ -42,24 +42,24 @@ class Engine(Protocol):
         ...
 
     def rows(self, items: Iterator[Item], stopping: Callable[[], bool]) -> Iterator[Row | None]:
-        """Restores all items; their rows come as they are done, None when there is time to look.
+        """Restores all items; yields a row for each as it is done, and None while it waits.
 
-        Once `stopping`, what is in flight ends, and no more is begun.
+        Once `stopping` returns True, items in progress are finished and no others are started.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Archive:
-    """Where an archive is, and what is done to it.
+    """Source, destination and options of a run.
 
     Attributes:
         src: a folder, photo, glob, list, shard or URL.
         dst: a folder or URL.
         folder: below DST, for the results: "", or "data" of a bag.
-        overwrite: do finished inputs again.
-        retry: do what is in quarantine again.
-        sample: so many inputs, spread over the tree; None is all.
+        overwrite: restore finished inputs again.
+        retry: restore quarantined inputs again.
+        sample: number of inputs to restore, spread over the tree; None is all.
     """
 
     src: str
@@ -72,13 +72,12 @@ class Archive:
 
 @dataclass
 class Summary:
-    """A run that has ended, or was stopped.
+    """The result of a run.
 
     Attributes:
-        counts: state -> inputs that came to it in this run.
-        kinds: kind of error -> inputs.
-        left: inputs that were planned and not begun.
-        stopped: why the run ended before its work did, else "".
+        counts: state -> number of inputs that this run brought to it.
+        kinds: kind of error -> number of inputs.
+        stopped: the reason for which the run was stopped early, else "".
     """
 
     plan: Plan
@@ -91,7 +90,7 @@ class Summary:
 
     @property
     def left(self) -> int:
-        """Inputs that were planned and are not done."""
+        """Number of inputs that were planned and are not done."""
         return self.total - sum(self.counts.values())
 
     def add(self, row: Row) -> None:
@@ -105,13 +104,13 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """What is told of a run while it goes on, and who may stop it.
+class RunCallbacks:
+    """Callbacks that report the progress of a run, and that may stop it.
 
     Attributes:
         planned: called once, with the plan and the number of inputs of this run.
-        row: called with each row, and the summary until then.
-        stopping: asked often; a reason ends the run once what is in flight is done.
+        row: called with each row, and the summary so far.
+        stopping: called often; returns "", or a reason to stop after the items in progress.
     """
 
     planned: Callable[[Plan, int], None]
@@ -120,67 +119,71 @@ class Watcher:
 
 
 def run_archive(
-    archive: Archive, task: Callable[[str], Task], engine: Callable[[Task], Engine],
-    watcher: Watcher,
+    archive: Archive, task: Callable[[str], Task], make_pool: Callable[[Task], WorkerPool],
+    callbacks: RunCallbacks,
 ) -> Summary:  # fmt: skip
-    """Restores what is not done yet.
+    """Restores the inputs that have no up-to-date result.
 
     Args:
-        task: what the workers are told, for a run of this name.
-        engine: makes the workers.
+        task: makes the task of the workers, from the name of the run.
+        make_pool: makes the pool of workers.
 
     Raises:
         UsageError: SRC does not exist, DST is not apart from it, or another run writes to DST.
         UnfadeError: the weights or the options are at fault, or the manifest cannot be kept.
     """
-    check_places(archive.src, archive.dst)
-    place = open_place(archive.dst)
+    check_paths(archive.src, archive.dst)
+    storage = open_storage(archive.dst)
     with ExitStack() as stack:
-        stack.enter_context(lock(place))
-        place.clear_stages()
-        stack.callback(place.clear_stages)
-        manifest = ArchiveManifest(place)
+        stack.enter_context(lock(storage))
+        storage.clear_stages()
+        stack.callback(storage.clear_stages)
+        manifest = ArchiveManifest(storage)
         run = manifest.begin_run()
-        workers = stack.enter_context(_entered(engine(task(f"run-{run}"))))
+        workers = stack.enter_context(_as_context(make_pool(task(f"run-{run}"))))
         started = time.monotonic()
-        decisive = workers.decisive(lambda: bool(watcher.stopping()))
-        if decisive is None:
+        result_key = workers.result_key(lambda: bool(callbacks.stopping()))
+        if result_key is None:
             seconds = time.monotonic() - started
-            return Summary(Plan.empty(), seconds=seconds, stopped=watcher.stopping())
+            return Summary(Plan.empty(), seconds=seconds, stopped=callbacks.stopping())
         plan = make_plan(
-            Search(archive.src, archive.dst), place, manifest, folder=archive.folder,
-            settings=decisive.settings_text, weights=decisive.weights_text,
+            Search(archive.src, archive.dst), storage, manifest, folder=archive.folder,
+            settings=result_key.settings_text, weights=result_key.weights_text,
             overwrite=archive.overwrite, retry=archive.retry,
         )  # fmt: skip
         todo = plan.todo if archive.sample is None else sample(plan.todo, archive.sample)
-        watcher.planned(plan, len(todo))
+        callbacks.planned(plan, len(todo))
         summary = Summary(plan, total=len(todo))
-        _drive(workers, todo, manifest, summary, watcher)
+        _collect_rows(workers, todo, manifest, summary, callbacks)
         manifest.compact()
     return summary
 
 
-def _entered(engine: Engine) -> AbstractContextManager[Engine]:
-    return engine
+def _as_context(pool: WorkerPool) -> AbstractContextManager[WorkerPool]:
+    return pool
 
 
 def items(todo: Table) -> Iterator[Item]:
-    """The inputs of a plan, made as they are asked for."""
+    """The inputs of a plan, as an iterator."""
     for batch in todo.to_batches(max_chunksize=_CHUNK):
         rows: list[dict[str, Any]] = batch.to_pylist()
         for row in rows:
             yield Item.from_plan(row)
 
 
-def _drive(
-    workers: Engine, todo: Table, manifest: ArchiveManifest, summary: Summary, watcher: Watcher
+def _collect_rows(
+    workers: WorkerPool,
+    todo: Table,
+    manifest: ArchiveManifest,
+    summary: Summary,
+    callbacks: RunCallbacks,
 ) -> None:
-    """Collects rows until all is done or the run is stopped, and keeps them."""
+    """Writes the rows of the workers to the manifest until all are done or the run is stopped."""
     started = flushed = time.monotonic()
-    kept: list[Row] = []
+    pending: list[Row] = []
 
     def stopping() -> bool:
-        summary.stopped = summary.stopped or watcher.stopping()
+        summary.stopped = summary.stopped or callbacks.stopping()
         return bool(summary.stopped)
 
     try:
@@ -188,26 +191,26 @@ def _drive(
             now = time.monotonic()
             if row is not None:
                 row |= {"run": manifest.run, "elapsed_s": now - started}
-                kept.append(row)
+                pending.append(row)
                 summary.add(row)
                 if row.get("error_kind") == FULL:
                     summary.stopped = "the disk is full"
-                watcher.row(row, summary)
-            if kept and (now - flushed > _FLUSH_S or len(kept) >= _FLUSH_ROWS):
+                callbacks.row(row, summary)
+            if pending and (now - flushed > _FLUSH_S or len(pending) >= _FLUSH_ROWS):
                 flushed = now
-                _flush(manifest, kept, summary)
-    finally:  # whatever ends the run, what is known is written
+                _flush(manifest, pending, summary)
+    finally:  # also after an error the finished rows are written
         summary.seconds = time.monotonic() - started
-        if kept:
-            manifest.append(kept)
+        if pending:
+            manifest.append(pending)
 
 
-def _flush(manifest: ArchiveManifest, kept: list[Row], summary: Summary) -> None:
-    """Writes rows; where the disk is full they are kept, and the run is stopped."""
+def _flush(manifest: ArchiveManifest, pending: list[Row], summary: Summary) -> None:
+    """Writes rows; if that fails they stay in `pending`, and the run is stopped."""
     try:
-        manifest.append(kept)
+        manifest.append(pending)
     except OutputError as error:
-        summary.stopped = error.told()
+        summary.stopped = error.message()
         return
-    kept.clear()
+    pending.clear()
     manifest.compact()

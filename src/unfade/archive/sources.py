@@ -1,4 +1,4 @@
-"""Finds the inputs of an archive: a folder, glob, list, shards or URLs, one after the other."""
+"""Lists the inputs of an archive: of a folder, a glob, a list, tar shards or URLs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unfade.archive.places import RECORDS, file_system, is_url
+from unfade.archive.storage import RECORDS, file_system, is_url
 from unfade.errors import InputError, UsageError, printable
 from unfade.files.photos import COMPARE_SUFFIX, SERVICE_FOLDERS, other_photo
 from unfade.imaging.formats import SUFFIXES
 
 LISTS = (".txt", ".lst")
 SHARDS = (".tar",)
-_MOST_NAMED = 8  # kinds of files in an error
+_MAX_NAMED = 8  # kinds of files in an error
 MEMBER = "::"  # between the name of a shard and that of its member
 
 
-class Found(NamedTuple):
-    """One input, or what kept it from being found."""
+class Input(NamedTuple):
+    """One input, or the error that made it unreadable."""
 
-    key: str  # name below SRC
+    key: str  # its path below SRC
     source: str  # path or URL; of a member, SHARD::NAME
     size: int
     stamp: str  # changes when the input does
@@ -35,32 +35,32 @@ class Found(NamedTuple):
 
 @dataclass
 class Search:
-    """The inputs that SRC names, in a fixed order.
+    """Iterates over the inputs of SRC, in a fixed order.
 
     Attributes:
-        src: as it was given.
-        skip: a folder that is passed over: DST, where it lies in SRC.
-        left_out: reason -> count of files and folders that were passed over.
-        others: suffix -> count of files that are neither photos nor shards.
+        src: SRC of the command line.
+        skip: a folder to leave out: DST, which may lie in SRC.
+        left_out: reason -> count of files and folders that were left out.
+        other_files: suffix -> count of files that are neither photos nor shards.
     """
 
     src: str
     skip: str
     left_out: Counter[str] = field(default_factory=Counter[str])
-    others: Counter[str] = field(default_factory=Counter[str])
+    other_files: Counter[str] = field(default_factory=Counter[str])
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Input]:
         """Raises UsageError where SRC does not exist or is of no known kind."""
         kind = Path(self.src).suffix.lower()
         if kind in LISTS:
-            yield from self._listed()
+            yield from self._list()
         elif glob.has_magic(self.src) and not (not is_url(self.src) and Path(self.src).exists()):
-            yield from self._matched()
+            yield from self._glob()
         else:
-            yield from self._tree(self.src)
+            yield from self._path(self.src)
 
-    def _tree(self, name: str) -> Iterator[Found]:
-        """A folder or a single file, here or at a URL."""
+    def _path(self, name: str) -> Iterator[Input]:
+        """A folder or a single file, local or at a URL."""
         if is_url(name):
             fs, root = file_system(name)
             try:
@@ -82,25 +82,25 @@ class Search:
 
     # --- this machine ---
 
-    def _folder(self, folder: Path, prefix: str) -> Iterator[Found]:
+    def _folder(self, folder: Path, prefix: str) -> Iterator[Input]:
         """The photos and shards in a folder and below, sorted; `prefix` ends with "/"."""
         try:
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                sorted_entries = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             error = InputError(reason, "a folder that can be read", "check its permissions")
-            text = error.told(printable(folder))
-            yield Found(_text(prefix + "."), _text(str(folder)), 0, "", error=text)
+            text = error.message(printable(folder))
+            yield Input(_printable(prefix + "."), _printable(str(folder)), 0, "", error=text)
             return
-        names = {entry.name for entry in found}
+        names = {entry.name for entry in sorted_entries}
         folders: list[os.DirEntry[str]] = []
-        for entry in found:
+        for entry in sorted_entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
                 folders.append(entry)
-            elif self._wanted(entry.name) and not self._own(folder, entry.name, names):
+            elif self._is_input(entry.name) and not self._is_result(folder, entry.name, names):
                 yield from self._entry(entry, prefix + entry.name)
         for entry in folders:
             if entry.name in SERVICE_FOLDERS:
@@ -111,27 +111,27 @@ class Search:
     def _is_skipped(self, folder: os.DirEntry[str]) -> bool:
         return not is_url(self.skip) and os.path.realpath(folder) == os.path.realpath(self.skip)
 
-    def _wanted(self, name: str) -> bool:
+    def _is_input(self, name: str) -> bool:
         suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
         if suffix in SUFFIXES:
             return not name.endswith(COMPARE_SUFFIX)
         if other_photo(name):
             self.left_out[f"{suffix} file, which cannot be read"] += 1
         elif suffix not in SHARDS:
-            self.others[f"{suffix} file" if suffix else "file without a suffix"] += 1
+            self.other_files[f"{suffix} file" if suffix else "file without a suffix"] += 1
         return suffix in SHARDS
 
-    def _own(self, folder: Path, name: str, names: set[str]) -> bool:
-        """Whether a photo is a result of unfade's own."""
+    def _is_result(self, folder: Path, name: str, names: set[str]) -> bool:
+        """Whether a photo is a result of unfade, by its manifest."""
         if Path(name).stem + ".json" not in names and name + ".json" not in names:
             return False
         import unfade.manifest as manifests
 
-        own = manifests.find(folder / name) is not None
-        self.left_out["result of unfade"] += own
-        return own
+        is_result = manifests.find(folder / name) is not None
+        self.left_out["result of unfade"] += is_result
+        return is_result
 
-    def _entry(self, entry: os.DirEntry[str], key: str) -> Iterator[Found]:
+    def _entry(self, entry: os.DirEntry[str], key: str) -> Iterator[Input]:
         try:
             info = entry.stat()
         except OSError as error:
@@ -140,9 +140,9 @@ class Search:
         if key.lower().endswith(SHARDS):
             yield from self._shard(entry.path, key, f"{info.st_mtime_ns}")
         else:
-            yield _found(key, entry.path, info.st_size, f"{info.st_mtime_ns}")
+            yield _input(key, entry.path, info.st_size, f"{info.st_mtime_ns}")
 
-    def _file(self, path: Path, key: str) -> Iterator[Found]:
+    def _file(self, path: Path, key: str) -> Iterator[Input]:
         try:
             info = path.stat()
         except OSError as error:
@@ -151,63 +151,63 @@ class Search:
         if key.lower().endswith(SHARDS):
             yield from self._shard(str(path), key, f"{info.st_mtime_ns}")
         else:
-            yield _found(key, str(path), info.st_size, f"{info.st_mtime_ns}")
+            yield _input(key, str(path), info.st_size, f"{info.st_mtime_ns}")
 
     # --- globs and lists ---
 
-    def _matched(self) -> Iterator[Found]:
+    def _glob(self) -> Iterator[Input]:
         if is_url(self.src):
-            yield from self._matched_remote()
+            yield from self._remote_glob()
             return
         root = _fixed(self.src, os.sep)
-        hits = sorted(glob.glob(self.src, recursive=True))  # noqa: PTH207 - may be absolute
-        if not hits:
+        matches = sorted(glob.glob(self.src, recursive=True))  # noqa: PTH207 - may be absolute
+        if not matches:
             raise _missing(self.src)
-        for hit in hits:
-            path = Path(hit)
-            if path.is_file() and self._wanted(path.name):
+        for match in matches:
+            path = Path(match)
+            if path.is_file() and self._is_input(path.name):
                 yield from self._file(path, os.path.relpath(path, root or "."))
 
-    def _matched_remote(self) -> Iterator[Found]:
+    def _remote_glob(self) -> Iterator[Input]:
         fs, pattern = file_system(self.src)
         root = _fixed(pattern, "/")
-        hits: dict[str, Any] = fs.glob(pattern, detail=True)
-        if not hits:
+        matches: dict[str, Any] = fs.glob(pattern, detail=True)
+        if not matches:
             raise _missing(self.src)
-        for name, info in sorted(hits.items()):
-            if info["type"] == "file" and self._wanted(name.rsplit("/", 1)[-1]):
+        for name, info in sorted(matches.items()):
+            if info["type"] == "file" and self._is_input(name.rsplit("/", 1)[-1]):
                 yield from self._remote_file(fs, info, name[len(root) :].lstrip("/"))
 
-    def _listed(self) -> Iterator[Found]:
+    def _list(self) -> Iterator[Input]:
         """The lines of a text file: paths, relative to it or absolute, or URLs."""
         if is_url(self.src):
             fs, path = file_system(self.src)
             lines = fs.cat_file(path).decode("utf-8").splitlines()
-            above = self.src.rsplit("/", 1)[0]
+            parent = self.src.rsplit("/", 1)[0]
         else:
             if not Path(self.src).is_file():
                 raise _missing(self.src)
             lines = Path(self.src).read_text("utf-8", "surrogateescape").splitlines()
-            above = str(Path(self.src).parent)
-        named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-        places = list(dict.fromkeys(n if is_url(n) else _below(above, n) for n in named))
-        root = _common([place.rsplit("/", 1)[0] for place in places])
-        for place in places:
-            key = place[len(root) :].lstrip("/")
-            if is_url(place):
-                fs, path = file_system(place)
+            parent = str(Path(self.src).parent)
+        names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        paths = list(dict.fromkeys(n if is_url(n) else _below(parent, n) for n in names))
+        root = _common([path.rsplit("/", 1)[0] for path in paths])
+        for path in paths:
+            key = path[len(root) :].lstrip("/")
+            if is_url(path):
+                fs, remote_path = file_system(path)
                 try:
-                    info = fs.info(path)
+                    info = fs.info(remote_path)
                 except FileNotFoundError:
-                    yield _absent(key, place)
+                    yield _absent(key, path)
                     continue
                 yield from self._remote_file(fs, info, key)
             else:
-                yield from self._file(Path(place), key)
+                yield from self._file(Path(path), key)
 
     # --- URLs ---
 
-    def _remote_folder(self, fs: Any, root: str) -> Iterator[Found]:
+    def _remote_folder(self, fs: Any, root: str) -> Iterator[Input]:
         skip = file_system(self.skip)[1] if is_url(self.skip) else ""
         for folder, folders, files in fs.walk(root, detail=True, topdown=True):
             for name in [n for n in folders if n.startswith(".") or n == RECORDS]:
@@ -216,11 +216,11 @@ class Search:
                 folders.clear()
                 continue
             for name in sorted(files):
-                if name and not name.startswith(".") and self._wanted(name):
+                if name and not name.startswith(".") and self._is_input(name):
                     key = f"{folder}/{name}"[len(root) :].lstrip("/")
                     yield from self._remote_file(fs, files[name], key)
 
-    def _remote_file(self, fs: Any, info: dict[str, Any], key: str) -> Iterator[Found]:
+    def _remote_file(self, fs: Any, info: dict[str, Any], key: str) -> Iterator[Input]:
         url = fs.unstrip_protocol(info["name"])
         stamp = next(
             (
@@ -233,37 +233,39 @@ class Search:
         if key.lower().endswith(SHARDS):
             yield from self._shard(url, key, stamp)
         else:
-            yield _found(key, url, int(info["size"]), stamp)
+            yield _input(key, url, int(info["size"]), stamp)
 
     # --- shards ---
 
-    def _shard(self, shard: str, key: str, stamp: str) -> Iterator[Found]:
+    def _shard(self, shard: str, key: str, stamp: str) -> Iterator[Input]:
         """The photos in a WebDataset shard, below a folder of its name."""
         prefix = key[: -len(Path(key).suffix)]
         try:
             with open_binary(shard) as file, tarfile.open(fileobj=file) as tar:
                 for member in tar:
                     name = member.name.removeprefix("./")
-                    if member.isfile() and self._wanted(name.rsplit("/", 1)[-1]):
-                        yield _found(
+                    if member.isfile() and self._is_input(name.rsplit("/", 1)[-1]):
+                        yield _input(
                             f"{prefix}/{name}", f"{shard}{MEMBER}{name}", member.size,
                             f"{stamp}+{member.offset_data}", member.offset_data,
                         )  # fmt: skip
         except (OSError, tarfile.TarError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             got = f"a shard that cannot be read ({reason})"
-            text = InputError(got, "a tar file", "copy it again").told(_text(shard))
-            yield Found(_text(prefix) + "/", _text(shard), 0, stamp, error=text)
+            text = InputError(got, "a tar file", "copy it again").message(_printable(shard))
+            yield Input(_printable(prefix) + "/", _printable(shard), 0, stamp, error=text)
 
 
 def require_inputs(search: Search) -> None:
-    """UsageError where SRC does not exist, or has no photo; says what was found instead."""
+    """Raises UsageError if SRC does not exist or has no photo; the error lists what it has."""
     if next(iter(search), None) is not None:
         return
-    others = search.left_out + search.others
-    found = ", ".join(f"{count} x {what}" for what, count in others.most_common(_MOST_NAMED))
-    what = f"passed over: {found}" if found else "it is empty"
-    got = f"no photos in {_text(search.src)} ({what})"
+    skipped = search.left_out + search.other_files
+    listed = ", ".join(
+        f"{count} x {description}" for description, count in skipped.most_common(_MAX_NAMED)
+    )
+    description = f"passed over: {listed}" if listed else "it is empty"
+    got = f"no photos in {_printable(search.src)} ({description})"
     raise UsageError(got, f"photos ({', '.join(sorted(SUFFIXES))}) or shards (.tar)", "check SRC")
 
 
@@ -275,40 +277,50 @@ def open_binary(source: str) -> Any:
     return Path(source).open("rb")
 
 
-def _found(key: str, source: str, size: int, stamp: str, offset: int | None = None) -> Found:
+def _input(key: str, source: str, size: int, stamp: str, offset: int | None = None) -> Input:
     if os.sep != "/":
         key = key.replace(os.sep, "/")
     parts = key.split("/")
-    if not key.isprintable() and _text(key) != key:
+    if not key.isprintable() and _printable(key) != key:
         problem = InputError("its name is not UTF-8", "UTF-8", "rename the photo")
-        return Found(_text(key), _text(source), size, stamp, error=problem.told(_text(source)))
+        return Input(
+            _printable(key),
+            _printable(source),
+            size,
+            stamp,
+            error=problem.message(_printable(source)),
+        )
     if ".." in parts or "" in parts:  # of a member of a shard
         problem = InputError("its name leaves its folder", "a name below it", "rename it")
         key = key.replace("..", "(..)")
-        return Found(key, source, size, stamp, error=problem.told(source))
-    return Found(key, source, size, stamp, offset)
+        return Input(key, source, size, stamp, error=problem.message(source))
+    return Input(key, source, size, stamp, offset)
 
 
-def _unreadable(key: str, source: str, error: OSError) -> Found:
+def _unreadable(key: str, source: str, error: OSError) -> Input:
     if isinstance(error, FileNotFoundError):
         return _absent(key, source)
     reason = (error.strerror or str(error)).lower()
     problem = InputError(reason, "a file that can be read", "check its permissions")
-    return Found(_text(key), _text(source), 0, "", error=problem.told(_text(source)))
+    return Input(
+        _printable(key), _printable(source), 0, "", error=problem.message(_printable(source))
+    )
 
 
-def _absent(key: str, source: str) -> Found:
+def _absent(key: str, source: str) -> Input:
     problem = InputError("no such file", "a photo", "check the name")
-    return Found(_text(key), _text(source), 0, "", error=problem.told(_text(source)))
+    return Input(
+        _printable(key), _printable(source), 0, "", error=problem.message(_printable(source))
+    )
 
 
 def _missing(src: str) -> UsageError:
     expected = "a folder, photo, glob, list (.txt), shard (.tar) or URL that exists"
-    return UsageError(f"{_text(src)}, which does not exist", expected, "check the name")
+    return UsageError(f"{_printable(src)}, which does not exist", expected, "check the name")
 
 
-def _text(name: str) -> str:
-    """The name as UTF-8 holds it: bytes that are none are shown as escapes."""
+def _printable(name: str) -> str:
+    """The name in UTF-8, with escapes for invalid bytes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -326,9 +338,9 @@ def _below(folder: str, name: str) -> str:
 
 
 def _common(folders: list[str]) -> str:
-    """The folder above all of these."""
+    """The deepest folder that contains all of these."""
     if not folders:
         return ""
     first, last = min(folders).split("/"), max(folders).split("/")
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
-    return "/".join(first[: min(len(first), len(last)) if same is None else same])
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return "/".join(first[: min(len(first), len(last)) if length is None else length])

@@ -1,4 +1,4 @@
-"""How far an archive is, by its manifest alone."""
+"""Summarises the progress of an archive from its manifest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from unfade.archive.arrow import Table, pc
 from unfade.archive.manifest import ArchiveManifest, count_states
-from unfade.archive.places import open_place
+from unfade.archive.storage import open_storage
 from unfade.archive.work import DONE, PLANNED
 from unfade.errors import UsageError
 
@@ -17,7 +17,7 @@ _COLUMNS = ["key", "state", "run", "elapsed_s", "size", "output_bytes", "seconds
 
 @dataclass(frozen=True)
 class Status:
-    """How far an archive is.
+    """The progress of an archive.
 
     Attributes:
         states: state -> inputs.
@@ -38,13 +38,13 @@ class Status:
     workers: int
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as JSON has it."""
+        """As a JSON object."""
         return asdict(self)
 
 
 def read_manifest(dst: str, columns: list[str]) -> Table:
     """The manifest of a DST. UsageError where it has none."""
-    table = ArchiveManifest(open_place(dst)).read(columns)
+    table = ArchiveManifest(open_storage(dst)).read(columns)
     if not len(table):
         expected, fix = "a DST of unfade batch", "run unfade batch SRC DST first"
         raise UsageError(f"{dst}, which has no manifest", expected, fix)
@@ -52,23 +52,23 @@ def read_manifest(dst: str, columns: list[str]) -> Table:
 
 
 def status(dst: str) -> Status:
-    """Reads how far an archive is. UsageError where `dst` has no manifest."""
+    """Reads the progress of an archive. UsageError where `dst` has no manifest."""
     table = read_manifest(dst, _COLUMNS)
     states = count_states(table)
     state = table["state"].cast("string")
     done = table.filter(pc.equal(state, DONE))
-    found: list[dict[str, Any]] = pc.value_counts(table["error_kind"]).to_pylist()
-    kinds = {str(one["values"]): int(one["counts"]) for one in found if one["values"]}
+    counts: list[dict[str, Any]] = pc.value_counts(table["error_kind"]).to_pylist()
+    kinds = {str(count["values"]): int(count["counts"]) for count in counts if count["values"]}
     run = int(pc.max(table["run"]).as_py())
-    now = done.filter(pc.equal(done["run"], run))
-    made = now.filter(pc.invert(pc.fill_null(now["adopted"], False)))
-    last = pc.max(made["elapsed_s"]).as_py()
-    rate = len(made) / last if last else None
-    left = states[PLANNED]
+    last_run = done.filter(pc.equal(done["run"], run))
+    restored = last_run.filter(pc.invert(pc.fill_null(last_run["adopted"], False)))
+    elapsed_s = pc.max(restored["elapsed_s"]).as_py()
+    rate = len(restored) / elapsed_s if elapsed_s else None
+    remaining = states[PLANNED]
     return Status(
         inputs=len(table), states=states, kinds=kinds,
         bytes_in=pc.sum(table["size"]).as_py() or 0,
         bytes_out=pc.sum(done["output_bytes"]).as_py() or 0,
-        run=run, rate=rate, left_s=left / rate if rate else None,
-        workers=len(pc.unique(made["worker"])),
+        run=run, rate=rate, left_s=remaining / rate if rate else None,
+        workers=len(pc.unique(restored["worker"])),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Restores one input of an archive: fetches it, restores it, publishes the result."""
+"""The work on one input of an archive: fetch it, restore it, publish the result."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import unfade.manifest as manifests
 from unfade._version import __version__
-from unfade.archive.places import LocalPlace, Place, file_system, is_url, open_place
 from unfade.archive.sources import MEMBER
+from unfade.archive.storage import LocalStorage, Storage, file_system, is_url, open_storage
 from unfade.errors import (
     InputError,
     OutputError,
@@ -44,22 +44,22 @@ QUARANTINED, MISSING = "quarantined", "missing"
 STATES = (PLANNED, DONE, FAILED, QUARANTINED, MISSING)
 
 Row = dict[str, Any]  # columns of the manifest
-#: Pixels of a photo after which memory is handed back. To do it after each costs a fifth of the
-#: time where photos are small: the next one asks for the same pages again.
+#: Pixels of a photo after which memory is returned to the system. With small photos, returning it
+#: after each costs a fifth of the time, as the next one allocates the same pages again.
 _LARGE = 4_000_000
 
-FULL = "FullDisk"  # the kind of error after which no other photo can be written either
+FULL = "FullDisk"  # the kind of error that ends a run: no photo can be written
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every worker is told.
+    """The settings of a run, sent to every worker.
 
     Attributes:
-        dst: where results go.
+        dst: folder or URL of the results.
         folder: below DST, for the mirrored tree; "" or "data" of a bag.
-        run: number of the run, in the name of its stages.
-        threads: of the network's arithmetic. The last bits of a result depend on it.
+        run: name of the run, for its temporary folders.
+        threads: threads of torch and OpenCV. The last bits of a result depend on their number.
     """
 
     dst: str
@@ -73,7 +73,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Item:
-    """One input, as it was planned."""
+    """One input of the plan; the fields are columns of the manifest, see `manifest.SCHEMA`."""
 
     key: str
     source: str
@@ -92,10 +92,12 @@ class Item:
         return cls(**{field.name: planned[field.name] for field in fields(cls)})
 
     def row(self, state: str, **columns: Any) -> Row:
-        """A row of the manifest: what was planned, and what came of it."""
+        """A row of the manifest: the planned columns, the new state, and further columns."""
         planned = {f.name: getattr(self, f.name) for f in fields(self)}
-        known = {name: value for name, value in planned.items() if not name.startswith("known")}
-        return known | {"state": state} | columns
+        planned_columns = {
+            name: value for name, value in planned.items() if not name.startswith("known")
+        }
+        return planned_columns | {"state": state} | columns
 
     @property
     def shard(self) -> str | None:
@@ -104,8 +106,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Decisive:
-    """What decides a result, beside its input: as the manifest holds it."""
+class ResultKey:
+    """Options and weights, which together with the input determine a result."""
 
     record: dict[str, Value]
     weights: dict[str, str]
@@ -113,8 +115,8 @@ class Decisive:
     @property
     def settings_text(self) -> str:
         """The options that change a picture, and the version, as JSON."""
-        kept = {k: v for k, v in self.record.items() if k not in manifests.INDIFFERENT}
-        return json.dumps({"unfade": __version__, **kept}, sort_keys=True)
+        deciding = {k: v for k, v in self.record.items() if k not in manifests.INDIFFERENT}
+        return json.dumps({"unfade": __version__, **deciding}, sort_keys=True)
 
     @property
     def weights_text(self) -> str:
@@ -123,8 +125,8 @@ class Decisive:
 
 
 @dataclass
-class Fetched:
-    """An input on a disk of this machine, with its stage."""
+class FetchedItem:
+    """An input on a disk of this machine, with its temporary folder."""
 
     item: Item
     path: Path
@@ -132,23 +134,23 @@ class Fetched:
     sha256: str
     stat: tuple[int, int]  # bytes and time of change
     closing: ExitStack
-    seconds: float = 0.0  # that it has taken until now
+    seconds: float = 0.0  # spent on it so far
 
 
 @dataclass
-class Made:
+class RestoredItem:
     """A restored photo that is not published yet."""
 
-    fetched: Fetched
+    fetched: FetchedItem
     restored: Restored
     warnings: list[str]
 
 
 class Worker:
-    """The weights in memory, and the steps of one input.
+    """Loads the weights, and performs the steps of one input.
 
     Args:
-        restorer: weights that are in memory already; None loads them.
+        restorer: a loaded restorer; None loads one.
 
     Raises:
         WeightsError: the weights are missing or damaged.
@@ -164,47 +166,47 @@ class Worker:
         logging.getLogger("unfade").addHandler(logging.NullHandler())  # warnings go into rows
         options = task.options
         self._task = task
-        self._place: Place = open_place(task.dst)
+        self._storage: Storage = open_storage(task.dst)
         self._restorer = restorer or _loaded(options)
         extra: dict[str, Value] = {} if task.quality is None else {"quality": task.quality}
-        self.decisive = Decisive(
+        self.result_key = ResultKey(
             self._restorer.record(options) | extra, self._restorer.weights_for(options)
         )
 
     def __call__(self, item: Item) -> Row:
         """All steps, one after the other. WeightsError alone is raised."""
         fetched = self.fetch(item)
-        if not isinstance(fetched, Fetched):
+        if not isinstance(fetched, FetchedItem):
             return fetched
-        made = self.restore(fetched)
-        return self.publish(made) if isinstance(made, Made) else made
+        restored = self.restore(fetched)
+        return self.publish(restored) if isinstance(restored, RestoredItem) else restored
 
-    def fetch(self, item: Item) -> Fetched | Row:
-        """Brings an input to this machine; a row where it is done, or cannot be read."""
+    def fetch(self, item: Item) -> FetchedItem | Row:
+        """Copies an input to this machine; returns its row if it is done, or cannot be read."""
         started = time.perf_counter()
         closing = ExitStack()
         try:
-            stage = closing.enter_context(self._place.stage(self._task.run))
+            stage = closing.enter_context(self._storage.stage(self._task.run))
             with _readable(item):
-                path = _copied(item, stage) if item.shard or is_url(item.source) else None
+                path = _copy(item, stage) if item.shard or is_url(item.source) else None
             path = path or Path(item.source)
             digest = sha256_file(path)
             info = path.stat()
             stat = info.st_size, info.st_mtime_ns
-            fetched = Fetched(item, path, stage, digest, stat, closing)
+            fetched = FetchedItem(item, path, stage, digest, stat, closing)
             finished = None if self._task.overwrite else self._finished(item, digest)
             fetched.seconds = time.perf_counter() - started
             if finished is None:
                 return fetched
             name, manifest = finished
-            text = self._place.read(self._name(name)) or b""
+            text = self._storage.read(self._name(name)) or b""
             row = self._row(fetched, manifest, name, text, []) | {"adopted": True}
         except Exception as error:
             row = _failed(item, error, started)
         closing.close()
         return row
 
-    def restore(self, fetched: Fetched) -> Made | Row:
+    def restore(self, fetched: FetchedItem) -> RestoredItem | Row:
         """Restores a fetched input. WeightsError where the weights are damaged."""
         started = time.perf_counter()
         try:
@@ -212,7 +214,7 @@ class Worker:
                 restored = self._restorer.run(fetched.path, self._task.options)
             self._require_unchanged(fetched, restored.manifest)
             fetched.seconds += time.perf_counter() - started
-            return Made(fetched, restored, warnings)
+            return RestoredItem(fetched, restored, warnings)
         except WeightsError:
             fetched.closing.close()
             raise
@@ -220,30 +222,30 @@ class Worker:
             fetched.closing.close()
             return _failed(fetched.item, error, started, fetched.seconds)
 
-    def publish(self, made: Made) -> Row:
-        """Writes the result and its manifest: each whole or not at all, the manifest first."""
-        fetched, item = made.fetched, made.fetched.item
+    def publish(self, result: RestoredItem) -> Row:
+        """Writes the result and its manifest, each atomically, the manifest first."""
+        fetched, item = result.fetched, result.fetched.item
         started = time.perf_counter()
         with fetched.closing:
             try:
                 named = posixpath.basename(item.key)
                 with capture_warnings(fetched.path) as warnings:
-                    manifest = made.restored.save(
+                    manifest = result.restored.save(
                         fetched.stage / "out" / named, quality=self._task.quality
                     )
                 manifest["command"] = self._command(manifest, item)
                 photo, sidecar = fetched.stage / "out" / named, fetched.stage / "manifest.json"
                 manifests.write(sidecar, manifest)
                 text, name = sidecar.read_bytes(), self._free_sidecar(item)
-                self._place.publish(sidecar, self._name(name))
-                self._place.publish(photo, self._name(item.key))
+                self._storage.publish(sidecar, self._name(name))
+                self._storage.publish(photo, self._name(item.key))
                 fetched.seconds += time.perf_counter() - started
-                return self._row(fetched, manifest, name, text, made.warnings + warnings)
+                return self._row(fetched, manifest, name, text, result.warnings + warnings)
             except Exception as error:
                 return _failed(item, error, started, fetched.seconds)
             finally:
-                given = made.restored.manifest["input"]
-                if given["width"] * given["height"] > _LARGE:
+                input_record = result.restored.manifest["input"]
+                if input_record["width"] * input_record["height"] > _LARGE:
                     release_memory()
 
     def _name(self, key: str) -> str:
@@ -252,29 +254,29 @@ class Worker:
     def _command(self, manifest: Manifest, item: Item) -> str | None:
         from unfade.types import command
 
-        if item.shard or is_url(item.source) or not isinstance(self._place, LocalPlace):
+        if item.shard or is_url(item.source) or not isinstance(self._storage, LocalStorage):
             return None
-        output = self._place.root / self._name(item.key)
+        output = self._storage.root / self._name(item.key)
         return command(manifest["options"], Path(item.source), output)
 
     def _finished(self, item: Item, digest: str) -> tuple[str, Manifest] | None:
-        """The manifest of a result that need not be made again, and its name.
+        """The name and content of the manifest of an up-to-date result, else None.
 
         Raises:
             OutputError: there is a file that must not be replaced.
         """
         name = self._name(item.key)
-        if self._place.size(name) is None:
+        if self._storage.size(name) is None:
             return None
         fix = "move it away, name another DST, or use --overwrite"
-        present = self._place.sha256(name)
-        beside = next(((n, m) for n, m in self._sidecars(item) if m is not None), None)
-        described = beside is not None and _output(beside[1]) == present
-        if beside is not None and described and manifests.is_finished(
-            beside[1], options=self.decisive.record, weights=self.decisive.weights,
+        present = self._storage.sha256(name)
+        sidecar = next(((n, m) for n, m in self._sidecars(item) if m is not None), None)
+        described = sidecar is not None and _output(sidecar[1]) == present
+        if sidecar is not None and described and manifests.is_finished(
+            sidecar[1], options=self.result_key.record, weights=self.result_key.weights,
             input_sha256=digest,
         ):  # fmt: skip
-            return beside
+            return sidecar
         if described or item.known_output == present:
             if item.known_source not in (None, item.source) and item.known_input != digest:
                 got = f"{name}, the result of another input ({item.known_source})"
@@ -284,44 +286,44 @@ class Worker:
         raise OutputError(got, "nothing, or an untouched result", fix)
 
     def _sidecars(self, item: Item) -> list[tuple[str, Manifest | None]]:
-        """The names that the manifest of a result may have, and what is there of this result."""
+        """The possible names of the manifest of a result, each with the manifest if it is there."""
         long = f"{item.key}.json"
         names = [long] if item.twin else [posixpath.splitext(item.key)[0] + ".json", long]
         return [(name, self._sidecar(name, item)) for name in names]
 
     def _sidecar(self, name: str, item: Item) -> Manifest | None:
-        text = self._place.read(self._name(name))
+        text = self._storage.read(self._name(name))
         if text is None:
             return None
         try:
-            found = manifests.parse(text, Path(name))
+            manifest = manifests.parse(text, Path(name))
         except InputError:
             return None
-        record = found["output"]
-        return found if record and record["name"] == posixpath.basename(item.key) else None
+        output = manifest["output"]
+        return manifest if output and output["name"] == posixpath.basename(item.key) else None
 
     def _free_sidecar(self, item: Item) -> str:
-        """The name for the manifest of a result. OutputError where files of others have it."""
-        found = self._sidecars(item)
-        for name, manifest in found:
-            if manifest is not None or self._place.size(self._name(name)) is None:
+        """The name for the manifest of a result. OutputError if all names are taken."""
+        candidates = self._sidecars(item)
+        for name, manifest in candidates:
+            if manifest is not None or self._storage.size(self._name(name)) is None:
                 return name
-        got, expected = f"{found[-1][0]}, a file of another kind", "nothing, or a manifest"
+        got, expected = f"{candidates[-1][0]}, a file of another kind", "nothing, or a manifest"
         raise OutputError(got, expected, "move it away, or name another DST")
 
-    def _require_unchanged(self, fetched: Fetched, manifest: Manifest) -> None:
+    def _require_unchanged(self, fetched: FetchedItem, manifest: Manifest) -> None:
         """InputError where the input changed while it was read."""
         info = fetched.path.stat()
-        same = (info.st_size, info.st_mtime_ns) == fetched.stat
-        if not same or manifest["input"]["sha256"] != fetched.sha256:
+        unchanged = (info.st_size, info.st_mtime_ns) == fetched.stat
+        if not unchanged or manifest["input"]["sha256"] != fetched.sha256:
             fix = "run the command again when nobody writes to it"
             raise InputError("a photo that changed while it was read", "a photo at rest", fix)
 
     def _row(
-        self, fetched: Fetched, manifest: Manifest, name: str, text: bytes, warnings: list[str]
+        self, fetched: FetchedItem, manifest: Manifest, name: str, text: bytes, warnings: list[str]
     ) -> Row:
         """The row of a result; `text` is its manifest, in the file of this name."""
-        output, given = manifest["output"], manifest["input"]
+        output, input_record = manifest["output"], manifest["input"]
         assert output is not None
         return fetched.item.row(
             DONE,
@@ -330,10 +332,10 @@ class Worker:
             output_bytes=output["bytes"],
             sidecar=name,
             sidecar_sha256=hashlib.sha256(text).hexdigest(),
-            width=given["width"],
-            height=given["height"],
-            settings=self.decisive.settings_text,
-            weights=self.decisive.weights_text,
+            width=input_record["width"],
+            height=input_record["height"],
+            settings=self.result_key.settings_text,
+            weights=self.result_key.weights_text,
             created=manifest["created"],
             seconds=fetched.seconds,
             damaged=manifest["damaged"],
@@ -353,19 +355,19 @@ def _loaded(options: RestoreOptions) -> Restorer:
     )  # fmt: skip
 
 
-def describe(task: Task) -> Decisive:
-    """What decides the results of a task, by its weights."""
-    return Worker(task).decisive
+def describe(task: Task) -> ResultKey:
+    """Options and weights of the results of a task."""
+    return Worker(task).result_key
 
 
-def died(item: Item, how: str, attempts: int) -> str:
-    """Why an input is in quarantine."""
+def quarantine_error(item: Item, how: str, attempts: int) -> str:
+    """The error text of a quarantined input."""
     return InputError(
         f"a photo whose worker {how} {attempts} times",
         "a result",
         "restore it by itself with a smaller --tile, or copy it again, then use "
         "--retry-quarantined",
-    ).told(item.source)
+    ).message(item.source)
 
 
 def worker_name() -> str:
@@ -379,7 +381,7 @@ def _output(manifest: Manifest) -> str | None:
 
 @contextmanager
 def _readable(item: Item) -> Generator[None]:
-    """Makes an InputError of the many errors of stores."""
+    """Converts the errors of file systems and object stores to InputError."""
     try:
         yield
     except UnfadeError:
@@ -390,8 +392,8 @@ def _readable(item: Item) -> Generator[None]:
         raise InputError(got, "an input that can be read", fix) from error
 
 
-def _copied(item: Item, stage: Path) -> Path:
-    """An object, or the member of a shard, as a file in the stage."""
+def _copy(item: Item, stage: Path) -> Path:
+    """Copies an object, or the member of a shard, to the temporary folder."""
     path = stage / posixpath.basename(item.key)
     if item.shard is None:
         fs, name = file_system(item.source)
@@ -413,7 +415,7 @@ def _copied(item: Item, stage: Path) -> Path:
 
 
 def _failed(item: Item, error: Exception, started: float, before: float = 0.0) -> Row:
-    """The row of an input that was not done."""
+    """The row of a failed input."""
     source = Path(item.source)
     if isinstance(error, UnfadeError):
         error.path = None  # it may name a copy

@@ -14,7 +14,13 @@ from unfade.bench.methods.classics import INTERPOLATIONS, MENDING
 from unfade.bench.methods.names import FIRST_STAGE
 from unfade.bench.run import Run
 from unfade.bench.scoring import ExtraMeasure
-from unfade.eval.measures import ALL_NAMES, DESCRIPTIONS, GIVEN_MEASURES, SET_MEASURES, Description
+from unfade.eval.measures import (
+    ALL_NAMES,
+    DESCRIPTIONS,
+    FEATURE_FILE_MEASURES,
+    SET_MEASURES,
+    Description,
+)
 from unfade.eval.rows import Row
 from unfade.eval.statistics import Difference, Estimate, bootstrap_mean, paired_difference
 
@@ -83,9 +89,9 @@ class Aggregate:
         names = {name for row in rows for name in row.values}
         for (table, _, _), distances in self.run.distances.items():
             names |= {*distances} if table == self.table else set()
-        distances = {**SET_MEASURES, **GIVEN_MEASURES}
+        distances = {**SET_MEASURES, **FEATURE_FILE_MEASURES}
         descriptions: dict[str, Description] = {**DESCRIPTIONS, **distances, **self.table_measures}
-        order = (*ALL_NAMES, *GIVEN_MEASURES, *self.table_measures)
+        order = (*ALL_NAMES, *FEATURE_FILE_MEASURES, *self.table_measures)
         return {name: descriptions[name] for name in order if name in names}
 
     def methods(self, cases: Cases | None = None) -> list[str]:
@@ -117,7 +123,7 @@ class Aggregate:
 
     def estimate(self, cases: Cases, method: str, metric: str) -> Estimate:
         """The mean over all images of these cases with its interval; of a set, its distance."""
-        if metric in SET_MEASURES or metric in GIVEN_MEASURES:
+        if metric in SET_MEASURES or metric in FEATURE_FILE_MEASURES:
             return self._distance(cases, method, metric)
         values = [*self.values(cases, method, metric).values()]
         return bootstrap_mean(np.array(values, np.float64), seed=self.seed)

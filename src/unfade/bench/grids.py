@@ -11,7 +11,7 @@ from unfade.bench.aggregate import Aggregate, Group
 from unfade.bench.cases import Case
 from unfade.bench.paper_values import PaperTable
 from unfade.bench.sections import Cell, Grid, estimate, number
-from unfade.eval.measures import DESCRIPTIONS, GIVEN_MEASURES, SET_MEASURES, Description
+from unfade.eval.measures import DESCRIPTIONS, FEATURE_FILE_MEASURES, SET_MEASURES, Description
 from unfade.eval.statistics import RESAMPLES
 
 _LEAST_P = 0.0001  # that is written out
@@ -191,7 +191,7 @@ def _differences(
     """For each metric: title, images, mean difference with its interval, p."""
     rows: list[list[Cell]] = []
     for name, measure in aggregate.measures.items():
-        if name in SET_MEASURES or name in GIVEN_MEASURES:
+        if name in SET_MEASURES or name in FEATURE_FILE_MEASURES:
             continue
         difference = aggregate.difference(cases, first, second, name)
         count = difference.estimate.count

@@ -60,5 +60,5 @@ def report_facts(manifest: dict[str, Any]) -> dict[str, str]:
 
 def _case(run: Run, case: Case) -> dict[str, Any]:
     images = {row.image for method in run.methods for row in run.rows_of(case, method)}
-    options = {name: str(getattr(case.options, name)) for name in sorted(case.options.given)}
+    options = {name: str(getattr(case.options, name)) for name in sorted(case.options.changed)}
     return {"images": len(images), "seed": case.options.seed, "options": options}

@@ -112,6 +112,6 @@ class Restoring:
 def sentence(error: Exception) -> str:
     """An error as one sentence."""
     if isinstance(error, UnfadeError):
-        return error.told()
+        return error.message()
     reason = " ".join(str(error).split())[:300]
     return f"an unexpected error ({type(error).__name__}{': ' if reason else ''}{reason})"

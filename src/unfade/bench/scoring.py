@@ -18,7 +18,7 @@ from unfade.errors import UnfadeError, UsageError
 from unfade.eval.evaluation import Evaluation
 from unfade.eval.images import Protocol
 from unfade.eval.matching import Match
-from unfade.eval.measures import REDEGRADED, SET_MEASURES, Measure, chosen, measures
+from unfade.eval.measures import REDEGRADED, SET_MEASURES, Measure, checked_names, measures
 from unfade.eval.rows import Row
 from unfade.manifest import sha256_file
 
@@ -43,7 +43,7 @@ class Scoring:
     def __init__(
         self, metrics: Sequence[str], protocol: Protocol, extra: Mapping[str, ExtraMeasure]
     ) -> None:
-        names = chosen(metrics)
+        names = checked_names(metrics)
         redegraded = [name for name in names if name in REDEGRADED]
         if redegraded:
             fix = "use `unfade evaluate --degradation`, which knows one damage for all inputs"

@@ -12,7 +12,7 @@ from unfade.errors import UsageError
 from unfade.imaging import read_photo
 from unfade.options import RestoreOptions
 
-OWN = "own"
+USER_FOLDERS = "own"
 _METRICS = ("psnr", "ssim", "ms-ssim", "gmsd", "ciede2000", "niqe", "alignment")
 _WITHOUT_REFERENCES = ("niqe", "colourfulness")
 
@@ -27,12 +27,12 @@ def user_folders_table(lq: Path, reference: Path | None) -> Table:
 
     def cases(setting: Setting) -> list[Case]:
         name = lq.resolve().name
-        case = Case(OWN, name, GIVEN, lq, reference, RestoreOptions(seed=setting.seed))
+        case = Case(USER_FOLDERS, name, GIVEN, lq, reference, RestoreOptions(seed=setting.seed))
         return [_with_scale(case, setting.seed)]
 
     against = f" against {reference.resolve().name}" if reference is not None else ""
     return Table(
-        OWN,
+        USER_FOLDERS,
         f"{lq.resolve().name}{against}",
         "folders of one's own",
         "Every method on the same inputs.",

@@ -1,4 +1,4 @@
-"""What a report shows of each photo: its manifest, and pictures as long as there is room."""
+"""Collects the photos of a report: manifests, and pictures within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from unfade.pages.page import data_uri
 from unfade.pages.pictures import jpeg, panel, panel_size
 from unfade.types import Restored
 
-#: Bytes of pictures in one report, as they are written into it.
+#: Bytes of encoded pictures in one report.
 BUDGET = 18_000_000
 #: Variants of one photo that are shown.
-MOST_VARIANTS = 4
+MAX_VARIANTS = 4
 _SIDE_PX = 800  # the longer side of a picture, at most
 _QUALITY = 85
 
@@ -34,7 +34,7 @@ class Entry:
 
     Attributes:
         warnings: sentences.
-        pictures: label and data URI of each, all of one size; none where there was no room.
+        pictures: label and data URI of each, all of one size; none if the budget was exceeded.
     """
 
     manifest: Manifest
@@ -43,7 +43,7 @@ class Entry:
 
     @property
     def rank(self) -> float:
-        """What photos are ordered by: the alignment, infinite where it was not measured."""
+        """The sort key: the alignment, infinite if it was not measured."""
         alignment = self.manifest["alignment"]
         return math.inf if alignment is None else alignment
 
@@ -54,7 +54,7 @@ class Entry:
 
 
 class Album:
-    """The photos of a batch. Where the pictures outgrow the budget, the best aligned go.
+    """The photos of a batch. Beyond the budget, pictures of the best aligned are dropped.
 
     Args:
         budget: bytes of pictures.
@@ -64,7 +64,7 @@ class Album:
         self.entries: dict[Path, Entry] = {}
         self._budget = budget
         self._used = 0
-        self._limit = math.inf  # of the rank, from which on there is no room
+        self._rank_limit = math.inf  # photos from this rank on have no pictures
 
     @property
     def left_out(self) -> int:
@@ -75,35 +75,35 @@ class Album:
         self, source: Path, manifest: Manifest, warnings: list[str], before: Photo,
         restored: Restored,
     ) -> None:  # fmt: skip
-        """Takes a photo that was restored now."""
-        made = [restored, *restored.variants][:MOST_VARIANTS]
-        after = [one.image for one in made]
+        """Adds a photo that was restored in this run."""
+        variants = [restored, *restored.variants][:MAX_VARIANTS]
+        after = [photo.image for photo in variants]
         size = _size(after[0])
-        shown = _before_and_after(before, after, size)
+        labelled = _before_and_after(before, after, size)
         if restored.mask is not None:
             threshold = float(str(manifest["options"]["threshold"]))
-            shown.append(("damage", _gray(harden(restored.mask, threshold), size)))
-        found = restored.alignment_map(size)
-        if found is not None:
-            shown.append(("other content", _heat(found)))
-        self._keep(source, Entry(manifest, warnings, _encoded(shown)))
+            labelled.append(("damage", _gray(harden(restored.mask, threshold), size)))
+        content_map = restored.alignment_map(size)
+        if content_map is not None:
+            labelled.append(("other content", _content_map(content_map)))
+        self._add(source, Entry(manifest, warnings, _encode(labelled)))
 
     def add_finished(
         self, source: Path, manifest: Manifest, before: Photo, after: Sequence[Photo]
     ) -> None:
-        """Takes a photo that was restored before; its mask is not known any more."""
-        shown = _before_and_after(before, after[:MOST_VARIANTS], _size(after[0]))
-        self._keep(source, Entry(manifest, [], _encoded(shown)))
+        """Adds a photo that was restored before; its mask is no longer known."""
+        labelled = _before_and_after(before, after[:MAX_VARIANTS], _size(after[0]))
+        self._add(source, Entry(manifest, [], _encode(labelled)))
 
-    def _keep(self, source: Path, entry: Entry) -> None:
+    def _add(self, source: Path, entry: Entry) -> None:
         self.entries[source] = entry
-        if entry.rank >= self._limit:
+        if entry.rank >= self._rank_limit:
             entry.pictures = []
         self._used += entry.size
         while self._used > self._budget:
             best = max(filter(lambda e: e.pictures, self.entries.values()), key=lambda e: e.rank)
             self._used -= best.size
-            self._limit = best.rank
+            self._rank_limit = best.rank
             best.pictures = []
 
 
@@ -115,8 +115,10 @@ def _before_and_after(
     before: Photo, after: Sequence[Photo], size: tuple[int, int]
 ) -> list[tuple[str, Pixels]]:
     names = ["after"] if len(after) == 1 else [f"after, {i}" for i in range(1, len(after) + 1)]
-    shown = [("before", panel(before, *size))]
-    return shown + [(name, panel(one, *size)) for name, one in zip(names, after, strict=True)]
+    labelled = [("before", panel(before, *size))]
+    return labelled + [
+        (name, panel(photo, *size)) for name, photo in zip(names, after, strict=True)
+    ]
 
 
 def _gray(plane: Pixels, size: tuple[int, int]) -> Pixels:
@@ -125,12 +127,12 @@ def _gray(plane: Pixels, size: tuple[int, int]) -> Pixels:
     return np.repeat(np.asarray(small, np.uint8)[..., None], 3, axis=2)
 
 
-def _heat(places: NDArray[np.float32]) -> Pixels:
+def _content_map(alignment: NDArray[np.float32]) -> Pixels:
     """Alignment (H, W) -> (H, W, 3): black at 1, over red to white at 0.5 and below."""
-    other = np.clip(2 * (1 - places), 0, 1)
-    bgr = cv2.applyColorMap((255 * other).astype(np.uint8), cv2.COLORMAP_HOT)
+    difference = np.clip(2 * (1 - alignment), 0, 1)
+    bgr = cv2.applyColorMap((255 * difference).astype(np.uint8), cv2.COLORMAP_HOT)
     return np.asarray(bgr, np.uint8)[..., ::-1]
 
 
-def _encoded(shown: Sequence[tuple[str, Pixels]]) -> list[tuple[str, str]]:
-    return [(label, data_uri(jpeg(rgb, quality=_QUALITY), "image/jpeg")) for label, rgb in shown]
+def _encode(labelled: Sequence[tuple[str, Pixels]]) -> list[tuple[str, str]]:
+    return [(label, data_uri(jpeg(rgb, quality=_QUALITY), "image/jpeg")) for label, rgb in labelled]

@@ -23,16 +23,16 @@ from unfade.options import RestoreOptions
 if TYPE_CHECKING:
     from unfade.archive.estimate import Estimate
     from unfade.archive.planning import Plan
-    from unfade.archive.run import Archive, Engine, Summary
+    from unfade.archive.run import Archive, Summary, WorkerPool
     from unfade.archive.status import Status
     from unfade.archive.work import Row, Task
 
 EXIT_TERMINATED = 143  # as a shell reports a program ended by SIGTERM
-_TELL_EVERY = 100  # photos, where there is no terminal
+_REPORT_EVERY = 100  # photos, where there is no terminal
 
 
 @click.command(cls=shared.RestoreCommand)
-@click.argument("places", metavar="[SRC] DST", nargs=-1, required=True)
+@click.argument("paths", metavar="[SRC] DST", nargs=-1, required=True)
 @shared.photo_options
 @shared.weights_options
 @shared.prompt_options
@@ -70,7 +70,7 @@ _TELL_EVERY = 100  # photos, where there is no terminal
 )  # fmt: skip
 @shared.work_options
 def batch(
-    places: tuple[str, ...], options: RestoreOptions, quality: int | None, address: str | None,
+    paths: tuple[str, ...], options: RestoreOptions, quality: int | None, address: str | None,
     workers: int | None, threads: int, attempts: int, retry_quarantined: bool,
     sample: int | None, bag: bool, dry_run: bool, status: bool, report: bool, overwrite: bool,
     as_json: bool, verbose: bool,
@@ -95,14 +95,14 @@ def batch(
       unfade batch --report restored/
       unfade batch list.txt s3://museum/restored --address auto
     """
-    if status or (report and len(places) == 1):
-        (dst,) = _require(places, 1, "DST")
+    if status or (report and len(paths) == 1):
+        (dst,) = _require(paths, 1, "DST")
         if status:
             _show_status(dst, as_json=as_json)
         if report:
             _write_report(dst)
         return 0
-    src, dst = _require(places, 2, "SRC and DST")
+    src, dst = _require(paths, 2, "SRC and DST")
     from unfade.archive.bag import PAYLOAD
     from unfade.archive.run import Archive
     from unfade.archive.sources import Search, require_inputs
@@ -111,10 +111,10 @@ def batch(
         fix = "use unfade restore, which writes several results of one photo"
         raise UsageError(f"{options.variants} variants", "one result of each photo", fix)
     require_inputs(Search(src, dst))
-    bag = _is_bag(dst, wanted=bag, dry_run=dry_run)
+    bag = _is_bag(dst, requested=bag, dry_run=dry_run)
     folder = PAYLOAD if bag else ""
     archive = Archive(src, dst, folder, overwrite, retry_quarantined, sample)
-    crew = _crew(address, workers, attempts, options.device)
+    pool = _pool_factory(address, workers, attempts, options.device)
 
     def task(run: str) -> Task:
         from unfade.archive.work import Task
@@ -124,16 +124,16 @@ def batch(
     if dry_run:
         from unfade.archive.estimate import estimate
 
-        _show_estimate(estimate(archive, task, crew.make, crew.workers), as_json=as_json)
+        _show_estimate(estimate(archive, task, pool.make, pool.workers), as_json=as_json)
         return 0
-    summary, stop = _run(archive, task, crew.make, as_json=as_json, verbose=verbose)
+    summary, stop = _run(archive, task, pool.make, as_json=as_json, verbose=verbose)
     if bag:
         from unfade.archive.bag import write_checksums
         from unfade.archive.manifest import ArchiveManifest
-        from unfade.archive.places import open_place
+        from unfade.archive.storage import open_storage
 
-        place = open_place(dst)
-        write_checksums(place, ArchiveManifest(place))
+        storage = open_storage(dst)
+        write_checksums(storage, ArchiveManifest(storage))
     if report and summary.plan.inputs:
         _write_report(dst)
     if stop.signal is not None:
@@ -142,50 +142,52 @@ def batch(
     return EXIT_FAILED if failed else 0
 
 
-def _require(places: tuple[str, ...], count: int, names: str) -> tuple[str, ...]:
-    if len(places) != count:
-        got = f"{_count(len(places), 'place')} ({' '.join(places)})"
+def _require(paths: tuple[str, ...], count: int, names: str) -> tuple[str, ...]:
+    if len(paths) != count:
+        got = f"{_count(len(paths), 'path')} ({' '.join(paths)})"
         raise UsageError(got, names, "see unfade batch --help")
-    return places
+    return paths
 
 
-def _is_bag(dst: str, *, wanted: bool, dry_run: bool) -> bool:
+def _is_bag(dst: str, *, requested: bool, dry_run: bool) -> bool:
     """Whether results go into a bag. UsageError where DST has results outside of one."""
     from unfade.archive import bag
     from unfade.archive.manifest import FOLDER
-    from unfade.archive.places import open_place
+    from unfade.archive.storage import open_storage
 
-    place = open_place(dst)
-    if bag.is_bag(place):
+    storage = open_storage(dst)
+    if bag.is_bag(storage):
         return True
-    if wanted and place.names(FOLDER):
+    if requested and storage.names(FOLDER):
         got, fix = f"--bag for {dst}, which has results already", "name another DST"
         raise UsageError(got, "a new DST", fix)
-    if wanted and not dry_run:
-        bag.declare(place)
-    return wanted
+    if requested and not dry_run:
+        bag.declare(storage)
+    return requested
 
 
 @dataclass(frozen=True)
-class _Crew:
-    """How workers are made, and how many."""
+class _PoolFactory:
+    """Makes the pool of workers, and says how many it has."""
 
-    make: Callable[[Task], Engine]
+    make: Callable[[Task], WorkerPool]
     workers: int
 
 
-def _crew(address: str | None, workers: int | None, attempts: int, device: str) -> _Crew:
+def _pool_factory(
+    address: str | None, workers: int | None, attempts: int, device: str
+) -> _PoolFactory:
     if address is not None:
         from unfade.archive.cluster import RayPool, connect
 
         if address != "local":
             click.echo(f"Waiting for Ray at {address} ...", err=True)
         count = connect(address, workers)
-        return _Crew(functools.partial(RayPool, workers=count, attempts=attempts), count)
+        return _PoolFactory(functools.partial(RayPool, workers=count, attempts=attempts), count)
     from unfade.archive.local import LocalPool, default_workers
 
     count = workers or default_workers(device)
-    return _Crew(functools.partial(LocalPool, workers=count, attempts=attempts), count)
+    return _PoolFactory(functools.partial(LocalPool, workers=count, attempts=attempts), count)
 
 
 # --- a run -----------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def _crew(address: str | None, workers: int | None, attempts: int, device: str) 
 
 @dataclass
 class _Stop:
-    """Notes the first signal; the second one ends the command at once."""
+    """A signal handler: the first signal stops the run, the second one ends it at once."""
 
     signal: int | None = None
 
@@ -214,8 +216,8 @@ class _Stop:
 
 
 @dataclass
-class _Teller:
-    """Tells of a run: on a terminal, in lines, or as JSON lines."""
+class _Reporter:
+    """Reports the progress of a run: as a bar, as text lines, or as JSON lines."""
 
     as_json: bool
     verbose: bool
@@ -225,7 +227,7 @@ class _Teller:
     plan: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def planned(self, plan: Plan, total: int) -> None:
-        """Tells the plan."""
+        """Reports the plan."""
         self.total = total
         facts = {
             "inputs": plan.inputs, "todo": total, "finished": plan.finished,
@@ -240,11 +242,11 @@ class _Teller:
             words += [f"{len(plan.broken)} that cannot be read"] * bool(plan.broken)
             click.echo(", ".join(words) + ".", err=True)
             _echo_errors(plan)
-            for what, count in plan.left_out.items():
-                click.echo(f"Left out: {count} x {what}.", err=True)
+            for reason, count in plan.left_out.items():
+                click.echo(f"Left out: {count} x {reason}.", err=True)
 
     def row(self, row: Row, summary: Summary) -> None:
-        """Tells of one input."""
+        """Reports one input."""
         self.done += 1
         names = ("key", "state", "seconds", "damaged", "alignment", "adopted", "error_kind",
                  "error", "worker")  # fmt: skip
@@ -257,11 +259,11 @@ class _Teller:
             click.echo(f"{row['key']} ({row['seconds']:.1f} s)")
         if self.bar is not None and sys.stderr.isatty():
             self.bar.reporter(self.done, row["key"])
-        elif self.done % _TELL_EVERY == 0:
+        elif self.done % _REPORT_EVERY == 0:
             click.echo(f"{self.done} of {self.total}.", err=True)
 
     def ended(self, summary: Summary) -> None:
-        """Tells the end."""
+        """Reports the end."""
         facts = {
             "counts": summary.counts, "kinds": summary.kinds, "adopted": summary.adopted,
             "left": summary.left, "seconds": round(summary.seconds, 3), "stopped": summary.stopped,
@@ -277,8 +279,8 @@ class _Teller:
             text = f"Stopped ({summary.stopped}): {text} The same command goes on from there."
         click.echo(text, err=True)
 
-    def cut(self, reason: str) -> None:
-        """Tells the end of a run by a second signal, with photos in hand."""
+    def interrupted(self, reason: str) -> None:
+        """Reports that a second signal ended the run, with photos unfinished."""
         self._json("ended", {"done": self.done, "todo": self.total, "stopped": reason})
         if not self.as_json:
             text = f"Stopped at once ({reason}) after {self.done} of {self.total}."
@@ -290,30 +292,30 @@ class _Teller:
 
 
 def _run(
-    archive: Archive, task: Callable[[str], Task], engine: Callable[[Task], Engine], *,
+    archive: Archive, task: Callable[[str], Task], make_pool: Callable[[Task], WorkerPool], *,
     as_json: bool, verbose: bool,
 ) -> tuple[Summary, _Stop]:  # fmt: skip
-    from unfade.archive.run import Watcher, run_archive
+    from unfade.archive.run import RunCallbacks, run_archive
 
-    stop, teller = _Stop(), _Teller(as_json, verbose)
+    stop, reporter = _Stop(), _Reporter(as_json, verbose)
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, stop) for number in signals]
     try:
-        watcher = Watcher(teller.planned, teller.row, lambda: stop.reason)
-        summary = run_archive(archive, task, engine, watcher)
+        callbacks = RunCallbacks(reporter.planned, reporter.row, lambda: stop.reason)
+        summary = run_archive(archive, task, make_pool, callbacks)
     except KeyboardInterrupt:
-        teller.cut(stop.reason)
+        reporter.interrupted(stop.reason)
         raise click.exceptions.Exit(stop.exit_code) from None
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
-        if teller.bar is not None:
-            teller.bar.__exit__(None, None, None)
-    teller.ended(summary)
+        if reporter.bar is not None:
+            reporter.bar.__exit__(None, None, None)
+    reporter.ended(summary)
     return summary, stop
 
 
-# --- what is shown ---------------------------------------------------------------------------
+# --- output ----------------------------------------------------------------------------------
 
 
 def _echo_errors(plan: Plan) -> None:
@@ -324,55 +326,61 @@ def _echo_errors(plan: Plan) -> None:
 def _show_status(dst: str, *, as_json: bool) -> None:
     from unfade.archive.status import status
 
-    found = status(dst)
+    progress = status(dst)
     if as_json:
-        click.echo(json.dumps({"event": "status", "unfade": __version__, **found.to_dict()}))
+        click.echo(json.dumps({"event": "status", "unfade": __version__, **progress.to_dict()}))
         return
-    for line in _status_lines(found):
+    for line in _status_lines(progress):
         click.echo(line)
 
 
-def _status_lines(found: Status) -> list[str]:
-    done = found.states["done"]
-    lines = [f"{done} of {found.inputs} done ({100 * done / found.inputs:.1f} %)"]
-    lines += [f"{n} {state}" for state, n in found.states.items() if n and state != "done"]
-    lines += [f"  {n} x {kind}" for kind, n in sorted(found.kinds.items())]
-    lines.append(f"{_bytes(found.bytes_in)} of inputs, {_bytes(found.bytes_out)} of results")
-    if found.rate:
-        workers = _count(found.workers, "worker")
-        lines.append(f"run {found.run}: {found.rate:.2f} photos a second, {workers}")
-    if found.left_s:
-        lines.append(f"{_time(found.left_s)} to the end at this rate")
+def _status_lines(progress: Status) -> list[str]:
+    done = progress.states["done"]
+    lines = [f"{done} of {progress.inputs} done ({100 * done / progress.inputs:.1f} %)"]
+    lines += [f"{n} {state}" for state, n in progress.states.items() if n and state != "done"]
+    lines += [f"  {n} x {kind}" for kind, n in sorted(progress.kinds.items())]
+    lines.append(f"{_bytes(progress.bytes_in)} of inputs, {_bytes(progress.bytes_out)} of results")
+    if progress.rate:
+        workers = _count(progress.workers, "worker")
+        lines.append(f"run {progress.run}: {progress.rate:.2f} photos a second, {workers}")
+    if progress.left_s:
+        lines.append(f"{_time(progress.left_s)} to the end at this rate")
     return lines
 
 
-def _show_estimate(found: Estimate, *, as_json: bool) -> None:
+def _show_estimate(estimate: Estimate, *, as_json: bool) -> None:
     facts = {
-        "photos": found.photos, "inputs": found.plan.inputs, "finished": found.plan.finished,
-        "bytes_in": found.plan.bytes_todo, "bytes_out": found.bytes_out, "seconds": found.seconds,
-        "workers": found.workers, "measured_on": found.measured, "trial": found.trial,
-        "left_out": found.plan.left_out,
-    }  # fmt: skip
+        "photos": estimate.photos,
+        "inputs": estimate.plan.inputs,
+        "finished": estimate.plan.finished,
+        "bytes_in": estimate.plan.bytes_todo,
+        "bytes_out": estimate.bytes_out,
+        "seconds": estimate.seconds,
+        "workers": estimate.workers,
+        "measured_on": estimate.measured,
+        "trial": estimate.trial,
+        "left_out": estimate.plan.left_out,
+    }
     if as_json:
         click.echo(json.dumps({"event": "estimate", "unfade": __version__, **facts}))
         return
-    click.echo(f"{found.photos} of {found.plan.inputs} inputs to restore.")
-    for what, count in found.plan.left_out.items():
-        click.echo(f"Left out: {count} x {what}.")
-    _echo_errors(found.plan)
-    if found.seconds is None or found.bytes_out is None:
+    click.echo(f"{estimate.photos} of {estimate.plan.inputs} inputs to restore.")
+    for reason, count in estimate.plan.left_out.items():
+        click.echo(f"Left out: {count} x {reason}.")
+    _echo_errors(estimate.plan)
+    if estimate.seconds is None or estimate.bytes_out is None:
         click.echo("Time and space are unknown: no photo could be restored.")
         return
-    how = "restored now" if found.trial else "of earlier runs"
-    workers, photos = _count(found.workers, "worker"), _count(found.measured, "photo")
+    origin = "restored now" if estimate.trial else "of earlier runs"
+    workers, photos = _count(estimate.workers, "worker"), _count(estimate.measured, "photo")
     click.echo(
-        f"About {_time(found.seconds)} with {workers} and {_bytes(found.bytes_out)} of results, "
-        f"by the size of {photos} {how}."
+        f"About {_time(estimate.seconds)} with {workers} and {_bytes(estimate.bytes_out)} of "
+        f"results, by the size of {photos} {origin}."
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _write_report(dst: str) -> None:

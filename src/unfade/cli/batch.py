@@ -1,4 +1,4 @@
-"""Runs jobs one after the other: past bad files, with a summary, and stops cleanly."""
+"""Runs jobs one after the other, reports each, and continues after errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Result:
-    """What the work on one job came to, where it did not fail."""
+    """The result of a job that did not fail."""
 
     status: Literal["done", "skipped"]
     note: str  # in brackets on the job's line: "2.1 % filled"
@@ -35,7 +35,7 @@ Work = Callable[[Job, Progress], Result]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One job, how it ended, and how long it took."""
+    """A job with its status, duration and error."""
 
     job: Job
     status: Status
@@ -47,7 +47,7 @@ class Outcome:
 
 @dataclass
 class Summary:
-    """A batch that has ended, or was stopped."""
+    """The outcomes of a batch, complete or interrupted."""
 
     command: str
     total: int
@@ -55,7 +55,7 @@ class Summary:
     interrupted: bool = False
 
     def count(self, status: Status) -> int:
-        """How many jobs ended so."""
+        """The number of jobs with this status."""
         return sum(outcome.status == status for outcome in self.outcomes)
 
     @property
@@ -98,26 +98,26 @@ class Summary:
         text = ", ".join(f"{n} {words[s]}" for s, n in counts.items() if n) or "nothing done"
         if not self.interrupted:
             return text + "."
-        left = self.total - len(self.outcomes)
-        return f"Stopped: {text}, {left} left. The same command goes on from there."
+        remaining = self.total - len(self.outcomes)
+        return f"Stopped: {text}, {remaining} left. The same command goes on from there."
 
 
 def run_batch(
     jobs: Sequence[Job], work: Work, *, command: str, as_json: bool = False, verbose: bool = False
 ) -> Summary:
-    """Does the work on each job and reports it.
+    """Runs `work` on each job and prints a line for each.
 
-    What goes wrong with one job, whatever it is, is told in one line on stderr (with the
-    traceback where `verbose`), and the next job follows; but a WeightsError is no photo's fault,
-    and is raised. Ctrl-C ends the batch: `work` must leave nothing half done then. Lines and
-    summary go to stdout and stderr, or all to stderr with one JSON object on stdout.
+    An error of a job is printed to stderr as one line (with the traceback if `verbose`), and the
+    next job follows; only WeightsError, which concerns all jobs, is raised. Ctrl-C ends the batch:
+    `work` must then leave no partial files. Lines and summary go to stdout and stderr, or all to
+    stderr with one JSON object on stdout.
     """
     summary = Summary(command, len(jobs))
     with Bar(len(jobs)) as bar:
         try:
             for index, job in enumerate(jobs):
-                report = bar.reporter(index, job.source.name)
-                outcome = _do(job, work, report, verbose)
+                progress = bar.reporter(index, job.source.name)
+                outcome = _run_job(job, work, progress, verbose)
                 summary.outcomes.append(outcome)
                 click.echo(_line(outcome), err=as_json or outcome.status == "failed")
         except KeyboardInterrupt:
@@ -129,12 +129,12 @@ def run_batch(
     return summary
 
 
-def _do(job: Job, work: Work, report: Progress, verbose: bool) -> Outcome:
+def _run_job(job: Job, work: Work, progress: Progress, verbose: bool) -> Outcome:
     started = time.perf_counter()
     try:
         if job.problem is not None:
             raise job.problem
-        result = work(job, report)
+        result = work(job, progress)
     except WeightsError:
         raise
     except Exception as error:
@@ -153,6 +153,6 @@ def _line(outcome: Outcome) -> str:
     if outcome.status == "done":
         notes.append(f"{outcome.seconds:.1f} s")
     arrow = f"{printable(outcome.job.source)} -> {printable(outcome.job.outputs[0])}"
-    others = len(cast(list[str], outcome.details.get("outputs", [""]))) - 1
-    arrow += f" and {others} more" if others else ""
+    further = len(cast(list[str], outcome.details.get("outputs", [""]))) - 1
+    arrow += f" and {further} more" if further else ""
     return f"{arrow} ({', '.join(notes)})" if notes else arrow

@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 
 
 class BenchCommand(click.Command):
-    """`unfade bench PROTOCOL ...`, or tables: what names no protocol, or asks for a report."""
+    """`unfade bench PROTOCOL ...`, or tables: other names, and names with --out or --prepare."""
 
     def make_context(
         self,
@@ -36,7 +36,7 @@ class BenchCommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Hands the arguments over to the protocol that the first of them names."""
+        """Makes the context of the protocol that the first argument names, if there is one."""
         protocol = PROTOCOLS.get(args[0]) if args else None
         table = bool(args) and args[0] in ALSO_TABLES and any(_asks_report(a) for a in args)
         if protocol is None or table:
@@ -50,7 +50,7 @@ class BenchCommand(click.Command):
 
 
 def _asks_report(argument: str) -> bool:
-    """Whether an argument is --out or --prepare: of the table that a protocol shares its name."""
+    """Whether an argument is --out or --prepare, which only the table of this name has."""
     return argument == "--prepare" or argument.startswith(("-o", "--out"))
 
 
@@ -91,13 +91,13 @@ def _asks_report(argument: str) -> bool:
 @click.option(
     "--paper-values",
     "--printed",
-    "printed",
+    "paper_values_file",
     type=_PATH,
     metavar="FILE",
     help="More printed figures as CSV, shown beside ours: table, system, metric, value, source.",
 )
 @click.option("--prepare", is_flag=True, help="Write and name the inputs only, for programs.")
-@click.option("--list", "listed", is_flag=True, help="Show the tables.")
+@click.option("--list", "list_tables", is_flag=True, help="Show the tables.")
 @click.option("--json", "as_json", is_flag=True, help="A summary for machines on stdout.")
 def bench(
     names: tuple[str, ...],
@@ -111,9 +111,9 @@ def bench(
     timeout: float | None,
     space: Literal["rgb", "y"],
     crop_border: int,
-    printed: Path | None,
+    paper_values_file: Path | None,
     prepare: bool,
-    listed: bool,
+    list_tables: bool,
     as_json: bool,
 ) -> int:
     """Compare restorers by the tables and figures of two papers.
@@ -135,9 +135,9 @@ def bench(
       unfade bench own --lq damaged/ --reference clean/ --out bench/ \\
           --method first-stage --method "theirs=python run.py -i {input} -o {output}"
     """
-    if listed:
-        return _list()
-    tables = _tables(names, lq, reference, data, printed)
+    if list_tables:
+        return _list_tables()
+    tables = _tables(names, lq, reference, data, paper_values_file)
     if out is None:
         raise UsageError("no --out", "a folder to write to", "name one")
     _check_out(out, [folder for folder in (data, lq, reference) if folder is not None])
@@ -145,53 +145,57 @@ def bench(
     from unfade.bench.run_table import run_table
     from unfade.eval.images import Protocol
 
-    given = parse_methods(methods, timeout_s=timeout)
+    methods_given = parse_methods(methods, timeout_s=timeout)
     folder = data or Path()
-    cases, errors = _built(tables, folder, out, quick, seed)
+    cases, errors = _build_cases(tables, folder, out, quick, seed)
     if prepare:
         return _show_cases(cases, as_json)
-    _check(given, cases)
+    _check(methods_given, cases)
     possible = [table for table in tables if table.name not in errors]
     run = partial(
         run_table, data=folder, out=out, quick=quick, seed=seed,
         protocol=Protocol(space, crop_border),
     )  # fmt: skip
-    return _run(possible, errors, given, out, run, as_json=as_json)
+    return _run(possible, errors, methods_given, out, run, as_json=as_json)
 
 
 def _tables(
     names: Sequence[str], lq: Path | None, reference: Path | None, data: Path | None,
-    printed: Path | None,
+    paper_values_file: Path | None,
 ) -> list[Table]:  # fmt: skip
-    """The tables of these names. UsageError where one is not known, or lacks its photos."""
+    """The tables of these names. UsageError if one is unknown, or its photos are not named."""
     from unfade.bench.tables import TABLES
     from unfade.bench.tables.user_paper_values import with_paper_values
-    from unfade.bench.user_folders import OWN, user_folders_table
+    from unfade.bench.user_folders import USER_FOLDERS, user_folders_table
 
     if not names:
-        raise UsageError("no TABLE", f"some of {', '.join(TABLES)}, {OWN} or {ALL}", "see --list")
-    wanted = list(dict.fromkeys(name for n in names for name in (TABLES if n == ALL else [n])))
-    unknown = [name for name in wanted if name not in TABLES and name != OWN]
+        raise UsageError(
+            "no TABLE", f"some of {', '.join(TABLES)}, {USER_FOLDERS} or {ALL}", "see --list"
+        )
+    requested = list(dict.fromkeys(name for n in names for name in (TABLES if n == ALL else [n])))
+    unknown = [name for name in requested if name not in TABLES and name != USER_FOLDERS]
     if unknown:
-        expected = f"one of {', '.join(TABLES)}, {OWN} or {ALL}"
+        expected = f"one of {', '.join(TABLES)}, {USER_FOLDERS} or {ALL}"
         raise UsageError(f"the table '{unknown[0]}'", expected, "see --list")
-    if (lq is not None or reference is not None) and OWN not in wanted:
-        raise UsageError("--lq or --reference", f"the table {OWN} with them", "add it")
-    if data is None and wanted != [OWN]:
+    if (lq is not None or reference is not None) and USER_FOLDERS not in requested:
+        raise UsageError("--lq or --reference", f"the table {USER_FOLDERS} with them", "add it")
+    if data is None and requested != [USER_FOLDERS]:
         raise UsageError("no --data", "a folder of clean photos", "name one")
-    found: list[Table] = []
-    for name in wanted:
-        if name != OWN:
-            found.append(TABLES[name])
+    tables: list[Table] = []
+    for name in requested:
+        if name != USER_FOLDERS:
+            tables.append(TABLES[name])
         elif lq is None:
-            raise UsageError(f"the table {OWN} without --lq", "the inputs", "name their folder")
+            raise UsageError(
+                f"the table {USER_FOLDERS} without --lq", "the inputs", "name their folder"
+            )
         else:
-            found.append(user_folders_table(lq, reference))
-    return found if printed is None else with_paper_values(found, printed)
+            tables.append(user_folders_table(lq, reference))
+    return tables if paper_values_file is None else with_paper_values(tables, paper_values_file)
 
 
 def _check_out(out: Path, read: Sequence[Path]) -> None:
-    """UsageError where OUT is no folder, or lies where its pictures would be taken for photos."""
+    """Raises UsageError if OUT is no folder, or is below a folder whose photos are read."""
     if out.exists() and not out.is_dir():
         raise UsageError("a file", "a folder to write to", "name another", path=out)
     for folder in read:
@@ -200,10 +204,10 @@ def _check_out(out: Path, read: Sequence[Path]) -> None:
             raise UsageError(got, expected, "name one beside them", path=out)
 
 
-def _built(
+def _build_cases(
     tables: Sequence[Table], data: Path, out: Path, quick: bool, seed: int
 ) -> tuple[list[Case], dict[str, UnfadeError]]:
-    """The cases of all tables, and what keeps some from being made; not all, nor an only one."""
+    """The cases of all tables, and the errors of some; raises the error if all of them fail."""
     from unfade.bench.run_table import WORK
 
     cases: list[Case] = []
@@ -219,7 +223,7 @@ def _built(
 
 
 def _check(methods: Sequence[Method], cases: Sequence[Case]) -> None:
-    """Raises, before anything runs, what keeps a named method from all cases."""
+    """Raises the error of a method that fails the check of every case, before any runs."""
     from unfade.bench.methods.precomputed import ResultsFolder
 
     for method in methods:
@@ -230,23 +234,28 @@ def _check(methods: Sequence[Method], cases: Sequence[Case]) -> None:
             try:
                 method.check([case])
                 break
-            except (UsageError, WeightsError) as found:
-                error = error or found
+            except (UsageError, WeightsError) as caught:
+                error = error or caught
         else:
             if error is not None:
                 raise error
 
 
 def _run(
-    tables: Sequence[Table], errors: dict[str, UnfadeError], given: Sequence[Method], out: Path,
-    run_table: Callable[..., Run], *, as_json: bool,
-) -> int:  # fmt: skip
-    """Runs the tables one after the other; what keeps one from being made stops no other."""
+    tables: Sequence[Table],
+    errors: dict[str, UnfadeError],
+    methods_given: Sequence[Method],
+    out: Path,
+    run_table: Callable[..., Run],
+    *,
+    as_json: bool,
+) -> int:
+    """Runs the tables one after the other; an error in one does not stop the others."""
     from unfade.bench.methods.names import parse_methods
 
     runs: dict[str, Run] = {}
     for table in tables:
-        methods = given or parse_methods(table.methods)
+        methods = methods_given or parse_methods(table.methods)
         with steps_bar() as report:
             try:
                 runs[table.name] = run_table(table, methods, progress=report)
@@ -256,7 +265,7 @@ def _run(
                 errors[table.name] = error
         if table.name in runs and not as_json:
             click.echo(_line(table, runs[table.name]))
-    _tell(runs, errors)
+    _print_failures(runs, errors)
     if as_json:
         click.echo(_json(runs, errors, out))
     elif runs:
@@ -264,15 +273,15 @@ def _run(
     return EXIT_FAILED if errors or any(run.failures for run in runs.values()) else 0
 
 
-def _tell(runs: dict[str, Run], errors: dict[str, UnfadeError]) -> None:
-    """What went wrong, on stderr."""
+def _print_failures(runs: dict[str, Run], errors: dict[str, UnfadeError]) -> None:
+    """Prints failures and errors to stderr."""
     for name, run in runs.items():
         for failure in run.failures:
             image = f", {failure.image}" if failure.image else ""
-            place = f"{name}/{failure.case}, {failure.method}{image}"
-            click.echo(f"Error: {place}: {failure.error}", err=True)
+            label = f"{name}/{failure.case}, {failure.method}{image}"
+            click.echo(f"Error: {label}: {failure.error}", err=True)
     for name, error in errors.items():
-        click.echo(f"Error: {name}: {error.told()}", err=True)
+        click.echo(f"Error: {name}: {error.message()}", err=True)
 
 
 def _line(table: Table, run: Run) -> str:
@@ -300,13 +309,13 @@ def _json(runs: dict[str, Run], errors: dict[str, UnfadeError], out: Path) -> st
             }
             for name, run in runs.items()
         },
-        "failed": {name: error.told() for name, error in errors.items()},
+        "failed": {name: error.message() for name, error in errors.items()},
     }
     return json.dumps(content)
 
 
 def _show_cases(cases: Sequence[Case], as_json: bool) -> int:
-    """Names the folders that programs of somebody else's are given."""
+    """Prints the folders of the inputs, for other programs."""
     lines = [
         {
             "table": case.table,
@@ -323,17 +332,17 @@ def _show_cases(cases: Sequence[Case], as_json: bool) -> int:
         return 0
     for case in cases:
         scale = "" if case.options.scale is None else f", x{case.options.scale:g}"
-        place = f"{case.table}/{case.name}"
-        click.echo(f"{place}: {printable(case.inputs)} ({case.options.task}{scale})")
+        label = f"{case.table}/{case.name}"
+        click.echo(f"{label}: {printable(case.inputs)} ({case.options.task}{scale})")
     return 0
 
 
-def _list() -> int:
+def _list_tables() -> int:
     from unfade.bench.tables import TABLES
-    from unfade.bench.user_folders import OWN
+    from unfade.bench.user_folders import USER_FOLDERS
 
     width = max(map(len, TABLES))
     for name, table in TABLES.items():
         click.echo(f"{name:<{width}}  {table.title} ({table.source})")
-    click.echo(f"{OWN:<{width}}  Folders of yours (--lq, --reference)")
+    click.echo(f"{USER_FOLDERS:<{width}}  Folders of yours (--lq, --reference)")
     return 0

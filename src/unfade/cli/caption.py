@@ -88,7 +88,7 @@ def caption(
 
 
 def without_captions(folder: Path, listing: Path, jobs: Sequence[Job]) -> list[Path]:
-    """The photos that neither a file in the folder nor the listing has a caption of.
+    """The photos without a caption, in the folder's own caption files and in the listing.
 
     Raises:
         InputError: a file of captions cannot be read.
@@ -98,24 +98,24 @@ def without_captions(folder: Path, listing: Path, jobs: Sequence[Job]) -> list[P
     photos = [job.source for job in jobs if job.problem is None]
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     captions = folder_captions(files, {path.with_suffix("") for path in photos})
-    known = {path for path, texts in captions.items() if texts}
+    captioned = {path for path, texts in captions.items() if texts}
     if listing.is_file():
-        known |= {
+        captioned |= {
             (folder / name).with_suffix("") for name, texts in listed_captions(listing) if texts
         }
-    return [path for path in photos if path.with_suffix("") not in known]
+    return [path for path in photos if path.with_suffix("") not in captioned]
 
 
 @dataclass
 class CaptionWork:
-    """Captions photos some at a time, and adds them to the file as they come.
+    """Captions photos in batches, and appends the captions to the file after each batch.
 
     Attributes:
-        captioner: None where no photo waits.
-        folder: that names in the file start from.
-        listing: the file.
+        captioner: None if all photos have captions.
+        folder: the folder that the names in the file are relative to.
+        listing: the file of captions.
         waiting: the photos without a caption, in the order of the jobs.
-        batch: photos at a time.
+        batch: number of photos in a batch.
     """
 
     captioner: Captioner | None
@@ -124,25 +124,25 @@ class CaptionWork:
     waiting: Sequence[Path]
     batch: int
     max_pixels: int
-    _found: dict[Path, str | Exception] = field(default_factory=dict[Path, str | Exception])
-    _places: dict[Path, int] = field(init=False)  # in `waiting`
+    _captions: dict[Path, str | Exception] = field(default_factory=dict[Path, str | Exception])
+    _index: dict[Path, int] = field(init=False)  # in `waiting`
 
     def __post_init__(self) -> None:
-        self._places = {path: place for place, path in enumerate(self.waiting)}
+        self._index = {path: index for index, path in enumerate(self.waiting)}
 
     def __call__(self, job: Job, progress: Progress) -> Result:
-        """Does one job, and some of those behind it. UnfadeError where the photo cannot be read."""
-        if self.captioner is None or job.source not in self._places:
+        """Captions the batch that starts with a job. UnfadeError if the photo cannot be read."""
+        if self.captioner is None or job.source not in self._index:
             return Result("skipped", "has a caption", {})
-        if job.source not in self._found:
-            self._caption(self.captioner, self._places[job.source], progress)
-        found = self._found[job.source]
-        if isinstance(found, Exception):
-            raise found
-        return Result("done", found, {"caption": found})
+        if job.source not in self._captions:
+            self._caption(self.captioner, self._index[job.source], progress)
+        caption = self._captions[job.source]
+        if isinstance(caption, Exception):
+            raise caption
+        return Result("done", caption, {"caption": caption})
 
     def _caption(self, captioner: Captioner, start: int, progress: Progress) -> None:
-        """Captions the next photos that wait, and writes what they got."""
+        """Captions the next batch of photos, and writes the captions."""
         from unfade.data.caption_files import add_captions
         from unfade.files import make_folder
         from unfade.imaging import read_photo
@@ -151,29 +151,29 @@ class CaptionWork:
         for path in self.waiting[start : start + self.batch]:
             try:
                 photo = read_photo(path, max_pixels=self.max_pixels)
-                whole = photo.srgb(slice(0, photo.height), slice(0, photo.width))  # (H, W, 3)
-                inputs[path] = captioner.prepare(whole)
-            except Exception as error:  # this photo's alone: it is raised when its turn comes
-                self._found[path] = error
+                pixels = photo.srgb(slice(0, photo.height), slice(0, photo.width))  # (H, W, 3)
+                inputs[path] = captioner.prepare(pixels)
+            except Exception as error:  # raised when the job of this photo is run
+                self._captions[path] = error
         progress("caption", 0.5)
         if not inputs:
             return
         try:
-            found = captioner.captions([*inputs.values()])
+            captions = captioner.captions([*inputs.values()])
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             got, fix = f"{len(inputs)} photos at a time, too many for the memory", "lower --batch"
             raise UsageError(got, "fewer", fix) from error
-        texts = dict(zip(inputs, found, strict=True))
-        named = {path: text for path, text in texts.items() if text}
+        texts = dict(zip(inputs, captions, strict=True))
+        captioned = {path: text for path, text in texts.items() if text}
         make_folder(self.listing.parent)
         add_captions(
             self.listing,
-            {path.relative_to(self.folder).as_posix(): text for path, text in named.items()},
+            {path.relative_to(self.folder).as_posix(): text for path, text in captioned.items()},
         )
-        self._found |= named
-        for path in texts.keys() - named.keys():
+        self._captions |= captioned
+        for path in texts.keys() - captioned.keys():
             fix = "caption it by hand, or use another --model"
-            self._found[path] = InputError("no words for it", "a caption", fix, path=path)
+            self._captions[path] = InputError("no words for it", "a caption", fix, path=path)
         progress("caption", 1.0)

@@ -1,4 +1,4 @@
-"""The picture that shows a restoration: before, what was filled, and after, side by side."""
+"""Writes the comparison picture: the photo, the filled mask and the result side by side."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_compare(path: Path, before: Photo, mask: NDArray[np.uint8] | None, aft
 
 
 def _png(rgb: NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
-    if not done:
+    encoded, data = cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]))
+    if not encoded:
         raise ValueError(f"a picture of {rgb.shape} that cannot be a PNG")
     return data.tobytes()

@@ -73,7 +73,7 @@ def degrade(
 
 @dataclass(frozen=True)
 class MasksFolder:
-    """Where masks go: apart from the photos, so that nobody restores them as photos."""
+    """The folder of masks, apart from the photos, so that masks are not restored as photos."""
 
     folder: Path
     root: Path  # of the photos: sub-folders below it are kept

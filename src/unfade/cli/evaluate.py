@@ -1,4 +1,4 @@
-"""`unfade evaluate`: folders of results are scored, aggregated and shown as `unfade bench` does."""
+"""`unfade evaluate`: scores folders of results; means and tables as in `unfade bench`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from unfade.eval.niqe import NiqeModel
 
 _PATH = click.Path(path_type=Path)
-_TABLES = (".csv", ".parquet")
+_TABLE_SUFFIXES = (".csv", ".parquet")
 _REFERENCE = "HQ"  # stands for the references among --features
 
 
@@ -141,21 +141,21 @@ def evaluate(
     protocol = Protocol(space, crop_border)
     sets = tuple(name for name in names if name in SET_MEASURES)
     evaluation = Evaluation(measures(names, protocol, model), sets, protocol)
-    evaluation.redegraded = _redone(names, degradation)
+    evaluation.redegraded = _redegraded(names, degradation)
     matches, unmatched = folders
     evaluation.problems.extend(unmatched)
-    told = _score(evaluation, matches)
-    _report(evaluation, list(methods), seed, out, as_json, distances, told)
+    reported = _score(evaluation, matches)
+    _report(evaluation, list(methods), seed, out, as_json, distances, reported)
     return EXIT_FAILED if evaluation.failures() else 0
 
 
 def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
-    """The metrics that are asked for. UsageError where one of them cannot be had so."""
-    from unfade.eval.measures import NAMES, REDEGRADED, chosen
+    """The requested metrics. UsageError if one of them cannot be computed with these options."""
+    from unfade.eval.measures import NAMES, REDEGRADED, checked_names
 
-    asked = [name.strip() for name in metrics.split(",")]
-    names = {name for name in asked if name != "all"}
-    if "all" in asked:
+    requested = [name.strip() for name in metrics.split(",")]
+    names = {name for name in requested if name != "all"}
+    if "all" in requested:
         names |= {*NAMES, *(REDEGRADED[:2] if degradation else ())}
     redegraded = sorted(names & {*REDEGRADED})
     if degradation is not None and not redegraded:
@@ -163,11 +163,11 @@ def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
         raise UsageError("--degradation", "a metric that uses it", fix)
     if redegraded and (lq is None or degradation is None):
         raise UsageError(redegraded[0], "--lq and --degradation with it", "say what made LQ of HQ")
-    return chosen(names)
+    return checked_names(names)
 
 
-def _redone(names: Sequence[str], degradation: str | None) -> Redegraded | None:
-    """The comparisons with LQ. UsageError for a damage that is not known, or is random."""
+def _redegraded(names: Sequence[str], degradation: str | None) -> Redegraded | None:
+    """The metrics that compare re-degraded results with LQ. UsageError if NAME is unknown."""
     if degradation is None:
         return None
     import numpy as np
@@ -187,10 +187,10 @@ def _redone(names: Sequence[str], degradation: str | None) -> Redegraded | None:
 
 
 def _feature_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dict[str, Distances]:
-    """Distances of the features in files, by method. UsageError where they do not fit."""
+    """Distances of the features in files, by method. UsageError if names or shapes do not fit."""
     from unfade.eval.evaluation import Distances
     from unfade.eval.extractors import read_features
-    from unfade.eval.measures import GIVEN_MEASURES
+    from unfade.eval.measures import FEATURE_FILE_MEASURES
 
     files = {name: Path(file) for name, _, file in (text.partition("=") for text in texts)}
     if not files:
@@ -200,19 +200,22 @@ def _feature_distances(texts: Sequence[str], methods: Mapping[str, Path]) -> dic
         got = f"--features {' --features '.join(texts)}"
         expected = f"{_REFERENCE}=FILE.npy and METHOD=FILE.npy (of {', '.join(methods)})"
         raise UsageError(got, expected, "name the references' features and those of a method")
-    clean = read_features(files.pop(_REFERENCE))
-    found: dict[str, Distances] = {}
+    reference_features = read_features(files.pop(_REFERENCE))
+    distances: dict[str, Distances] = {}
     for method, file in files.items():
-        own = read_features(file)
-        values = {name: m.distance(own, clean) for name, m in GIVEN_MEASURES.items()}
-        found[method] = Distances(len(own), values)
-    return found
+        result_features = read_features(file)
+        values = {
+            name: measure.distance(result_features, reference_features)
+            for name, measure in FEATURE_FILE_MEASURES.items()
+        }
+        distances[method] = Distances(len(result_features), values)
+    return distances
 
 
 def _methods(results: Sequence[str], lq: Path | None) -> dict[str, Path]:
-    """Name -> folder; a folder's own name where none is given. UsageError where two are equal.
+    """Name -> folder; the default name is the folder's. UsageError if two are equal.
 
-    A folder of results that is called as the row of the inputs is "lq-results".
+    A folder named "lq", as the row of the inputs, is called "lq-results".
     """
     from unfade.eval.evaluation import LQ
 
@@ -239,7 +242,7 @@ def _check_out(out: Path | None) -> None:
 
     if out is None:
         return
-    file = not out.is_dir() and out.suffix.lower() in _TABLES
+    file = not out.is_dir() and out.suffix.lower() in _TABLE_SUFFIXES
     if file and out.suffix.lower() == ".parquet":
         require_parquet(out)
     manifests.make_folder(out.parent if file else out)
@@ -264,7 +267,7 @@ def _clean_photos(folder: Path) -> Iterator[Image]:
     problems: list[InputError] = []
     photos = photos_below(folder, COMPARE_SUFFIX, problems)
     for problem in problems:
-        click.echo(f"Error: {problem.told()}", err=True)
+        click.echo(f"Error: {problem.message()}", err=True)
     with Bar(len(photos)) as bar:
         for index, (name, path) in enumerate(photos.items()):
             bar.reporter(index, name)
@@ -275,12 +278,12 @@ def _clean_photos(folder: Path) -> Iterator[Image]:
 
 
 def _score(evaluation: Evaluation, matches: Sequence[Match]) -> int:
-    """Scores all matches. What goes wrong with one, whatever it is, does not stop the others.
+    """Scores all matches. An error in one does not stop the others.
 
     Returns:
-        How many of the evaluation's problems were told, each as soon as it was known.
+        How many of the evaluation's problems have been printed.
     """
-    told = _tell(evaluation, 0)
+    reported = _report_problems(evaluation, 0)
     with Bar(len(matches)) as bar:
         for index, match in enumerate(matches):
             bar.reporter(index, match.name)
@@ -291,30 +294,30 @@ def _score(evaluation: Evaluation, matches: Sequence[Match]) -> int:
                 fix = "look at this photo, or leave the metric out"
                 problem = InputError(got, "a score", fix, path=match.reference)
                 evaluation.problems.append(problem)
-            told = _tell(evaluation, told)
-    return told
+            reported = _report_problems(evaluation, reported)
+    return reported
 
 
-def _tell(evaluation: Evaluation, told: int) -> int:
-    """The problems from number `told` on, on stderr; how many there are."""
-    for problem in evaluation.problems[told:]:
-        click.echo(f"Error: {problem.told()}", err=True)
+def _report_problems(evaluation: Evaluation, reported: int) -> int:
+    """Prints the problems from number `reported` on to stderr; returns how many there are."""
+    for problem in evaluation.problems[reported:]:
+        click.echo(f"Error: {problem.message()}", err=True)
     return len(evaluation.problems)
 
 
 def _report(
     evaluation: Evaluation, methods: Sequence[str], seed: int, out: Path | None, as_json: bool,
-    features: Mapping[str, Distances], told: int,
+    features: Mapping[str, Distances], reported: int,
 ) -> None:  # fmt: skip
-    """Problems that were not told yet on stderr, the tables on stdout and in OUT."""
+    """Prints the remaining problems to stderr, and the tables to stdout and OUT."""
     from unfade.bench.grids import means_grid, pairs_grid
     from unfade.bench.sections import grids_markdown
 
     distances = evaluation.distances()
     for note in evaluation.notes():
         click.echo(f"Note: {note}", err=True)
-    for problem in evaluation.failures()[told:]:
-        click.echo(f"Error: {problem.told()}", err=True)
+    for problem in evaluation.failures()[reported:]:
+        click.echo(f"Error: {problem.message()}", err=True)
     aggregate = _aggregate(evaluation, methods, [distances, features], seed)
     grids = [means_grid(aggregate, "Means", by_case=False), *pairs_grid(aggregate)]
     table = grids_markdown(grids)
@@ -328,7 +331,7 @@ def _report(
 
 def _aggregate(
     evaluation: Evaluation, methods: Sequence[str],
-    distances: Sequence[Mapping[str, Distances]], seed: int,
+    distance_groups: Sequence[Mapping[str, Distances]], seed: int,
 ) -> Aggregate:  # fmt: skip
     """The rows of one evaluation as a run with a single case."""
     from unfade.bench.aggregate import Aggregate
@@ -338,12 +341,13 @@ def _aggregate(
 
     case, nan = Case("", "", "", Path(), None), float("nan")
     run = Run(Path(), [case], methods, [*evaluation.columns], evaluation.protocol, evaluation.rows)
-    for by_method in distances:
-        for method, found in by_method.items():
-            known = run.distances.get(("", case.name, method), {})
+    for by_method in distance_groups:
+        for method, values in by_method.items():
+            recorded = run.distances.get(("", case.name, method), {})
             run.distances["", case.name, method] = {
-                **known, **{n: Estimate(v, nan, nan, found.images) for n, v in found.values.items()}
-            }  # fmt: skip
+                **recorded,
+                **{n: Estimate(v, nan, nan, values.images) for n, v in values.values.items()},
+            }
     return Aggregate(run, "", seed=seed)
 
 
@@ -351,7 +355,7 @@ def _json(
     evaluation: Evaluation, aggregate: Aggregate, distances: Mapping[str, Distances],
     features: Mapping[str, Distances],
 ) -> str:  # fmt: skip
-    """The whole evaluation as one JSON object on one line; what is not finite is null."""
+    """The evaluation as one JSON object on one line; non-finite numbers are null."""
     from unfade.bench.sections import finite
     from unfade.eval.rows import SHORT_KEYS
     from unfade.eval.statistics import RESAMPLES
@@ -400,7 +404,7 @@ def _write(evaluation: Evaluation, out: Path, table: str) -> None:
     from unfade.eval.rows import SHORT_KEYS, csv_text, has_parquet, write_rows
 
     rows, metrics = evaluation.rows, list(evaluation.columns)
-    if not out.is_dir() and out.suffix.lower() in _TABLES:
+    if not out.is_dir() and out.suffix.lower() in _TABLE_SUFFIXES:
         if out.suffix.lower() == ".csv":
             write_text(out, csv_text(rows, metrics))
         else:
@@ -411,8 +415,8 @@ def _write(evaluation: Evaluation, out: Path, table: str) -> None:
     if has_parquet():
         write_rows(out / "rows.parquet", rows, metrics, SHORT_KEYS)
     else:
-        left = printable(out / "rows.parquet")
+        missing = printable(out / "rows.parquet")
         click.echo(
-            f"{left} left out: it needs pyarrow (pip install '.[tables]' in a clone of unfade).",
+            f"{missing} left out: it needs pyarrow (pip install '.[tables]' in a clone of unfade).",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""Turns INPUT... and OUT of the command line into a list of jobs, checked before anything runs."""
+"""Makes a list of jobs of the command line's INPUT... and OUT, and checks it before any runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Job:
 
     source: Path
     output: Path
-    problem: UnfadeError | None = None  # found while looking for photos; the job fails with it
+    problem: UnfadeError | None = None  # of the search for photos; the job fails with it
     variants: int = 1
 
     @property
@@ -45,9 +45,9 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundPhoto:
     source: Path
-    relative: Path  # where its result goes below OUT
+    relative: Path  # path of its result below OUT
     problem: UnfadeError | None = None
 
 
@@ -75,39 +75,39 @@ def plan(
     """
     _refuse_streams(inputs, out)
     folder = Path(out)
-    found = list(_unique(_search(inputs, folder)))
-    if all(item.problem is None and not os.path.lexists(item.source) for item in found):
-        names = ", ".join(map(_show, inputs))
+    photos = list(_unique(_search(inputs, folder)))
+    if all(item.problem is None and not os.path.lexists(item.source) for item in photos):
+        names = ", ".join(map(_printable, inputs))
         got = f"no such file: {names}"
         raise UsageError(got, "photos, folders or globs that exist", "check the name")
-    one_file = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
+    one_file = len(inputs) == 1 and len(photos) == 1 and not Path(inputs[0]).is_dir()
     if _is_file_name(out, suffix):
         if not one_file:
-            got = f"{_show(out)} as OUT for several photos"
+            got = f"{_printable(out)} as OUT for several photos"
             raise UsageError(got, "a folder", "name a folder as OUT")
-        jobs = [Job(found[0].source, folder, variants=variants)]
+        jobs = [Job(photos[0].source, folder, variants=variants)]
     else:
-        jobs = [replace(job, variants=variants) for job in _jobs(found, folder, suffix)]
-    sound = [job for job in jobs if job.problem is None]
-    _refuse_clashes(sound)
-    _refuse_overwriting(sound, protected)
+        jobs = [replace(job, variants=variants) for job in _jobs(photos, folder, suffix)]
+    valid = [job for job in jobs if job.problem is None]
+    _refuse_clashes(valid)
+    _refuse_overwriting(valid, protected)
     return jobs
 
 
 def photos_in(folder: Path, output: Path) -> list[Job]:
-    """A job for each photo in a folder and below, which all write one file.
+    """A job for each photo in a folder and its sub-folders; all of them write one file.
 
     Raises:
         UsageError: there is none.
     """
-    found = _unique(_search([str(folder)], folder))
-    return [Job(item.source, output, item.problem) for item in found]
+    photos = _unique(_search([str(folder)], folder))
+    return [Job(item.source, output, item.problem) for item in photos]
 
 
 def _refuse_streams(inputs: Sequence[str], out: str) -> None:
-    """UsageError where "-" is given, which elsewhere means the standard input or output."""
-    for name, given in (("input", "-" in inputs), ("output", out == "-")):
-        if given:
+    """Raises UsageError for "-", the usual name of standard input and output."""
+    for name, is_stream in (("input", "-" in inputs), ("output", out == "-")):
+        if is_stream:
             fix = "name it; for one that is called '-', write ./-"
             raise UsageError(f"-, the standard {name}", "a file or a folder", fix)
 
@@ -121,121 +121,123 @@ def _is_file_name(out: str, suffix: str | None) -> bool:
         raise UsageError("an empty OUT", "a folder or a file name", "name one")
     if out.endswith((os.sep, "/")) or path.is_dir():
         return False
-    own = path.suffix.lower()
-    wanted = sorted(SUFFIXES) if suffix is None else [suffix]
-    if own in wanted:
+    out_suffix = path.suffix.lower()
+    allowed = sorted(SUFFIXES) if suffix is None else [suffix]
+    if out_suffix in allowed:
         return True
-    if own in SUFFIXES or own in _NOT_WRITTEN:
-        expected = "one of " + " ".join(wanted)
-        raise UsageError(f"OUT with the suffix {own}", expected, "choose another name")
+    if out_suffix in SUFFIXES or out_suffix in _NOT_WRITTEN:
+        expected = "one of " + " ".join(allowed)
+        raise UsageError(f"OUT with the suffix {out_suffix}", expected, "choose another name")
     return False
 
 
-def _jobs(found: Sequence[_Found], folder: Path, suffix: str | None) -> list[Job]:
-    """One job for each photo. Of `print.jpg` and `print.tif` both keep their own suffix too."""
-    places = [folder / item.relative for item in found]
+def _jobs(photos: Sequence[_FoundPhoto], folder: Path, suffix: str | None) -> list[Job]:
+    """One job a photo. With a `suffix`, `print.jpg` and `print.tif` keep theirs before it."""
+    outputs = [folder / item.relative for item in photos]
     if suffix is not None:
-        short = [place.with_suffix(suffix) if place.name else place for place in places]
-        shared = Counter(map(_identity, short))
-        places = [
-            place.with_name(place.name + suffix) if shared[_identity(name)] > 1 else name
-            for place, name in zip(places, short, strict=True)
+        replaced = [output.with_suffix(suffix) if output.name else output for output in outputs]
+        counts = Counter(map(_identity, replaced))
+        outputs = [
+            output.with_name(output.name + suffix) if counts[_identity(name)] > 1 else name
+            for output, name in zip(outputs, replaced, strict=True)
         ]
-    pairs = zip(found, places, strict=True)
-    return [Job(item.source, place, item.problem) for item, place in pairs]
+    pairs = zip(photos, outputs, strict=True)
+    return [Job(item.source, output, item.problem) for item, output in pairs]
 
 
-# --- looking for photos ----------------------------------------------------------------------
+# --- search for photos -----------------------------------------------------------------------
 
 
-def _search(inputs: Sequence[str], out: Path) -> Iterator[_Found]:
+def _search(inputs: Sequence[str], out: Path) -> Iterator[_FoundPhoto]:
     for text in inputs:
         path = Path(text)
         if path.is_dir():
             prefix = Path(path.resolve().name) if len(inputs) > 1 else Path()
-            found = list(_walk(path, path, prefix, out))
-            if not found:
+            photos = list(_walk(path, path, prefix, out))
+            if not photos:
                 from unfade.imaging import SUFFIXES
 
                 expected = f"photos ({' '.join(sorted(SUFFIXES))})"
                 fix = "name another folder"
                 raise UsageError("a folder without photos", expected, fix, path=path)
-            yield from found
+            yield from photos
         elif glob.has_magic(text) and not os.path.lexists(path):
             yield from _match(text, out)
         else:
-            yield _Found(path, Path(path.name))
+            yield _FoundPhoto(path, Path(path.name))
 
 
-def _match(pattern: str, out: Path) -> Iterator[_Found]:
-    """The photos that a glob names, each below the pattern's fixed part."""
+def _match(pattern: str, out: Path) -> Iterator[_FoundPhoto]:
+    """The photos that match a glob; results keep the folders below its fixed part."""
     parts = Path(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
-    found = False
+    any_found = False
     skipped: Counter[str] = Counter()
-    for hit in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
-        path = Path(hit)
+    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - may be absolute
+        path = Path(match)
         service = SERVICE_FOLDERS.intersection(path.parts[fixed:])
         if service:
             skipped.update(service)
         elif path.is_dir():
-            if not _same(path, out):
+            if not _is_same_folder(path, out):
                 for item in _walk(path, root, Path(), out):
-                    found = True
+                    any_found = True
                     yield item
         elif _is_photo(path) and not _inside(path, out, root):
-            found = True
-            yield _Found(path, path.relative_to(root))
-    _tell_skipped(pattern, skipped)
-    if not found:
-        got = f"no photo that matches {_show(pattern)}"
+            any_found = True
+            yield _FoundPhoto(path, path.relative_to(root))
+    _warn_skipped(pattern, skipped)
+    if not any_found:
+        got = f"no photo that matches {_printable(pattern)}"
         raise UsageError(got, "one or more", "check the name")
 
 
-def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_Found]:
-    """The photos in a folder and below, in order, but for hidden ones and our own results."""
+def _walk(folder: Path, root: Path, prefix: Path, out: Path) -> Iterator[_FoundPhoto]:
+    """The photos of a folder tree, sorted, without hidden files and results of unfade."""
     problems: list[OSError] = []
-    others: Counter[str] = Counter()
+    unreadable: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     for name, folders, files in os.walk(folder, onerror=problems.append):
-        here = Path(name)
+        current = Path(name)
         skipped.update(SERVICE_FOLDERS.intersection(folders))
         folders[:] = sorted(
             f
             for f in folders
-            if not f.startswith(".") and f not in SERVICE_FOLDERS and not _same(here / f, out)
+            if not f.startswith(".")
+            and f not in SERVICE_FOLDERS
+            and not _is_same_folder(current / f, out)
         )
-        others.update(suffix for file in files if (suffix := other_photo(file)))
+        unreadable.update(suffix for file in files if (suffix := other_photo(file)))
         for file in sorted(files):
-            path = here / file
+            path = current / file
             if _is_photo(path):
-                yield _Found(path, prefix / path.relative_to(root))
-    if others:
-        kinds = " ".join(sorted(others))
+                yield _FoundPhoto(path, prefix / path.relative_to(root))
+    if unreadable:
+        kinds = " ".join(sorted(unreadable))
         logger.warning(
             "%s: left out %d file(s) of kinds that cannot be read (%s); convert them first",
-            _show(folder), others.total(), kinds,
+            _printable(folder), unreadable.total(), kinds,
         )  # fmt: skip
-    _tell_skipped(folder, skipped)
+    _warn_skipped(folder, skipped)
     for problem in problems:
         path = Path(problem.filename or folder)
         reason = (problem.strerror or str(problem)).lower()
         error = InputError(reason, "a folder that can be read", "check its permissions", path=path)
-        yield _Found(path, prefix / path.relative_to(root), error)
+        yield _FoundPhoto(path, prefix / path.relative_to(root), error)
 
 
-def _tell_skipped(where: str | Path, names: Counter[str]) -> None:
+def _warn_skipped(where: str | Path, names: Counter[str]) -> None:
     if names:
         logger.warning(
             "%s: skipped %d folder(s) with thumbnails or deleted photos (%s); name one to have it "
             "restored",
-            _show(where), names.total(), " ".join(sorted(names)),
+            _printable(where), names.total(), " ".join(sorted(names)),
         )  # fmt: skip
 
 
 def _is_photo(path: Path) -> bool:
-    """Whether a file met on a search is a photo to work on."""
+    """Whether a file is a photo, and neither hidden nor a result of unfade."""
     from unfade.imaging import SUFFIXES
 
     if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
@@ -244,63 +246,67 @@ def _is_photo(path: Path) -> bool:
 
 
 def _inside(path: Path, out: Path, root: Path) -> bool:
-    """Whether a match of a glob lies in OUT, where OUT lies below the glob's fixed part."""
-    place, folder = path.resolve(), out.resolve()
-    return folder in place.parents and folder != root.resolve() and root.resolve() in folder.parents
+    """Whether a match of a glob is in OUT, if OUT is below the glob's fixed part."""
+    resolved, folder = path.resolve(), out.resolve()
+    return (
+        folder in resolved.parents and folder != root.resolve() and root.resolve() in folder.parents
+    )
 
 
-def _same(folder: Path, other: Path) -> bool:
+def _is_same_folder(folder: Path, other: Path) -> bool:
     return folder.resolve() == other.resolve()
 
 
-def _unique(found: Iterable[_Found]) -> Iterator[_Found]:
-    """Each photo once, with the first of its names; one that is no link comes before links."""
-    kept: dict[str, _Found] = {}
-    for item in found:
+def _unique(photos: Iterable[_FoundPhoto]) -> Iterator[_FoundPhoto]:
+    """Each photo once, under its first name; regular files are preferred to links."""
+    by_path: dict[str, _FoundPhoto] = {}
+    for item in photos:
         key = os.path.realpath(item.source)
-        known = kept.get(key)
-        if known is None or (known.source.is_symlink() and not item.source.is_symlink()):
-            kept[key] = item
-    yield from kept.values()
+        earlier = by_path.get(key)
+        if earlier is None or (earlier.source.is_symlink() and not item.source.is_symlink()):
+            by_path[key] = item
+    yield from by_path.values()
 
 
 # --- checks ----------------------------------------------------------------------------------
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
-    alike: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
+    by_folded_name: dict[str, list[tuple[Path, Path]]] = defaultdict(list)
     pairs = [(job.source, output) for job in jobs for output in job.outputs]
     for source, output in pairs:
-        for other, written in alike[folded(output)]:
-            same = _identity(output) == _identity(written) or is_one_file(written, output)
-            if other != source and same:
-                both = f"{_show(other)} and {_show(source)}"
+        for other_source, other_output in by_folded_name[folded(output)]:
+            is_same_file = _identity(output) == _identity(other_output) or is_one_file(
+                other_output, output
+            )
+            if other_source != source and is_same_file:
+                sources = f"{_printable(other_source)} and {_printable(source)}"
                 raise UsageError(
-                    f"{both}, two photos for one result ({_show(output)})",
+                    f"{sources}, two photos for one result ({_printable(output)})",
                     "a result of its own for each photo",
                     "name their folders in place of the photos, rename one, or use a second OUT",
                 )
-        alike[folded(output)].append((source, output))
+        by_folded_name[folded(output)].append((source, output))
 
 
 def _refuse_overwriting(jobs: Sequence[Job], protected: Iterable[Path]) -> None:
     inputs = {_identity(path) for path in (*(job.source for job in jobs), *protected)}
     pairs = [(job, output) for job in jobs for output in job.outputs]
     for job, output in pairs:
-        same = output.exists() and job.source.exists() and output.samefile(job.source)
-        if same or _identity(output) in inputs:
+        is_input = output.exists() and job.source.exists() and output.samefile(job.source)
+        if is_input or _identity(output) in inputs:
             raise UsageError(
-                f"{_show(output)} as a result, which is an input itself",
+                f"{_printable(output)} as a result, which is an input itself",
                 "results apart from the inputs",
                 "name another OUT: unfade never overwrites an input",
             )
 
 
 def _identity(path: Path) -> str:
-    """A text that two names of one file share, as far as the file system lets that be known."""
-    real = os.path.realpath(path)
-    return real.casefold() if sys.platform in ("win32", "darwin") else real
+    """The resolved path; lower case where the file system ignores case."""
+    real_path = os.path.realpath(path)
+    return real_path.casefold() if sys.platform in ("win32", "darwin") else real_path
 
 
-def _show(name: str | Path) -> str:
+def _printable(name: str | Path) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")

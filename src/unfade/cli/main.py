@@ -87,7 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except UnfadeError as error:
-        click.echo(f"Error: {error.told()}", err=True)
+        click.echo(f"Error: {error.message()}", err=True)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)

@@ -97,24 +97,24 @@ def models(
     external: list[BaseState] = []
     metrics: list[MetricState] = []
     if folder is not None:
-        found = [inspect(folder, Path(folder))]
+        states = [inspect(folder, Path(folder))]
     else:
-        found = [inspect(name, presets.weights_folder() / name) for name in presets.SHIPPED]
+        states = [inspect(name, presets.weights_folder() / name) for name in presets.SHIPPED]
         external.append(_sd21())
         metrics = _metrics()
     if as_json:
-        click.echo(json.dumps({"presets": found, "external": external, "metrics": metrics}))
+        click.echo(json.dumps({"presets": states, "external": external, "metrics": metrics}))
     else:
-        for preset in found:
-            _show(preset)
+        for preset in states:
+            _print_preset(preset)
         for state in external:
-            _show_external(state)
-        _show_metrics(metrics)
-    return 0 if all(preset["ok"] for preset in found) else 1
+            _print_external(state)
+        _print_metrics(metrics)
+    return 0 if all(preset["ok"] for preset in states) else 1
 
 
 def _average(texts: Sequence[str], out: Path | None) -> None:
-    """Writes the mean that --average and --out ask for."""
+    """Writes the weighted mean of --average to --out."""
     from unfade.models.checkpoint import average_weights
 
     shares: dict[Path, float] = {}
@@ -146,9 +146,9 @@ def _sd21() -> BaseState:
     from unfade.models.sd21 import SD21_ID, SD21_REVISION
 
     file = "unet/diffusion_pytorch_model.safetensors"
-    where = huggingface_hub.try_to_load_from_cache(SD21_ID, file, revision=SD21_REVISION)
+    path = huggingface_hub.try_to_load_from_cache(SD21_ID, file, revision=SD21_REVISION)
     return {
-        "name": SD21, "base": f"{SD21_ID}@{SD21_REVISION}", "cached": isinstance(where, str)
+        "name": SD21, "base": f"{SD21_ID}@{SD21_REVISION}", "cached": isinstance(path, str)
     }  # fmt: skip
 
 
@@ -157,15 +157,15 @@ def _metrics() -> list[MetricState]:
 
     folder = weights.metrics_folder()
     states: list[MetricState] = []
-    for of in weights.WEIGHTS:
-        absent = [file for file in of.files if weights.missing(file, folder)]
-        commands = [weights.fetch_command(file, folder) for file in absent]
-        if absent and of.extra:
-            commands.append(f"pip install '.[{of.extra}]'")
+    for entry in weights.WEIGHTS:
+        missing_files = [file for file in entry.files if weights.missing(file, folder)]
+        commands = [weights.fetch_command(file, folder) for file in missing_files]
+        if missing_files and entry.extra:
+            commands.append(f"pip install '.[{entry.extra}]'")
         states.append({
-            "name": of.name, "metrics": [*of.metrics], "ok": not absent,
-            "missing": [name for file in absent for name in weights.missing(file, folder)],
-            "megabytes": sum(file.megabytes for file in absent), "licence": of.licence,
+            "name": entry.name, "metrics": [*entry.metrics], "ok": not missing_files,
+            "missing": [name for file in missing_files for name in weights.missing(file, folder)],
+            "megabytes": sum(file.megabytes for file in missing_files), "licence": entry.licence,
             "commands": commands,
         })  # fmt: skip
     return states
@@ -186,14 +186,14 @@ def inspect(name: str, folder: Path) -> PresetState:
             note = f"no readable {presets.MANIFEST}, the list of hashes; --seal writes one"
     names = {*presets.FILES, *hashes, *presets.found_files(folder)}
     parts = {name.split("/")[0] for name in names if "/" in name}
-    absent = [part for part in presets.DIFFUSION_PARTS if part not in parts]
+    missing_parts = [part for part in presets.DIFFUSION_PARTS if part not in parts]
     files = [_inspect_file(folder, file, hashes.get(file)) for file in sorted(names)]
     sound = note is None and all(file["state"] == "ok" for file in files)
     diffusion = "ok" if sound else "not usable"
-    if absent:
-        missing = ", ".join(f"{part}/" for part in absent)
+    if missing_parts:
+        missing = ", ".join(f"{part}/" for part in missing_parts)
         diffusion = f"incomplete: no {missing}" if parts else f"none: no {missing}"
-    ok = sound and not (absent and parts)
+    ok = sound and not (missing_parts and parts)
     return {
         "name": name, "folder": str(folder), "ok": ok, "note": note, "diffusion": diffusion,
         "files": files,
@@ -211,7 +211,7 @@ def _inspect_file(folder: Path, name: str, expected: str | None) -> FileState:
     return {"name": name, "state": state, "bytes": size, "sha256": digest, "expected": expected}
 
 
-def _show(preset: PresetState) -> None:
+def _print_preset(preset: PresetState) -> None:
     verdict = "ok" if preset["ok"] else "NOT USABLE"
     click.echo(f"{preset['name']}: {verdict} ({printable(Path(preset['folder']))})")
     if preset["note"]:
@@ -228,14 +228,14 @@ def _show(preset: PresetState) -> None:
         click.echo("  To mend it: install unfade again, or train the missing models.")
 
 
-def _show_external(state: BaseState) -> None:
-    there = "in the hub's cache" if state["cached"] else "not fetched yet"
+def _print_external(state: BaseState) -> None:
+    location = "in the hub's cache" if state["cached"] else "not fetched yet"
     click.echo(f"{state['name']}: the first stage of compact, with a base model and a ControlNet")
-    click.echo(f"  --base, by default {state['base']} ({there})")
+    click.echo(f"  --base, by default {state['base']} ({location})")
     click.echo("  --controlnet FOLDER, as `unfade train controlnet` writes it")
 
 
-def _show_metrics(states: list[MetricState]) -> None:
+def _print_metrics(states: list[MetricState]) -> None:
     if not states:
         return
     from unfade.eval.weights import VARIABLE, metrics_folder

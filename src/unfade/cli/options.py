@@ -39,7 +39,7 @@ out = click.option(
 
 
 def photo_options(command: F) -> F:
-    """What is done to a photo, and where its damage is."""
+    """The options of task, mask, tone and colours."""
     options = [
         click.option(
             "--task",
@@ -163,12 +163,12 @@ def work_options(command: F) -> F:
 
 
 class RestoreCommand(click.Command):
-    """A command that is given its RestoreOptions in one piece, as `options`."""
+    """A command whose function receives its RestoreOptions as one parameter, `options`."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Checks the options before anything else is done."""
-        given = {f.name: ctx.params.pop(f.name) for f in fields(RestoreOptions)}
-        ctx.params["options"] = RestoreOptions(**given)
+        """Makes the RestoreOptions, which checks them, and runs the command."""
+        values = {f.name: ctx.params.pop(f.name) for f in fields(RestoreOptions)}
+        ctx.params["options"] = RestoreOptions(**values)
         return super().invoke(ctx)
 
 
@@ -199,7 +199,7 @@ def mask_files(
 def colour_regions(
     ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[ColourRegion, ...]:
-    """MASK=COLOUR, as often as it is given. UsageError where one makes no sense."""
+    """Parses MASK=COLOUR, which may be repeated. UsageError if one is malformed."""
     return tuple(ColourRegion.from_text(text) for text in value)
 
 
@@ -224,7 +224,7 @@ _AUTO_OR_WHOLE = auto_or(int, "a whole number")
 
 
 def weights_options(command: F) -> F:
-    """Where the diffusion model comes from, and how it is kept in memory."""
+    """The options of the diffusion model's weights and memory."""
     options = [
         click.option(
             "--base",
@@ -269,7 +269,7 @@ def weights_options(command: F) -> F:
 
 
 def prompt_options(command: F) -> F:
-    """What the diffusion model is told."""
+    """The prompts of the diffusion model, and their guidance."""
     options = [
         click.option(
             "--prompt",
@@ -292,7 +292,7 @@ def prompt_options(command: F) -> F:
 
 
 def sampling_options(command: F) -> F:
-    """How the diffusion model is run."""
+    """The sampling options of the diffusion model."""
     options = [
         click.option(
             "--self-condition",
@@ -404,7 +404,7 @@ def sampling_options(command: F) -> F:
 
 
 def measured_pixels(command: F) -> F:
-    """Which pixels the measures of `evaluate` and `bench` see."""
+    """The colour space and crop border of the metrics of `evaluate` and `bench`."""
     space = click.option(
         "--space",
         type=click.Choice(("rgb", "y")),

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-_LEAST_S = 2.0  # shorter work shows no bar
-_WAIT_S = 0.5  # before the whole is estimated
+_MIN_S = 2.0  # shorter work shows no bar
+_WAIT_S = 0.5  # before the total time is estimated
 
 
 class Bar:
-    """The progress of a batch on stderr. It shows itself once the work proves to be long."""
+    """The progress bar of a batch on stderr. It appears once the estimate exceeds two seconds."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._started = time.monotonic()
         self._enabled = sys.stderr.isatty()
-        self._shown: tuple[RichProgress, TaskID] | None = None
+        self._bar: tuple[RichProgress, TaskID] | None = None
 
     def __enter__(self) -> Bar:
         return self
@@ -36,11 +36,11 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._shown is not None:
-            self._shown[0].stop()
+        if self._bar is not None:
+            self._bar[0].stop()
 
     def reporter(self, index: int, name: str) -> Progress:
-        """What the work on job number `index` calls with its stage and its share, 0..1."""
+        """The progress callback of job number `index`: called with stage and share, 0..1."""
         from pathlib import Path
 
         label = printable(Path(name))
@@ -52,20 +52,20 @@ class Bar:
             self._update(float(index), label)
         return report
 
-    def _update(self, done: float, text: str) -> None:
+    def _update(self, completed: float, text: str) -> None:
         if not self._enabled:
             return
-        if self._shown is None and self._is_long(done):
-            self._shown = self._show()
-        if self._shown is not None:
-            progress, task = self._shown
-            progress.update(task, completed=done, description=text)
+        if self._bar is None and self._is_long(completed):
+            self._bar = self._show()
+        if self._bar is not None:
+            progress, task = self._bar
+            progress.update(task, completed=completed, description=text)
 
-    def _is_long(self, done: float) -> bool:
+    def _is_long(self, completed: float) -> bool:
         elapsed_s = time.monotonic() - self._started
-        if elapsed_s < _WAIT_S or done >= self._jobs:
+        if elapsed_s < _WAIT_S or completed >= self._jobs:
             return False
-        return elapsed_s * self._jobs / max(done, 1e-3) > _LEAST_S
+        return elapsed_s * self._jobs / max(completed, 1e-3) > _MIN_S
 
     def _show(self) -> tuple[RichProgress, TaskID]:
         from rich.console import Console

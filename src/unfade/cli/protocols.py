@@ -1,4 +1,4 @@
-"""`unfade bench old-photo` and the other protocols that print figures."""
+"""The commands of the protocols, such as `unfade bench old-photo`."""
 
 from __future__ import annotations
 
@@ -483,9 +483,9 @@ def steps_bar() -> Generator[Callable[[int, int, str], None]]:
     with ExitStack() as stack:
         bars: list[Bar] = []
 
-        def report(done: int, whole: int, text: str) -> None:
+        def report(done: int, total: int, text: str) -> None:
             if not bars:
-                bars.append(stack.enter_context(Bar(whole)))
+                bars.append(stack.enter_context(Bar(total)))
             bars[0].reporter(done, text)
 
         yield report

@@ -1,4 +1,4 @@
-"""`report.html` of a batch: what was done to each photo, the worst aligned first."""
+"""Writes `report.html` of `unfade restore`: one row a photo, the lowest alignment first."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from unfade.manifest import Value
 
 REPORT_FILE = "report.html"
-MOST_ROWS = 5000
-_MOST_SHOWN = 300  # photos with pictures
+MAX_ROWS = 5000
+_MAX_ILLUSTRATED = 300  # photos with pictures
 _PROBE_BYTES = 2048
 
 _COLUMNS = ["photo", "alignment", "damaged (%)", "strength", "seconds", "pictures", "warnings"]
 
 
-def require_place(folder: Path, *, overwrite: bool) -> Path:
-    """Where the report goes. OutputError where another file is in its place."""
+def report_path(folder: Path, *, overwrite: bool) -> Path:
+    """The path of the report. OutputError if another file is there."""
     path = folder / REPORT_FILE
     if overwrite or not os.path.lexists(path):
         return path
     try:
         with path.open("rb") as file:
-            ours = pages.MARK.encode() in file.read(_PROBE_BYTES)
+            is_report = pages.MARK.encode() in file.read(_PROBE_BYTES)
     except OSError:
-        ours = False
-    if not ours:
+        is_report = False
+    if not is_report:
         fix = "move it away, name another OUT, or use --overwrite"
         raise OutputError("a file of another kind", "nothing, or a report", fix, path=path)
     return path
@@ -47,11 +47,11 @@ def write_report(
     path: Path, summary: Summary, album: Album, options: Mapping[str, Value],
     weights: Mapping[str, str],
 ) -> None:  # fmt: skip
-    """Writes the report, whole or not at all.
+    """Writes the report atomically.
 
     Args:
-        options: as a manifest holds them.
-        weights: file -> SHA-256, of all that the options may go by.
+        options: as in a manifest.
+        weights: file -> SHA-256, of all weights that the options use.
 
     Raises:
         OutputError: the file cannot be written.
@@ -66,31 +66,35 @@ def report(
     folder: Path, summary: Summary, album: Album, options: Mapping[str, Value],
     weights: Mapping[str, str],
 ) -> str:  # fmt: skip
-    """The page. Results are linked to as they lie below `folder`; see `write_report`."""
-    done = [outcome for outcome in summary.outcomes if outcome.job.source in album.entries]
-    done.sort(key=lambda outcome: album.entries[outcome.job.source].rank)
+    """The page, with links to results relative to `folder`; see `write_report`."""
+    restored = [outcome for outcome in summary.outcomes if outcome.job.source in album.entries]
+    restored.sort(key=lambda outcome: album.entries[outcome.job.source].rank)
     failed = [outcome for outcome in summary.outcomes if outcome.error is not None]
-    shown = [o for o in done if album.entries[o.job.source].pictures][:_MOST_SHOWN]
-    numbers = {outcome.job.source: i for i, outcome in enumerate(shown, 1)}
+    illustrated = [o for o in restored if album.entries[o.job.source].pictures][:_MAX_ILLUSTRATED]
+    numbers = {outcome.job.source: i for i, outcome in enumerate(illustrated, 1)}
     facts = _facts(summary)
-    if len(shown) < len(done):
-        facts["pictures left out"] = f"of {len(done) - len(shown)} photos, the best aligned"
-    if max(len(done), len(failed)) > MOST_ROWS:
-        facts["rows left out"] = f"beyond {MOST_ROWS}, the best aligned"
+    if len(illustrated) < len(restored):
+        facts["pictures left out"] = (
+            f"of {len(restored) - len(illustrated)} photos, the best aligned"
+        )
+    if max(len(restored), len(failed)) > MAX_ROWS:
+        facts["rows left out"] = f"beyond {MAX_ROWS}, the best aligned"
     titles = {
-        "failed": ("Failed", failed), "all": ("All photos", done),
-        "photos": ("Before and after", shown), "settings": ("Settings and weights", options),
+        "failed": ("Failed", failed), "all": ("All photos", restored),
+        "photos": ("Before and after", illustrated), "settings": ("Settings and weights", options),
     }  # fmt: skip
     return pages.render(
         "restore.html",
         title="unfade restore",
         facts=facts,
         contents={name: title for name, (title, content) in titles.items() if content},
-        failed=[outcome.error or "" for outcome in failed[:MOST_ROWS]],
+        failed=[outcome.error or "" for outcome in failed[:MAX_ROWS]],
         columns=_COLUMNS,
-        rows=[_row(o, album.entries[o.job.source], numbers, folder) for o in done[:MOST_ROWS]],
-        photos=[_photo(outcome, album.entries[outcome.job.source]) for outcome in shown],
-        options=[[pages.Cell(name), pages.Cell(_shown(value))] for name, value in options.items()],
+        rows=[_row(o, album.entries[o.job.source], numbers, folder) for o in restored[:MAX_ROWS]],
+        photos=[_photo(outcome, album.entries[outcome.job.source]) for outcome in illustrated],
+        options=[
+            [pages.Cell(name), pages.Cell(_value_text(value))] for name, value in options.items()
+        ],
         weights=[[pages.Cell(name), pages.Cell(digest)] for name, digest in weights.items()],
     )
 
@@ -106,7 +110,7 @@ def _facts(summary: Summary) -> dict[str, str]:
 def _row(
     outcome: Outcome, entry: Entry, numbers: Mapping[Path, int], folder: Path
 ) -> list[pages.Cell]:
-    """The cells of one photo, which lead to its result and to its pictures."""
+    """The cells of one photo, with links to its result and its pictures."""
     manifest = entry.manifest
     seconds = sum(manifest["seconds"].values())
     number = numbers.get(outcome.job.source)
@@ -130,7 +134,7 @@ def _number(value: float | None, form: str) -> pages.Cell:
 
 
 def _address(output: Path, folder: Path) -> str:
-    """Of a result, as seen from the report."""
+    """The link from the report to a result."""
     return quote(os.fsencode(os.path.relpath(output, folder)))
 
 
@@ -142,27 +146,29 @@ def _photo(outcome: Outcome, entry: Entry) -> dict[str, object]:
 
 
 def _caption(outcome: Outcome, entry: Entry) -> str:
-    """What was done, in a line."""
+    """A line that says what was done to the photo."""
     manifest = entry.manifest
     alignment = manifest["alignment"]
     measured = "not measured" if alignment is None else f"{alignment:.3f}"
-    taken = manifest["diffusion"] or {}
-    said = [f"alignment {measured}"]
+    diffusion = manifest["diffusion"] or {}
+    facts = [f"alignment {measured}"]
     if manifest["damaged"] is not None:
-        said.append(f"{100 * manifest['damaged']:.2f} % damaged")
-    if taken.get("strength"):
-        said.append(f"diffusion at strength {taken['strength']:g}, fidelity {taken['fidelity']:g}")
-        if "steps" in taken:  # an earlier version did not write them
-            said.append(f"{taken['steps']} steps")
+        facts.append(f"{100 * manifest['damaged']:.2f} % damaged")
+    if diffusion.get("strength"):
+        facts.append(
+            f"diffusion at strength {diffusion['strength']:g}, fidelity {diffusion['fidelity']:g}"
+        )
+        if "steps" in diffusion:  # an earlier version did not write them
+            facts.append(f"{diffusion['steps']} steps")
     else:
-        said.append("no diffusion")
-    said.append(f"{sum(manifest['seconds'].values()):.1f} s")
+        facts.append("no diffusion")
+    facts.append(f"{sum(manifest['seconds'].values()):.1f} s")
     if outcome.status == "skipped":
-        said.append("restored before; --overwrite shows its mask and map too")
-    return " · ".join(said)
+        facts.append("restored before; --overwrite shows its mask and map too")
+    return " · ".join(facts)
 
 
-def _shown(value: Value) -> str:
+def _value_text(value: Value) -> str:
     if value is None or value == "":
         return "–"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from unfade.manifest import Manifest, Value
     from unfade.types import Restored
 
-_STALE_S = 3600  # a file is written in far less
+_STALE_S = 3600  # age from which a temporary file is left over
 
 
 @click.command(cls=shared.RestoreCommand)
@@ -80,8 +80,8 @@ def restore(
     protected += options.protect
     jobs = plan(inputs, out, protected=protected, variants=options.variants)
 
-    _tidy(jobs)
-    page = _report_place(out, jobs, overwrite=overwrite) if report else None
+    _remove_leftovers(jobs)
+    page = _report_path(out, jobs, overwrite=overwrite) if report else None
 
     from unfade.api import Restorer
 
@@ -90,7 +90,7 @@ def restore(
         prediction=options.prediction, dtype=options.dtype, offload=options.offload,
         compiled=options.compiled,
     )  # fmt: skip
-    options = _ask_about_colours(options, jobs, restorer)
+    options = _ask_existing_colours(options, jobs, restorer)
     work = RestoreWork(
         restorer,
         options,
@@ -98,7 +98,7 @@ def restore(
         restorer.weights_for(options),
         overwrite,
         compare,
-        _album() if report else None,
+        _make_album() if report else None,
         quality,
     )
     summary = run_batch(jobs, work, command="restore", as_json=as_json, verbose=verbose)
@@ -110,10 +110,10 @@ def restore(
     return summary.exit_code
 
 
-def _ask_about_colours(
+def _ask_existing_colours(
     options: RestoreOptions, jobs: Sequence[Job], restorer: Restorer
 ) -> RestoreOptions:
-    """Asks once, before a photo that has colours is given others; not where nobody can answer."""
+    """Asks once whether photos that have colours are refreshed or recoloured, on a terminal."""
     answers = sys.stdin.isatty() and sys.stderr.isatty()
     if options.task != "colorize" or options.existing_colours is not None or not answers:
         return options
@@ -122,13 +122,13 @@ def _ask_about_colours(
             coloured = job.problem is None and restorer.has_colours(
                 job.source, max_pixels=options.max_pixels
             )
-        except UnfadeError:  # told when its turn comes
+        except UnfadeError:  # raised again by its job
             continue
         if coloured:
-            rest = " The answer holds for all photos of this run." if len(jobs) > 1 else ""
+            scope = " The answer holds for all photos of this run." if len(jobs) > 1 else ""
             answer = click.prompt(
                 f"{printable(job.source)}: this photo has colours. Refresh them, or replace them "
-                f"with new ones?{rest}",
+                f"with new ones?{scope}",
                 type=click.Choice(EXISTING_COLOURS), default="refresh", err=True,
             )  # fmt: skip
             return replace(options, existing_colours=answer)
@@ -137,15 +137,15 @@ def _ask_about_colours(
 
 @dataclass(frozen=True)
 class RestoreWork:
-    """Restores one photo, unless that has been done."""
+    """Restores one photo, unless it has an up-to-date result."""
 
     restorer: Restorer
     options: RestoreOptions
-    record: dict[str, Value]  # the options as a manifest holds them
-    weights: dict[str, str]  # what a manifest says of them
+    record: dict[str, Value]  # the options as in a manifest
+    weights: dict[str, str]  # file -> SHA-256
     overwrite: bool
     compare: bool
-    album: Album | None  # of the report, where one is wanted
+    album: Album | None  # of the report, None without one
     quality: int | None = None
 
     def __call__(self, job: Job, progress: Progress) -> Result:
@@ -163,29 +163,31 @@ class RestoreWork:
             restored = self.restorer.run(job.source, self.options, progress=progress)
             manifest = restored.save(job.output, quality=self.quality)
             if self.compare or self.album is not None:
-                self._show(job, restored, manifest, warnings)
+                self._add_pictures(job, restored, manifest, warnings)
         return Result("done", _note(manifest), self._details(job, manifest))
 
     def _require_names(self, job: Job) -> None:
-        """OutputError, before any work, where a name is longer than the disk can hold."""
+        """Raises OutputError, before any work, if a file name is too long for the disk."""
         for output in job.outputs:
             for path in (output, manifests.sidecar(output)):
                 _require_name(path, "rename the photo")
             if self.compare:
                 _require_name(compare_path(output), "rename the photo, or leave out --compare")
 
-    def _show(self, job: Job, restored: Restored, manifest: Manifest, warnings: list[str]) -> None:
-        """Writes the pictures of a result, and keeps what the report shows of it."""
+    def _add_pictures(
+        self, job: Job, restored: Restored, manifest: Manifest, warnings: list[str]
+    ) -> None:
+        """Writes the comparison picture of a result, and adds it to the album."""
         before = self._read(job.source)
         if self.compare:
             from unfade.cli.compare import write_compare
             from unfade.masks import harden
 
-            made = (restored, *restored.variants)
+            results = (restored, *restored.variants)
             threshold = float(str(manifest["options"]["threshold"]))
-            for output, one in zip(restored.outputs(job.output), made, strict=True):
-                filled = None if one.mask is None else harden(one.mask, threshold)
-                write_compare(compare_path(output), before, filled, one.image)
+            for output, result in zip(restored.outputs(job.output), results, strict=True):
+                filled = None if result.mask is None else harden(result.mask, threshold)
+                write_compare(compare_path(output), before, filled, result.image)
         if self.album is not None:
             self.album.add(job.source, manifest, warnings, before, restored)
 
@@ -195,22 +197,22 @@ class RestoreWork:
         return read_photo(path, max_pixels=self.options.max_pixels)
 
     def _finished(self, job: Job) -> Manifest | None:
-        """The manifest of a result that need not be made again, None where there is work to do.
+        """The manifest of an up-to-date result, None if there is none.
 
-        Of several variants it is the first one's, and all must be there; but where they would
-        have been alike there is the first alone.
+        With several variants it is the manifest of the first, and all must be there; of variants
+        that do not differ only the first is written.
 
         Raises:
-            OutputError: there is a file that this command must not replace unasked.
+            OutputError: there is a file that may be replaced with --overwrite only.
         """
         digest = manifests.sha256_file(job.source)
         first = self._finished_output(job.outputs[0], digest)
         others = job.outputs[1:] if first is None else _outputs(job, first)[1:]
-        found = [self._finished_output(output, digest) for output in others]
-        return None if None in found else first
+        variants = [self._finished_output(output, digest) for output in others]
+        return None if None in variants else first
 
     def _finished_output(self, output: Path, input_sha256: str) -> Manifest | None:
-        """As `_finished`, of one file."""
+        """The same for one file."""
         if not os.path.lexists(output):
             return None
         fix = "move it away, name another OUT, or use --overwrite"
@@ -232,9 +234,9 @@ class RestoreWork:
         return None
 
     def _interrupted(self, output: Path, input_sha256: str) -> bool:
-        """Whether a result was written from this input, and unfade killed before its manifest.
+        """Whether a result was written from this input without its manifest (unfade was killed).
 
-        A result that was changed long after it was made may hold somebody's work.
+        A result that was changed long after it was made may have been edited.
         """
         try:
             note = manifests.note(self._read(output).metadata.xmp)
@@ -260,36 +262,36 @@ class RestoreWork:
         }
 
 
-def _tidy(jobs: Sequence[Job]) -> None:
-    """Removes what a run that was killed, or lost its power, left half written."""
+def _remove_leftovers(jobs: Sequence[Job]) -> None:
+    """Removes temporary files of killed runs from the folders of the results."""
     from unfade.files import remove_leftovers
 
     for folder in {job.output.parent for job in jobs}:
         remove_leftovers(folder, age_s=_STALE_S)
 
 
-def _report_place(out: str, jobs: Sequence[Job], *, overwrite: bool) -> Path:
-    """Where the report goes: into OUT, or beside it where it is the name of a result."""
-    from unfade.cli.report import require_place
+def _report_path(out: str, jobs: Sequence[Job], *, overwrite: bool) -> Path:
+    """The path of the report: in OUT, or beside it if OUT is the name of a result."""
+    from unfade.cli.report import report_path
 
     folder = Path(out)
     is_file = any(job.output == folder for job in jobs)
-    return require_place(folder.parent if is_file else folder, overwrite=overwrite)
+    return report_path(folder.parent if is_file else folder, overwrite=overwrite)
 
 
-def _album() -> Album:
+def _make_album() -> Album:
     from unfade.cli.album import Album
 
     return Album()
 
 
 def _outputs(job: Job, manifest: Manifest) -> list[Path]:
-    """The files of a job that has been done, by the manifest of the first."""
+    """The files that a finished job has written, by the manifest of the first."""
     return job.outputs[:1] if manifest["variant"] is None else job.outputs
 
 
 def compare_path(output: Path) -> Path:
-    """Where the before/mask/after picture of a result lies: beside its manifest, named alike."""
+    """The path of the before/mask/after picture of a result, beside its manifest."""
     return manifests.sidecar(output).with_suffix(COMPARE_SUFFIX)
 
 
@@ -303,7 +305,7 @@ def _require_name(path: Path, fix: str) -> None:
 
 
 def _note(manifest: Manifest) -> str:
-    """What was done, in a few words."""
+    """A short note about what was done."""
     damaged, task = manifest["damaged"], manifest["options"]["task"]
     notes = {"super-resolution": ["enlarged"], "colorize": ["coloured"]}.get(str(task), [])
     if (manifest["colours"] or {}).get("refreshed"):

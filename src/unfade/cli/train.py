@@ -29,7 +29,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 _CACHE = "Folder for latents, which several trainings may share.  [default: RUN/cache]"
 _BASE = "Base model: a folder in diffusers' layout, a .safetensors file, or ID@REVISION."
 _DAMAGE = "Shapes of real damage: a folder or shards of KIND/NAME.png, 255 = covered."
-_FURTHER = {
+_EXTRA_OPTIONS = {
     "scratch": {"--damage": _DAMAGE},
     "stage1": {"--damage": _DAMAGE},
     "prior": {"--cache": _CACHE, "--base": "Folder that holds the trained autoencoder, vae/."},
@@ -68,14 +68,14 @@ def _command(name: str, summary: str) -> click.Command:
         "--dry-run", is_flag=True,
         help="Take 20 steps, tell speed, memory and the time to the end, and write nothing.",
     )  # fmt: skip
-    @_options(_FURTHER.get(name, {}))
+    @_options(_EXTRA_OPTIONS.get(name, {}))
     def command(
         data: tuple[Path, ...], run: Path, recipe: Path | None, start: Path | None, dry_run: bool,
         base: str | None = None, controlnet: str | None = None, cache: Path | None = None,
         damage: Path | None = None,
     ) -> None:  # fmt: skip
         if dry_run:
-            _try(name, data, recipe, start, base, controlnet, damage)
+            _dry_run(name, data, recipe, start, base, controlnet, damage)
             return
         from unfade.train.run import train_task
 
@@ -88,11 +88,11 @@ def _command(name: str, summary: str) -> click.Command:
     return command
 
 
-def _try(
+def _dry_run(
     name: str, data: tuple[Path, ...], recipe: Path | None, start: Path | None, base: str | None,
     controlnet: str | None, damage: Path | None,
 ) -> None:  # fmt: skip
-    """Tells what a trial measured, once for all processes."""
+    """Runs a dry run, and prints its figures from the main process."""
     from unfade.train.dry_run import dry_run
     from unfade.train.inputs import Inputs
     from unfade.train.launch import accelerator
@@ -104,7 +104,7 @@ def _try(
 
 
 def trial_lines(trial: Trial) -> list[str]:
-    """What a trial measured, for people."""
+    """The figures of a dry run as text."""
     rate = trial.samples_per_s
     lines = [
         f"samples a second   {rate:.2f} ({trial.batch / rate:.2f} s for each step of "
@@ -120,7 +120,7 @@ def trial_lines(trial: Trial) -> list[str]:
 
 
 def _options(texts: dict[str, str]) -> Callable[[Command], Command]:
-    """What only some trainings take: frozen networks, which they need, a cache, damage."""
+    """The options that only some trainings have: frozen networks, a cache, damage shapes."""
 
     def add(command: Command) -> Command:
         for option, text in texts.items():
@@ -138,24 +138,24 @@ _TERMINAL_S, _LOG_S = 0.5, 30.0  # between two reports, on a terminal and in a l
 
 
 def _reporter() -> Callable[[int, int, dict[str, float]], None]:
-    """Tells on stderr how far a training is, how fast it goes and how long it will take.
+    """Prints the progress of a training to stderr: step, figures, rate and remaining time.
 
-    On a terminal one line is renewed; elsewhere, such as into a file, a line is written at the
-    first step, at the last one and every half a minute.
+    On a terminal one line is rewritten; elsewhere a line is written at the first step, at the last
+    one and every half a minute.
     """
     terminal = sys.stderr.isatty()
-    began_s, first, last, told_s = time.monotonic(), 0, 0, -math.inf
+    started_s, first, last, reported_s = time.monotonic(), 0, 0, -math.inf
 
     def report(step: int, steps: int, figures: dict[str, float]) -> None:
-        nonlocal began_s, first, last, told_s
-        moment_s = time.monotonic()
+        nonlocal started_s, first, last, reported_s
+        now_s = time.monotonic()
         if last == 0 or step < last:  # the steps come after the latents
-            began_s, first, told_s = moment_s, step, -math.inf
+            started_s, first, reported_s = now_s, step, -math.inf
         last = step
-        if moment_s - told_s < (_TERMINAL_S if terminal else _LOG_S) and step != steps:
+        if now_s - reported_s < (_TERMINAL_S if terminal else _LOG_S) and step != steps:
             return
-        told_s = moment_s
-        line = progress_line(step, steps, figures, step - first, moment_s - began_s)
+        reported_s = now_s
+        line = progress_line(step, steps, figures, step - first, now_s - started_s)
         click.echo(line.ljust(100) + "\r" if terminal and step != steps else line, err=True,
                    nl=not terminal or step == steps)  # fmt: skip
 
@@ -163,16 +163,16 @@ def _reporter() -> Callable[[int, int, dict[str, float]], None]:
 
 
 def progress_line(
-    step: int, steps: int, figures: dict[str, float], done: int, seconds: float
+    step: int, steps: int, figures: dict[str, float], steps_done: int, seconds: float
 ) -> str:
     """One line of progress: the step, the figures, the rate, the time that is left.
 
     Args:
-        done: steps since the first report, which took `seconds`.
+        steps_done: steps since the first report, which took `seconds`.
     """
     parts = [f"{step}/{steps}", *(f"{name} {value:.4f}" for name, value in figures.items())]
-    if done > 0 and seconds > 0:
-        rate = done / seconds
+    if steps_done > 0 and seconds > 0:
+        rate = steps_done / seconds
         parts.append(f"{rate:.2f}/s" if rate >= 1 else f"{1 / rate:.1f} s each")
         if step < steps:
             parts.append(f"{duration((steps - step) / rate)} left")

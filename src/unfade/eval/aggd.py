@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_LEAST, _STEP = 0.2, 0.001  # the grid of shapes
-_PLACES = np.arange(9801.0)  # up to a shape of 10
+_MIN_SHAPE, _STEP = 0.2, 0.001  # the grid of shapes
+_STEPS = np.arange(9801.0)  # up to a shape of 10
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Aggd:
     @property
     def mean(self) -> Array:
         """The mean of the distribution (Mittal et al., 2013, Eq. 8)."""
-        one, two, _ = _gammas()
-        index = np.nan_to_num(np.rint((self.shape - _LEAST) / _STEP)).astype(np.int64)
-        return (self.right - self.left) * (two / one)[index]
+        gamma1, gamma2, _ = _gammas()
+        index = np.nan_to_num(np.rint((self.shape - _MIN_SHAPE) / _STEP)).astype(np.int64)
+        return (self.right - self.left) * (gamma2 / gamma1)[index]
 
 
 def fit_aggd(samples: Array) -> Aggd:
@@ -50,19 +50,21 @@ def fit_aggd(samples: Array) -> Aggd:
         right = np.sqrt((square * above).sum(1) / above.sum(1))
         skew = left / right
         ratio = np.square(np.abs(samples).mean(1)) / square.mean(1)
-        wanted = ratio * (skew**3 + 1) * (skew + 1) / np.square(skew * skew + 1)
-    one, two, three = _gammas()
-    known = two * two / (one * three)  # grows with the shape
-    position: Array = np.interp(np.where(np.isfinite(wanted), wanted, 0), known, _PLACES)
+        moment_ratio = ratio * (skew**3 + 1) * (skew + 1) / np.square(skew * skew + 1)
+    gamma1, gamma2, gamma3 = _gammas()
+    ratios = gamma2 * gamma2 / (gamma1 * gamma3)  # grows with the shape
+    position: Array = np.interp(
+        np.where(np.isfinite(moment_ratio), moment_ratio, 0), ratios, _STEPS
+    )
     index = np.rint(position).astype(np.int64)
-    shape = np.where(np.isfinite(wanted), _LEAST + _STEP * index, np.nan)
-    narrow = np.sqrt(one / three)[index]
-    return Aggd(shape, left * narrow, right * narrow)
+    shape = np.where(np.isfinite(moment_ratio), _MIN_SHAPE + _STEP * index, np.nan)
+    scale_factor = np.sqrt(gamma1 / gamma3)[index]
+    return Aggd(shape, left * scale_factor, right * scale_factor)
 
 
 @functools.cache
 def _gammas() -> tuple[Array, Array, Array]:
     """gamma(k / shape) over the grid of shapes, for k = 1, 2, 3."""
-    shapes = _LEAST + _STEP * _PLACES
-    one, two, three = (np.array([math.gamma(k / s) for s in shapes]) for k in (1, 2, 3))
-    return one, two, three
+    shapes = _MIN_SHAPE + _STEP * _STEPS
+    gamma1, gamma2, gamma3 = (np.array([math.gamma(k / s) for s in shapes]) for k in (1, 2, 3))
+    return gamma1, gamma2, gamma3

@@ -1,4 +1,4 @@
-"""Classical restoration as a baseline: OpenCV's inpainting, denoising, sharpening, contrast.
+"""Classical restoration as a baseline, by OpenCV: inpainting, denoising, sharpening, contrast.
 
 Photos are (H, W, 3) uint8 RGB, masks (H, W) uint8, non-zero = damaged.
 """

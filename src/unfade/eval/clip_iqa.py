@@ -41,7 +41,7 @@ def load_clip_iqa() -> ClipIqa:
     path = folder / CLIP
     config, state = _read_config(folder / CLIP_CONFIG), read_state(path)
     if not {"logit_scale", "token_embedding.weight"} <= {*state}:
-        raise _others(path, "no text encoder")
+        raise _unexpected(path, "no text encoder")
     prompts = _embedded(config, state, path)
     vision = config["vision_cfg"]
     encoder = ClipResNet(vision["layers"], vision["width"], config["embed_dim"])
@@ -76,11 +76,11 @@ def _read_config(path: Path) -> dict[str, Any]:
     """The shape of the two encoders, as OpenCLIP writes it."""
     try:
         config = json.loads(path.read_text("utf-8"))["model_cfg"]
-        wanted = config["embed_dim"], config["vision_cfg"]["width"], config["text_cfg"]["heads"]
-        if len(config["vision_cfg"]["layers"]) != 4 or not all(isinstance(n, int) for n in wanted):
+        sizes = config["embed_dim"], config["vision_cfg"]["width"], config["text_cfg"]["heads"]
+        if len(config["vision_cfg"]["layers"]) != 4 or not all(isinstance(n, int) for n in sizes):
             raise ValueError("no ResNet")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _others(path, str(error).strip() or type(error).__name__) from error
+        raise _unexpected(path, str(error).strip() or type(error).__name__) from error
     return cast(dict[str, Any], config)
 
 
@@ -113,6 +113,6 @@ def _embedded(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> T
         return F.normalize(network(**tokens).text_embeds)
 
 
-def _others(path: Path, reason: str) -> WeightsError:
+def _unexpected(path: Path, reason: str) -> WeightsError:
     fix = "fetch the file again: `unfade models` says how"
     return WeightsError(f"weights that do not fit ({reason})", "CLIP's ResNet-50", fix, path=path)

@@ -33,7 +33,7 @@ class Dinov2:
         tokens = self._tokens(x)[0, 1:]  # (h * w, D)
         return tokens.reshape(rows, columns, -1).numpy()
 
-    def whole(self, image: Image) -> Tensor:
+    def class_token(self, image: Image) -> Tensor:
         """(H, W, 3) -> (D,): the class token, which stands for the whole picture."""
         return self._tokens(self._input(image))[0, 0]
 
@@ -75,5 +75,5 @@ def dinov2_distance(image: Image, target: Image, network: Dinov2) -> float:
         InputError: the sizes differ.
     """
     require_same_size(image, target)
-    tokens = network.whole(image), network.whole(target)
+    tokens = network.class_token(image), network.class_token(target)
     return max(0.0, 1 - float(torch.cosine_similarity(*tokens, dim=0)))

@@ -25,12 +25,12 @@ def frechet_distance(first: Features, second: Features) -> float:
     """
     _check(first, second)
     off = first.mean(0) - second.mean(0)
-    one, two = (np.atleast_2d(np.cov(f, rowvar=False)) for f in (first, second))
-    values, vectors = np.linalg.eigh(one)
+    first_cov, second_cov = (np.atleast_2d(np.cov(f, rowvar=False)) for f in (first, second))
+    values, vectors = np.linalg.eigh(first_cov)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # S1^(1/2)
-    middle = np.linalg.eigvalsh(root @ two @ root)  # the eigenvalues of S1 S2
+    middle = np.linalg.eigvalsh(root @ second_cov @ root)  # the eigenvalues of S1 S2
     overlap = np.sqrt(np.maximum(middle, 0)).sum()
-    return max(0.0, float(off @ off + np.trace(one) + np.trace(two) - 2 * overlap))
+    return max(0.0, float(off @ off + np.trace(first_cov) + np.trace(second_cov) - 2 * overlap))
 
 
 def kernel_distance(first: Features, second: Features) -> float:

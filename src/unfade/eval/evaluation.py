@@ -71,7 +71,7 @@ class Evaluation:
     problems: list[UnfadeError] = field(default_factory=list[UnfadeError])
     redegraded: Redegraded | None = None
     _gaps: list[Gap] = field(default_factory=list[Gap])
-    _unfit: list[Gap] = field(default_factory=list[Gap])
+    _not_applicable: list[Gap] = field(default_factory=list[Gap])
     _features: dict[tuple[str, str], dict[str, Features]] = field(
         default_factory=dict[tuple[str, str], dict[str, Features]]
     )  # (source, method) -> image
@@ -89,7 +89,7 @@ class Evaluation:
         """Scores every result of one reference; errors are added to `problems`."""
         try:
             target, gray = _read(match.reference)
-            cut = self.protocol.cropped(target)
+            cropped = self.protocol.cropped(target)
         except UnfadeError as error:
             self.problems.append(_located(error, match.reference))
             return
@@ -101,7 +101,7 @@ class Evaluation:
                 elif is_gray != gray and self.protocol.space == "rgb":
                     raise _other_colours(is_gray)
                 require_same_size(image, target)
-                self._score(method, match, image, cut)
+                self._score(method, match, image, cropped)
             except UnfadeError as error:
                 self.problems.append(_located(error, path))
 
@@ -109,23 +109,23 @@ class Evaluation:
         """Adds a row. The result is not cropped yet, the target is."""
         gaps: list[Gap] = []
         path = match.results[method]
-        cut = self.protocol.cropped(image)
-        values = _values(self.measures, cut, target, path, gaps)
+        cropped = self.protocol.cropped(image)
+        values = _values(self.measures, cropped, target, path, gaps)
         lq = match.results.get(LQ)
         if self.redegraded is not None and lq is not None:
             redegraded = self.redegraded.degrade(image)
             values |= _values(self.redegraded.measures, redegraded, read_rgb(lq), path, gaps)
-        described = self._describe(method, match, cut, target, gaps)
+        has_features = self._describe(method, match, cropped, target, gaps)
         for gap in gaps:
-            unfit = isinstance(gap.error, NotApplicable) and (described or bool(values))
-            (self._unfit if unfit else self._gaps).append(gap)
+            not_applicable = isinstance(gap.error, NotApplicable) and (has_features or bool(values))
+            (self._not_applicable if not_applicable else self._gaps).append(gap)
         self.rows.append(Row(method, match.name, values))
 
     def _describe(
         self, method: str, match: Match, image: Image, target: Image, gaps: list[Gap]
     ) -> bool:
         """Stores the features of a result and its clean photo; returns whether there are any."""
-        described = False
+        has_features = False
         for source, extractor in self._extractors.items():
             try:
                 clean = self._features.setdefault((source, _CLEAN), {})
@@ -133,11 +133,11 @@ class Evaluation:
                     clean[match.name] = extractor.features(target)
                 features = self._features.setdefault((source, method), {})
                 features[match.name] = extractor.features(image)
-                described = True
+                has_features = True
             except InputError as error:
                 names = [n for n in self.set_measures if SET_MEASURES[n].source == source]
                 gaps.append(Gap(" and ".join(names), match.results[method], error))
-        return described
+        return has_features
 
     def failures(self) -> list[UnfadeError]:
         """`problems`, and an error for each measure that failed on some images."""
@@ -145,7 +145,7 @@ class Evaluation:
 
     def notes(self) -> list[UnfadeError]:
         """An error for each measure that does not apply to some images."""
-        return _summarised(self._unfit)
+        return _summarised(self._not_applicable)
 
     def distances(self) -> dict[str, Distances]:
         """The distances of each method; empty without set measures.
@@ -206,9 +206,9 @@ def _summarised(gaps: Iterable[Gap]) -> list[UnfadeError]:
     for gap in gaps:
         by_measure.setdefault(gap.measure, []).append(gap)
     out: list[UnfadeError] = []
-    for measure, (first, *more) in by_measure.items():
-        others = f", and {len(more)} more images without it" if more else ""
-        got = f"{first.error.got} ({measure}{others})"
+    for measure, (first, *further) in by_measure.items():
+        suffix = f", and {len(further)} more images without it" if further else ""
+        got = f"{first.error.got} ({measure}{suffix})"
         out.append(InputError(got, first.error.expected, first.error.fix, path=first.path))
     return out
 

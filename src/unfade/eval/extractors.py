@@ -35,8 +35,8 @@ def extractors(sources: Iterable[Source]) -> dict[Source, Extractor]:
     Raises:
         WeightsError: "inception" without its weights.
     """
-    known = {"patch": _patch, "inception": _inception}
-    return {source: known[source]() for source in dict.fromkeys(sources)}
+    constructors = {"patch": _patch, "inception": _inception}
+    return {source: constructors[source]() for source in dict.fromkeys(sources)}
 
 
 def _patch() -> Extractor:

@@ -71,7 +71,7 @@ def _pooled(x: Tensor, kind: str) -> Tensor:
 
 
 class _BlockA(_Block):
-    def __init__(self, inside: int, pooled: int) -> None:
+    def __init__(self, inside: int, tail_mean: int) -> None:
         three = "branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3"
         super().__init__(["branch1x1", "branch5x5_1 branch5x5_2", three, "- branch_pool"], "mean")
         self.branch1x1 = _Conv(inside, 64, 1)
@@ -80,7 +80,7 @@ class _BlockA(_Block):
         self.branch3x3dbl_1 = _Conv(inside, 64, 1)
         self.branch3x3dbl_2 = _Conv(64, 96, 3, padding=1)
         self.branch3x3dbl_3 = _Conv(96, 96, 3, padding=1)
-        self.branch_pool = _Conv(inside, pooled, 1)
+        self.branch_pool = _Conv(inside, tail_mean, 1)
 
 
 class _BlockB(_Block):

@@ -13,7 +13,7 @@ from unfade.eval.pretrained import as_tensor, load_pretrained, normalised, read_
 from unfade.eval.weights import ALEXNET, LPIPS_HEADS, require
 
 WIDTHS = (64, 192, 384, 256, 256)
-_PLACES = (0, 3, 6, 8, 10)  # of the convolutions in torchvision's AlexNet
+_CONVOLUTIONS = (0, 3, 6, 8, 10)  # of the convolutions in torchvision's AlexNet
 MIN_SIDE = 32  # pixels: something is left after the last pooling
 _MEAN, _DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # for values in [-1, 1]
 
@@ -48,8 +48,10 @@ class Lpips(nn.Module):
         """(N, 3, H, W) in [0, 1] twice -> (N,) distances, >= 0."""
         total = first.new_zeros(len(first))
         layers = zip(self._unit(first), self._unit(second), self.heads, strict=True)
-        for one, two, head in layers:
-            total = total + cast(Tensor, head((one - two).square())).mean((1, 2, 3))
+        for first_features, second_features, head in layers:
+            total = total + cast(Tensor, head((first_features - second_features).square())).mean(
+                (1, 2, 3)
+            )
         return total
 
     def _unit(self, x: Tensor) -> list[Tensor]:
@@ -74,7 +76,7 @@ def load_lpips() -> Lpips:
     state = {key: value for key, value in alexnet.items() if key.startswith("features.")}
     for key, value in heads.items():  # "lin0.model.1.weight"
         state[f"heads.{key.removeprefix('lin').split('.')[0]}.weight"] = value
-    biases = [state.get(f"features.{position}.bias") for position in _PLACES]
+    biases = [state.get(f"features.{position}.bias") for position in _CONVOLUTIONS]
     widths = tuple(len(bias) for bias in biases if bias is not None)
     network = Lpips(widths if len(widths) == len(WIDTHS) else WIDTHS)
     load_pretrained(network, folder / ALEXNET, state)

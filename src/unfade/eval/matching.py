@@ -1,4 +1,4 @@
-"""Matches results to inputs by file name, without suffix."""
+"""Matches results to references by file name, ignoring suffixes."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def match_folders(
     for method, folder in methods.items():
         photos = photos_below(folder, ignored, problems)
         results[method] = match_names(photos, clean)
-        strangers = {*photos.values()} - {*results[method].values()}
-        for name in (name for name, path in photos.items() if path in strangers):
+        unmatched = {*photos.values()} - {*results[method].values()}
+        for name in (name for name, path in photos.items() if path in unmatched):
             expected, fix = f"{reference}/{name}.* as one", "add it, or rename the result"
             problems.append(InputError("no reference", expected, fix, path=photos[name]))
     matches: list[Match] = []
@@ -72,22 +72,22 @@ def match_names(files: Mapping[str, Path], names: Iterable[str]) -> dict[str, Pa
         files: path below a folder, without suffix -> file (`photos_below`).
         names: of the inputs.
     """
-    wanted = list(names)
-    if any(name in files for name in wanted):
-        return {name: files[name] for name in wanted if name in files}
+    input_names = list(names)
+    if any(name in files for name in input_names):
+        return {name: files[name] for name in input_names if name in files}
     best: dict[str, Path] = {}
-    for before, after in sorted(_affixes(files, wanted)):
+    for before, after in sorted(_affixes(files, input_names)):
         matched = {
-            n: files[f"{before}{n}{after}"] for n in wanted if f"{before}{n}{after}" in files
+            n: files[f"{before}{n}{after}"] for n in input_names if f"{before}{n}{after}" in files
         }
         best = max(best, matched, key=len)
     return best
 
 
-def _affixes(files: Mapping[str, Path], wanted: list[str]) -> set[tuple[str, str]]:
+def _affixes(files: Mapping[str, Path], input_names: list[str]) -> set[tuple[str, str]]:
     """The prefixes and suffixes that files add to the name of an input; one of the two is empty."""
-    tails = {("", stem[len(n) :]) for n in wanted for stem in files if stem.startswith(n)}
-    heads = {(stem[: -len(n)], "") for n in wanted for stem in files if stem.endswith(n)}
+    tails = {("", stem[len(n) :]) for n in input_names for stem in files if stem.startswith(n)}
+    heads = {(stem[: -len(n)], "") for n in input_names for stem in files if stem.endswith(n)}
     return {pair for pair in tails | heads if "/" not in "".join(pair)}
 
 
@@ -106,11 +106,13 @@ def photos_below(folder: Path, ignored: str, problems: list[InputError]) -> dict
         raise UsageError("no such folder", "a folder of photos", "check the name", path=folder)
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
-        below = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in below.parts)
-        other = path.suffix.lower() not in SUFFIXES or bool(ignored and path.name.endswith(ignored))
-        if not hidden and not other and path.is_file():
-            files.setdefault(below.with_suffix("").as_posix(), []).append(path)
+        relative = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        no_photo = path.suffix.lower() not in SUFFIXES or bool(
+            ignored and path.name.endswith(ignored)
+        )
+        if not hidden and not no_photo and path.is_file():
+            files.setdefault(relative.with_suffix("").as_posix(), []).append(path)
     if not files:
         expected = f"photos ({' '.join(sorted(SUFFIXES))})"
         fix = "name another folder"

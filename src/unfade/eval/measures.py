@@ -67,7 +67,7 @@ SET_MEASURES = {
     "kid": SetMeasure("KID", "lower", 5, kernel_distance, "inception"),
 }
 #: Of features that come from elsewhere.
-GIVEN_MEASURES = {
+FEATURE_FILE_MEASURES = {
     "features-fd": SetMeasure("Features Fréchet", "lower", 4, frechet_distance),
     "features-kd": SetMeasure("Features kernel", "lower", 5, kernel_distance),
 }
@@ -116,13 +116,13 @@ def measures(
         WeightsError: a metric without its weights.
     """
 
-    def viewed(metric: Score) -> Score:
+    def in_protocol_space(metric: Score) -> Score:
         return lambda image, target: metric(protocol.view(image), protocol.view(target))
 
     scores: dict[str, Callable[[], Score]] = {
-        "psnr": lambda: viewed(psnr),
-        "ssim": lambda: viewed(ssim),
-        "ms-ssim": lambda: viewed(ms_ssim),
+        "psnr": lambda: in_protocol_space(psnr),
+        "ssim": lambda: in_protocol_space(ssim),
+        "ms-ssim": lambda: in_protocol_space(ms_ssim),
         "alignment": lambda: _content_alignment,
         "gmsd": lambda: gmsd,
         "ciede2000": lambda: colour_error,
@@ -135,7 +135,7 @@ def measures(
         "clip-iqa": _clip_iqa,
         "musiq": _musiq,
     }
-    return _built(names, scores)
+    return _build(names, scores)
 
 
 def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
@@ -149,35 +149,35 @@ def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
         "ssim-lq": lambda: ssim,
         "dinov2-lq": _dinov2,
     }
-    return _built(names, scores)
+    return _build(names, scores)
 
 
-def _built(names: Iterable[str], scores: Mapping[str, Callable[[], Score]]) -> dict[str, Measure]:
+def _build(names: Iterable[str], scores: Mapping[str, Callable[[], Score]]) -> dict[str, Measure]:
     """The named measures in the order of tables; their networks are loaded now."""
-    wanted = set(names)
+    requested = set(names)
     return {
-        name: Measure(known.title, known.better, known.digits, scores[name]())
-        for name, known in DESCRIPTIONS.items()
-        if name in wanted and name in scores
+        name: Measure(description.title, description.better, description.digits, scores[name]())
+        for name, description in DESCRIPTIONS.items()
+        if name in requested and name in scores
     }
 
 
-def chosen(names: Iterable[str]) -> list[str]:
+def checked_names(names: Iterable[str]) -> list[str]:
     """The names, checked and each once, in the order of tables.
 
     Raises:
         UsageError: another name.
         WeightsError: a metric without its weights.
     """
-    wanted = set(names)
-    unknown = sorted(wanted - set(ALL_NAMES))
-    if unknown or not wanted:
+    requested = set(names)
+    unknown = sorted(requested - set(ALL_NAMES))
+    if unknown or not requested:
         got = f"metric '{unknown[0]}'" if unknown else "no metric"
         raise UsageError(got, f"some of {','.join(ALL_NAMES)}", "name those")
     for weights in WEIGHTS:
-        if wanted & set(weights.metrics):
+        if requested & set(weights.metrics):
             require(weights.name)
-    return [name for name in ALL_NAMES if name in wanted]
+    return [name for name in ALL_NAMES if name in requested]
 
 
 def _content_alignment(image: Image, target: Image) -> float:

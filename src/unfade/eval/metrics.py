@@ -1,4 +1,4 @@
-"""Fidelity of a restoration to its clean photo, per image.
+"""Computes PSNR and SSIM of an image and its clean reference.
 
 Images are (H, W, C) float32, C = 1 or 3, sRGB [0, 1], data range 1, no border cropped.
 """

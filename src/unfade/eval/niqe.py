@@ -48,13 +48,13 @@ def niqe(image: Image, model: NiqeModel) -> float:
     Raises:
         NotApplicable: fewer than two blocks of 96 pixels have any contrast.
     """
-    features = _whole(scene_statistics(image).features)
+    features = _require_finite(scene_statistics(image).features)
     if len(features) < 2:
         got = f"{image.shape[1]} x {image.shape[0]} pixels with {len(features)} blocks of contrast"
         raise NotApplicable(got, "two blocks of 96 x 96 pixels for NIQE", "leave this metric out")
     off = features.mean(0) - model.mean
-    pooled = (np.cov(features, rowvar=False) + model.covariance) / 2
-    return float(np.sqrt(max(0.0, off @ np.linalg.pinv(pooled, hermitian=True) @ off)))
+    tail_mean = (np.cov(features, rowvar=False) + model.covariance) / 2
+    return float(np.sqrt(max(0.0, off @ np.linalg.pinv(tail_mean, hermitian=True) @ off)))
 
 
 def fit_niqe(images: Iterable[Image]) -> NiqeModel:
@@ -72,7 +72,7 @@ def fit_niqe(images: Iterable[Image]) -> NiqeModel:
             continue
         statistics = scene_statistics(image)
         sharp = statistics.sharpness > SHARP * statistics.sharpness.max()
-        learnt.append(_whole(statistics.features[sharp]))
+        learnt.append(_require_finite(statistics.features[sharp]))
     features = np.concatenate([np.empty((0, FEATURES)), *learnt])
     if len(features) <= FEATURES:
         got = f"{len(features)} sharp blocks of 96 x 96 pixels"
@@ -139,6 +139,6 @@ def _read_mat(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], cast(Any, scipy_io).loadmat(path))
 
 
-def _whole(features: NDArray[np.float64]) -> NDArray[np.float64]:
+def _require_finite(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rows without NaN."""
     return features[np.isfinite(features).all(1)]

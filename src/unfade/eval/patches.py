@@ -46,8 +46,8 @@ def patch_statistics(image: Image) -> Plane:
     """
     require_side(image, PATCH, "patch statistics")
     height, width = (side // PATCH * PATCH for side in image.shape[:2])
-    whole = image[:height, :width]
-    gray, colours = luma(whole), whole.astype(np.float64) @ np.array([_BLUE, _RED]).T
+    cropped = image[:height, :width]
+    gray, colours = luma(cropped), cropped.astype(np.float64) @ np.array([_BLUE, _RED]).T
     columns: list[Plane] = []
     for octave in range(OCTAVES):
         side = PATCH >> octave

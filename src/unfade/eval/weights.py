@@ -146,13 +146,13 @@ def require(name: str) -> Path:
         WeightsError: a file is missing; the message has the command that fetches it.
     """
     folder = metrics_folder()
-    (wanted,) = (weights for weights in WEIGHTS if weights.name == name)
-    for file in wanted.files:
+    (entry,) = (weights for weights in WEIGHTS if weights.name == name)
+    for file in entry.files:
         if missing(file, folder):
             raise WeightsError(
                 "no weights",
-                f"those of {' and '.join(wanted.metrics)}, about "
-                f"{file.megabytes:g} MB ({wanted.licence})",
+                f"those of {' and '.join(entry.metrics)}, about "
+                f"{file.megabytes:g} MB ({entry.licence})",
                 f"{fetch_command(file, folder)}   (or set {VARIABLE} to a folder that has them)",
                 path=folder / missing(file, folder)[0].split("|")[0],
             )

@@ -1,4 +1,4 @@
-"""Files of any kind: written whole or not at all, hashed, and folders for them."""
+"""File operations: atomic writes, hashes, folders, names of photos."""
 
 from unfade.files.atomic import atomic_file, remove_leftovers
 from unfade.files.folders import make_folder

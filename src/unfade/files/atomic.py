@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, through a temporary file beside them."""
+"""Writes files atomically, through a temporary file beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of photos in folders: what is passed over, and which names a file system confuses."""
+"""Names of files in folders of photos: which are skipped, and which a file system treats as one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 COMPARE_SUFFIX = ".compare.png"
 
-#: Photos that are met in folders and cannot be read.
+#: Suffixes of photo formats that cannot be read.
 OTHER_PHOTOS = frozenset(
     {".heic", ".heif", ".avif", ".jp2", ".jxl", ".gif", ".psd", ".dng", ".cr2", ".cr3", ".nef",
      ".arw"}
@@ -28,21 +28,21 @@ def other_photo(name: str) -> str:
 
 
 def folded(path: Path) -> str:
-    """A text that names share which some file system takes for one: by case, accents, dots."""
+    """A key that is equal for names that some file system treats as one: case, accents, dots."""
     name = unicodedata.normalize("NFKC", os.path.realpath(path)).casefold()
     return "/".join(part.rstrip(" .") for part in Path(name).parts)
 
 
 def is_one_file(first: Path, second: Path) -> bool:
-    """Whether the file system takes two names for one: it is asked, in a folder made for that."""
-    one, other = os.path.realpath(first), os.path.realpath(second)
-    above = Path(os.path.commonpath([one, other]))
-    place = next(folder for folder in (above, *above.parents) if folder.is_dir())
+    """Whether the file system treats two names as one; tries it in a temporary folder."""
+    first_path, second_path = os.path.realpath(first), os.path.realpath(second)
+    common = Path(os.path.commonpath([first_path, second_path]))
+    writable = next(folder for folder in (common, *common.parents) if folder.is_dir())
     try:
-        with tempfile.TemporaryDirectory(prefix=".unfade-", dir=place) as folder:
-            probe = Path(folder) / os.path.relpath(one, above)
+        with tempfile.TemporaryDirectory(prefix=".unfade-", dir=writable) as folder:
+            probe = Path(folder) / os.path.relpath(first_path, common)
             probe.parent.mkdir(parents=True, exist_ok=True)
             probe.touch()
-            return os.path.lexists(Path(folder) / os.path.relpath(other, above))
-    except OSError:  # where nothing can be written, the first job tells it
+            return os.path.lexists(Path(folder) / os.path.relpath(second_path, common))
+    except OSError:  # not writable: the first job raises the error
         return False

@@ -1,4 +1,4 @@
-"""Photos and masks as files: read, seen in sRGB region by region, written without loss."""
+"""Reads and writes photos and masks, with metadata; gives pixels as sRGB region by region."""
 
 from unfade.imaging.formats import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES
 from unfade.imaging.masks import read_mask, write_mask

@@ -1,4 +1,4 @@
-"""Where readers put decoded pixels, block by block: the photo comes out upright."""
+"""The arrays that readers fill with decoded blocks, turned upright by the EXIF orientation."""
 
 from __future__ import annotations
 

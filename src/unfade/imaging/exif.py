@@ -1,6 +1,6 @@
-"""EXIF kept whole, but for what a restored photo makes untrue.
+"""Reads and updates EXIF blocks: orientation, size, density, subject area and thumbnail.
 
-A block is patched in place where it can be, so that the offsets inside camera makers' notes hold.
+A block is patched in place where possible, so that offsets inside maker notes stay valid.
 A block here starts at its TIFF header, without the "Exif\\0\\0" that JPEG puts before it.
 """
 
@@ -25,7 +25,7 @@ _THUMBNAIL_OFFSET, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _INCH, _CENTIMETRE = 2, 3
 _PREFIX = b"Exif\0\0"
 
-# Tags of a TIFF that tell how its pixels are stored, or that have a place of their own here.
+# Tags of a TIFF that describe the storage of its pixels, or that are handled elsewhere.
 _STORAGE = (
     *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281),
     *(284, 288, 289, 290, 291, 292, 293, 297, 317, 320, 321, 322, 323, 324, 325, 330, 332),
@@ -36,14 +36,14 @@ _STRUCTURE = frozenset(_STORAGE)
 
 
 def strip_prefix(block: bytes | None) -> bytes | None:
-    """The block from its TIFF header on, or None where there is nothing in it."""
+    """The block from its TIFF header on, or None if it is empty."""
     if block is None:
         return None
     return block.removeprefix(_PREFIX) or None
 
 
 def directory(block: bytes) -> tuple[str, ifd.Directory]:
-    """(byte order, first directory) of a block; ValueError where it is none."""
+    """(byte order, first directory) of a block; ValueError if it is malformed."""
     order, _, offset = ifd.header(block)
     return order, ifd.parse(ifd.reader(block), offset, order)
 
@@ -78,7 +78,7 @@ def dpi(first: ifd.Directory, order: str) -> tuple[float, float] | None:
 
 
 def block_dpi(data: bytes | None) -> tuple[float, float] | None:
-    """(x, y) in dots per inch from a block; None where it does not tell."""
+    """(x, y) in dots per inch from a block; None if it has no density."""
     try:
         order, first = directory(data or b"")
     except (ValueError, struct.error):
@@ -87,10 +87,10 @@ def block_dpi(data: bytes | None) -> tuple[float, float] | None:
 
 
 def with_dpi(data: bytes | None, value: tuple[float, float]) -> bytes:
-    """A block that tells this (x, y) density, for formats without another place for it."""
+    """A block with this (x, y) density, for formats that store it in EXIF only."""
     order, first = directory(data) if data else ("<", ifd.Directory())
-    known = dpi(first, order)
-    if data and known and all(abs(a - b) < 0.5 for a, b in zip(known, value, strict=True)):
+    current = dpi(first, order)
+    if data and current and all(abs(a - b) < 0.5 for a, b in zip(current, value, strict=True)):
         return data
     for tag, number in zip((X_RESOLUTION, Y_RESOLUTION), value, strict=True):
         first.entries[tag] = ifd.numbers(tag, ifd.RATIONAL, fraction(number), order)
@@ -100,14 +100,14 @@ def with_dpi(data: bytes | None, value: tuple[float, float]) -> bytes:
 
 def fraction(value: float) -> tuple[int, int]:
     """A density as numerator and denominator."""
-    whole = abs(value - round(value)) < 1e-3
-    return (round(value), 1) if whole else (round(value * 10000), 10000)
+    is_integer = abs(value - round(value)) < 1e-3
+    return (round(value), 1) if is_integer else (round(value * 10000), 10000)
 
 
 def refresh(
     block: bytes | None, *, height: int, width: int, before: tuple[int, int] | None = None
 ) -> bytes | None:
-    """The block of an upright photo of this size: orientation 1, true size, no thumbnail.
+    """The block for an upright photo of this size: orientation 1, new size, no thumbnail.
 
     Args:
         before: (height, width) of the upright photo that was resized to this size; None where
@@ -120,9 +120,9 @@ def refresh(
         return None
     try:
         order, first = directory(block)
-        turn = first_orientation(first, order)
-        stored = upright_size(*(before or (height, width)), turn)
-        return _patch(block, order, first, Placement(turn, stored, (height, width)))
+        orientation_value = first_orientation(first, order)
+        stored = upright_size(*(before or (height, width)), orientation_value)
+        return _patch(block, order, first, Placement(orientation_value, stored, (height, width)))
     except (ValueError, struct.error) as error:
         logger.warning("the EXIF block cannot be parsed (%s) and is left out", error)
         return None
@@ -148,7 +148,7 @@ def _patch(block: bytes, order: str, first: ifd.Directory, placement: Placement)
 
 
 def _overwrite(data: bytearray, entry: ifd.Entry, value: int, order: str) -> None:
-    """Puts one whole number in the place of an inline tag."""
+    """Overwrites the value of an inline tag of one whole number."""
     if entry.count != 1 or entry.kind not in (ifd.SHORT, ifd.LONG):
         return
     kind = ifd.LONG if value > 0xFFFF else entry.kind
@@ -158,7 +158,7 @@ def _overwrite(data: bytearray, entry: ifd.Entry, value: int, order: str) -> Non
 
 
 def _move_subject(data: bytearray, entry: ifd.Entry, placement: Placement, order: str) -> None:
-    """Puts the subject's place and size where the turned, resized photo has them."""
+    """Maps the subject area to the turned and resized photo."""
     if entry.kind != ifd.SHORT or not 2 <= entry.count <= 4:
         return
     values = [min(max(value, 0), 0xFFFF) for value in placement.subject(ifd.integers(entry, order))]
@@ -166,7 +166,7 @@ def _move_subject(data: bytearray, entry: ifd.Entry, placement: Placement, order
 
 
 def _exchange(data: bytearray, across: ifd.Entry | None, down: ifd.Entry | None) -> None:
-    """Exchanges a density across and down, as they change places where the photo is turned."""
+    """Exchanges horizontal and vertical density, for a photo turned by 90 degrees."""
     if across is None or down is None or not across.kind == down.kind == ifd.RATIONAL:
         return
     if len(across.data) == len(down.data):
@@ -175,7 +175,7 @@ def _exchange(data: bytearray, across: ifd.Entry | None, down: ifd.Entry | None)
 
 
 def _drop_thumbnail(data: bytearray, order: str, first: ifd.Directory) -> None:
-    """Unlinks the second directory and wipes the small picture that it points at."""
+    """Unlinks the second directory and erases the thumbnail."""
     try:
         second = ifd.parse(ifd.reader(bytes(data)), first.next_offset, order)
         data[first.next_field : first.next_field + 4] = bytes(4)
@@ -192,13 +192,13 @@ def _drop_thumbnail(data: bytearray, order: str, first: ifd.Directory) -> None:
 
 def from_tiff(first: ifd.Directory, order: str) -> bytes | None:
     """An EXIF block from the first directory of a TIFF, without the tags of its storage."""
-    kept = first.copy(without=_STRUCTURE)
-    description = kept.entries.get(270)
+    copied = first.copy(without=_STRUCTURE)
+    description = copied.entries.get(270)
     if description and description.data.startswith((b'{"shape"', b"ImageJ=", b"<?xml")):
-        del kept.entries[270]  # it describes an array in the old file, not a photo
-    if not kept.entries and not kept.children:
+        del copied.entries[270]  # it describes an array in the old file, not a photo
+    if not copied.entries and not copied.children:
         return None
-    return block(kept, order)
+    return block(copied, order)
 
 
 def to_tiff(data: bytes) -> tuple[str, ifd.Directory]:
@@ -214,7 +214,7 @@ def block(first: ifd.Directory, order: str) -> bytes:
 
 
 def shrink(data: bytes, limit: int) -> bytes | None:
-    """The block within a format's limit: without the maker's note, or None at the last."""
+    """The block within a format's size limit: without the maker note if needed, or None."""
     if len(data) <= limit:
         return data
     order, first = directory(data)

@@ -1,4 +1,4 @@
-"""Formats by content and by suffix, and the limits that hold before anything is decoded."""
+"""Detects formats by content and by suffix, and checks limits before anything is decoded."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ MAX_PIXELS = 300_000_000
 MAX_FILE_BYTES = 4 << 30
 
 _CONVERT = "convert it to one of these"
-_AGAIN = "copy or download it again"
+_COPY_AGAIN = "copy or download it again"
 
 
 def format_for(path: Path) -> str:
-    """The format that a result of this name has."""
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
+    """The format of a result, by the suffix of its name."""
+    format_name = FORMATS.get(path.suffix.lower())
+    if format_name is None:
         suffix = repr(path.suffix) if path.suffix else "no suffix"
-        known = " ".join(sorted(SUFFIXES))
-        raise OutputError(suffix, f"one of {known}", "choose another name", path=path)
-    return found
+        suffixes = " ".join(sorted(SUFFIXES))
+        raise OutputError(suffix, f"one of {suffixes}", "choose another name", path=path)
+    return format_name
 
 
 def open_input(path: Path, max_bytes: int) -> BinaryIO:
@@ -60,13 +60,13 @@ def open_input(path: Path, max_bytes: int) -> BinaryIO:
         return file
     file.close()
     if not size:
-        raise InputError("an empty file (0 bytes)", f"a photo ({READABLE})", _AGAIN, path=path)
+        raise InputError("an empty file (0 bytes)", f"a photo ({READABLE})", _COPY_AGAIN, path=path)
     got, expected = f"{size / 1e6:.0f} MB", f"at most {max_bytes / 1e6:.0f} MB"
     raise InputError(got, expected, "make the photo smaller", path=path)
 
 
 def sniff(path: Path, start: bytes) -> str:
-    """The format by the first bytes of a file, whatever its name says."""
+    """The format by the first bytes of a file."""
     if start.startswith(b"\xff\xd8\xff"):
         return JPEG
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -77,13 +77,13 @@ def sniff(path: Path, start: bytes) -> str:
         return WEBP
     if start[:2] == b"BM":
         return BMP
-    got = _other(start)
+    got = _other_kind(start)
     fix = _CONVERT if got != "an unknown kind of file" else "check the file, or " + _CONVERT
     raise InputError(got, f"a photo ({READABLE})", fix, path=path)
 
 
-def _other(start: bytes) -> str:
-    """What a file is that is none of the formats."""
+def _other_kind(start: bytes) -> str:
+    """The kind of a file of another format, for errors."""
     brand = start[8:12] if start[4:8] == b"ftyp" else b""
     if brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
         return "a HEIC file"
@@ -114,9 +114,9 @@ def _other(start: bytes) -> str:
 
 
 def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
-    """InputError where the header promises nothing, or more pixels than allowed."""
+    """Raises InputError if the size in the header is zero or exceeds `max_pixels`."""
     if height < 1 or width < 1:
-        raise InputError(f"a photo of {width} x {height} pixels", "a size", _AGAIN, path=path)
+        raise InputError(f"a photo of {width} x {height} pixels", "a size", _COPY_AGAIN, path=path)
     if height * width > max_pixels:
         raise InputError(
             f"{width} x {height} = {height * width / 1e6:.1f} megapixels",
@@ -126,23 +126,26 @@ def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
         )
 
 
-def many(path: Path, count: int, what: str, *, coder: str = "") -> InputError:
+def several_pictures(path: Path, count: int, unit: str, *, coder: str = "") -> InputError:
     """The error for a file with several pages or frames.
 
     Args:
-        coder: what ImageMagick wants before the name, where it cannot tell the format by itself.
+        coder: the prefix that ImageMagick needs, if it does not recognise the format itself.
     """
-    whole = what == "frames"  # a frame may hold only what differs from the one before
-    target = path.with_name(f"{path.stem}-%03d{'.png' if whole else path.suffix}")
+    animated = unit == "frames"  # a frame may hold only what differs from the one before
+    target = path.with_name(f"{path.stem}-%03d{'.png' if animated else path.suffix}")
     source = f"{coder}:{path}" if coder else str(path)
-    words = ["magick", source, *(["-coalesce"] if whole else []), str(target)]
+    words = ["magick", source, *(["-coalesce"] if animated else []), str(target)]
     fix = f"split it first, as ImageMagick does: {shlex.join(words)}"
-    return InputError(f"a file that has {count} {what}", "one photo", fix, path=path)
+    return InputError(f"a file that has {count} {unit}", "one photo", fix, path=path)
 
 
 def broken(path: Path, kind: str, error: BaseException | str) -> InputError:
     """The error for a file whose pixels cannot be decoded."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(
-        f"a {kind} file that is damaged or cut short ({reason})", "a whole photo", _AGAIN, path=path
+        f"a {kind} file that is damaged or cut short ({reason})",
+        "a whole photo",
+        _COPY_AGAIN,
+        path=path,
     )

@@ -49,8 +49,8 @@ class Directory:
     def copy(self, without: Iterable[int] = ()) -> Directory:
         """A copy in which top-level tags can be changed; `without` names those to leave out."""
         drop = frozenset(without)
-        kept = {tag: entry for tag, entry in self.entries.items() if tag not in drop}
-        return Directory(kept, dict(self.children))
+        copied = {tag: entry for tag, entry in self.entries.items() if tag not in drop}
+        return Directory(copied, dict(self.children))
 
 
 def reader(blob: bytes) -> ReadAt:
@@ -164,7 +164,7 @@ def serialise(directory: Directory, at: int, order: str, *, big: bool = False) -
     values_at = at + len(head) + rows * (20 if big else 12) + inline_bytes
     values = bytearray()
 
-    def place(data: bytes) -> int:
+    def offset_of(data: bytes) -> int:
         offset = values_at + len(values)
         values.extend(data + b"\0" * (len(data) % 2))
         return offset
@@ -175,11 +175,11 @@ def serialise(directory: Directory, at: int, order: str, *, big: bool = False) -
         if len(data) <= inline_bytes:
             data = data.ljust(inline_bytes, b"\0")
         else:
-            data = struct.pack(order + pointer, place(data))
+            data = struct.pack(order + pointer, offset_of(data))
         table[entry.tag] = _row(entry.tag, entry.kind, entry.count, data, order, big)
     for tag, child in directory.children.items():
         offset = values_at + len(values)
-        place(serialise(child, offset, order, big=big))
+        offset_of(serialise(child, offset, order, big=big))
         data = struct.pack(order + pointer, offset)
         table[tag] = _row(tag, LONG8 if big else LONG, 1, data, order, big)
     body = b"".join(table[tag] for tag in sorted(table))

@@ -1,7 +1,7 @@
 """Checks that a JPEG can be decoded and is complete; finds the quality it was saved with.
 
-libjpeg fills missing data with gray and says nothing to its caller. A lossless file makes it write
-past the end of the rows that Pillow has for it.
+libjpeg fills missing data with gray without an error. With a lossless file it writes past the end
+of the rows that Pillow allocates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 END = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 #: Markers that a frame begins with: the code of its process. All but these are segments.
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
@@ -56,12 +56,12 @@ def _table_sum(quality: int) -> int:
     return sum(min(max((step * scale + 50) // 100, 1), 255) for step in _BASE_TABLE)
 
 
-def unreadable(data: bytes) -> str:
-    """What a JPEG is that must not be decoded: "a 12-bit JPEG"; empty: none of these."""
-    found = _frame(data)
-    if found is None:
+def unsupported(data: bytes) -> str:
+    """The kind of a JPEG that must not be decoded, such as "a 12-bit JPEG"; "" if it may be."""
+    frame = _frame(data)
+    if frame is None:
         return ""
-    kind, bits = found
+    kind, bits = frame
     if kind == _JPEG_LS:
         return "a JPEG-LS file"
     if kind in _LOSSLESS:
@@ -73,37 +73,37 @@ def unreadable(data: bytes) -> str:
 
 def _frame(data: bytes) -> tuple[int, int] | None:
     """The marker and the bits per sample of the first frame; None where a scan comes before it."""
-    at = 2
-    while (found := _NEXT_MARKER.search(data, at)) is not None:
-        at, marker = found.start(), data[found.start() + 1]
+    position = 2
+    while (match := _NEXT_MARKER.search(data, position)) is not None:
+        position, marker = match.start(), data[match.start() + 1]
         if marker in _FRAMES:
-            return marker, int.from_bytes(data[at + 4 : at + 5], "big")
+            return marker, int.from_bytes(data[position + 4 : position + 5], "big")
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             return None
-        at += 2
-        if marker not in _ALONE:
-            at += int.from_bytes(data[at : at + 2], "big")
+        position += 2
+        if marker not in _STANDALONE:
+            position += int.from_bytes(data[position : position + 2], "big")
     return None
 
 
 def body(data: bytes) -> tuple[bytes, bool]:
     """(the first picture of the file without its end marker, whether the marker was there)."""
-    at = 2
+    position = 2
     in_scan = False
     while True:
-        found = _NEXT_MARKER.search(data, at)
-        if found is None or (not in_scan and found.start() > at + _ZERO_TAIL):
+        match = _NEXT_MARKER.search(data, position)
+        if match is None or (not in_scan and match.start() > position + _ZERO_TAIL):
             return _without_tail(data), False
-        at, marker = found.start(), data[found.start() + 1]
+        position, marker = match.start(), data[match.start() + 1]
         if marker == _END_OF_IMAGE:
-            return data[:at].rstrip(b"\xff"), True
+            return data[:position].rstrip(b"\xff"), True
         if marker == 0xD8:  # another picture begins: this one had no end
-            return _without_tail(data[:at]), False
-        if marker in _ALONE:
-            at += 2
+            return _without_tail(data[:position]), False
+        if marker in _STANDALONE:
+            position += 2
             continue
         in_scan = in_scan or marker == _START_OF_SCAN
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
 
 
 def _without_tail(data: bytes) -> bytes:
@@ -112,12 +112,12 @@ def _without_tail(data: bytes) -> bytes:
     return (stripped if len(data) - len(stripped) > _ZERO_TAIL else data).rstrip(b"\xff")
 
 
-def whole(picture: bytes, *, exact: bool) -> bool:
+def is_complete(picture: bytes, *, exact: bool) -> bool:
     """Whether the data of a picture (from `body`) reaches its last block.
 
-    Two different tails are put behind the data: where a block is missing, it is decoded from them
-    and the pictures differ. An eighth of the size shows that, but for the details that come last
-    in a progressive file: those, and anything `exact`, take the full size.
+    The data is decoded with two different tails: if a block is missing, it is decoded from the tail
+    and the pictures differ. This is done at an eighth of the size; with progressive files, whose
+    details come last, and if `exact`, at full size.
     """
     first, second = (_digest(picture + _tail(byte) + END, exact) for byte in (0x55, 0x9A))
     return first == second

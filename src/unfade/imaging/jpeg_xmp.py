@@ -39,12 +39,12 @@ def read(segments: Sequence[tuple[str, bytes]]) -> bytes | None:
         return packet
     description, field = pointer
     extended = _joined(payloads, tree.text(field).strip().encode())
-    other = tree.parse(extended)
-    if other is None:
+    extension = tree.parse(extended)
+    if extension is None:
         return packet
     tree.remove(description, field)
-    for found in tree.descriptions(other):
-        _import(dom, found)
+    for description in tree.descriptions(extension):
+        _import(dom, description)
     return tree.serialise(dom)
 
 
@@ -57,10 +57,10 @@ def _joined(payloads: Sequence[bytes], digest: bytes) -> bytes | None:
         if len(digest) == _DIGEST_CHARACTERS and payload.startswith(head):
             fields, data = payload[len(head) : len(head) + 8], payload[len(head) + 8 :]
             if len(fields) == 8:
-                total, at = struct.unpack(">II", fields)
-                parts[at] = data
-    joined = b"".join(parts[at] for at in sorted(parts))
-    starts = [0, *(at + len(parts[at]) for at in sorted(parts))]
+                total, offset = struct.unpack(">II", fields)
+                parts[offset] = data
+    joined = b"".join(parts[offset] for offset in sorted(parts))
+    starts = [0, *(offset + len(parts[offset]) for offset in sorted(parts))]
     complete = sorted(parts) == starts[:-1] and len(joined) == total
     return joined if parts and complete else None
 
@@ -85,9 +85,9 @@ def segments(packet: bytes | None) -> bytes:
     digest = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper().encode()
     standard = standard.replace(b"0" * _DIGEST_CHARACTERS, digest)
     result = _segment(_STANDARD + standard)
-    for at in range(0, len(extended), _PART_BYTES):
-        head = _EXTENSION + digest + struct.pack(">II", len(extended), at)
-        result += _segment(head + extended[at : at + _PART_BYTES])
+    for offset in range(0, len(extended), _PART_BYTES):
+        head = _EXTENSION + digest + struct.pack(">II", len(extended), offset)
+        result += _segment(head + extended[offset : offset + _PART_BYTES])
     return result
 
 
@@ -97,7 +97,7 @@ def _segment(payload: bytes) -> bytes:
 
 def _split(dom: minidom.Document) -> tuple[bytes, bytes]:
     """(standard packet, extended XMP); the pointer of the first is a row of zeros."""
-    other = minidom.parseString(
+    extension = minidom.parseString(
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
     )
     rdf = tree.rdf_element(dom)
@@ -109,33 +109,33 @@ def _split(dom: minidom.Document) -> tuple[bytes, bytes]:
     note.setAttributeNS(RDF, "rdf:about", about)
     note.setAttributeNS(NOTE, "xmpNote:HasExtendedXMP", "0" * _DIGEST_CHARACTERS)
     rdf.insertBefore(note, rdf.firstChild)
-    waiting = list(reversed(list(tree.descriptions(dom))[1:]))
+    movable = list(reversed(list(tree.descriptions(dom))[1:]))
     excess = len(_STANDARD) + len(tree.serialise(dom)) - _MARKER_BYTES
-    for description in waiting:
+    for description in movable:
         fields = [field for holder, field in tree.properties(dom) if holder is description]
         for field in sorted(fields, key=_size, reverse=True):
             if excess <= 0:
                 break
-            _move(description, field, other)
+            _move(description, field, extension)
             excess = len(_STANDARD) + len(tree.serialise(dom)) - _MARKER_BYTES
-    return tree.serialise(dom), tree.serialise(other)
+    return tree.serialise(dom), tree.serialise(extension)
 
 
 def _size(field: tree.Field) -> int:
     return len(field.value if isinstance(field, minidom.Attr) else field.toxml())
 
 
-def _move(description: minidom.Element, field: tree.Field, other: minidom.Document) -> None:
+def _move(description: minidom.Element, field: tree.Field, extension: minidom.Document) -> None:
     """Moves one property into an rdf:Description of its own in another document."""
-    alone = other.createElementNS(RDF, "rdf:Description")
-    alone.setAttribute("xmlns:rdf", RDF)
-    alone.setAttributeNS(RDF, "rdf:about", description.getAttributeNS(RDF, "about"))
+    new_description = extension.createElementNS(RDF, "rdf:Description")
+    new_description.setAttribute("xmlns:rdf", RDF)
+    new_description.setAttributeNS(RDF, "rdf:about", description.getAttributeNS(RDF, "about"))
     if isinstance(field, minidom.Attr):
-        alone.setAttributeNS(field.namespaceURI or "", field.name, field.value)
+        new_description.setAttributeNS(field.namespaceURI or "", field.name, field.value)
     else:
-        alone.appendChild(other.importNode(field, True))
-    _declare(alone, description)
-    _import(other, alone)
+        new_description.appendChild(extension.importNode(field, True))
+    _declare(new_description, description)
+    _import(extension, new_description)
     tree.remove(description, field)
 
 

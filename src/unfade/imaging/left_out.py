@@ -1,7 +1,7 @@
-"""Parts of a file that a result does not hold: they are named, and statements about them removed.
+"""Warns of parts of a file that a result does not contain, and removes them from its XMP.
 
-A phone stores a video (motion photo) or a gain map (Ultra HDR) behind the picture of a JPEG, and
-says so in the XMP.
+A phone stores a video (motion photo) or a gain map (Ultra HDR) after the picture of a JPEG, and
+describes it in the XMP.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _PREVIEWS = frozenset({0x010001, 0x010002})  # MPF's types of large thumbnails
 _LEAST_BYTES = 4096  # of other data that is worth a word
 
 
-def tell(path: Path, segments: Sequence[tuple[str, bytes]], behind: bytes) -> None:
-    """Warns of what a JPEG holds besides its picture.
+def warn(path: Path, segments: Sequence[tuple[str, bytes]], behind: bytes) -> None:
+    """Warns of what a JPEG contains besides its picture.
 
     Args:
         segments: (name, payload) of its segments.

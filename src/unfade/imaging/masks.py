@@ -1,4 +1,4 @@
-"""Scratch masks as files: any picture in, 8-bit gray PNG out."""
+"""Reads masks from any picture, and writes them as 8-bit gray PNG."""
 
 from __future__ import annotations
 

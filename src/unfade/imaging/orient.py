@@ -1,4 +1,4 @@
-"""EXIF orientations: arrays as views, without a copy, and where coordinates come to lie."""
+"""EXIF orientations: turned views of arrays, and the mapping of coordinates."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _FLIPS: dict[int, tuple[bool, bool]] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """Where stored pixels come to lie in a photo that is turned upright, then resized.
+    """The mapping of coordinates of the stored photo to the upright, resized photo.
 
     Attributes:
         orientation: EXIF's, 1..8.

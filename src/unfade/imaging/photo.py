@@ -1,4 +1,4 @@
-"""A photo in its own colours and depth, seen and changed in sRGB, region by region."""
+"""A photo in its own colour space and depth, with access to regions in sRGB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chunks of a PNG: those that Pillow and libpng leave to us, read and written."""
+"""Reads and writes chunks of a PNG: text, EXIF, XMP, profile and density."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
 _METRES_PER_INCH = 0.0254
 _MAX_INFLATED = 64 << 20
 # TensorCache that stay true for a restored photo in the same colour space.
-KEPT = frozenset({b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tEXt", b"zTXt", b"iTXt"})
+COPIED = frozenset({b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tEXt", b"zTXt", b"iTXt"})
 COLOUR = frozenset({b"gAMA", b"cHRM", b"sRGB", b"cICP"})
 
 Chunk = tuple[bytes, bytes]
@@ -50,9 +50,9 @@ def inflate(data: bytes) -> bytes:
 
 def profile(contents: bytes) -> bytes | None:
     """The ICC profile in an iCCP chunk."""
-    _, _, rest = contents.partition(b"\0")
+    _, _, remaining = contents.partition(b"\0")
     try:
-        return inflate(rest[1:]) or None
+        return inflate(remaining[1:]) or None
     except (zlib.error, ValueError):
         return None
 
@@ -64,11 +64,11 @@ def pack_profile(icc: bytes) -> bytes:
 
 def xmp(contents: bytes) -> bytes | None:
     """The packet in an iTXt chunk, or None where it is other text."""
-    keyword, _, rest = contents.partition(b"\0")
-    if keyword != XMP_KEYWORD or len(rest) < 2:
+    keyword, _, remaining = contents.partition(b"\0")
+    if keyword != XMP_KEYWORD or len(remaining) < 2:
         return None
-    compressed = rest[0] == 1
-    text = rest[2:].split(b"\0", 2)[-1]
+    compressed = remaining[0] == 1
+    text = remaining[2:].split(b"\0", 2)[-1]
     try:
         return inflate(text) if compressed else text
     except (zlib.error, ValueError):
@@ -96,11 +96,11 @@ def pack_dpi(value: tuple[float, float]) -> bytes:
 
 def raw_exif(name: bytes, contents: bytes) -> bytes | None:
     """EXIF as ImageMagick used to store it: hexadecimal digits in a text chunk."""
-    keyword, _, rest = contents.partition(b"\0")
+    keyword, _, remaining = contents.partition(b"\0")
     if keyword not in _RAW_EXIF or name not in (b"tEXt", b"zTXt"):
         return None
     try:
-        text = inflate(rest[1:]) if name == b"zTXt" else rest
+        text = inflate(remaining[1:]) if name == b"zTXt" else remaining
         return bytes.fromhex("".join(text.decode("latin-1").split()[2:]))
     except (zlib.error, ValueError):
         return None

@@ -32,21 +32,21 @@ _CHANNELS = {"L": (1, False), "RGB": (3, False), "CMYK": (4, False), "RGBA": (3,
 def read_jpeg(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     """The first picture of a JPEG file; what else it holds is left out, with a warning."""
     data = file.read()
-    other = jpeg_data.unreadable(data)
-    if other:
+    unsupported = jpeg_data.unsupported(data)
+    if unsupported:
         fix = "convert it to a TIFF or PNG, which keeps its bits, or to an 8-bit JPEG"
-        raise InputError(other, "a JPEG with 8 bits per sample, not lossless", fix, path=path)
+        raise InputError(unsupported, "a JPEG with 8 bits per sample, not lossless", fix, path=path)
     image = JpegImageFile(io.BytesIO(data))
     formats.check_size(path, image.height, image.width, max_pixels)
     picture, ended = jpeg_data.body(data)
-    if not jpeg_data.whole(picture, exact=not ended):
+    if not jpeg_data.is_complete(picture, exact=not ended):
         raise formats.broken(path, formats.JPEG, "its data ends before the last row")
     if not ended:
         logger.warning("%s has no end marker; its picture is whole", printable(path))
     image = JpegImageFile(io.BytesIO(picture + jpeg_data.END))
     if ended:
         behind = data[len(picture) :].lstrip(b"\xff").removeprefix(jpeg_data.END[1:])
-        left_out.tell(path, image.applist, behind)
+        left_out.warn(path, image.applist, behind)
     metadata = replace(
         _metadata(image, formats.JPEG),
         xmp=jpeg_xmp.read(image.applist),
@@ -64,7 +64,7 @@ def read_webp(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     formats.check_size(path, image.height, image.width, max_pixels)
     frames = int(getattr(image, "n_frames", 1))
     if frames > 1:
-        raise formats.many(path, frames, "frames")
+        raise formats.several_pictures(path, frames, "frames")
     metadata = _metadata(image, formats.WEBP)
     return _photo(image, replace(metadata, lossless=lossless))
 

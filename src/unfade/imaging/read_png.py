@@ -26,34 +26,34 @@ def read_png(path: Path, file: BinaryIO, max_pixels: int) -> Photo:
     data = file.read()
     width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
     formats.check_size(path, height, width, max_pixels)
-    found = list(png_chunks.chunks(data))
+    chunks = list(png_chunks.chunks(data))
     del data
-    contents = {name: value for name, value in reversed(found)}  # the first of each name
+    contents = {name: value for name, value in reversed(chunks)}  # the first of each name
     if b"acTL" in contents:
         frames = int.from_bytes(contents[b"acTL"][:4], "big")
         if frames > 1:
-            raise formats.many(path, frames, "frames", coder="apng")
-    metadata = _metadata(found, contents, f"{_MODES.get(colour, '')};{depth}")
+            raise formats.several_pictures(path, frames, "frames", coder="apng")
+    metadata = _metadata(chunks, contents, f"{_MODES.get(colour, '')};{depth}")
     del contents
-    pixels = _decode(found)
-    plain_palette = colour == _PALETTE and _gray_palette(found)
-    del found
-    return _photo(pixels, metadata, gray=plain_palette)
+    pixels = _decode(chunks)
+    gray_palette = colour == _PALETTE and _gray_palette(chunks)
+    del chunks
+    return _photo(pixels, metadata, gray=gray_palette)
 
 
-def _decode(found: list[png_chunks.Chunk]) -> NDArray[Any]:
+def _decode(chunks: list[png_chunks.Chunk]) -> NDArray[Any]:
     """Pixels (H, W) or (H, W, 2..4) from the chunks that carry them."""
-    needed = [
+    critical = [
         png_chunks.pack(name, value)
-        for name, value in found
+        for name, value in chunks
         if name == b"tRNS" or not name[0] & 0x20  # an upper-case first letter: critical
     ]
-    stream = png_chunks.SIGNATURE + b"".join(needed) + png_chunks.pack(b"IEND", b"")
+    stream = png_chunks.SIGNATURE + b"".join(critical) + png_chunks.pack(b"IEND", b"")
     return cast(NDArray[Any], cast(Any, imagecodecs).png_decode(stream))
 
 
-def _gray_palette(found: list[png_chunks.Chunk]) -> bool:
-    table = next((value for name, value in found if name == b"PLTE"), b"")
+def _gray_palette(chunks: list[png_chunks.Chunk]) -> bool:
+    table = next((value for name, value in chunks if name == b"PLTE"), b"")
     colours = np.frombuffer(table, np.uint8).reshape(-1, 3)
     return bool((colours == colours[:, :1]).all())
 
@@ -76,12 +76,12 @@ def _photo(pixels: NDArray[Any], metadata: Metadata, *, gray: bool) -> Photo:
     return canvas.photo(metadata)
 
 
-def _metadata(found: list[png_chunks.Chunk], contents: dict[bytes, bytes], mode: str) -> Metadata:
+def _metadata(chunks: list[png_chunks.Chunk], contents: dict[bytes, bytes], mode: str) -> Metadata:
     packet: bytes | None = None
     block = exif.strip_prefix(contents.get(b"eXIf"))
-    kept: list[png_chunks.Chunk] = []
-    for name, value in found:
-        if name not in png_chunks.KEPT:
+    other_chunks: list[png_chunks.Chunk] = []
+    for name, value in chunks:
+        if name not in png_chunks.COPIED:
             continue
         is_xmp = name == b"iTXt" and value.startswith(png_chunks.XMP_KEYWORD + b"\0")
         old_exif = png_chunks.raw_exif(name, value)
@@ -90,9 +90,9 @@ def _metadata(found: list[png_chunks.Chunk], contents: dict[bytes, bytes], mode:
         elif old_exif is not None:
             block = block or exif.strip_prefix(old_exif)
         else:
-            kept.append((name, value))
-    if sum(len(value) for _, value in kept) > _MAX_KEPT_BYTES:
-        kept = [(name, value) for name, value in kept if name in png_chunks.COLOUR]
+            other_chunks.append((name, value))
+    if sum(len(value) for _, value in other_chunks) > _MAX_KEPT_BYTES:
+        other_chunks = [(name, value) for name, value in other_chunks if name in png_chunks.COLOUR]
     return Metadata(
         exif=block,
         icc=png_chunks.profile(contents[b"iCCP"]) if b"iCCP" in contents else None,
@@ -101,5 +101,5 @@ def _metadata(found: list[png_chunks.Chunk], contents: dict[bytes, bytes], mode:
         format=formats.PNG,
         mode=mode,
         orientation=exif.orientation(block),
-        png_chunks=tuple(kept),
+        png_chunks=tuple(other_chunks),
     )

@@ -68,7 +68,7 @@ def _only_page(path: Path, tif: tifffile.TiffFile) -> Any:
     pages = list(cast(Any, tif.pages))
     full = [p for p in pages if not int(getattr(p, "subfiletype", 0)) & 0b101]
     if len(full) > 1:
-        raise formats.many(path, len(full), "pages")
+        raise formats.several_pictures(path, len(full), "pages")
     if not pages:
         raise formats.broken(path, formats.TIFF, "it has no page")
     page = (full or pages)[0]

@@ -1,4 +1,4 @@
-"""read_photo: any supported file to an upright photo in its own colours."""
+"""Reads a file of any supported format as an upright photo in its own colours."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def _decode(path: Path, file: BinaryIO, kind: str, max_pixels: int) -> Photo:
     except MemoryError as error:
         got = "a photo that does not fit into memory"
         raise InputError(got, "a smaller one", "close other programs", path=path) from error
-    except Exception as error:  # decoders fail in ways of their own on bad data
+    except Exception as error:  # decoders raise various errors on bad data
         raise formats.broken(path, kind, error) from error
     finally:
         logging.getLogger("tifffile").removeFilter(quiet)
 
 
 class _Quiet(logging.Filter):
-    """Keeps a library's complaints off the terminal: the error that follows says it better."""
+    """Suppresses log messages of a library, as an error with the reason follows."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return False
@@ -87,4 +87,4 @@ def _refuse_animation(path: Path, file: BinaryIO, start: bytes) -> None:
     except Exception:  # a broken GIF is refused as a GIF
         return
     if frames > 1:
-        raise formats.many(path, frames, "frames")
+        raise formats.several_pictures(path, frames, "frames")

@@ -1,4 +1,4 @@
-"""Coordinates in an XMP packet: regions with faces, focus areas, panoramas.
+"""Maps coordinates in an XMP packet (regions of faces, focus areas, panoramas).
 
 They are mapped as the pixels are when a photo is turned upright or resized. Regions count, as in
 EXIF, in the order in which the file stores its pixels, unless AppliedToDimensions says that they
@@ -28,7 +28,7 @@ Numbers = list[float]
 
 
 def move(dom: minidom.Document, placement: Placement) -> bool:
-    """Maps all known coordinates of a packet; says whether any changed.
+    """Maps all known coordinates of a packet; returns whether any changed.
 
     Numbers that make no sense are left as they are.
     """
@@ -81,7 +81,7 @@ def _applied_size(dom: minidom.Document) -> tuple[float, float] | None:
 def _move_dimensions(element: minidom.Element, placement: Placement) -> bool:
     names = [(_DIMENSIONS, "w"), (_DIMENSIONS, "h")]
     size = _numbers(element, names)
-    return size is not None and _put(element, names, placement.pixel_size(*size))
+    return size is not None and _set_values(element, names, placement.pixel_size(*size))
 
 
 def _move_area(
@@ -94,12 +94,12 @@ def _move_area(
     if point is None:
         return False
     if pixel:
-        changed = _put(element, names[:2], placement.pixel(*point, within=applied))
+        changed = _set_values(element, names[:2], placement.pixel(*point, within=applied))
     else:
-        changed = _put(element, names[:2], placement.relative(*point))
+        changed = _set_values(element, names[:2], placement.relative(*point))
     if size is not None:
         moved = placement.pixel_size(*size) if pixel else placement.relative_size(*size)
-        changed |= _put(element, names[2:], moved)
+        changed |= _set_values(element, names[2:], moved)
     return changed
 
 
@@ -132,20 +132,20 @@ def _move_boundary(element: minidom.Element, placement: Placement) -> bool:
     corner, size = [(_IPTC, "rbX"), (_IPTC, "rbY")], [(_IPTC, "rbW"), (_IPTC, "rbH")]
     box = _numbers(element, [*corner, *size])
     if box is not None:
-        return _put(element, [*corner, *size], _move_box(box, placement, pixel=pixel))
+        return _set_values(element, [*corner, *size], _move_box(box, placement, pixel=pixel))
     changed = False
     radius = [(_IPTC, "rbRx")]
     length = _numbers(element, radius)
     if length is not None:  # along the width: in shares of it, unless in pixels
         across = placement.stored[1] / placement.upright[1]
         scaled = placement.pixel_size(length[0], length[0])[0] if pixel else length[0] * across
-        changed |= _put(element, radius, [scaled])
+        changed |= _set_values(element, radius, [scaled])
     items = element.getElementsByTagNameNS(tree.RDF, "li")
     for point in (element, *items):
         values = _numbers(point, corner)
         if values is not None:
             moved = placement.pixel(*values) if pixel else placement.relative(*values)
-            changed |= _put(point, corner, moved)
+            changed |= _set_values(point, corner, moved)
     return changed
 
 
@@ -184,7 +184,9 @@ def _parse(texts: Sequence[str], count: int | None = None) -> Numbers | None:
     return values if complete and all(map(math.isfinite, values)) else None
 
 
-def _put(structure: minidom.Element, names: Sequence[tree.Name], values: Sequence[float]) -> bool:
+def _set_values(
+    structure: minidom.Element, names: Sequence[tree.Name], values: Sequence[float]
+) -> bool:
     changed = False
     for name, value in zip(names, values, strict=True):
         field = tree.field(structure, name)

@@ -1,4 +1,4 @@
-"""A photo as an output format can hold it, handed out in blocks of rows."""
+"""A photo converted to what an output format supports, in blocks of rows for the writer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import unfade.imaging.formats as formats
 from unfade.errors import printable
 from unfade.imaging.canvas import rows_per_block
 from unfade.imaging.photo import Metadata, Photo, quantise
-from unfade.imaging.transforms import Plain, luma, transform_for
+from unfade.imaging.transforms import SrgbPixels, luma, transform_for
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _PREMULTIPLIED = 1
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a writer needs: size, layout, metadata, and the pixels block by block."""
+    """The input of a writer: size, layout, metadata, and the pixels block by block."""
 
     photo: Photo
     channels: int  # colours: 1, 3 or 4
@@ -94,9 +94,9 @@ def _divide(colours: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def fit(photo: Photo, kind: str, path: Path) -> Sheet:
-    """The photo fitted to a format; a warning names what the format cannot hold."""
+    """Converts a photo to what a format supports; warns of what is lost."""
     channels = photo.native.shape[2]
-    has_profile = not isinstance(transform_for(photo.metadata.icc, channels), Plain)
+    has_profile = not isinstance(transform_for(photo.metadata.icc, channels), SrgbPixels)
     convert = channels == 4 and kind in _WITHOUT_INK
     if has_profile and channels != 4:
         convert = kind == formats.BMP or (kind == formats.WEBP and photo.gray)

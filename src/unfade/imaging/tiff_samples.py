@@ -1,4 +1,4 @@
-"""What the samples of a TIFF mean, and how they become 8 or 16-bit gray, RGB or CMYK."""
+"""Converts the samples of a TIFF to 8 or 16-bit gray, RGB or CMYK."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _palette_table(palette: NDArray[np.uint16]) -> NDArray[Any]:
 
 
 def samples_of(path: Path, page: Any) -> Samples:
-    """The meaning of a page's samples; InputError where it is none that a photo can have."""
+    """The conversion of a page's samples; InputError if their layout is not supported."""
     photometric, bits = int(page.photometric), int(page.bitspersample)
     base = {RGB: 3, YCBCR: 3, SEPARATED: 4}.get(photometric, 1)
     name = {RGB: "RGB", YCBCR: "YCbCr", SEPARATED: "CMYK", PALETTE: "P"}.get(photometric, "L")

@@ -1,4 +1,4 @@
-"""From a photo's own colours to sRGB and back, region by region.
+"""Transforms a photo's own colours to sRGB and back, region by region.
 
 Every transform takes whole numbers of the photo's own depth and gives float32 sRGB in 0..1;
 the way back gives float32 in 0..1, which the caller rounds to the photo's depth.
@@ -20,7 +20,7 @@ Native = NDArray[np.uint8 | np.uint16]
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
 _CURVE_POINTS = 65536
 _ROOT_POINTS = 1 << 18
-_SAME = 0.002  # sRGB values closer than this (half a level of 255) count as equal
+_TOLERANCE = 0.002  # sRGB values closer than this (half a level of 255) count as equal
 
 
 class Transform(Protocol):
@@ -53,14 +53,14 @@ def luma(rgb: Floats) -> Floats:
 
 
 class _Within:
-    """A transform of which no colour outside sRGB is known."""
+    """A transform without colours outside sRGB."""
 
     def beyond(self, native: Native) -> None:
         """See Transform."""
         return None
 
 
-class Plain(_Within):
+class SrgbPixels(_Within):
     """Pixels that are sRGB already, gray or RGB."""
 
     def __init__(self, channels: int) -> None:
@@ -76,8 +76,8 @@ class Plain(_Within):
         return luma(rgb) if self._gray else rgb
 
 
-class PlainInk(_Within):
-    """CMYK without a profile: ink takes away light, black carries all that is common."""
+class UncalibratedCmyk(_Within):
+    """CMYK without a profile: the simple inverse of RGB, with full black generation."""
 
     def to_srgb(self, native: Native) -> Floats:
         """See Transform."""
@@ -211,7 +211,7 @@ def _for_depth(curve: Floats, dtype: np.dtype[Any]) -> Floats:
 def transform_for(profile: bytes | None, channels: int) -> Transform:
     """The transform of pixels with this many channels and this profile."""
     if profile is None or icc.problem(profile, channels):
-        return PlainInk() if channels == 4 else Plain(channels)
+        return UncalibratedCmyk() if channels == 4 else SrgbPixels(channels)
     if channels == 1:
         return GrayCurve(profile)
     exact = Lcms(profile, channels)
@@ -219,11 +219,11 @@ def transform_for(profile: bytes | None, channels: int) -> Transform:
         return exact
     probe = _probe()
     truth = exact.to_srgb(probe)
-    if np.abs(truth - unit(probe)).max() < _SAME:
-        return Plain(channels)
+    if np.abs(truth - unit(probe)).max() < _TOLERANCE:
+        return SrgbPixels(channels)
     try:
         quick = MatrixShaper(profile)
-        if quick.sound and np.abs(quick.to_srgb(probe) - truth).max() < _SAME:
+        if quick.sound and np.abs(quick.to_srgb(probe) - truth).max() < _TOLERANCE:
             return quick
     except np.linalg.LinAlgError:
         pass

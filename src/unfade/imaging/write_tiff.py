@@ -98,27 +98,27 @@ def _strip(block: NDArray[Any], order: str, compress: Compress | None) -> bytes:
 def _describe(tags: ifd.Directory, sheet: Sheet, order: str, compression: int) -> None:
     """The tags that say how the pixels are stored."""
 
-    def put(tag: int, kind: int, *values: int) -> None:
+    def add_tag(tag: int, kind: int, *values: int) -> None:
         tags.entries[tag] = ifd.numbers(tag, kind, values, order)
 
-    put(254, ifd.LONG, 0)
-    put(256, ifd.LONG, sheet.width)
-    put(257, ifd.LONG, sheet.height)
-    put(258, ifd.SHORT, *[sheet.depth] * sheet.samples)
-    put(259, ifd.SHORT, compression)
-    put(262, ifd.SHORT, _PHOTOMETRIC[sheet.channels])
-    put(exif.ORIENTATION, ifd.SHORT, exif.UPRIGHT)
-    put(277, ifd.SHORT, sheet.samples)
-    put(284, ifd.SHORT, 1)
-    put(339, ifd.SHORT, *[1] * sheet.samples)
+    add_tag(254, ifd.LONG, 0)
+    add_tag(256, ifd.LONG, sheet.width)
+    add_tag(257, ifd.LONG, sheet.height)
+    add_tag(258, ifd.SHORT, *[sheet.depth] * sheet.samples)
+    add_tag(259, ifd.SHORT, compression)
+    add_tag(262, ifd.SHORT, _PHOTOMETRIC[sheet.channels])
+    add_tag(exif.ORIENTATION, ifd.SHORT, exif.UPRIGHT)
+    add_tag(277, ifd.SHORT, sheet.samples)
+    add_tag(284, ifd.SHORT, 1)
+    add_tag(339, ifd.SHORT, *[1] * sheet.samples)
     if compression != 1:
-        put(317, ifd.SHORT, _PREDICT)
+        add_tag(317, ifd.SHORT, _PREDICT)
     if sheet.alpha:
-        put(338, ifd.SHORT, sheet.metadata.alpha_kind)
+        add_tag(338, ifd.SHORT, sheet.metadata.alpha_kind)
     for tag in (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT):
         tags.entries.pop(tag, None)
     if sheet.metadata.dpi is not None:
         x, y = sheet.metadata.dpi
-        put(exif.X_RESOLUTION, ifd.RATIONAL, *exif.fraction(x))
-        put(exif.Y_RESOLUTION, ifd.RATIONAL, *exif.fraction(y))
-        put(exif.RESOLUTION_UNIT, ifd.SHORT, _INCH)
+        add_tag(exif.X_RESOLUTION, ifd.RATIONAL, *exif.fraction(x))
+        add_tag(exif.Y_RESOLUTION, ifd.RATIONAL, *exif.fraction(y))
+        add_tag(exif.RESOLUTION_UNIT, ifd.SHORT, _INCH)

@@ -1,4 +1,4 @@
-"""XMP packets: the input's is kept, corrected where the restored photo differs, and extended."""
+"""Updates XMP packets: copies the input's, corrects sizes, and adds the restoration record."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ class Captioner:
                 )
                 tokenizer = library.AutoTokenizer.from_pretrained(str(path), **local)
         except Exception as error:  # whatever a file of another kind makes the reader do
-            raise _others(path, first_line(error)) from error
+            raise _foreign_weights(path, first_line(error)) from error
         if report["missing_keys"]:
-            raise _others(path, f"no {min(report['missing_keys'])}")
+            raise _foreign_weights(path, f"no {min(report['missing_keys'])}")
         return cls(network.eval().requires_grad_(False).to(device), processor, tokenizer)
 
     def prepare(self, image: NDArray[np.float32]) -> torch.Tensor:
@@ -95,13 +95,15 @@ def _kind(folder: Path) -> str:
     try:
         kind = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _others(folder, f"no config.json with a model_type: {first_line(error)}") from error
+        raise _foreign_weights(
+            folder, f"no config.json with a model_type: {first_line(error)}"
+        ) from error
     if kind not in _NETWORKS:
-        raise _others(folder, f"model_type {kind}")
+        raise _foreign_weights(folder, f"model_type {kind}")
     return str(kind)
 
 
-def _others(folder: Path, reason: str) -> WeightsError:
+def _foreign_weights(folder: Path, reason: str) -> WeightsError:
     return WeightsError(
         f"weights that do not fit ({reason})",
         "BLIP or BLIP-2 in transformers' layout, with its tokenizer and *.safetensors",

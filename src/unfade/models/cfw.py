@@ -1,4 +1,4 @@
-"""Controllable feature wrapping: the decoder takes up what the photo's encoder saw.
+"""Controllable feature wrapping (CFW): adds the encoder's features of the photo to the decoder.
 
 The idea is that of StableSR (arXiv 2305.07015, 3.3) and CodeFormer (arXiv 2206.11253, 3.4):
 F = F_d + w C(F_e, F_d), with the features F_e of the encoder, F_d of the decoder, and w the

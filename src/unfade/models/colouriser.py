@@ -33,7 +33,7 @@ _SCALE = 110.0  # of a and b, where they go into the network
 _GRID = 10  # of the bins, in units of a and b (arXiv 1603.08511, 2.1)
 _SIGMA = 5.0  # of the soft encoding (the same)
 _UNIFORM = 0.5  # share of the uniform distribution in the one that weights come from (the same)
-_HINTS = 3  # channels
+_REGION_CHANNELS = 3  # channels
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ class TextEncoder(nn.Module):
 class Attention(nn.Module):
     """Attention of cells to words and, where asked for, to each other first; then an MLP."""
 
-    def __init__(self, width: int, text_width: int, heads: int, *, own: bool) -> None:
+    def __init__(self, width: int, text_width: int, heads: int, *, self_attention: bool) -> None:
         super().__init__()
-        self.norm_own = nn.LayerNorm(width) if own else None
-        self.own = nn.MultiheadAttention(width, heads, batch_first=True) if own else None
+        self.norm_own = nn.LayerNorm(width) if self_attention else None
+        self.own = nn.MultiheadAttention(width, heads, batch_first=True) if self_attention else None
         self.norm_text = nn.LayerNorm(width)
         self.text = nn.MultiheadAttention(
             width, heads, kdim=text_width, vdim=text_width, batch_first=True
@@ -136,10 +136,10 @@ class Attention(nn.Module):
         n, c, height, width = x.shape
         h = x.flatten(2).mT  # (N, HW, C)
         if self.own is not None and self.norm_own is not None:
-            seen = self.norm_own(h)
-            h = h + self.own(seen, seen, seen, need_weights=False)[0]
-        seen = self.norm_text(h)
-        h = h + self.text(seen, words, words, key_padding_mask=absent, need_weights=False)[0]
+            normalised = self.norm_own(h)
+            h = h + self.own(normalised, normalised, normalised, need_weights=False)[0]
+        normalised = self.norm_text(h)
+        h = h + self.text(normalised, words, words, key_padding_mask=absent, need_weights=False)[0]
         h = h + self.mlp(self.norm_mlp(h))
         return h.mT.reshape(n, c, height, width)
 
@@ -160,13 +160,13 @@ class Colouriser(nn.Module):
         fine, middle, coarse = config.widths
         skips = self.encoder.widths  # at 1/2, 1/4, 1/8, 1/16, 1/32
         self.enter = nn.Conv2d(skips[4] + 2, coarse, 1)
-        self.fuse16 = nn.Conv2d(coarse + skips[3] + _HINTS, coarse, 1)
+        self.fuse16 = nn.Conv2d(coarse + skips[3] + _REGION_CHANNELS, coarse, 1)
         self.block16 = ResBlock(coarse, norm=True)
-        self.attend16 = Attention(coarse, config.text_width, config.heads, own=True)
-        self.fuse8 = nn.Conv2d(coarse + skips[2] + _HINTS, middle, 1)
+        self.attend16 = Attention(coarse, config.text_width, config.heads, self_attention=True)
+        self.fuse8 = nn.Conv2d(coarse + skips[2] + _REGION_CHANNELS, middle, 1)
         self.block8 = ResBlock(middle, norm=True)
-        self.attend8 = Attention(middle, config.text_width, config.heads, own=False)
-        self.fuse4 = nn.Conv2d(middle + skips[1] + _HINTS, fine, 1)
+        self.attend8 = Attention(middle, config.text_width, config.heads, self_attention=False)
+        self.fuse4 = nn.Conv2d(middle + skips[1] + _REGION_CHANNELS, fine, 1)
         self.block4 = ResBlock(fine, norm=True)
         centres = from_array(bin_centres())
         self.leave = nn.Conv2d(fine, len(centres), 1)
@@ -183,17 +183,19 @@ class Colouriser(nn.Module):
         """
         words, absent = self.text(tokens), tokens == PAD
         features = self.encoder(light.expand(-1, 3, -1, -1))
-        h = self.enter(torch.cat([features[4], _places(features[4])], 1))  # (N, C, H/32, W/32)
+        h = self.enter(
+            torch.cat([features[4], _cell_positions(features[4])], 1)
+        )  # (N, C, H/32, W/32)
         h = self.block16(
-            self._fused(self.fuse16, h, features[3], region_colours)
+            self._fuse(self.fuse16, h, features[3], region_colours)
         )  # (N, C, H/16, W/16)
         h = self.attend16(h, words, absent)
-        h = self.block8(self._fused(self.fuse8, h, features[2], region_colours))  # (N, C, H/8, W/8)
+        h = self.block8(self._fuse(self.fuse8, h, features[2], region_colours))  # (N, C, H/8, W/8)
         h = self.attend8(h, words, absent)
-        h = self.block4(self._fused(self.fuse4, h, features[1], region_colours))  # (N, C, H/4, W/4)
+        h = self.block4(self._fuse(self.fuse4, h, features[1], region_colours))  # (N, C, H/4, W/4)
         return self.leave(h)
 
-    def _fused(self, fuse: nn.Module, h: Tensor, skip: Tensor, region_colours: Tensor) -> Tensor:
+    def _fuse(self, fuse: nn.Module, h: Tensor, skip: Tensor, region_colours: Tensor) -> Tensor:
         size = skip.shape[-2:]
         h = F.interpolate(h, size=size, mode="bilinear", align_corners=False)
         return fuse(torch.cat([h, skip, pooled_region_colours(region_colours, size)], 1))
@@ -230,7 +232,7 @@ def padded(encoded: Encoded, length: int) -> Tensor:
     return out
 
 
-def _places(features: Tensor) -> Tensor:
+def _cell_positions(features: Tensor) -> Tensor:
     """Row and column of each cell, -1..1, (N, 2, H, W), for prompts such as "blue above"."""
     n, _, height, width = features.shape
     rows = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)

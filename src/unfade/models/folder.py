@@ -1,4 +1,4 @@
-"""A preset's diffusion weights on disk: a folder in diffusers' layout, fp16 safetensors.
+"""Loads and saves diffusion weights as a folder in diffusers' layout, fp16 safetensors.
 
     vae/  unet/  text_encoder/  tokenizer/  scheduler/          the frozen base
     controlnet/  cfw/                                           what was trained on it
@@ -197,8 +197,8 @@ def save_part(folder: Path, model: Part) -> None:
     text = isinstance(model, CLIPTextModel)
     name = "model.safetensors" if text else "diffusion_pytorch_model.safetensors"
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    whole: Any = model
-    _put(folder, whole.config.save_pretrained if text else whole.save_config)
+    module: Any = model
+    _save_folder(folder, module.config.save_pretrained if text else module.save_config)
     write_tensors(folder / name, tensors, {"format": "pt"})
 
 
@@ -261,11 +261,11 @@ def save_base(folder: Path, base: Base) -> None:
         ("text_encoder", base.text_encoder),
     ):
         save_part(folder / name, model)
-    _put(folder / "tokenizer", cast(Any, base.tokenizer).save_pretrained)
-    _put(folder / "scheduler", cast(Any, base.scheduler).save_pretrained)
+    _save_folder(folder / "tokenizer", cast(Any, base.tokenizer).save_pretrained)
+    _save_folder(folder / "scheduler", cast(Any, base.scheduler).save_pretrained)
 
 
-def _put(folder: Path, save: Callable[[Path], object]) -> None:
+def _save_folder(folder: Path, save: Callable[[Path], object]) -> None:
     """Lets a library write files to a temporary folder, then moves each atomically."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Presets: named, complete sets of weights.
+"""Finds and checks presets: named, complete sets of weights.
 
 A preset is a folder. The three files of the first stage are in every one; those of
 super-resolution and of colours may be missing. The diffusion model is there as a whole or not at

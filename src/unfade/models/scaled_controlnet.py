@@ -40,23 +40,30 @@ class ScaledControlNet(ControlNetModel):
             unet_layers: residual blocks of the UNet's encoder at each level.
         """
         super(ControlNetModel, self).__init__()
-        own = cast(Any, ControlNetModel).from_config(inner)
-        own.controlnet_down_blocks = nn.ModuleList(
-            nn.Identity() for _ in own.controlnet_down_blocks
+        network = cast(Any, ControlNetModel).from_config(inner)
+        network.controlnet_down_blocks = nn.ModuleList(
+            nn.Identity() for _ in network.controlnet_down_blocks
         )
-        own.controlnet_mid_block = nn.Identity()
-        self.controlnet = own
-        widths, layers = list(own.config.block_out_channels), int(own.config.layers_per_block)
+        network.controlnet_mid_block = nn.Identity()
+        self.controlnet = network
+        widths, layers = (
+            list(network.config.block_out_channels),
+            int(network.config.layers_per_block),
+        )
         channels = _channels(widths, layers)
         self._sources = _sources(len(widths), layers, unet_layers)
-        wanted = _channels(list(unet_widths), unet_layers)
+        unet_channels = _channels(list(unet_widths), unet_layers)
         self.project = nn.ModuleList(
             _zero(channels[source], channel)
-            for source, channel in zip(self._sources, wanted, strict=True)
+            for source, channel in zip(self._sources, unet_channels, strict=True)
         )
         self.project_middle = _zero(widths[-1], unet_widths[-1])
-        answers = {key: value for key, value in own.config.items() if not key.startswith("_")}
-        cast(Any, self).register_to_config(**answers | {"block_out_channels": list(unet_widths)})
+        config_values = {
+            key: value for key, value in network.config.items() if not key.startswith("_")
+        }
+        cast(Any, self).register_to_config(
+            **config_values | {"block_out_channels": list(unet_widths)}
+        )
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]: fewer ways to be called
         self, sample: Tensor, timestep: Tensor, *, encoder_hidden_states: Tensor,
@@ -101,29 +108,29 @@ def scaled_controlnet(
     if block_layers < 1 or any(width < groups or width % groups for width in block_widths):
         got = f"block_widths = {list(block_widths)}, block_layers = {block_layers}"
         raise UsageError(got, f"multiples of {groups}, and 1 layer or more", "change the recipe")
-    answered = (
+    head_counts = (
         config.num_attention_heads or config.attention_head_dim
     )  # the number, by its old name
-    heads = [answered] * len(widths) if isinstance(answered, int) else list(answered)
+    heads = [head_counts] * len(widths) if isinstance(head_counts, int) else list(head_counts)
     pairs = zip(heads, widths, block_widths, strict=True)
-    fitted = [_heads(count, width, own) for count, width, own in pairs]
+    new_heads = [_heads(count, width, block_width) for count, width, block_width in pairs]
     inner = ControlNetModel.from_unet(
         unet, load_weights_from_unet=False, conditioning_channels=conditioning_channels,
         conditioning_embedding_out_channels=tuple(condition_widths),
     )  # fmt: skip
-    answers: dict[str, Any] = dict(cast(Any, inner).config)
-    answers |= {
+    config_values: dict[str, Any] = dict(cast(Any, inner).config)
+    config_values |= {
         "block_out_channels": list(block_widths), "layers_per_block": block_layers,
-        "attention_head_dim": fitted, "num_attention_heads": None,
+        "attention_head_dim": new_heads, "num_attention_heads": None,
     }  # fmt: skip
-    shape = {key: value for key, value in answers.items() if not key.startswith("_")}
+    shape = {key: value for key, value in config_values.items() if not key.startswith("_")}
     return ScaledControlNet(shape, widths, int(config.layers_per_block))
 
 
-def _heads(count: int, width: int, own: int) -> int:
+def _heads(count: int, width: int, block_width: int) -> int:
     """How many attention heads of about the UNet's size a level has; they divide its width."""
-    most = max(1, count * own // width)
-    return next(heads for heads in range(most, 0, -1) if own % heads == 0)
+    maximum = max(1, count * block_width // width)
+    return next(heads for heads in range(maximum, 0, -1) if block_width % heads == 0)
 
 
 def _channels(widths: Sequence[int], layers: int) -> list[int]:
@@ -147,8 +154,8 @@ def _sources(levels: int, layers: int, unet_layers: int) -> list[int]:
     return sources
 
 
-def _zero(channels: int, wanted: int) -> nn.Conv2d:
-    conv = nn.Conv2d(channels, wanted, 1)
+def _zero(in_channels: int, out_channels: int) -> nn.Conv2d:
+    conv = nn.Conv2d(in_channels, out_channels, 1)
     nn.init.zeros_(conv.weight)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)

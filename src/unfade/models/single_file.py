@@ -110,7 +110,7 @@ def load_single_file(
             else utils.convert_open_clip_checkpoint(text_encoder, tensors),
         ]
     except (KeyError, IndexError, RuntimeError) as error:
-        raise _another(path, first_line(error)) from error
+        raise _does_not_fit(path, first_line(error)) from error
     tokenizer = load_tokenizer(beside / "tokenizer")
     vae = _filled(vae, renamed[0], torch.float32, path)
     text_encoder = _filled(text_encoder, renamed[2], dtype, path)
@@ -150,9 +150,9 @@ def load_controlnet_file(path: Path, *, dtype: torch.dtype = torch.float32) -> C
     try:
         renamed = utils.convert_controlnet_checkpoint(tensors, config=model.config)
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
-        raise _another_controlnet(path, first_line(error)) from error
+        raise _controlnet_does_not_fit(path, first_line(error)) from error
     tensors = {key: value for key, value in renamed.items() if value is not None}
-    return _filled(model, tensors, dtype, path, _another_controlnet)
+    return _filled(model, tensors, dtype, path, _controlnet_does_not_fit)
 
 
 def _family(tensors: Mapping[str, Tensor], path: Path) -> _Family:
@@ -160,9 +160,11 @@ def _family(tensors: Mapping[str, Tensor], path: Path) -> _Family:
     entry = tensors.get("model.diffusion_model.input_blocks.0.0.weight")
     latent = sd21.UNET["in_channels"]
     if any(key.startswith("conditioner.") for key in tensors):
-        raise _another(path, "Stable Diffusion XL or 3")
+        raise _does_not_fit(path, "Stable Diffusion XL or 3")
     if entry is not None and entry.shape[1] != latent:
-        raise _another(path, f"a UNet of {entry.shape[1]} channels, made for inpainting or depth")
+        raise _does_not_fit(
+            path, f"a UNet of {entry.shape[1]} channels, made for inpainting or depth"
+        )
     old = any(key.startswith("cond_stage_model.transformer.") for key in tensors)
     return _SD1 if old else _SD2
 
@@ -203,9 +205,9 @@ def _parsed(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _another(path: Path, what: str) -> WeightsError:
+def _does_not_fit(path: Path, reason: str) -> WeightsError:
     return WeightsError(
-        f"weights that do not fit ({what})",
+        f"weights that do not fit ({reason})",
         "Stable Diffusion 1.x or 2.x in one file",
         f"fetch v2-1_512-ema-pruned.safetensors of {sd21.SD21_ID} or "
         f"v1-5-pruned-emaonly.safetensors of {sd15.SD15_ID}",
@@ -213,9 +215,9 @@ def _another(path: Path, what: str) -> WeightsError:
     )
 
 
-def _another_controlnet(path: Path, what: str) -> WeightsError:
+def _controlnet_does_not_fit(path: Path, reason: str) -> WeightsError:
     return WeightsError(
-        f"weights that do not fit ({what})",
+        f"weights that do not fit ({reason})",
         "a ControlNet for Stable Diffusion 1.x or 2.x in one file",
         "name another file, or put the ControlNet's config.json beside it",
         path=path,
@@ -227,7 +229,7 @@ def _filled(
     tensors: Mapping[str, Tensor],
     dtype: torch.dtype,
     path: Path,
-    another: Callable[[Path, str], WeightsError] = _another,
+    another: Callable[[Path, str], WeightsError] = _does_not_fit,
 ) -> P:
     """The network with these weights, all of them, ready for inference."""
     expected = model.state_dict()

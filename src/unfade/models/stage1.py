@@ -190,13 +190,13 @@ class Stage1Net(nn.Module):
         if local:
             residue = self._residue(lq, mask, erased)
             fine = ((20 * band).tanh() for band in bands)
-            seen = joined(erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue)
+            inputs = joined(erased - 0.5, mask, *fine, upsampled(strength[:, 1::6], size), *residue)
             del bands  # a tile is large: nothing is held longer than it is of use
-            change = self.net(seen).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
-            del seen
+            change = self.net(inputs).float()  # (N, 3 + 2 BANDS (+ 1), H, W)
+            del inputs
             out, gains = out + change[:, :3], gains + change[:, 3 : 3 + 2 * BANDS]
-            for left in residue:
-                out = out + change[:, -1:] * left
+            for residual in residue:
+                out = out + change[:, -1:] * residual
         for k, part in enumerate(parts):
             out = out + gains[:, k : k + 1] * part
         return out

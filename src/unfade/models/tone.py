@@ -1,4 +1,4 @@
-"""Tone: a global, recorded correction of levels and cast, estimated from a thumbnail."""
+"""The tone network: estimates a global correction of levels and cast from a thumbnail."""
 
 from __future__ import annotations
 

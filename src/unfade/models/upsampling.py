@@ -1,4 +1,4 @@
-"""Enlarging convolutions of diffusers' networks with 4/9 of the arithmetic, for processors.
+"""Speeds up the upsampling convolutions of diffusers' networks on processors (4/9 of the work).
 
 Upsample2D repeats each cell twice in both directions, then convolves 3 x 3. Each of the four cells
 of the result that stem from one cell sees 2 x 2 different cells only, with sums of the 9 weights:

@@ -80,8 +80,8 @@ class Encoded:
 
 def split_words(text: str) -> list[str]:
     """The words of a text in lower case, without accents."""
-    plain = unicodedata.normalize("NFD", text.lower())
-    return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
+    decomposed = unicodedata.normalize("NFD", text.lower())
+    return _WORD.findall("".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
 def learn_vocabulary(captions: Iterable[str], *, least: int, most: int) -> list[str]:

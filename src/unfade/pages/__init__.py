@@ -1,1 +1,1 @@
-"""Pages of HTML that ask for nothing outside themselves, for reports."""
+"""Self-contained HTML pages for reports."""

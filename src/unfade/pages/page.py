@@ -1,4 +1,4 @@
-"""Reports as one HTML file that asks for nothing outside itself, from Jinja2 templates."""
+"""Renders reports from Jinja2 templates as one self-contained HTML file."""
 
 from __future__ import annotations
 

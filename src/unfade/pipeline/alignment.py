@@ -1,13 +1,13 @@
-"""Alignment: how similar the content of two pictures is, as a number and as a map.
+"""Computes alignment: how similar the content of two pictures is, as a number and as a map.
 
 After the study "Are conditional latent diffusion models effective for image restoration?" (arXiv
 2412.09324, Eq. 13 to 15): where damage is light, the output is compared with the clean photo; where
-it is heavy, the output is damaged again as the input was, and compared with the input. The text of
-the equations was not at hand. What is computed here:
+it is heavy, the output is degraded again as the input was, and compared with the input. The
+equations themselves were not available. Computed here are:
 
-- the similarity of two places is the cosine between their features;
-- the number is the mean over the least similar fiftieth of the places, since a restorer invents
-  in places, and the mean over all would drown them (`TAIL`; 1 gives the mean over all).
+- the similarity of two cells of the grid: the cosine between their features;
+- the number: the mean over the least similar 2 % of the cells, since invented content is local and
+  would vanish in the mean over all (`TAIL`; 1 gives the mean over all).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from unfade.errors import InputError
 
 Image = NDArray[np.float32]  # (H, W, 3) sRGB [0, 1]
-Features = NDArray[np.float32]  # (h, w, D), at least one place
+Features = NDArray[np.float32]  # (h, w, D), at least one cell
 Map = NDArray[np.float32]  # (H, W) [-1, 1]
 
-TAIL = 0.02  # the share of places that the number is the mean of
+TAIL = 0.02  # the share of least similar cells that is averaged
 
 
 class Encoder(Protocol):
@@ -41,9 +41,9 @@ class Encoder(Protocol):
 
 
 def similarity(first: Features, second: Features) -> Map:
-    """Cosine between the features of each place: (h, w, D) twice -> (h, w) [-1, 1].
+    """Cosine between the features of each cell: (h, w, D) twice -> (h, w) [-1, 1].
 
-    A place without any feature is equal to another such place, and unlike all others.
+    It is 1 for two cells whose features are all 0, and 0 where one of them is.
     """
     norms = np.linalg.norm(first, axis=2) * np.linalg.norm(second, axis=2)  # (h, w)
     cosine = np.einsum("hwd,hwd->hw", first, second) / np.maximum(norms, 1e-12)
@@ -51,8 +51,8 @@ def similarity(first: Features, second: Features) -> Map:
     return np.where(empty, 1, np.clip(cosine, -1, 1)).astype(np.float32)
 
 
-def place_map(output: Image, target: Image, encoder: Encoder) -> Map:
-    """The similarity of each place of the encoder's grid: (h, w) [-1, 1].
+def similarity_grid(output: Image, target: Image, encoder: Encoder) -> Map:
+    """The similarity of each cell of the encoder's grid: (h, w) [-1, 1].
 
     Raises:
         InputError: the sizes differ.
@@ -64,33 +64,33 @@ def place_map(output: Image, target: Image, encoder: Encoder) -> Map:
 
 
 def alignment(output: Image, target: Image, encoder: Encoder, *, tail: float = TAIL) -> float:
-    """How far the output shows what the target shows, [-1, 1]; 1 for equal pictures.
+    """The similarity of the content of output and target, [-1, 1]; 1 for equal pictures.
 
     Args:
         output: (H, W, 3) sRGB [0, 1].
         target: the clean photo, of the same size.
         encoder: gives the features that are compared.
-        tail: share of the places, the least similar ones, that is averaged; in (0, 1].
+        tail: share of the cells, the least similar ones, that is averaged; in (0, 1].
 
     Raises:
         InputError: the sizes differ.
     """
-    return pooled(place_map(output, target, encoder), tail)
+    return tail_mean(similarity_grid(output, target, encoder), tail)
 
 
 def degraded_alignment(
     output: Image, lq: Image, degrade: Callable[[Image], Image], encoder: Encoder, *,
     tail: float = TAIL,
 ) -> float:  # fmt: skip
-    """Alignment for heavy damage: the output, damaged as the input was, against the input.
+    """Alignment for heavy damage: the output is degraded as the input was, and compared with it.
 
-    It needs no clean photo. The damage must be known, its random part included: of two different
-    noises it is the similarity that is measured.
+    It needs no clean photo. The degradation must be known with its random part; otherwise the
+    similarity of two different noises is measured.
 
     Args:
         output: (H, W, 3) sRGB [0, 1].
         lq: (h, w, 3), the damaged input.
-        degrade: output -> (h, w, 3), what made `lq` of the clean photo.
+        degrade: output -> (h, w, 3), the degradation that made `lq` of the clean photo.
         encoder, tail: as `alignment` has them.
 
     Raises:
@@ -100,7 +100,7 @@ def degraded_alignment(
 
 
 def alignment_map(output: Image, target: Image, encoder: Encoder) -> Map:
-    """The similarity around each pixel: (H, W) [-1, 1], low where other content stands.
+    """The similarity around each pixel: (H, W) [-1, 1], low where the content differs.
 
     Args:
         output, target, encoder: as `alignment` has them.
@@ -108,13 +108,13 @@ def alignment_map(output: Image, target: Image, encoder: Encoder) -> Map:
     Raises:
         InputError: the sizes differ.
     """
-    places = place_map(output, target, encoder)
+    places = similarity_grid(output, target, encoder)
     size = output.shape[1], output.shape[0]
     large = cv2.resize(places, size, interpolation=cv2.INTER_LINEAR)
     return large.astype(np.float32, copy=False)
 
 
-def pooled(places: Map, tail: float = TAIL) -> float:
+def tail_mean(places: Map, tail: float = TAIL) -> float:
     """The mean of the lowest `tail` of all values, of one at least."""
     values = places.ravel()
     count = max(1, math.ceil(tail * values.size))

@@ -44,10 +44,10 @@ def wavelet_fix(image: Tensor, reference: Tensor) -> Tensor:
 
 def adain_fix(image: Tensor, reference: Tensor) -> Tensor:
     """One picture with the mean and deviation of another's channels (AdaIN, arXiv 1703.06868)."""
-    mean, other = image.mean((2, 3), keepdim=True), reference.mean((2, 3), keepdim=True)
-    spread = image.std((2, 3), keepdim=True, correction=0)
-    wanted = reference.std((2, 3), keepdim=True, correction=0)
-    return (image - mean) * (wanted / spread.clamp(min=1e-5)) + other
+    mean, reference_mean = image.mean((2, 3), keepdim=True), reference.mean((2, 3), keepdim=True)
+    std = image.std((2, 3), keepdim=True, correction=0)
+    reference_std = reference.std((2, 3), keepdim=True, correction=0)
+    return (image - mean) * (reference_std / std.clamp(min=1e-5)) + reference_mean
 
 
 def to_lab(rgb: Tensor) -> Tensor:
@@ -79,8 +79,7 @@ def with_luminance(image: Tensor, reference: Tensor) -> Tensor:
 def with_chroma(chroma: Tensor, reference: Tensor) -> Tensor:
     """Lab's a and b (N, 2, H, W) on the L of a picture.
 
-    Where sRGB has no colour of that lightness and chroma, the chroma gives way, not the
-    luminance.
+    Where sRGB has no such colour, the chroma is reduced and the luminance stays.
 
     Returns:
         (N, 3, H, W) in [0, 1]; its L is the reference's.

@@ -1,8 +1,8 @@
-"""The first stage for colours on a photo of any size: words, painted regions -> a chroma map.
+"""Runs the colouriser on a photo of any size: prompt and painted regions -> a chroma map.
 
-The network sees a small copy: what has which colour is told by the whole, not by a tile. Its chroma
-is brought to the full size along the edges of the luminance (`pipeline.chroma`), and memory is
-bounded whatever the photo's size.
+The network gets a small copy of the whole photo, since colours depend on the whole picture and not
+on a tile. Its chroma is enlarged along the edges of the luminance (`pipeline.chroma`); memory does
+not grow with the photo.
 """
 
 from __future__ import annotations
@@ -44,30 +44,30 @@ from unfade.rng import generator
 
 logger = logging.getLogger(__name__)
 
-_LONGEST = 4  # times the short side, of what the network sees: a panorama is seen narrower
+_MAX_ASPECT = 4  # aspect ratio, at most, of the network's input; a longer photo is shortened
 _RADIUS = 3  # cells, of the chroma map
-_LEAST = 0.02  # of the certainty, so that every cell counts
+_MIN_WEIGHT = 0.02  # lower bound of the certainty of a cell
 _PAINTED = 0.25  # share of a pixel from which it is painted
-_SHADOW = 16.0  # chroma goes with L + 16 (`data.recolour`)
-_STRENGTH = (0.4, 1.3)  # limits of that for painted colours
-_DRAWN = 4  # colours that a variant draws
-_POINT = 1 / 40  # radius of the point that gets one, of the short side
-_APART = 1 / 6  # distance between two of them, of the short side
+_CHROMA_OFFSET = 16.0  # chroma is proportional to L + 16 (`data.recolour`)
+_CHROMA_FACTOR = (0.4, 1.3)  # limits of this factor for painted colours
+_VARIANT_POINTS = 4  # points of a variant that get a drawn colour
+_POINT_RADIUS = 1 / 40  # radius of such a point, share of the short side
+_POINT_DISTANCE = 1 / 6  # distance between two of them, share of the short side
 
 
 @dataclass(frozen=True)
 class ColourSettings:
-    """How chroma is taken from the network's distribution. UsageError where a value makes no sense.
+    """How chroma is computed from the network's distribution. UsageError for values out of range.
 
     Attributes:
         saturation: what the chroma is multiplied by, 0..2.
-        liveliness: 0 takes the colours as likely as they are; 1 as if all colours were as frequent
-            as each other (logit adjustment, arXiv 2007.07314): livelier, and further off in the
-            mean.
-        temperature: of the annealed mean, above 0: 1 is the mean of what is likely, towards 0 the
-            likeliest. The mean is paler the less sure the network is.
-        guidance: 1 follows the words as far as was learnt, more goes further from what the network
-            finds without them (arXiv 2207.12598); 0 ignores them.
+        liveliness: 0 uses the predicted probabilities; 1 corrects them as if all colours were
+            equally frequent (logit adjustment, arXiv 2007.07314): more colourful, with a larger
+            mean error.
+        temperature: of the annealed mean, above 0: 1 is the mean of the distribution, towards 0 its
+            mode. The mean is paler the less certain the network is.
+        guidance: scale of classifier-free guidance by the prompt (arXiv 2207.12598): 1 is the
+            conditional prediction, 0 ignores the prompt.
         seed: of the variants.
     """
 
@@ -89,17 +89,17 @@ class ColourSettings:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the network sees of a photo.
+class _NetworkInput:
+    """The inputs of the network.
 
     Attributes:
         light: (1, 1, h, w), L / 100.
-        hints: (1, 3, h, w), a and b of painted pixels, and 1 there.
+        region_colours: (1, 3, h, w), a and b of painted pixels, and 1 there.
         tokens: (1, T), of the prompt.
     """
 
     light: Tensor
-    hints: Tensor
+    region_colours: Tensor
     tokens: Tensor
 
 
@@ -118,20 +118,20 @@ class PhotoColouriser:
         return cls(load_model(path, Colouriser), device)
 
     def settings(self, options: RestoreOptions) -> ColourSettings:
-        """The settings that options ask for, over those that the network was trained to have."""
-        own = self._network.config
+        """The settings of the options, and for the others the defaults in the network's config."""
+        defaults = self._network.config
         return ColourSettings(
-            saturation=min(2.0, own.saturation * options.saturation),
-            liveliness=own.liveliness,
-            temperature=own.temperature,
-            guidance=own.guidance if options.guidance is None else min(20.0, options.guidance),
+            saturation=min(2.0, defaults.saturation * options.saturation),
+            liveliness=defaults.liveliness,
+            temperature=defaults.temperature,
+            guidance=defaults.guidance if options.guidance is None else min(20.0, options.guidance),
             seed=options.seed,
         )
 
     def warn_of_lost_words(self, prompt: str) -> None:
-        """Logs the words of a prompt that the network does not know, and those it has no room for.
+        """Warns of words of a prompt that are unknown, or beyond the longest prompt.
 
-        Each prompt is warned of once.
+        Warns once for each prompt.
         """
         if prompt in self._checked:
             return
@@ -146,38 +146,38 @@ class PhotoColouriser:
             logger.warning("a prompt of more than %d words: left out: %s", length, lost)
 
     def encode(self, prompt: str) -> Encoded:
-        """What the network takes of a prompt, and the words that it does not know."""
+        """The tokens of a prompt, and the words that are unknown or too many."""
         return self._network.encode(prompt)
 
     def chroma_map(
         self,
         photo: Photo,
         prompt: str = "",
-        hints: Sequence[RegionColour] = (),
+        region_colours: Sequence[RegionColour] = (),
         settings: ColourSettings | None = None,
         *,
         variant: int = 0,
     ) -> ChromaMap:
-        """The colours of a photo, of which the luminance alone is looked at.
+        """Predicts the chroma of a photo from its luminance.
 
         Args:
             prompt: "" leaves the colours to the network; unknown words are ignored (`encode`).
-            hints: painted regions; where two overlap, the later one counts.
-            variant: 0 is what is likely in the mean; each of the others has colours of its own at
-                the places that the network is least sure of, drawn from what it finds likely there
-                and spread from there over the object by the network itself.
+            region_colours: painted regions; where two overlap, the later one counts.
+            variant: 0 is the mean prediction. Each other one draws colours from the predicted
+                distribution at the least certain points, and gives them to the network as painted
+                regions, which spreads them over the objects.
         """
         settings = settings or ColourSettings()
         height, width = network_size(photo, self._network.config.side)
         light = small_light(photo, (height, width))
-        seen = self._seen(light, hints, prompt)
+        inputs = self._network_input(light, region_colours, prompt)
         rng = generator(settings.seed, "colour variant", variant)
-        for _ in range(_DRAWN if variant else 0):
-            seen = self._drawn(seen, settings, rng)
-        logits = self._logits(seen, settings)
+        for _ in range(_VARIANT_POINTS if variant else 0):
+            inputs = self._add_point(inputs, settings, rng)
+        logits = self._logits(inputs, settings)
         chroma = settings.saturation * annealed_mean(logits, self._centres, settings.temperature)
-        weight = certainty(logits, self._centres).square().clamp(min=_LEAST)
-        cells = F.avg_pool2d(100 * seen.light, CELL)  # (1, 1, h / 4, w / 4)
+        weight = certainty(logits, self._centres).square().clamp(min=_MIN_WEIGHT)
+        cells = F.avg_pool2d(100 * inputs.light, CELL)  # (1, 1, h / 4, w / 4)
         chroma, weight, cells = (x.cpu() for x in (chroma, weight, cells))
         return ChromaMap(chroma[0], cells[0, 0], weight[0, 0], _RADIUS)
 
@@ -185,61 +185,65 @@ class PhotoColouriser:
     def _centres(self) -> Tensor:
         return cast(Tensor, self._network.centres)
 
-    def _seen(
-        self, light: NDArray[np.float32], hints: Sequence[RegionColour], prompt: str
-    ) -> _Seen:
+    def _network_input(
+        self, light: NDArray[np.float32], region_colours: Sequence[RegionColour], prompt: str
+    ) -> _NetworkInput:
         encoded = self.encode(prompt)
         tokens = padded(encoded, self._network.config.length)[None]
-        painted = from_array(painted_chroma(light, hints))[None]
+        painted = from_array(painted_chroma(light, region_colours))[None]
         plane = from_array(light)[None, None] / 100
-        return _Seen(*(x.to(self._device) for x in (plane, painted, tokens)))
+        return _NetworkInput(*(x.to(self._device) for x in (plane, painted, tokens)))
 
-    def _logits(self, seen: _Seen, settings: ColourSettings) -> Tensor:
+    def _logits(self, inputs: _NetworkInput, settings: ColourSettings) -> Tensor:
         """(1, Q, h / 4, w / 4), with guidance and liveliness."""
         with inference(self._device):
-            logits = self._network(seen.light, seen.hints, seen.tokens).float()
-            if settings.guidance != 1 and bool((seen.tokens[:, 1:] != 0).any()):
-                without = seen.tokens.clone()
-                without[:, 1:] = 0
-                null = self._network(seen.light, seen.hints, without).float()
+            logits = self._network(inputs.light, inputs.region_colours, inputs.tokens).float()
+            if settings.guidance != 1 and bool((inputs.tokens[:, 1:] != 0).any()):
+                null_tokens = inputs.tokens.clone()
+                null_tokens[:, 1:] = 0
+                null = self._network(inputs.light, inputs.region_colours, null_tokens).float()
                 logits = null + settings.guidance * (logits - null)
             weights = self._network.bin_weights(settings.liveliness)
             return logits + weights.log()[None, :, None, None]
 
-    def _drawn(self, seen: _Seen, settings: ColourSettings, rng: np.random.Generator) -> _Seen:
-        """What is seen with one point more: a likely colour, at the least sure place."""
-        logits = self._logits(seen, settings)
+    def _add_point(
+        self, inputs: _NetworkInput, settings: ColourSettings, rng: np.random.Generator
+    ) -> _NetworkInput:
+        """Adds a point with a drawn colour, at the least certain cell, to the painted regions."""
+        logits = self._logits(inputs, settings)
         spread = F.avg_pool2d(chroma_spread(logits, self._centres), 5, 1, 2)
-        height, width = seen.light.shape[-2:]
+        height, width = inputs.light.shape[-2:]
         side = min(height, width)
-        reach = 2 * (round(_APART * side / CELL) // 2) + 1
-        taken = F.max_pool2d(F.max_pool2d(seen.hints[:, 2:], CELL), reach, 1, reach // 2)
-        place = int((spread * (1 - taken)).argmax())
-        row, column = divmod(place, spread.shape[-1])
+        reach = 2 * (round(_POINT_DISTANCE * side / CELL) // 2) + 1
+        occupied = F.max_pool2d(
+            F.max_pool2d(inputs.region_colours[:, 2:], CELL), reach, 1, reach // 2
+        )
+        index = int((spread * (1 - occupied)).argmax())
+        row, column = divmod(index, spread.shape[-1])
         p = F.avg_pool2d(logits.softmax(1), 3, 1, 1, count_include_pad=False)
         shares = p[0, :, row, column].double().cpu().numpy()
         chosen = int(rng.choice(len(shares), p=shares / shares.sum()))
         y, x = CELL * row + CELL // 2, CELL * column + CELL // 2
         point = np.zeros((height, width), np.uint8)
-        cv2.circle(point, (x, y), max(1, round(_POINT * side)), 1, -1)
+        cv2.circle(point, (x, y), max(1, round(_POINT_RADIUS * side)), 1, -1)
         inside = from_array(point).to(self._device)[None, None].bool()  # (1, 1, h, w)
         colour = torch.cat([self._centres[chosen], self._centres.new_ones(1)])
-        hints = torch.where(inside, colour[None, :, None, None], seen.hints)
-        return _Seen(seen.light, hints, seen.tokens)
+        region_colours = torch.where(inside, colour[None, :, None, None], inputs.region_colours)
+        return _NetworkInput(inputs.light, region_colours, inputs.tokens)
 
 
 def network_size(photo: Photo, side: int) -> tuple[int, int]:
-    """Height and width of what the network sees: multiples of its stride, the short one `side`.
+    """Height and width of the network's input: multiples of its stride, the short side `side`.
 
-    A photo more than four times as long as wide is seen shortened.
+    A photo more than four times as long as wide is shortened.
     """
     short = max(STRIDE, round(side / STRIDE) * STRIDE)
     factor = short / min(photo.height, photo.width)
 
-    def fitted(length: int) -> int:
-        return min(_LONGEST * short, max(STRIDE, round(factor * length / STRIDE) * STRIDE))
+    def rounded(length: int) -> int:
+        return min(_MAX_ASPECT * short, max(STRIDE, round(factor * length / STRIDE) * STRIDE))
 
-    return fitted(photo.height), fitted(photo.width)
+    return rounded(photo.height), rounded(photo.width)
 
 
 def small_light(photo: Photo, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -255,27 +259,27 @@ def small_light(photo: Photo, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def painted_chroma(
-    light: NDArray[np.float32], hints: Sequence[RegionColour]
+    light: NDArray[np.float32], region_colours: Sequence[RegionColour]
 ) -> NDArray[np.float32]:
-    """Painted regions as the network takes them: a, b and 1 where it is painted, (3, h, w).
+    """Painted regions as input of the network: a, b and 1 where it is painted, (3, h, w).
 
-    A colour is as chromatic as it would be at the region's lightness: chroma goes with L + 16.
+    The chroma of a colour is scaled to the region's lightness: it is proportional to L + 16.
 
     Args:
         light: (h, w), 0..100.
-        hints: of any size; where two overlap, the later one counts.
+        region_colours: of any size; where two overlap, the later one counts.
     """
     height, width = light.shape
     out = np.zeros((3, height, width), np.float32)
-    for hint in hints:
-        share = cv2.resize(hint.mask, (width, height), interpolation=cv2.INTER_AREA)
+    for region in region_colours:
+        share = cv2.resize(region.mask, (width, height), interpolation=cv2.INTER_AREA)
         share = np.asarray(share, np.float32)
         inside = share >= min(_PAINTED, float(share.max()))
         if share.max() <= 0:
             continue
-        ink = to_lab(torch.tensor(hint.rgb).reshape(1, 3, 1, 1) / 255)[0, :, 0, 0].numpy()
-        factor = (light[inside].mean() + _SHADOW) / (ink[0] + _SHADOW)
-        factor = float(np.clip(factor, *_STRENGTH))
-        out[:2, inside] = (factor * ink[1:])[:, None]
+        colour = to_lab(torch.tensor(region.rgb).reshape(1, 3, 1, 1) / 255)[0, :, 0, 0].numpy()
+        factor = (light[inside].mean() + _CHROMA_OFFSET) / (colour[0] + _CHROMA_OFFSET)
+        factor = float(np.clip(factor, *_CHROMA_FACTOR))
+        out[:2, inside] = (factor * colour[1:])[:, None]
         out[2, inside] = 1
     return out

@@ -23,9 +23,9 @@ def put_blended(
 
 
 def kept_beyond(source: Photo, rows: slice, cols: slice, lost: Hole) -> NDArray[np.float32] | None:
-    """What a region's colours have outside of sRGB (`Photo.beyond_srgb`), but for what is lost.
+    """The part of a region's colours outside sRGB (`Photo.beyond_srgb`), where pixels are kept.
 
-    Networks see, and give, colours in sRGB; this is added to what they give.
+    Networks work in sRGB; this is added to their result.
 
     Args:
         lost: (h, w) in [0, 1], how much of every pixel is replaced.

@@ -1,7 +1,7 @@
-"""Content features without trained weights: edges, coarse structure and colour.
+"""Computes content features without trained weights: edges, coarse structure and colour.
 
-It knows no objects: it tells whether what stands in a place is drawn with the same lines, shades
-and colours. `docs/metrics.md` says how well that ranks known edits.
+The features describe lines, shades and colours, not objects. `docs/metrics.md` shows how well they
+rank known edits.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from unfade.pipeline.alignment import Features, Image
 
-CELL = 8  # pixels between places
-SHORT_SIDE = 256  # pixels; a larger picture is shrunk, so that content has one scale
+CELL = 8  # pixels, the side of a cell of the grid
+SHORT_SIDE = 256  # pixels; larger pictures are reduced to it, so that content has one scale
 OCTAVES = 2
 BINS = 8  # directions of a gradient, in all of the circle
-_SAMPLES = 4  # a side of the pattern that is compared
-#: Below these an edge (luma per pixel), a pattern (luma) and a chroma (Lab) count as flat.
+_SAMPLES = 4  # samples of a pattern along each axis
+#: Values below which an edge (luma per pixel), a pattern (luma) and a chroma (Lab) count as flat.
 _EDGE_FLOOR, _PATTERN_FLOOR, _CHROMA_FLOOR = 0.02, 0.05, 20.0
 
 Plane = NDArray[np.float32]
 
 
 def content_features(image: Image) -> Features:
-    """The encoder: (H, W, 3) sRGB [0, 1] -> (h, w, 55), a place for every 8 x 8 pixels.
+    """The encoder: (H, W, 3) sRGB [0, 1] -> (h, w, 55), a cell for every 8 x 8 pixels.
 
-    For each place, after shrinking to a short side of 256 pixels:
+    For each cell, after reducing to a short side of 256 pixels:
 
     - edges: at two octaves, a histogram of gradient directions, weighted by magnitude (Dalal and
       Triggs, 2005);
@@ -37,23 +37,23 @@ def content_features(image: Image) -> Features:
       the normalised cross-correlation;
     - colour: Lab's a and b.
 
-    Each has its floor as one more feature, so that two flat places are alike and contrast counts
+    Each has its floor as one more feature, so that two flat cells are alike and contrast counts
     little, and unit length. Edges, structure and colour have equal shares of the cosine.
     """
     small = _shrunk(image)
     lab = _float(cv2.cvtColor(small, cv2.COLOR_RGB2LAB))
     size = (max(1, small.shape[1] // CELL), max(1, small.shape[0] // CELL))  # (w, h)
     luma = lab[..., 0] / 100  # (H, W) [0, 1]
-    parts: list[Plane] = []
+    features: list[Plane] = []
     for octave in range(OCTAVES):
         smooth = _float(cv2.GaussianBlur(luma, (0, 0), 1))
         edges, patterns = _edges(smooth, size, octave), _patterns(smooth, size, octave)
-        parts.append(_with_floor(edges, _EDGE_FLOOR) / np.sqrt(OCTAVES))
-        parts.append(_with_floor(patterns, _PATTERN_FLOOR * _SAMPLES) / np.sqrt(OCTAVES))
+        features.append(_with_floor(edges, _EDGE_FLOOR) / np.sqrt(OCTAVES))
+        features.append(_with_floor(patterns, _PATTERN_FLOOR * _SAMPLES) / np.sqrt(OCTAVES))
         luma = smooth[::2, ::2]
-    chroma = _float(cv2.GaussianBlur(_pooled(lab[..., 1:], size), (0, 0), 0.5))  # (h, w, 2)
-    parts.append(_with_floor(chroma, _CHROMA_FLOOR))
-    return np.concatenate(parts, 2, dtype=np.float32)
+    chroma = _float(cv2.GaussianBlur(_cell_means(lab[..., 1:], size), (0, 0), 0.5))  # (h, w, 2)
+    features.append(_with_floor(chroma, _CHROMA_FLOOR))
+    return np.concatenate(features, 2, dtype=np.float32)
 
 
 def _shrunk(image: Image) -> Image:
@@ -65,33 +65,33 @@ def _shrunk(image: Image) -> Image:
     return _float(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def _pooled(plane: Plane, size: tuple[int, int]) -> Plane:
+def _cell_means(plane: Plane, size: tuple[int, int]) -> Plane:
     """Means over the cells of a grid: (H, W) or (H, W, C) -> (h, w) or (h, w, C)."""
     return _float(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
 
 
 def _edges(luma: Plane, size: tuple[int, int], octave: int) -> Plane:
-    """Mean magnitude by direction around each place: (H, W) -> (h, w, BINS)."""
+    """Mean magnitude by direction around each cell: (H, W) -> (h, w, BINS)."""
     right = cv2.Scharr(luma, cv2.CV_32F, 1, 0, scale=1 / 32)
     down = cv2.Scharr(luma, cv2.CV_32F, 0, 1, scale=1 / 32)
     magnitude, angle = cv2.cartToPolar(right, down)  # (H, W) each
-    place = angle * (BINS / (2 * np.pi))
+    bin_position = angle * (BINS / (2 * np.pi))
     bins: list[Plane] = []
     for k in range(BINS):
-        away = np.abs(place - k)
-        share = np.maximum(0, 1 - np.minimum(away, BINS - away))
-        bins.append(_pooled(magnitude * share, size))
+        distance = np.abs(bin_position - k)
+        share = np.maximum(0, 1 - np.minimum(distance, BINS - distance))
+        bins.append(_cell_means(magnitude * share, size))
     histogram = np.stack(bins, 2)  # (h, w, BINS)
     return _float(cv2.GaussianBlur(histogram, (0, 0), 0.5 * 2**octave))
 
 
 def _patterns(luma: Plane, size: tuple[int, int], octave: int) -> Plane:
-    """Samples of luma around each place, less their mean: (H, W) -> (h, w, 16).
+    """Samples of luma around each cell, less their mean: (H, W) -> (h, w, 16).
 
     They cover one cell at the first octave, two by two at the second.
     """
     step = _SAMPLES >> octave
-    samples = _pooled(luma, (size[0] * step, size[1] * step))
+    samples = _cell_means(luma, (size[0] * step, size[1] * step))
     padded = np.pad(samples, (_SAMPLES - step) // 2, "edge")
     windows = sliding_window_view(padded, (_SAMPLES, _SAMPLES))[::step, ::step]  # (h, w, 4, 4)
     flat = windows.reshape(*windows.shape[:2], -1)  # (h, w, 16)
@@ -100,8 +100,8 @@ def _patterns(luma: Plane, size: tuple[int, int], octave: int) -> Plane:
 
 def _with_floor(values: Plane, floor: float) -> Plane:
     """(h, w, D) -> (h, w, D + 1) of length one, the floor as the last feature."""
-    whole = np.pad(values, ((0, 0), (0, 0), (0, 1)), constant_values=floor)
-    return whole / np.linalg.norm(whole, axis=2, keepdims=True)
+    with_floor = np.pad(values, ((0, 0), (0, 0), (0, 1)), constant_values=floor)
+    return with_floor / np.linalg.norm(with_floor, axis=2, keepdims=True)
 
 
 def _float(values: NDArray[Any]) -> Plane:

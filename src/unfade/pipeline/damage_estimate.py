@@ -1,7 +1,6 @@
 """Estimates how damaged a photo is: the share of damaged pixels, its grain and its blur.
 
-Each measure is mapped to 0..1, between a value of a photo that needs nothing and one of a photo
-that needs the most; the worst of them is the severity.
+Each measure is mapped linearly to 0..1 between two fixed values; the largest is the severity.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from unfade.imaging import Photo
 from unfade.imaging.transforms import luma
 from unfade.masks import Mask
 
-#: Each: the value that needs nothing, the value that needs the most.
+#: For each measure: the values that are mapped to severity 0 and 1.
 SHARE = (0.01, 0.15)  # of the pixels damaged
 GRAIN = (0.035, 0.12)  # standard deviation, sRGB values in 0..1
 BLUR = (0.35, 0.70)
@@ -43,14 +42,14 @@ class Damage:
 
     @property
     def severity(self) -> float:
-        """0..1: the worst of what was measured, 0 = nothing to mend."""
+        """0..1: the largest of the mapped measures; 0 = no damage."""
         return max(_ramp(self.share, SHARE), _ramp(self.grain, GRAIN), _ramp(self.blur, BLUR))
 
 
 def estimate_damage(photo: Photo, mask: Mask | None, threshold: float) -> Damage:
-    """Measures a photo on windows spread over it; what is masked counts as damage only.
+    """Measures a photo on windows spread over it; masked pixels count for the damaged share only.
 
-    A large scan is made smaller first: what can be seen of it counts, not what a pixel has.
+    A large scan is reduced first, so that grain and blur are measured at viewing size.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
@@ -63,22 +62,27 @@ def estimate_damage(photo: Photo, mask: Mask | None, threshold: float) -> Damage
     for rows in _windows(photo.height, factor):
         for cols in _windows(photo.width, factor):
             gray = _smaller(luma(photo.srgb(rows, cols))[..., 0], factor)
-            sound = np.ones(gray.shape, bool)
+            undamaged = np.ones(gray.shape, bool)
             if mask is not None:
-                hurt = (mask[rows, cols] >= threshold * 255).astype(np.float32)
-                sound = _smaller(hurt, factor) == 0
-            bands.append(finest_band(gray, sound))
-            steps += differences(gray, sound)
+                damaged = (mask[rows, cols] >= threshold * 255).astype(np.float32)
+                undamaged = _smaller(damaged, factor) == 0
+            bands.append(finest_band(gray, undamaged))
+            steps += differences(gray, undamaged)
     grain = grain_of(np.concatenate(bands))
     return Damage(round(share, 6), round(grain, 6), round(blur_of(steps), 6))
 
 
-def finest_band(gray: NDArray[np.float32], sound: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The diagonal band of a Haar transform, (n,), of the sound 2 x 2 squares of (H, W)."""
+def finest_band(gray: NDArray[np.float32], undamaged: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The diagonal band of a Haar transform, (n,), of the undamaged 2 x 2 squares of (H, W)."""
     h, w = gray.shape[0] // 2 * 2, gray.shape[1] // 2 * 2
     a, b, c, d = (gray[i:h:2, j:w:2] for i in (0, 1) for j in (0, 1))  # (H/2, W/2) each
-    whole = sound[:h:2, :w:2] & sound[:h:2, 1:w:2] & sound[1:h:2, :w:2] & sound[1:h:2, 1:w:2]
-    return np.asarray((a - b - c + d) / 2, np.float32)[whole]
+    valid = (
+        undamaged[:h:2, :w:2]
+        & undamaged[:h:2, 1:w:2]
+        & undamaged[1:h:2, :w:2]
+        & undamaged[1:h:2, 1:w:2]
+    )
+    return np.asarray((a - b - c + d) / 2, np.float32)[valid]
 
 
 def grain_of(band: NDArray[np.float32]) -> float:
@@ -89,35 +93,39 @@ def grain_of(band: NDArray[np.float32]) -> float:
     return float(np.median(np.abs(band))) / _NORMAL if band.size else 0.0
 
 
-def differences(gray: NDArray[np.float32], sound: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What neighbouring pixels differ by, and what a strong blur takes of that.
+def differences(gray: NDArray[np.float32], undamaged: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Sums of differences of neighbouring pixels, and how much a strong blur reduces them.
 
     Args:
         gray: (H, W) in [0, 1].
-        sound: (H, W), what counts.
+        undamaged: (H, W), the pixels that count.
 
     Returns:
-        (2, 2): down and across; the sum of all differences, and of what the blur takes off them.
+        (2, 2): down and across; the sum of all differences, and of their reduction by the blur.
     """
     out = np.zeros((2, 2))
     for axis, box in ((0, (1, _BOX)), (1, (_BOX, 1))):
-        soft = np.asarray(cv2.blur(gray, box), np.float32)
-        sharp, blunt = np.abs(np.diff(gray, axis=axis)), np.abs(np.diff(soft, axis=axis))
-        counted = np.delete(sound, 0, axis) & np.delete(sound, -1, axis)
-        out[axis] = sharp[counted].sum(), np.maximum(sharp - blunt, 0)[counted].sum()
+        blurred_image = np.asarray(cv2.blur(gray, box), np.float32)
+        original, blurred = (
+            np.abs(np.diff(gray, axis=axis)),
+            np.abs(np.diff(blurred_image, axis=axis)),
+        )
+        valid = np.delete(undamaged, 0, axis) & np.delete(undamaged, -1, axis)
+        out[axis] = original[valid].sum(), np.maximum(original - blurred, 0)[valid].sum()
     return out
 
 
 def blur_of(steps: NDArray[np.float64]) -> float:
-    """0..1, from sharp to blurred: what a strong blur leaves of the differences.
+    """0..1, from sharp to blurred: the share of the differences that a strong blur leaves.
 
-    After Crete et al. 2007, "The blur effect", section 3: a photo that is blurred already has
-    little to lose.
+    After Crete et al. 2007, "The blur effect", section 3.
 
     Args:
         steps: (2, 2), sums of `differences`.
     """
-    return max((float((whole - taken) / whole) for whole, taken in steps if whole > 0), default=0)
+    return max(
+        (float((total - removed) / total) for total, removed in steps if total > 0), default=0
+    )
 
 
 def _windows(length: int, factor: int) -> list[slice]:

@@ -22,18 +22,17 @@ def decode_bands(
     networks: Networks, z0: Tensor, photo_latent: Tensor | None, source: ImageSource, plan: Plan,
     settings: DiffusionSettings, progress: Progress,
 ) -> Iterator[Band]:  # fmt: skip
-    """Decodes a latent; what is held as pixels at any time is one row of tiles.
+    """Decodes a latent; one row of tiles at a time is in memory as pixels.
 
-    Tiles that the plan leaves out keep the source's pixels.
+    Tiles that the plan skips keep the source's pixels.
 
-    What the autoencoder loses of the photo is added again by `vae_residual`: at 1, where the
-    latent is the photo's own, the photo itself comes out, and what differs from it is what was
-    changed.
+    `vae_residual` adds the difference between the photo and its own reconstruction by the
+    autoencoder: at 1 an unchanged latent gives the photo itself.
 
     Args:
         z0: (N, C, h, w), scaled.
-        photo_latent: (N, C, h, w), the photo's own latent; not looked at where `vae_residual` is 0.
-        source: what z0 restores: it lends the CFW its features, and its colours.
+        photo_latent: (N, C, h, w), the photo's own latent; unused if `vae_residual` is 0.
+        source: the photo of z0, for the features of the CFW and the colour fix.
         progress: called with the share that is done.
 
     Yields:
@@ -50,16 +49,16 @@ def decode_bands(
         for tile in skipped:
             image, _ = read_padded(source, tile[0].slice, tile[1].slice)
             band[..., tile[1].slice] += weight(tile) * image
-        wanted = [(row, col) for j, col in enumerate(grid.cols) if (i, j) not in grid.skipped]
-        for j in range(0, len(wanted), at_once):
-            tiles = wanted[j : j + at_once]
+        computed = [(row, col) for j, col in enumerate(grid.cols) if (i, j) not in grid.skipped]
+        for j in range(0, len(computed), at_once):
+            tiles = computed[j : j + at_once]
             with networks.resident(networks.base.vae, networks.cfw):
                 values = _decode(networks, z0, photo_latent, source, tiles, settings).float().cpu()
             for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
                 band[..., tile[1].slice] += weight(tile) * value
         ready = (grid.rows[i + 1].start if i + 1 < len(grid.rows) else row.stop) - top
-        done = band[:, :, : min(ready, source.height - top), : source.width]
-        yield top, _finished(done.clamp(0, 1), source, top, settings)
+        finished = band[:, :, : min(ready, source.height - top), : source.width]
+        yield top, _apply_luminance(finished.clamp(0, 1), source, top, settings)
         band = band[:, :, ready:].clone()
         progress((i + 1) / len(grid.rows))
 
@@ -102,7 +101,9 @@ def _decode(
     return out
 
 
-def _finished(band: Tensor, source: ImageSource, top: int, settings: DiffusionSettings) -> Tensor:
+def _apply_luminance(
+    band: Tensor, source: ImageSource, top: int, settings: DiffusionSettings
+) -> Tensor:
     if not settings.keep_luminance:
         return band
     rows = slice(top, top + band.shape[2])

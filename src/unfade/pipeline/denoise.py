@@ -28,14 +28,14 @@ from unfade.timing import Progress
 
 @dataclass(frozen=True)
 class Networks:
-    """All that a restoration runs, on one device and with weights of one type.
+    """The networks of the diffusion model, with device and precision.
 
     Attributes:
         controlnet: None where the base model fills damage alone.
-        kind: what the ControlNet sees; None where there is none.
+        kind: the condition of the ControlNet; None without one.
         precision: of convolutions and products, for weights in fp32.
         device: where they run.
-        offload: each network is on the device only while it runs.
+        offload: keep each network on the device only while it runs.
     """
 
     base: Base
@@ -49,7 +49,7 @@ class Networks:
 
     @property
     def sees_latent(self) -> bool:
-        """Whether the ControlNet is shown the photo's latent."""
+        """Whether the condition of the ControlNet is the photo's latent."""
         return self.kind is not None and self.kind.space == "latent"
 
     @property
@@ -58,9 +58,9 @@ class Networks:
         return self.base.unet.dtype
 
     def at_once(self, plan: Plan) -> int:
-        """Tiles in one pass: a GPU is idle with one, a processor is not.
+        """The number of tiles in one pass: 1 on a processor, as many as memory allows on a GPU.
 
-        The widest layer of the decoder counts, of which five copies are in memory.
+        A tile needs five copies of the decoder's widest layer.
         """
         if self.device.type != "cuda":
             return 1
@@ -78,11 +78,11 @@ class Networks:
             yield
 
     def through_vae(self, compute: Callable[[], Tensor]) -> Tensor:
-        """What the autoencoder gives, in the precision that it bears.
+        """Runs the autoencoder in a precision that does not overflow.
 
-        Beside a UNet in bf16 it computes in bf16 too. fp16 overflows in some autoencoders: in
-        those whose configuration says so (force_upcast) fp32 is used, and where the result is not
-        finite it is computed again in fp32.
+        With a UNet in bf16 it computes in bf16 too. fp16 overflows in some autoencoders: those
+        with `force_upcast` in their configuration run in fp32, and a result that is not finite is
+        computed again in fp32.
         """
         vae = cast(Any, self.base.vae)
         if vae.dtype != torch.float32 or self.dtype == torch.float32:
@@ -99,7 +99,7 @@ class Networks:
 
     @contextmanager
     def resident(self, *modules: nn.Module | None) -> Generator[None]:
-        """Networks on the device, until the end of the block where they are offloaded."""
+        """Moves networks to the device for the block, if they are offloaded."""
         moved = [module for module in modules if module is not None and self.offload]
         for module in moved:
             module.to(self.device)
@@ -133,7 +133,7 @@ class Plan:
         return cls(*grids)
 
     def only(self, unknown: Tensor) -> Plan:
-        """The same without the tiles that hold nothing unknown.
+        """The plan without the tiles that have no unknown cell.
 
         Args:
             unknown: (N, 1, h, w) of bool, cells of the latent (`unknown_cells`).
@@ -148,10 +148,10 @@ class Plan:
 
 
 def unknown_cells(source: ImageSource, plan: Plan, downscale: int) -> Tensor:
-    """Where the latent is to be found, (N, 1, h, w) of bool.
+    """The cells of the latent to be sampled, (N, 1, h, w) of bool.
 
-    These are the cells with any damaged pixel, and their neighbours, whose values the damage
-    reaches into.
+    These are the cells with any damaged pixel, and their neighbours, whose values depend on the
+    damage.
 
     Raises:
         UsageError: nothing is damaged.
@@ -173,7 +173,7 @@ def unknown_cells(source: ImageSource, plan: Plan, downscale: int) -> Tensor:
 
 
 def in_pixels(tile: Tile, downscale: int) -> tuple[slice, slice]:
-    """Where a tile of the latent lies in the photo."""
+    """The region of the photo that a tile of the latent covers."""
     rows, cols = (slice(p.start * downscale, p.stop * downscale) for p in tile)
     return rows, cols
 
@@ -190,16 +190,16 @@ def embed_prompts(networks: Networks, settings: DiffusionSettings) -> tuple[Tens
 
 def encode_tiles(networks: Networks, source: ImageSource, plan: Plan, progress: Progress) -> Tensor:
     """The scaled latent of a photo, (N, C, h, w), float32."""
-    base, total, done = networks.base, len(plan.cells), 0
+    base, total, encoded = networks.base, len(plan.cells), 0
 
     def compute(tiles: list[Tile]) -> Tensor:
-        nonlocal done
+        nonlocal encoded
         regions = [in_pixels(tile, base.downscale) for tile in tiles]
         images = torch.cat([read_padded(source, *region)[0] for region in regions])
         images = images.to(networks.device, base.vae.dtype)
         z = networks.through_vae(lambda: encode(base.vae, images))
-        done += len(tiles)
-        progress(done / total)
+        encoded += len(tiles)
+        progress(encoded / total)
         return z
 
     with networks.resident(base.vae):
@@ -240,25 +240,25 @@ class Denoiser:
         return blend(self.plan.cells, self.networks.at_once(self.plan), compute)
 
     def _condition(self, kind: ConditionKind, tile: Tile, z0_hat: Tensor | None) -> Tensor:
-        """What the ControlNet sees of one tile, (N, ...)."""
+        """The condition of the ControlNet for one tile, (N, ...)."""
         networks, share = self.networks, self.settings.self_condition
         region = in_pixels(tile, networks.base.downscale)
         image, mask = read_padded(self.source, *region)
         cut = (..., tile[0].slice, tile[1].slice)
-        seen = image if self.latent is None else self.latent[cut]
-        seen = seen.to(networks.device, networks.dtype)
+        visible = image if self.latent is None else self.latent[cut]
+        visible = visible.to(networks.device, networks.dtype)
         mask = None if mask is None else mask.to(networks.device, networks.dtype)
         if z0_hat is not None:
             estimate = z0_hat[cut]
             if kind.space == "pixel":
                 vae, z = networks.base.vae, estimate.to(networks.base.vae.dtype)
                 estimate = networks.through_vae(lambda: decode(vae, z)).clamp(0, 1)
-            seen = torch.lerp(seen, estimate.to(seen.dtype), share)
+            visible = torch.lerp(visible, estimate.to(visible.dtype), share)
             mask = None if mask is None else (1 - share) * mask
-        return make_condition(kind, seen, mask)
+        return make_condition(kind, visible, mask)
 
     def _guided(self, z: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
-        """The prediction, drawn away from the negative prompt (arXiv 2207.12598, Eq. 6).
+        """The prediction with classifier-free guidance (arXiv 2207.12598, Eq. 6).
 
         Both prompts go through the networks together on a GPU; a processor gains nothing by it.
         """
@@ -267,19 +267,19 @@ class Denoiser:
         text = self.text.to(z.dtype).expand(len(z), -1, -1)
         if self.negative is None:
             return predict(unet, controlnet, z, t, text, condition).float()
-        other = self.negative.to(z.dtype).expand(len(z), -1, -1)
+        negative_text = self.negative.to(z.dtype).expand(len(z), -1, -1)
         if networks.device.type == "cpu":
             out = predict(unet, controlnet, z, t, text, condition).float()
-            away = predict(unet, controlnet, z, t, other, condition).float()
+            negative_prediction = predict(unet, controlnet, z, t, negative_text, condition).float()
         else:
-            both = None if condition is None else torch.cat([condition, condition])
-            texts = torch.cat([text, other])
-            out, away = (
-                predict(unet, controlnet, torch.cat([z, z]), t.repeat(2), texts, both)
+            conditions = None if condition is None else torch.cat([condition, condition])
+            texts = torch.cat([text, negative_text])
+            out, negative_prediction = (
+                predict(unet, controlnet, torch.cat([z, z]), t.repeat(2), texts, conditions)
                 .float()
                 .chunk(2)
             )
-        return away + self.settings.guidance * (out - away)
+        return negative_prediction + self.settings.guidance * (out - negative_prediction)
 
 
 def denoise(
@@ -305,7 +305,7 @@ def denoise(
     schedule = networks.schedule
     times = timesteps(settings.steps, settings.strength, schedule.steps)
     if settings.posterior_mean == 1:
-        times = times[:1]  # nothing of the later ones would be seen
+        times = times[:1]  # later steps would not change the result
     photo_latent = None
     latent_counts = networks.sees_latent or unknown is not None
     if latent_counts or settings.strength < 1 or settings.vae_residual > 0:
@@ -316,33 +316,33 @@ def denoise(
         first = torch.full((len(noise),), times[0] if times else -1, device=networks.device)
         zt = q_sample(schedule, photo_latent, noise, first) if times else photo_latent
     text = embed_prompts(networks, settings)
-    shown = photo_latent if networks.sees_latent else None
+    condition_latent = photo_latent if networks.sees_latent else None
     if unknown is not None:
         unknown = unknown.to(networks.device)
         if times and photo_latent is not None:
             first = torch.full((len(noise),), times[0], device=networks.device)
             zt = torch.where(unknown, zt, q_sample(schedule, photo_latent, noise, first))
-    model = Denoiser(networks, source, plan, settings, shown, text)
-    done = 0
+    model = Denoiser(networks, source, plan, settings, condition_latent, text)
+    steps_done = 0
 
-    def counted(zt: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
-        nonlocal done
+    def denoise_step(zt: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
+        nonlocal steps_done
         out = model(zt, t, z0_hat)
-        if unknown is not None and photo_latent is not None:  # what is known leads to itself
-            known = noise
-            if settings.eta > 0:  # fresh noise came in on the way
+        if unknown is not None and photo_latent is not None:  # known cells keep the photo's latent
+            known_noise = noise
+            if settings.eta > 0:  # earlier steps have added fresh noise
                 ab = schedule.alpha(t, zt)
-                known = (zt - ab.sqrt() * photo_latent) / (1 - ab).sqrt()
-            out = torch.where(unknown, out, target(schedule, photo_latent, known, t))
-        done += 1
-        progress(0.1 + 0.9 * done / len(times))
+                known_noise = (zt - ab.sqrt() * photo_latent) / (1 - ab).sqrt()
+            out = torch.where(unknown, out, target(schedule, photo_latent, known_noise, t))
+        steps_done += 1
+        progress(0.1 + 0.9 * steps_done / len(times))
         return out
 
     parts = (networks.base.unet, networks.controlnet)
     vae = networks.base.vae if settings.self_condition > 0 else None
     with networks.resident(*parts, vae), torch.inference_mode():
         z0 = sample(
-            schedule, zt, times, counted, mean=settings.posterior_mean, eta=settings.eta,
+            schedule, zt, times, denoise_step, mean=settings.posterior_mean, eta=settings.eta,
             fresh=None if fresh is None else lambda step: fresh(step).to(networks.device),
         )  # fmt: skip
         return z0, photo_latent

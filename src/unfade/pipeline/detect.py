@@ -1,4 +1,4 @@
-"""Finds the damage of a photo: a soft mask, tile by tile, at more than one scale."""
+"""Detects the damage of a photo: runs the detector tile by tile at several scales."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from unfade.timing import Progress, ignore
 
 MARGIN = 96
 _LARGEST_LOSS = 0.1  # share of the photo
-_FINE = 640  # short side in pixels of own detail below which a photo is searched enlarged
-_COARSEST = 160  # least short side of a searched copy, pixels; a soft scan shows its damage there
+_FINE = 640  # short side at native scale, pixels, below which a photo is enlarged first
+_COARSEST = 160  # least short side of a reduced copy, pixels
 
 _ODDS = {"low": math.e, "high": 1 / math.e}  # of damage, over those at normal sensitivity
 
@@ -85,8 +85,8 @@ def _reduced(photo: Photo, factor: int) -> NDArray[np.uint8]:
         strip = photo.srgb(slice(y * factor, stop * factor), slice(0, photo.width))
         below, right = (stop - y) * factor - len(strip), w * factor - photo.width
         strip = cv2.copyMakeBorder(strip, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        small = cv2.resize(strip, (w, stop - y), interpolation=cv2.INTER_AREA)
-        out[y:stop] = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
+        reduced = cv2.resize(strip, (w, stop - y), interpolation=cv2.INTER_AREA)
+        out[y:stop] = np.rint(np.clip(reduced, 0, 1) * 255).astype(np.uint8)
     return out
 
 
@@ -112,71 +112,73 @@ def detect(
         (H, W) uint8, the probability of damage in 1/255.
     """
     native = native_factor(photo, _COARSEST)
-    small = min(photo.height, photo.width) / native < _FINE
-    if small and native == 1:
-        large = _search_all(_doubled(photo), net, device, tile, 1, progress)
+    is_small = min(photo.height, photo.width) / native < _FINE
+    if is_small and native == 1:
+        enlarged = _search_scales(_doubled(photo), net, device, tile, 1, progress)
         size = (photo.width, photo.height)
-        return np.asarray(cv2.resize(large, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return _search_all(photo, net, device, tile, native // 2 if small else native, progress)
+        return np.asarray(cv2.resize(enlarged, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _search_scales(photo, net, device, tile, native // 2 if is_small else native, progress)
 
 
 def _doubled(photo: Photo) -> Photo:
-    """A small photo, twice as large, bicubic."""
+    """The photo enlarged twice by bicubic interpolation."""
     h, w = photo.height, photo.width
     rgb = photo.srgb(slice(0, h), slice(0, w))
-    large = cv2.resize(rgb, (2 * w, 2 * h), interpolation=cv2.INTER_CUBIC)
+    enlarged = cv2.resize(rgb, (2 * w, 2 * h), interpolation=cv2.INTER_CUBIC)
     out = photo.blank(size=(2 * h, 2 * w))
-    out.put_srgb(slice(0, 2 * h), slice(0, 2 * w), np.clip(np.asarray(large, np.float32), 0, 1))
+    out.put_srgb(slice(0, 2 * h), slice(0, 2 * w), np.clip(np.asarray(enlarged, np.float32), 0, 1))
     return out
 
 
-def _search_all(
+def _search_scales(
     photo: Photo, net: ScratchDetector, device: torch.device, tile: int, first: int,
     progress: Progress,
 ) -> Mask:  # fmt: skip
-    """Searches at all scales from 1/first on; arguments and result as of `detect`."""
+    """Detects at all scales from 1/first on; arguments and result as in `detect`."""
     mask = np.zeros((photo.height, photo.width), np.uint8)
     scales = factors(photo.height, photo.width, first)
     total = sum(1 / f**2 for f in scales)
     done = 0.0
-    lost = np.zeros((-(-photo.height // scales[-1]), -(-photo.width // scales[-1])), np.uint8)
+    border_probability = np.zeros(
+        (-(-photo.height // scales[-1]), -(-photo.width // scales[-1])), np.uint8
+    )
     for factor in scales:
         begin, weight = done, 1 / factor**2 / total
-        border = lost if factor == scales[-1] else None
+        border = border_probability if factor == scales[-1] else None
         _search(
             photo, net, device, factor, tile, mask, border,
             lambda share, begin=begin, weight=weight: progress(begin + weight * share),
         )  # fmt: skip
         done += weight
-    _add_border(mask, lost, scales[-1])
+    _add_border(mask, border_probability, scales[-1])
     return mask
 
 
-def _add_border(mask: Mask, lost: Mask, factor: int) -> None:
-    """Raises `mask` by what was lost at the photo's edges, found at the coarsest scale.
+def _add_border(mask: Mask, border_probability: Mask, factor: int) -> None:
+    """Adds lost borders, detected at the coarsest scale, to `mask`.
 
-    A patch that does not reach an edge is no lost border: a collar, a flower, a medal. Where
-    the edges lost more than a tenth of the photo, they are a frame or a vignette, and are kept.
+    A region that does not touch an edge of the photo is no lost border (a collar, a flower, a
+    medal). Regions of more than a tenth of the photo are a frame or a vignette, and are not added.
 
     Args:
         mask: (H, W); lost: (h, w), the same picture at 1/factor.
     """
-    count, label = cv2.connectedComponents((lost >= 128).astype(np.uint8))
+    count, label = cv2.connectedComponents((border_probability >= 128).astype(np.uint8))
     if count == 1:
         return
     rim = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
-    torn = np.isin(label, np.unique(rim[rim > 0]))
-    if float(torn.mean()) > _LARGEST_LOSS:
+    at_edge = np.isin(label, np.unique(rim[rim > 0]))
+    if float(at_edge.mean()) > _LARGEST_LOSS:
         return
-    kept = np.where(torn, lost, 0).astype(np.uint8)
+    border = np.where(at_edge, border_probability, 0).astype(np.uint8)
     if factor > 1:
-        size = (kept.shape[1] * factor, kept.shape[0] * factor)
-        kept = np.asarray(cv2.resize(kept, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    np.maximum(mask, kept[: mask.shape[0], : mask.shape[1]], out=mask)
+        size = (border.shape[1] * factor, border.shape[0] * factor)
+        border = np.asarray(cv2.resize(border, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    np.maximum(mask, border[: mask.shape[0], : mask.shape[1]], out=mask)
 
 
 def _enlarged(probability: Mask, tile: Tile, factor: int) -> Mask:
-    """The kept part of a tile, `factor` times as large, interpolated with the pixels around it."""
+    """The core of a tile, `factor` times as large, interpolated with the pixels around it."""
     rows, cols = tile.rows, tile.cols
     top, left = max(rows.first - 1, rows.start), max(cols.first - 1, cols.start)
     part = probability[top - rows.start : rows.last + 1 - rows.start,
@@ -190,22 +192,22 @@ def _enlarged(probability: Mask, tile: Tile, factor: int) -> Mask:
 
 def _search(
     photo: Photo, net: ScratchDetector, device: torch.device, factor: int, tile: int, mask: Mask,
-    lost: Mask | None, progress: Progress,
+    border_probability: Mask | None, progress: Progress,
 ) -> None:  # fmt: skip
-    """Searches a photo at 1/factor, raises `mask` in place and fills `lost`."""
-    small = None if factor == 1 else _reduced(photo, factor)
-    h, w = (photo.height, photo.width) if small is None else small.shape[:2]
+    """Detects at scale 1/factor; updates `mask` by the maximum, and fills `border_probability`."""
+    reduced = None if factor == 1 else _reduced(photo, factor)
+    h, w = (photo.height, photo.width) if reduced is None else reduced.shape[:2]
 
-    def search_tile(part: Tile) -> None:
-        if small is None:
+    def detect_tile(part: Tile) -> None:
+        if reduced is None:
             rgb = photo.srgb(*part.computed)
         else:
-            rgb = small[part.computed].astype(np.float32) / np.float32(255)
-        both = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)  # (2, h, w)
-        if lost is not None:
-            lost[part.kept] = _enlarged(both[1], part, 1)
-        large = _enlarged(both[0], part, factor)
-        region = mask[part.kept_at(factor)]
-        np.maximum(region, large[: region.shape[0], : region.shape[1]], out=region)
+            rgb = reduced[part.computed].astype(np.float32) / np.float32(255)
+        probabilities = np.rint(_probability(net, rgb, device) * 255).astype(np.uint8)  # (2, h, w)
+        if border_probability is not None:
+            border_probability[part.core] = _enlarged(probabilities[1], part, 1)
+        enlarged = _enlarged(probabilities[0], part, factor)
+        region = mask[part.core_at(factor)]
+        np.maximum(region, enlarged[: region.shape[0], : region.shape[1]], out=region)
 
-    map_tiles(h, w, search_tile, tile=tile, margin=MARGIN, stride=net.stride, progress=progress)
+    map_tiles(h, w, detect_tile, tile=tile, margin=MARGIN, stride=net.stride, progress=progress)

@@ -1,4 +1,4 @@
-"""The diffusion model as a pipeline: photos in, restored photos out."""
+"""The diffusers pipeline of the diffusion model: photos in, restored photos out."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ class RestorationPipeline(DiffusionPipeline):
             variants: results for each photo, from different noise.
 
         Raises:
-            InputError: shapes that make no sense.
-            UsageError: settings that this model cannot obey.
+            InputError: shapes that do not fit.
+            UsageError: settings that this model does not support.
         """
         if variants < 1:
             raise UsageError(f"{variants} variants", "1 or more", "try 1")
@@ -165,8 +165,8 @@ class RestorationPipeline(DiffusionPipeline):
             The first row of a band, and the band, (N, 3, h, W) in [0, 1], on the processor.
 
         Raises:
-            UsageError: settings that this model cannot obey; there is no ControlNet and no damage
-                either; or the memory of the device is too small.
+            UsageError: settings that this model does not support; neither a ControlNet nor damage;
+                or the memory of the device is too small.
         """
         try:
             yield from self._bands(source, settings, variant, progress)
@@ -209,7 +209,7 @@ def _noise(
 
 
 def out_of_memory(device: torch.device) -> UsageError:
-    """What is said where the networks, or what they compute, do not fit."""
+    """The error for networks or activations that do not fit into the device's memory."""
     torch.cuda.empty_cache()
     return UsageError(
         f"too little free memory on {device}", "room for the diffusion model",

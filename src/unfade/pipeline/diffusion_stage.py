@@ -1,4 +1,4 @@
-"""The diffusion model of a restorer: tells whether it takes part, and loads it when it does."""
+"""The diffusion model of a restorer: decides whether it is used, and loads it on first use."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from unfade.errors import UsageError, WeightsError
 from unfade.models.presets import Defaults
 from unfade.options import Dtype, RestoreOptions, Task
-from unfade.pipeline.sampling import most_strength
+from unfade.pipeline.sampling import max_strength
 from unfade.pipeline.traits import TRAITS
 from unfade.pipeline.weights import DiffusionWeights
 
 if TYPE_CHECKING:
     from unfade.pipeline.diffusion import RestorationPipeline
 
-#: Of a base model alone, in the damage: broad tone and colours of the first stage's fill are kept.
+#: Strength of a base model without ControlNet: keeps tone and colours of the first stage's fill.
 ALONE_STRENGTH = 0.8
 
 logger = logging.getLogger(__name__)
@@ -56,40 +56,40 @@ class DiffusionStage:
 
     @property
     def defaults(self) -> Defaults:
-        """How the model is run where the options do not say; a preset speaks of its own only."""
+        """The default sampling parameters; a preset's own defaults apply to its own model only."""
         if self.weights.alone:
             return Defaults(strength={"old-photo": ALONE_STRENGTH})
         return Defaults() if self.weights.named else self.weights.preset.defaults
 
     def may_act(self, options: RestoreOptions) -> bool:
-        """Whether some photo may be given to the model."""
+        """Whether the model may be used for some photo with these options."""
         strength = options.strength
         if options.paper:
-            most = 1.0
+            maximum = 1.0
         else:
-            most = most_strength(options.task, self.defaults) if strength == "auto" else strength
-        alone_can = not self.weights.alone or options.within_damage
-        return most > 0 and not self.weights.missing and alone_can
+            maximum = max_strength(options.task, self.defaults) if strength == "auto" else strength
+        can_act = not self.weights.alone or options.within_damage
+        return maximum > 0 and not self.weights.missing and can_act
 
     def lacks_first_stage(self, task: Task) -> bool:
-        """Whether the preset has no network that does a task without diffusion."""
+        """Whether the preset has no first stage for a task."""
         file = TRAITS[task].first_stage
         return bool(file) and not self.weights.preset.optional(file)
 
     def must_act(self, options: RestoreOptions) -> bool:
-        """Whether no first stage of the preset can do what is asked."""
+        """Whether the options need the diffusion model."""
         return options.asks_diffusion or self.lacks_first_stage(options.task)
 
     def require(self, options: RestoreOptions) -> None:
-        """Refuses options that the weights of this restorer cannot obey.
+        """Raises an error for options that the weights of this restorer do not support.
 
         Raises:
             UsageError: a base model alone is asked for more than to fill damage; or a task that
                 needs the model, with a preset that leaves it out.
             WeightsError: a part is missing.
         """
-        lacks = self.lacks_first_stage(options.task)
-        if lacks and options.strength == 0:
+        lacking = self.lacks_first_stage(options.task)
+        if lacking and options.strength == 0:
             fix = "leave the strength out, or use a preset that has it"
             expected = f"it, for {options.task} without diffusion"
             got = f"no {TRAITS[options.task].first_stage}"
@@ -103,14 +103,14 @@ class DiffusionStage:
             )  # fmt: skip
         if self.must_act(options) or self.weights.named:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
-        if lacks and not self.may_act(options):
+        if lacking and not self.may_act(options):
             got = f"strength 'auto' for {options.task}, which is 0 with this preset"
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
 
     def warn_unused(self, options: RestoreOptions) -> None:
-        """Warns of options for the model, for a photo that is restored without it.
+        """Warns of options of the model, for a photo that is restored without it.
 
-        Of variants that there is one of, `unfade.api` says more.
+        `unfade.api` warns of variants.
         """
         unused = [name.replace("_", " ") for name in options.for_diffusion if name != "variants"]
         if unused:
@@ -122,7 +122,7 @@ class DiffusionStage:
             )
 
     def load(self) -> RestorationPipeline:
-        """The model; it is read from disk by the first call.
+        """The model; the first call loads it.
 
         Raises:
             WeightsError: a part is missing, damaged, or not the expected one.
@@ -137,7 +137,7 @@ class DiffusionStage:
         return self._pipeline
 
     def check_prompts(self, options: RestoreOptions) -> None:
-        """Warns, once for each pair of prompts, of words that the model does not see."""
+        """Warns, once for each pair of prompts, of words that are unknown or cut off."""
         prompts = (options.full_prompt, options.negative_prompt)
         if prompts in self._checked_prompts:
             return

@@ -1,4 +1,4 @@
-"""Enlarging: the passes that a scale takes, and bicubic enlargement region by region."""
+"""Helpers for enlarging: passes of a scale, bicubic interpolation by region, print size."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _REACH = 3  # pixels of the photo that bicubic interpolation looks at on each si
 
 
 def passes(scale: float) -> list[int]:
-    """The factors, 2 or 4, by which a photo is enlarged in one pass after the other.
+    """The factors, 2 or 4, of the passes that enlarge a photo.
 
-    Their product is the scale or, where that is another one, the next that they can make.
+    Their product is the scale, or the next larger one that such factors give.
 
     Args:
         scale: 1 or more.
@@ -33,7 +33,7 @@ def passes(scale: float) -> list[int]:
 
 
 def check_size(photo: Photo, scale: float, max_pixels: int) -> None:
-    """InputError where a pass would make more pixels than that."""
+    """Raises InputError if a pass would make more than `max_pixels` pixels."""
     product = int(np.prod(passes(scale)))
     height, width = product * photo.height, product * photo.width
     if height * width > max_pixels:
@@ -46,7 +46,7 @@ def check_size(photo: Photo, scale: float, max_pixels: int) -> None:
 class EnlargedSource:
     """One photo, `scale` times as large by bicubic interpolation, made region by region.
 
-    In training the photos to enlarge are presented so (`data.restoration`).
+    Training shows the photos to enlarge in the same way (`data.restoration`).
 
     Attributes:
         photo: as it was read.
@@ -85,12 +85,12 @@ class EnlargedSource:
         """None: there is no mask."""
         return None
 
-    def _source(self, places: slice, length: int) -> tuple[slice, slice]:
-        """The pixels of the photo that a region comes from, and the region in what they give."""
-        start = max(0, places.start // self.scale - _REACH)
-        stop = min(length, -(-places.stop // self.scale) + _REACH)
-        first = places.start - start * self.scale
-        return slice(start, stop), slice(first, first + places.stop - places.start)
+    def _source(self, region: slice, length: int) -> tuple[slice, slice]:
+        """The pixels that a region depends on, and the region within their enlargement."""
+        start = max(0, region.start // self.scale - _REACH)
+        stop = min(length, -(-region.stop // self.scale) + _REACH)
+        first = region.start - start * self.scale
+        return slice(start, stop), slice(first, first + region.stop - region.start)
 
 
 def shrunk(photo: Photo, size: tuple[int, int]) -> Photo:

@@ -28,7 +28,7 @@ from unfade.timing import Progress, ignore
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One photo on its way through the first stage, into `out`."""
+    """One photo, its settings, and the result `out` that is filled tile by tile."""
 
     photo: Photo
     out: Photo
@@ -60,7 +60,7 @@ class FirstStage:
         fold_norms(detector)
         self._detector = to_device(detector, device)
         self._stage1 = to_device(stage1, device)
-        self._tone = tone  # a thumbnail's work: on the processor
+        self._tone = tone  # small input: on the processor
 
     @property
     def threshold(self) -> float:
@@ -135,14 +135,14 @@ class FirstStage:
             hole = inpainting_hole(work.mask[tile.computed], work.threshold, work.radius)
         rgb = photo.srgb(*tile.computed)
         if not work.only_damage:
-            beyond = kept_beyond(photo, *tile.kept, hole[tile.inner])
+            beyond = kept_beyond(photo, *tile.core, hole[tile.inner])
             result = self._run(rgb, hole, work.levels)
-            out.put_srgb(*tile.kept, result[tile.inner], beyond=beyond)
+            out.put_srgb(*tile.core, result[tile.inner], beyond=beyond)
             return
         weight = feather(hole, work.radius)[tile.inner]
         if bool((weight > 0).any()):
             rgb = self._run(rgb, hole, work.levels)
-        put_blended(out, photo, *tile.kept, rgb[tile.inner], weight)
+        put_blended(out, photo, *tile.core, rgb[tile.inner], weight)
 
     def _run(
         self, rgb: NDArray[np.float32], hole: Hole, levels: Levels | None

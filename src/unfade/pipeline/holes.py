@@ -8,9 +8,9 @@ import numpy as np
 from unfade.masks import Hole, Mask, dilated, inpainting_hole
 from unfade.pipeline.tiling import bands
 
-#: Pixels around a region from which on nothing reaches into it.
+#: Pixels around a region that can affect it.
 MARGIN = 96
-_ROWS = 512  # looked at together
+_ROWS = 512  # rows of a band
 
 
 def stroke_radius(height: int, width: int) -> int:

@@ -1,4 +1,4 @@
-"""Sources of images for the diffusion model: photos or tensors, read region by region."""
+"""Image sources of the diffusion model: photos or tensors, read region by region."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class PhotoSource:
 
 @dataclass(frozen=True)
 class LumaSource(PhotoSource):
-    """One photo without its colours, as it is seen where colours are to be found."""
+    """One photo as its luma, for colourising."""
 
     def read(self, rows: slice, cols: slice) -> Tensor:
         """A region of the Rec. 709 luma, (1, 3, h, w) in [0, 1], three equal channels."""
@@ -141,7 +141,7 @@ class LumaSource(PhotoSource):
 
 
 def read_padded(source: ImageSource, rows: slice, cols: slice) -> tuple[Tensor, Tensor | None]:
-    """A region that may reach beyond the bottom and the right, where the last pixels go on.
+    """A region that may extend beyond the bottom and the right, where edge pixels are repeated.
 
     Returns:
         (N, 3, h, w) in [0, 1], and (N, 1, h, w) in [0, 1] or None.

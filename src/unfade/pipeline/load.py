@@ -53,12 +53,12 @@ def load_pipeline(
         controlnet = find_controlnet(source, dtype=kind)
         check_fit(base, controlnet)
     cfw = None if weights.cfw is None else load_part(weights.cfw, Cfw)
-    where = torch.device("cpu") if offload else device
+    target = torch.device("cpu") if offload else device
     try:
         for network in (base.vae, base.unet, controlnet, cfw):
             if network is not None:
-                to_device(network, where)
-        cast(Any, base.text_encoder).to(where)
+                to_device(network, target)
+        cast(Any, base.text_encoder).to(target)
     except torch.OutOfMemoryError as error:
         raise out_of_memory(device) from error
     pipeline = RestorationPipeline.from_base(base, controlnet, cfw)
@@ -70,5 +70,5 @@ def load_pipeline(
                 use_winograd(network)
     if compiled:
         pipeline.compile_networks()
-    _ = pipeline.networks  # what it cannot obey is told now
+    _ = pipeline.networks  # raises errors of unsupported networks
     return pipeline

@@ -1,4 +1,4 @@
-"""How many pixels of a scan show one pixel of detail."""
+"""Estimates the native scale of a scan: by how much it can be reduced without losing detail."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from unfade.imaging import Photo
 from unfade.imaging.transforms import luma
 
-#: A sharp edge is as high at every scale; enlarged, it is less than these times as high as one and
-#: two scales further. On photos of BSDS500, Flickr and old prints, sharp ones reach 0.77 and more
-#: of the next scale, the same enlarged twice by bicubic interpolation at most 0.64, with scanner
-#: noise or without; bilinear interpolation shows at the second scale only.
+#: An edge of a sharp photo has the same height at every scale; in an enlarged photo its height is
+#: less than these factors of that one and two scales coarser. On photos of BSDS500, Flickr and old
+#: prints, sharp ones reach 0.77 and more of the next scale, the same enlarged twice by bicubic
+#: interpolation at most 0.64, with scanner noise or without; bilinear interpolation shows at the
+#: second scale only.
 _SHARP = (0.7, 0.5)
 _QUANTILE = 0.9998  # of the differences: the sharpest edges, thin scratches among them
 _NOISE_QUANTILE = 3.9  # of the larger of two differences of Gaussian noise, in deviations
@@ -46,39 +47,39 @@ def differences(gray: Plane) -> list[tuple[Plane, Plane]]:
 
 
 def edge_heights(scales: list[tuple[Plane, Plane]]) -> list[float]:
-    """How high the edges of each scale stand above its noise, [0, 1] units.
+    """The height of the edges of each scale above its noise, [0, 1] units.
 
-    Noise halves from one scale to the next, texture does not: so the two are told apart.
+    Noise halves from one scale to the next and texture does not, which separates the two.
     """
     spread = [float(np.median(diagonal)) / _NORMAL for _, diagonal in scales] + [0.0]
     heights: list[float] = []
-    for (edges, _), here, above in zip(scales, spread, spread[1:], strict=False):
-        noise = 4 / 3 * max(0.0, here**2 - above**2)
+    for (edges, _), deviation, coarser in zip(scales, spread, spread[1:], strict=False):
+        noise = 4 / 3 * max(0.0, deviation**2 - coarser**2)
         height = float(np.quantile(edges, _QUANTILE))
         heights.append(max(0.0, height**2 - _NOISE_QUANTILE**2 * noise) ** 0.5)
     return heights
 
 
 def native_factor(photo: Photo, shortest: int) -> int:
-    """The factor, a power of 2, by which a scan can be reduced before its detail suffers.
+    """The factor, a power of 2, by which a scan can be reduced without losing detail.
 
     Args:
         shortest: least short side of the reduced scan, pixels.
     """
-    found: list[list[tuple[Plane, Plane]]] = [[] for _ in range(_LEVELS)]
+    samples: list[list[tuple[Plane, Plane]]] = [[] for _ in range(_LEVELS)]
     for rows in _windows(photo.height):
         for cols in _windows(photo.width):
             gray = np.ascontiguousarray(luma(photo.srgb(rows, cols))[..., 0])
-            for scale, pair in zip(found, differences(gray), strict=False):
+            for scale, pair in zip(samples, differences(gray), strict=False):
                 scale.append(pair)
     scales = [
-        (np.concatenate([edges for edges, _ in s]), np.concatenate([rest for _, rest in s]))
-        for s in found
+        (np.concatenate([edges for edges, _ in s]), np.concatenate([diagonal for _, diagonal in s]))
+        for s in samples
         if s
     ]
     heights, factor = edge_heights(scales), 1
-    for place, height in enumerate(heights):
-        coarser = heights[place + 1 :]
+    for level, height in enumerate(heights):
+        coarser = heights[level + 1 :]
         sharp = all(height >= s * c for s, c in zip(_SHARP, coarser, strict=False))
         if sharp or min(photo.height, photo.width) < 2 * factor * shortest:
             break

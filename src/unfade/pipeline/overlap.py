@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Piece:
-    """One tile along one axis: [start, stop), and how much it counts at each place, (size,)."""
+    """One tile along one axis: [start, stop), and its blending weights, (size,)."""
 
     start: int
     stop: int
@@ -19,7 +19,7 @@ class Piece:
 
     @property
     def slice(self) -> slice:
-        """Its places."""
+        """As a slice."""
         return slice(self.start, self.stop)
 
 
@@ -60,8 +60,8 @@ def pieces(length: int, tile: int, overlap: int, multiple: int) -> list[Piece]:
     A weight rises linearly over the overlap: no edge of a tile can be seen.
 
     Args:
-        length: places along the axis, a multiple of `multiple`.
-        tile: the most places in a piece. Pieces are as small as their number allows.
+        length: cells along the axis, a multiple of `multiple`.
+        tile: the most cells in a piece. Pieces are as small as their number allows.
         overlap: the least that neighbours share; at most half a tile.
         multiple: pieces start at multiples of it and are as long; networks ask for that.
     """
@@ -85,19 +85,19 @@ def pieces(length: int, tile: int, overlap: int, multiple: int) -> list[Piece]:
 
 def _ramp(starts: Sequence[int], i: int, size: int) -> Tensor:
     """(size,), rising and falling where piece i meets its neighbours."""
-    places = torch.arange(size) + 0.5
+    positions = torch.arange(size) + 0.5
     ramp = torch.ones(size)
     if i > 0:
         shared = max(1, starts[i - 1] + size - starts[i])
-        ramp = torch.minimum(ramp, places / shared)
+        ramp = torch.minimum(ramp, positions / shared)
     if i + 1 < len(starts):
         shared = max(1, starts[i] + size - starts[i + 1])
-        ramp = torch.minimum(ramp, (size - places) / shared)
+        ramp = torch.minimum(ramp, (size - positions) / shared)
     return ramp
 
 
 def weight(tile: Tile) -> Tensor:
-    """(h, w), how much a tile counts at each place."""
+    """The blending weights of a tile, (h, w)."""
     return tile[0].weights[:, None] * tile[1].weights
 
 

@@ -1,4 +1,4 @@
-"""Warns of the words of a prompt that the diffusion model does not see."""
+"""Warns of words of a prompt that are unknown to the diffusion model, or cut off."""
 
 from __future__ import annotations
 

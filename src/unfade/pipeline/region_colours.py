@@ -1,10 +1,9 @@
 """Gives regions of a photo the colours that the user chose.
 
 The luminance stays (Lab's L, as where the diffusion model colours); a and b become the colour's.
-A mask may be a rough stroke. How far a pixel belongs to it is a vote among the pixels around it
-that are about as bright: the share of them that was painted (a joint bilateral filter of the mask
-by luma, computed on a bilateral grid: Paris and Durand, ECCV 2006). What spilled over an edge loses
-the vote, and what was left out on this side of it wins.
+A mask may be a rough stroke: it is refined by a joint bilateral filter with the luma as guide,
+computed on a bilateral grid (Paris and Durand, ECCV 2006). The weight of a pixel is the painted
+share of the pixels around it that have a similar luma, so that the region follows the edges.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from unfade.options import RestoreOptions
 from unfade.pipeline.colour import to_lab, with_chroma
 from unfade.pipeline.tiling import bands
 
-_LONG_SIDE = 1024  # pixels, at most, of what the votes are counted on
+_LONG_SIDE = 1024  # pixels, at most, of the copy that the grid is computed on
 _REACH = 1 / 24  # standard deviation of the neighbourhood, of the long side, at most
 _LEVELS = 13  # of luma
 _HALVINGS = 4  # of the reach, for thin strokes
 _CELL = 0.5  # of the reach, the side of a cell of the grid
-_WON = (0.35, 0.65)  # shares of the vote between which a colour fades in
-_NEAR = (0.1, 0.25)  # the same of the painted share whatever the luma: nothing is coloured far away
+_VOTE_RANGE = (0.35, 0.65)  # painted shares at similar luma between which a colour fades in
+_SHARE_RANGE = (0.1, 0.25)  # the same for the painted share at any luma: limits the distance
 _ROWS = 256  # coloured together
 
 Plane = NDArray[np.float32]
@@ -53,7 +52,7 @@ class RegionColour:
 
 
 def read_region_colours(photo: Photo, options: RestoreOptions) -> list[RegionColour]:
-    """The regions of a photo that are to get a colour.
+    """Reads the masks of the regions that get a colour.
 
     Raises:
         InputError: a mask cannot be read, does not fit, or has nothing white.
@@ -94,11 +93,11 @@ def _coloured(photo: Photo, regions: Sequence[RegionColour]) -> Photo:
     for rows in bands(photo.height, _ROWS):
         rgb = photo.srgb(rows, everything)  # (n, W, 3)
         size = photo.height, photo.width
-        weights = [(vote.weight(luma(rgb)[..., 0], rows, size), ink) for vote, ink in votes]
-        kept = np.all([weight == 0 for weight, _ in weights], axis=0)
-        if not kept.all():
+        weights = [(vote.weight(luma(rgb)[..., 0], rows, size), colour) for vote, colour in votes]
+        unchanged = np.all([weight == 0 for weight, _ in weights], axis=0)
+        if not unchanged.all():
             rgb = _tinted(rgb, weights)
-        out.put_srgb(rows, everything, rgb, keep=kept, source=photo)
+        out.put_srgb(rows, everything, rgb, keep=unchanged, source=photo)
     return out
 
 
@@ -106,16 +105,16 @@ def _tinted(rgb: Plane, weights: Sequence[tuple[Plane, Rgb]]) -> Plane:
     """(n, W, 3) sRGB with the chroma of each colour, by its weight (n, W)."""
     picture = from_array(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]  # (1, 3, n, W)
     chroma = to_lab(picture)[:, 1:]
-    for weight, ink in weights:
-        swatch = to_lab(torch.tensor(ink).reshape(1, 3, 1, 1) / 255)[:, 1:]  # (1, 2, 1, 1)
-        chroma = torch.lerp(chroma, swatch.expand_as(chroma), from_array(weight)[None, None])
+    for weight, colour in weights:
+        colour_ab = to_lab(torch.tensor(colour).reshape(1, 3, 1, 1) / 255)[:, 1:]  # (1, 2, 1, 1)
+        chroma = torch.lerp(chroma, colour_ab.expand_as(chroma), from_array(weight)[None, None])
     out = with_chroma(chroma, picture)[0]
     return np.ascontiguousarray(out.permute(1, 2, 0).numpy())
 
 
 @dataclass(frozen=True)
 class _Votes:
-    """Counts on a bilateral grid, blurred.
+    """The blurred bilateral grid of a mask: counts of painted and of all pixels by luma level.
 
     Attributes:
         painted, all: (_LEVELS, gh, gw), of the pixels of each luma.
@@ -128,7 +127,7 @@ class _Votes:
 
     @classmethod
     def count(cls, group: tuple[Plane, float], light: Plane) -> _Votes:
-        """The votes for a mask (h, w) and a reach in pixels of `light` (h, w)."""
+        """The grid of a mask (h, w), with a reach in pixels of `light` (h, w)."""
         mask, reach = group
         cell = max(1.0, _CELL * reach)
         size = tuple(max(1, round(side / cell)) for side in light.shape)
@@ -140,7 +139,7 @@ class _Votes:
                 cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32
             )
 
-        levels = [_near_level(light, level) for level in range(_LEVELS)]
+        levels = [_level_weight(light, level) for level in range(_LEVELS)]
         return cls(
             np.stack([blurred(level * mask) for level in levels]),
             np.stack([blurred(level) for level in levels]),
@@ -148,31 +147,31 @@ class _Votes:
         )
 
     def weight(self, light: Plane, rows: slice, size: tuple[int, int]) -> Plane:
-        """How far pixels belong to the region, (n, W) 0..1.
+        """The weight of pixels in the region, (n, W) 0..1.
 
         Args:
             light: (n, W), their luma, 0..1.
             rows: n rows of the photo.
             size: of the photo.
         """
-        near = _faded(_rows_of(self.share, rows, size), *_NEAR)
-        if not near.any():
-            return near
-        won, asked = np.zeros_like(light), np.full_like(light, 1e-6)
+        nearby = _smoothstep(_rows_of(self.share, rows, size), *_SHARE_RANGE)
+        if not nearby.any():
+            return nearby
+        votes, total = np.zeros_like(light), np.full_like(light, 1e-6)
         for level in range(_LEVELS):
-            counts = _near_level(light, level)
+            counts = _level_weight(light, level)
             if counts.any():
-                won += counts * _rows_of(self.painted[level], rows, size)
-                asked += counts * _rows_of(self.all[level], rows, size)
-        return near * _faded(won / asked, *_WON)
+                votes += counts * _rows_of(self.painted[level], rows, size)
+                total += counts * _rows_of(self.all[level], rows, size)
+        return nearby * _smoothstep(votes / total, *_VOTE_RANGE)
 
 
-def _near_level(light: Plane, level: int) -> Plane:
-    """How near luma 0..1 is to a level: 1 there, 0 at the next ones."""
+def _level_weight(light: Plane, level: int) -> Plane:
+    """Linear weights of luma 0..1 at a level: 1 at the level, 0 at its neighbours."""
     return np.maximum(0, 1 - np.abs(light * np.float32(_LEVELS - 1) - level)).astype(np.float32)
 
 
-def _faded(share: Plane, low: float, high: float) -> Plane:
+def _smoothstep(share: Plane, low: float, high: float) -> Plane:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((share - np.float32(low)) / np.float32(high - low), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
@@ -181,32 +180,33 @@ def _faded(share: Plane, low: float, high: float) -> Plane:
 def _rows_of(plane: Plane, rows: slice, size: tuple[int, int]) -> Plane:
     """Some rows of a small plane (h, w) brought to a size, linearly: (n, W)."""
     down, across = plane.shape[0] / size[0], plane.shape[1] / size[1]
-    places = np.array(
+    transform = np.array(
         [[across, 0, 0.5 * across - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]], np.float64
     )
     area = size[1], rows.stop - rows.start
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    resized = cv2.warpAffine(plane, places, area, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    resized = cv2.warpAffine(plane, transform, area, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(resized, np.float32)
 
 
 def _groups(region: RegionColour) -> list[tuple[Plane, float]]:
-    """The parts of a mask that are about as thick, and the reach for each.
+    """Splits a mask into parts by thickness, each with its reach.
 
-    A wide neighbourhood would outvote a thin stroke.
+    Thin strokes need a small reach, as they are a small share of a large neighbourhood.
     """
     mask = (region.mask >= 0.5).astype(np.uint8)
-    inside = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, 0), cv2.DIST_L2, 5)
-    inside = np.asarray(inside, np.float32)[1:-1, 1:-1]
+    distance = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, 0), cv2.DIST_L2, 5)
+    distance = np.asarray(distance, np.float32)[1:-1, 1:-1]
     count, labels = cv2.connectedComponents(mask)
     parts = np.asarray(labels, np.int32)
-    thick = np.zeros(count, np.float32)
-    np.maximum.at(thick, parts.ravel(), inside.ravel())
-    most = _REACH * max(mask.shape)
-    halvings = np.ceil(np.log2(most / np.maximum(0.75 * thick, 1e-3))).clip(0, _HALVINGS)
+    thickness = np.zeros(count, np.float32)
+    np.maximum.at(thickness, parts.ravel(), distance.ravel())
+    max_reach = _REACH * max(mask.shape)
+    halvings = np.ceil(np.log2(max_reach / np.maximum(0.75 * thickness, 1e-3))).clip(0, _HALVINGS)
     step = np.where(parts > 0, halvings[parts], -1)  # (h, w)
     groups = [
-        (np.where(step == n, region.mask, np.float32(0)), most / 2**n) for n in range(_HALVINGS + 1)
+        (np.where(step == n, region.mask, np.float32(0)), max_reach / 2**n)
+        for n in range(_HALVINGS + 1)
     ]
     return [(part, reach) for part, reach in groups if part.any()]
 

@@ -1,4 +1,4 @@
-"""The resolved request: one photo and every setting of its restoration, decided beforehand."""
+"""Resolves a request: one photo with its mask, options and sampling parameters, immutable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unfade.options import RestoreOptions, Sensitivity
 from unfade.pipeline.colourise import ColourSettings
 from unfade.pipeline.damage_estimate import Damage, estimate_damage
 from unfade.pipeline.first_stage import FirstStage
-from unfade.pipeline.protect import read_protected, without
+from unfade.pipeline.protect import read_protected, remove_protected
 from unfade.pipeline.region_colours import RegionColour, read_region_colours
 from unfade.pipeline.sampling import SamplingParameters, sampling_parameters
 from unfade.pipeline.stages import Stages
@@ -101,12 +101,12 @@ def resolve_threshold(options: RestoreOptions, thresholds: Mapping[Sensitivity, 
 
 def resolve(
     photo: Photo, options: RestoreOptions, stages: Stages, timer: StageTimer,
-    found: Mask | None = None,
+    detected: Mask | None = None,
 ) -> Request:  # fmt: skip
-    """Finds or reads the damage of a photo, and decides how it is restored.
+    """Detects or reads the damage of a photo, and resolves how it is restored.
 
     Args:
-        found: (H, W), the probability of damage in 1/255 that was found before; None seeks it.
+        detected: (H, W), the probability of damage in 1/255 from an earlier detection, or None.
 
     Raises:
         InputError: a mask cannot be read, or does not fit the photo.
@@ -114,10 +114,12 @@ def resolve(
     threshold = resolve_threshold(options, stages.first_stage.thresholds)
     protected = read_protected(photo, options.protect, options.max_pixels)
     mask: Mask | None = None
-    if options.search == "auto" and found is not None:
-        if found.shape != (photo.height, photo.width):
-            raise ValueError(f"damage of {found.shape} for a photo {photo.height} x {photo.width}")
-        mask = found
+    if options.search == "auto" and detected is not None:
+        if detected.shape != (photo.height, photo.width):
+            raise ValueError(
+                f"damage of {detected.shape} for a photo {photo.height} x {photo.width}"
+            )
+        mask = detected
     elif options.search == "auto":
         with timer.stage("detect", 0.02, 0.3) as progress:
             mask = stages.first_stage.detect(photo, tile=options.tile, progress=progress)
@@ -127,7 +129,7 @@ def resolve(
             mask = read_mask(options.search, size=size, max_pixels=options.max_pixels)
             mask = harden(mask, threshold)
     if mask is not None and protected is not None:
-        mask = without(mask, protected)
+        mask = remove_protected(mask, protected)
     request = Request(
         photo, options, threshold, mask, protected, tuple(read_region_colours(photo, options))
     )
@@ -149,7 +151,7 @@ def resolve(
 
 
 def _warn_of_refreshing(options: RestoreOptions) -> None:
-    """Says that colours are refreshed, unless that was asked for, and what has no effect then."""
+    """Warns that colours are refreshed, unless the options say so, and of unused options."""
     texts: list[str] = []
     if options.existing_colours is None:
         texts.append(
@@ -173,4 +175,4 @@ def detect_damage(
     """
     protected = read_protected(photo, options.protect, options.max_pixels)
     mask = first_stage.detect(photo, tile=options.tile, progress=progress)
-    return mask if protected is None else without(mask, protected)
+    return mask if protected is None else remove_protected(mask, protected)

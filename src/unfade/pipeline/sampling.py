@@ -1,4 +1,4 @@
-"""Chooses how the diffusion model is run on a photo: strength, fidelity, steps."""
+"""Chooses the sampling parameters of a photo: strength, fidelity, steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from unfade.pipeline.traits import TRAITS
 HEAVY_SHARE = 0.03
 #: Steps of "auto", where the preset says nothing else.
 STEPS = 20
-#: Less strength than this is not worth the time.
-LEAST_STRENGTH = 0.05
+#: A strength below this is rounded to 0.
+MIN_STRENGTH = 0.05
 #: The fidelity, posterior mean and VAE residual that "auto" gives the most damaged photo.
-LEAST_FIDELITY = 0.5
+MIN_FIDELITY = 0.5
 #: Steps of the method as it was published, where the options say nothing else.
 PAPER_STEPS = 50
 #: Its weight of controllable feature wrapping; the paper prints none, and StableSR's is 0.5.
@@ -25,7 +25,7 @@ PAPER_FIDELITY = 0.5
 
 @dataclass(frozen=True)
 class SamplingParameters:
-    """How the diffusion model is run on one photo.
+    """The sampling parameters of the diffusion model for one photo.
 
     Attributes:
         strength: 0..1; 0 leaves the model out.
@@ -45,9 +45,9 @@ class SamplingParameters:
     saturation: float = 1.0
 
 
-def most_strength(task: Task, defaults: Defaults) -> float:
-    """The most strength, 0..1, that "auto" gives for a task."""
-    return defaults.strength.get(task, TRAITS[task].most_strength)
+def max_strength(task: Task, defaults: Defaults) -> float:
+    """The largest strength, 0..1, that "auto" gives for a task."""
+    return defaults.strength.get(task, TRAITS[task].max_strength)
 
 
 def sampling_parameters(
@@ -60,7 +60,7 @@ def sampling_parameters(
 ) -> SamplingParameters:
     """The sampling parameters of one photo: the options', else the preset's, else by its damage.
 
-    Nothing that is damaged more ever gets less strength or more fidelity.
+    Strength never falls, and fidelity never rises, with the damage.
 
     Args:
         cfw: whether there is a CFW; without one, and where colours are to be found, "auto" gives
@@ -72,7 +72,7 @@ def sampling_parameters(
     defaults = defaults or Defaults()
     if options.paper:
         return _as_published(options, cfw)
-    faithful = _faithful(options, damage, cfw, defaults)
+    faithful = _auto_fidelity(options, damage, cfw, defaults)
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
     return SamplingParameters(
         strength=_strength(options, damage, defaults, named),
@@ -82,41 +82,41 @@ def sampling_parameters(
         eta=options.eta,
         steps=steps,
         draws=defaults.draws.get(options.task, 1),
-        saturation=options.saturation * _own_saturation(options, defaults),
+        saturation=options.saturation * _default_saturation(options, defaults),
     )
 
 
 def _as_published(options: RestoreOptions, cfw: bool) -> SamplingParameters:
     """From pure noise, all steps, and feature wrapping for super-resolution alone."""
-    own = PAPER_FIDELITY if cfw and options.task == "super-resolution" else 0.0
+    fidelity = PAPER_FIDELITY if cfw and options.task == "super-resolution" else 0.0
     return SamplingParameters(
         strength=1.0,
-        fidelity=own if options.fidelity == "auto" else options.fidelity,
+        fidelity=fidelity if options.fidelity == "auto" else options.fidelity,
         eta=options.eta,
         steps=PAPER_STEPS if options.steps == "auto" else options.steps,
     )
 
 
-def _own_saturation(options: RestoreOptions, defaults: Defaults) -> float:
+def _default_saturation(options: RestoreOptions, defaults: Defaults) -> float:
     return 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
 
 
 def _strength(options: RestoreOptions, damage: Damage, defaults: Defaults, named: bool) -> float:
     if options.strength != "auto":
         return float(options.strength)
-    most = most_strength(options.task, defaults)
+    maximum = max_strength(options.task, defaults)
     if options.within_damage:
-        enough = damage.share > 0 if named else damage.share >= HEAVY_SHARE
-        return most if enough else 0.0
+        diffuse = damage.share > 0 if named else damage.share >= HEAVY_SHARE
+        return maximum if diffuse else 0.0
     if named or not TRAITS[options.task].strength_by_damage:
-        return most
-    strength = round(most * damage.severity, 3)
-    return strength if strength >= LEAST_STRENGTH else 0.0
+        return maximum
+    strength = round(maximum * damage.severity, 3)
+    return strength if strength >= MIN_STRENGTH else 0.0
 
 
-def _faithful(options: RestoreOptions, damage: Damage, cfw: bool, defaults: Defaults) -> float:
-    """What "auto" gives fidelity, posterior mean and VAE residual."""
+def _auto_fidelity(options: RestoreOptions, damage: Damage, cfw: bool, defaults: Defaults) -> float:
+    """The value of "auto" for fidelity, posterior mean and VAE residual."""
     if TRAITS[options.task].finds_colours or not cfw:  # a CFW is faithful to what it sees: gray
         return 0.0
-    by_damage = round(1 - (1 - LEAST_FIDELITY) * damage.severity, 3)
+    by_damage = round(1 - (1 - MIN_FIDELITY) * damage.severity, 3)
     return defaults.fidelity.get(options.task, by_damage)

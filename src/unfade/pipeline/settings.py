@@ -12,26 +12,26 @@ ColourFix = Literal["none", "wavelet", "adain"]
 
 @dataclass(frozen=True)
 class DiffusionSettings:
-    """Settings of one restoration. UsageError where a value makes no sense.
+    """Settings of one restoration. UsageError for values out of range.
 
     Attributes:
         steps: of DDIM; 1 is one-step prediction.
         strength: 0..1, the noise to start from; 1 is pure noise, less keeps some of the photo.
         prompt: what is in the photo, "" for nothing.
         negative_prompt: what is not.
-        guidance: how much the prompt counts; 1 is the model's own measure. It costs a second
-            pass, and only where the two prompts differ.
+        guidance: scale of classifier-free guidance; 1 is none. Other values cost a second pass,
+            if the two prompts differ.
         self_condition: 0..1, the share of the condition that the running estimate takes over
             from the second step on (IIDE at sampling time).
         fidelity: 0..1, w, the weight of controllable feature wrapping (StableSR, arXiv
             2305.07015, Eq. 3).
-        posterior_mean: 0..1, the share of the mean of all likely results beside the sampled one; at
-            1 the sampling ends after its first step, which gives that mean.
-        vae_residual: 0..1, the share of what the autoencoder loses of the photo that is added
-            again.
-        eta: 0..1, the share of the noise that each step draws anew: 0 is DDIM, 1 ancestral.
-        colour_fix: take the broad colours of the input, where they can be trusted.
-        keep_luminance: take nothing but chroma from the model.
+        posterior_mean: 0..1, the share of the posterior mean in the result; at 1 sampling
+            ends after the first step, which gives that mean.
+        vae_residual: 0..1, the share of the photo's reconstruction error of the autoencoder that
+            is added to the result.
+        eta: 0..1, the share of fresh noise in each step: 0 is DDIM, 1 ancestral sampling.
+        colour_fix: method that transfers the low-frequency colours of the input.
+        keep_luminance: use only the chroma of the model's result.
         seed: of the noise, >= 0.
         tile: side of a tile in pixels; memory grows with it.
         overlap: pixels that neighbouring tiles share at least.

@@ -18,7 +18,7 @@ from unfade.pipeline.weights import DiffusionWeights
 
 @dataclass
 class Stages:
-    """The first stage is in memory; the others are loaded for the first photo that needs them."""
+    """The networks: the first stage is loaded at once, the others on first use."""
 
     first_stage: FirstStage
     diffusion: DiffusionStage
@@ -41,22 +41,22 @@ class Stages:
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """What the weights can do."""
+        """The tasks that the weights support."""
         weights = self.diffusion.weights
 
-        def able(task: Task) -> bool:
+        def is_available(task: Task) -> bool:
             if weights.alone and TRAITS[task].first_stage:
-                return False  # it fills damage, and whoever names it wants it to take part
+                return False  # a base model without ControlNet only fills damage
             return not weights.missing or not self.diffusion.lacks_first_stage(task)
 
-        return tuple(task for task in TASKS if able(task))
+        return tuple(task for task in TASKS if is_available(task))
 
     def weights_for(self, options: RestoreOptions) -> dict[str, str]:
-        """The SHA-256 of each file of weights that restoring with these options goes by."""
+        """The SHA-256 of each file of weights that these options use."""
         weights = self.diffusion.weights
-        own = weights.preset.optional(TRAITS[options.task].first_stage)
+        first_stage_files = weights.preset.optional(TRAITS[options.task].first_stage)
         diffusion = weights.hashes if self.diffusion.may_act(options) else {}
-        return self.first_stage.weights | own | diffusion
+        return self.first_stage.weights | first_stage_files | diffusion
 
     @cached_property
     def upscaler(self) -> Upscaler | None:

@@ -12,7 +12,7 @@ Region = tuple[slice, slice]  # rows, columns
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis, in pixels: [start, stop) is computed, [first, last) is kept."""
+    """One tile along one axis, in pixels: [start, stop) is computed, [first, last) is its core."""
 
     start: int
     stop: int
@@ -29,26 +29,26 @@ class Tile:
 
     @property
     def computed(self) -> Region:
-        """Where the tile with its context lies in the plane."""
+        """The region of the tile with its context, in the plane."""
         return slice(self.rows.start, self.rows.stop), slice(self.cols.start, self.cols.stop)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The height and width of what is computed."""
+        """Height and width of the computed region."""
         return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
 
     @property
-    def kept(self) -> Region:
-        """Where the kept part lies in the plane."""
-        return self.kept_at(1)
+    def core(self) -> Region:
+        """The region of the core in the plane: tiles write their result there."""
+        return self.core_at(1)
 
     @property
     def inner(self) -> Region:
-        """Where the kept part lies in what is computed."""
+        """The region of the core in the computed region."""
         return self.inner_at(1)
 
-    def kept_at(self, scale: int) -> Region:
-        """As `kept`, in a plane that is `scale` times as large."""
+    def core_at(self, scale: int) -> Region:
+        """As `core`, in a plane that is `scale` times as large."""
         rows, cols = self.rows, self.cols
         return (
             slice(scale * rows.first, scale * rows.last),
@@ -56,7 +56,7 @@ class Tile:
         )
 
     def inner_at(self, scale: int) -> Region:
-        """As `inner`, where what is computed is `scale` times as large."""
+        """As `inner`, for a computed region that is `scale` times as large."""
         top, left = self.rows.start, self.cols.start
         rows, cols = self.rows, self.cols
         return (
@@ -66,16 +66,16 @@ class Tile:
 
     @property
     def area(self) -> int:
-        """The number of pixels that are kept."""
+        """The number of pixels of the core."""
         return (self.rows.last - self.rows.first) * (self.cols.last - self.cols.first)
 
 
 def spans(length: int, tile: int, margin: int, stride: int) -> list[Span]:
-    """Cuts an axis into tiles whose kept parts meet without gap or overlap.
+    """Cuts an axis into tiles whose cores meet without gap or overlap.
 
-    Every pixel is kept from exactly one tile, at least `margin` pixels from that tile's edge
+    Every pixel is in the core of exactly one tile, at least `margin` pixels from that tile's edge
     (the photo's own edge excepted), and tiles start at multiples of the network's stride: a
-    tiled run sees what an untiled one sees.
+    tiled run computes what an untiled one does.
 
     Args:
         length: pixels along the axis, >= 1.
@@ -115,17 +115,17 @@ def map_tiles(
     height: int, width: int, compute: Callable[[Tile], None], *, tile: int, margin: int,
     stride: int, progress: Progress = ignore,
 ) -> None:  # fmt: skip
-    """Computes every tile of a plane, row by row, and reports the share of kept pixels.
+    """Computes every tile of a plane, row by row, and reports the share that is done.
 
     Args:
         compute: called with each tile.
         tile, margin, stride: as of `spans`.
     """
-    done = 0
+    finished_area = 0
     for part in tiles(height, width, tile, margin, stride):
         compute(part)
-        done += part.area
-        progress(done / (height * width))
+        finished_area += part.area
+        progress(finished_area / (height * width))
 
 
 def bands(height: int, rows: int) -> Iterator[slice]:

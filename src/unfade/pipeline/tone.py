@@ -1,4 +1,4 @@
-"""Estimating a photo's tone from a thumbnail that leaves out the damage."""
+"""Estimates the correction of a photo's tone from a thumbnail of its undamaged pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unfade.models import tone
 from unfade.models.tensors import from_array
 from unfade.models.tone import THUMBNAIL, Levels, ToneNet, correction
 
-_SOUND = 0.05  # share of undamaged pixels from which a cell counts
+_MIN_UNDAMAGED = 0.05  # share of undamaged pixels from which a cell counts
 
 
 def _across(strip: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -24,7 +24,7 @@ def _across(strip: NDArray[np.float32]) -> NDArray[np.float32]:
 def thumbnail(photo: Photo, mask: NDArray[np.uint8] | None, threshold: float) -> torch.Tensor:
     """The mean of every cell of a 64 x 64 grid over its undamaged pixels.
 
-    A cell that is damaged throughout takes the colour of the sound cells around it.
+    A cell that is damaged throughout takes the colour of the undamaged cells around it.
 
     Args:
         mask: (H, W), probability of damage in 1/255.
@@ -41,34 +41,34 @@ def thumbnail(photo: Photo, mask: NDArray[np.uint8] | None, threshold: float) ->
         rgb = photo.srgb(rows, slice(0, photo.width))
         out[i] = _across(rgb)
         if mask is not None:
-            sound = (mask[rows] < threshold * 255).astype(np.float32)
-            share[i] = _across(sound)
-            total = _across(rgb * sound[..., None])
-            kept = share[i] > _SOUND
-            out[i, kept] = total[kept] / share[i, kept, None]
-    _fill(out, share > _SOUND)
+            undamaged = (mask[rows] < threshold * 255).astype(np.float32)
+            share[i] = _across(undamaged)
+            total = _across(rgb * undamaged[..., None])
+            valid = share[i] > _MIN_UNDAMAGED
+            out[i, valid] = total[valid] / share[i, valid, None]
+    _fill(out, share > _MIN_UNDAMAGED)
     return from_array(np.ascontiguousarray(out.transpose(2, 0, 1)))[None]
 
 
-def _fill(cells: NDArray[np.float32], sound: NDArray[np.bool_]) -> None:
-    """Gives cells (64, 64, 3) that are not sound the mean of the sound ones about them."""
-    if bool(sound.all()) or not bool(sound.any()):
+def _fill(cells: NDArray[np.float32], undamaged: NDArray[np.bool_]) -> None:
+    """Fills damaged cells of (64, 64, 3) with the mean of the undamaged ones around them."""
+    if bool(undamaged.all()) or not bool(undamaged.any()):
         return
-    known = sound.astype(np.float32)
-    filled = np.broadcast_to(cells[sound].mean(0), cells.shape).copy()
-    for sigma in (16.0, 8.0, 4.0, 2.0, 1.0):  # the nearest that has enough of them
-        weight = np.asarray(cv2.GaussianBlur(known, (0, 0), sigma), np.float32)
-        total = np.asarray(cv2.GaussianBlur(cells * known[..., None], (0, 0), sigma), np.float32)
+    weights = undamaged.astype(np.float32)
+    filled = np.broadcast_to(cells[undamaged].mean(0), cells.shape).copy()
+    for sigma in (16.0, 8.0, 4.0, 2.0, 1.0):  # the smallest neighbourhood with enough of them wins
+        weight = np.asarray(cv2.GaussianBlur(weights, (0, 0), sigma), np.float32)
+        total = np.asarray(cv2.GaussianBlur(cells * weights[..., None], (0, 0), sigma), np.float32)
         near = weight > 0.1
         filled[near] = total[near] / weight[near][:, None]
-    cells[~sound] = filled[~sound]
+    cells[~undamaged] = filled[~undamaged]
 
 
 def estimate(
     photo: Photo, mask: NDArray[np.uint8] | None, threshold: float, net: ToneNet, *,
     keep_colours: bool = False,
 ) -> Levels | None:  # fmt: skip
-    """The correction of a photo's tone, or None where none is called for.
+    """The correction of a photo's tone, or None if it needs none.
 
     Args:
         keep_colours: the photo has colours, however little of it they cover.

@@ -1,4 +1,4 @@
-"""Properties of the tasks that the stages which they share depend on."""
+"""Properties of the tasks, for stages that several tasks share."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class TaskTraits:
     """Properties of a task.
 
     Attributes:
-        most_strength: the most strength, 0..1, that "auto" gives the diffusion model where the
-            preset says nothing else.
+        max_strength: the largest strength, 0..1, that "auto" gives the diffusion model, unless
+            the preset has its own.
         strength_by_damage: "auto" gives less strength to a photo with less damage.
         first_stage: the file of the network that does the task without diffusion, where a preset
             may lack it; "" where every preset has it.
@@ -23,14 +23,13 @@ class TaskTraits:
         enlarges: the result has more pixels.
     """
 
-    most_strength: float
+    max_strength: float
     strength_by_damage: bool = False
     first_stage: str = ""
     finds_colours: bool = False
     enlarges: bool = False
 
 
-#: Of an old photo the first stage has mended most before the diffusion model sees it.
 TRAITS: dict[Task, TaskTraits] = {
     "old-photo": TaskTraits(0.4, strength_by_damage=True),
     "super-resolution": TaskTraits(1.0, first_stage=ENLARGER, enlarges=True),

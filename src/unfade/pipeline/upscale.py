@@ -48,25 +48,25 @@ class Upscaler:
         """
         large, factors = photo, passes(scale)
         for i, factor in enumerate(factors):
-            large = self.once(large, factor, progress=part(progress, i, len(factors)))
+            large = self.enlarge_once(large, factor, progress=part(progress, i, len(factors)))
         size = (round(scale * photo.height), round(scale * photo.width))
         return with_print_size(shrunk(large, size), scale)
 
-    def once(self, photo: Photo, factor: int, *, progress: Progress) -> Photo:
-        """A photo 2 or 4 times as large; at 2 the means of what 4 gives.
+    def enlarge_once(self, photo: Photo, factor: int, *, progress: Progress) -> Photo:
+        """One pass: a photo 2 or 4 times as large; 2 is the result of 4, reduced by area.
 
         The result does not depend on the tiles.
         """
         out = photo.blank(size=(factor * photo.height, factor * photo.width))
         map_tiles(
             photo.height, photo.width,
-            lambda tile: out.put_srgb(*tile.kept_at(factor), self._tile(photo, tile, factor)),
+            lambda tile: out.put_srgb(*tile.core_at(factor), self._tile(photo, tile, factor)),
             tile=_TILE, margin=MARGIN, stride=self._network.stride, progress=progress,
         )  # fmt: skip
         return out
 
     def _tile(self, photo: Photo, tile: Tile, factor: int) -> NDArray[np.float32]:
-        """The kept part of a tile, enlarged: (factor h, factor w, 3)."""
+        """The core of a tile, enlarged: (factor h, factor w, 3)."""
         rgb = photo.srgb(*tile.computed)
         with inference(self.device):
             x = to_tensor(rgb, self.device, self._network.stride)  # (1, 3, h, w), padded

@@ -1,4 +1,4 @@
-"""Finds and checks the files of the diffusion model, before anything of it is loaded."""
+"""Locates and checks the files of the diffusion model before they are loaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DiffusionWeights:
     """The parts of a diffusion model.
 
     Attributes:
-        preset: what is not named apart comes from here.
+        preset: the source of all parts that are not named separately.
         base: a base model in its place (`models.sources.find_base`), or None.
         controlnet: a ControlNet in its place (`models.sources.find_controlnet`), or None.
         prediction: what the base model predicts, "epsilon" or "v"; None is what its files say.
@@ -51,7 +51,7 @@ class DiffusionWeights:
 
     @property
     def named(self) -> bool:
-        """Whether a model was asked for by name, and not only a preset that may have one."""
+        """Whether the user named a base model or a ControlNet, rather than a preset alone."""
         return self.preset.name == SD21 or self.base is not None or self.controlnet is not None
 
     @property
@@ -80,14 +80,14 @@ class DiffusionWeights:
 
         The preset's own knows the preset's autoencoder only.
         """
-        beside = None if self.controlnet is None else Path(self.controlnet) / CFW
-        if beside is not None and beside.is_dir():
-            return beside
+        neighbour = None if self.controlnet is None else Path(self.controlnet) / CFW
+        if neighbour is not None and neighbour.is_dir():
+            return neighbour
         fits = self.base is None and bool(self.preset.part(CFW))
         return self.preset.folder / CFW if fits else None
 
     def require(self, *, cfw: bool = False) -> None:
-        """Refuses to go on where a part is missing.
+        """Raises an error if a part is missing.
 
         Args:
             cfw: whether the CFW counts.
@@ -112,7 +112,7 @@ class DiffusionWeights:
         )
 
     def verify(self) -> None:
-        """Reads the preset's files of the model through. WeightsError where one is another."""
+        """Checks the hashes of the preset's files. WeightsError if one differs."""
         self.preset.check(self._preset_files)
 
     @cached_property
@@ -148,8 +148,8 @@ def _hashes(name: str, source: Source | None, parts: tuple[str, ...]) -> dict[st
         from unfade.models.sd21 import SD21_ID
         from unfade.models.sources import revision_of
 
-        found = revision_of(SD21_ID if source is None else str(source))
-        return {name: str(source) if found is None else "@".join(found)}
+        revision = revision_of(SD21_ID if source is None else str(source))
+        return {name: str(source) if revision is None else "@".join(revision)}
     folders = [path / part for part in parts if (path / part).is_dir()]
     files = sorted(p for f in folders for p in f.iterdir() if p.suffix in _HASHED and p.is_file())
     return {f"{name}/{p.relative_to(path).as_posix()}": sha256_file(p) for p in files}

@@ -1,1 +1,1 @@
-"""The page in the browser: see the damage, mend it, compare, and take the file back."""
+"""The web app: shows the damage of photos, lets visitors edit the mask, restore and compare."""

@@ -1,4 +1,4 @@
-"""What the page does, without the page: open a photo, restore it."""
+"""Opens, searches and restores photos for the page, without anything of Gradio."""
 
 from __future__ import annotations
 
@@ -18,77 +18,83 @@ from unfade.memory import release_memory
 from unfade.options import SENSITIVITIES, Sensitivity, Task
 from unfade.types import Progress
 from unfade.web import masks, pictures, results
-from unfade.web.session import Desk, Made, Opened, Order
+from unfade.web.session import AppContext, OpenedPhoto, RestoreRequest, Result
 from unfade.web.settings import Settings, threshold_from
 
-#: The share of the time that the restoration takes; writing and showing its result take the rest.
-_RESTORED = 0.85
+#: The share of the progress that the restoration takes; writing its result takes the rest.
+_RESTORE_SHARE = 0.85
 
 
-def load_photo(desk: Desk, upload: str | Path) -> Opened:
-    """Takes an uploaded photo, whose damage is not known yet.
+def load_photo(context: AppContext, upload: str | Path) -> OpenedPhoto:
+    """Opens an uploaded photo, without its damage.
 
     Raises:
         InputError: it is no upload, too large, or no photo.
     """
-    path = desk.store.adopt(upload, max_bytes=desk.limits.max_bytes)
-    most = desk.limits.max_pixels
-    quick = pictures.quick_sketch(path, masks.PREVIEW, max_pixels=most)
-    if quick is None:
-        whole = read_photo(path, max_pixels=most)
-        quick = pictures.Sketch(whole, (whole.height, whole.width))
-    height, width = quick.size
-    small = pictures.display(pictures.sketch(quick.photo, masks.preview_size(height, width)))
-    shown = pictures.jpeg(small)
-    thumb = pictures.jpeg(pictures.limited(small, pictures.THUMB))
-    opened = Opened(
-        path, height, width, pictures.data_url("jpeg", shown), "",
-        pictures.data_url("jpeg", thumb), coloured=desk.restorer.has_colours(small),
+    path = context.store.adopt(upload, max_bytes=context.limits.max_bytes)
+    max_pixels = context.limits.max_pixels
+    reduced = pictures.quick_sketch(path, masks.PREVIEW, max_pixels=max_pixels)
+    if reduced is None:
+        photo = read_photo(path, max_pixels=max_pixels)
+        reduced = pictures.Sketch(photo, (photo.height, photo.width))
+    height, width = reduced.size
+    preview = pictures.display(pictures.sketch(reduced.photo, masks.preview_size(height, width)))
+    preview_jpeg = pictures.jpeg(preview)
+    thumb = pictures.jpeg(pictures.limited(preview, pictures.THUMB))
+    opened = OpenedPhoto(
+        path, height, width, pictures.data_url("jpeg", preview_jpeg), "",
+        pictures.data_url("jpeg", thumb), coloured=context.restorer.has_colours(preview),
     )  # fmt: skip
     opened.small.parent.mkdir()
-    opened.small.write_bytes(shown)
+    opened.small.write_bytes(preview_jpeg)
     return opened
 
 
-def glance(desk: Desk, opened: Opened, progress: Progress | None = None) -> Opened:
-    """Finds the damage in a small copy of a photo: soon, and coarsely."""
+def detect_coarsely(
+    context: AppContext, opened: OpenedPhoto, progress: Progress | None = None
+) -> OpenedPhoto:
+    """Detects the damage in a small copy of a photo: fast, and coarsely."""
     small = pictures.limited(pictures.display(read_photo(opened.small)), masks.ROUGH)
-    rough = desk.restorer.detect(small, soft=True, progress=progress)
-    shown = masks.enlarged(rough, masks.preview_size(opened.height, opened.width))
-    return replace(opened, mask_url=pictures.data_url("png", pictures.png(shown)))
+    coarse_mask = context.restorer.detect(small, soft=True, progress=progress)
+    mask = masks.enlarged(coarse_mask, masks.preview_size(opened.height, opened.width))
+    return replace(opened, mask_url=pictures.data_url("png", pictures.png(mask)))
 
 
-def find_damage(desk: Desk, opened: Opened, progress: Progress | None = None) -> Opened:
-    """Finds the damage of a photo at full size, and writes it to `Opened.soft`.
+def find_damage(
+    context: AppContext, opened: OpenedPhoto, progress: Progress | None = None
+) -> OpenedPhoto:
+    """Detects the damage of a photo at full size, and writes it to `OpenedPhoto.soft`.
 
     Raises:
         InputError: the photo cannot be read as a whole.
     """
-    photo = read_photo(opened.path, max_pixels=desk.limits.max_pixels)
+    photo = read_photo(opened.path, max_pixels=context.limits.max_pixels)
     opened.before.write_bytes(pictures.jpeg(pictures.display(photo)))
-    soft = desk.restorer.detect(
-        photo, soft=True, max_pixels=desk.limits.max_pixels, progress=progress
+    soft = context.restorer.detect(
+        photo, soft=True, max_pixels=context.limits.max_pixels, progress=progress
     )
     write_mask(opened.soft, soft)
-    shown = pictures.data_url("png", pictures.png(masks.shown_mask(soft)))
-    return replace(opened, mask_url=shown, searched=True)
+    mask_url = pictures.data_url("png", pictures.png(masks.preview_mask(soft)))
+    return replace(opened, mask_url=mask_url, searched=True)
 
 
-def colour_task(desk: Desk) -> Task:
+def colour_task(context: AppContext) -> Task:
     """The task with which colours can be painted."""
-    return "colorize" if "colorize" in desk.restorer.tasks else "old-photo"
+    return "colorize" if "colorize" in context.restorer.tasks else "old-photo"
 
 
-def open_photo(desk: Desk, upload: str | Path) -> Opened:
+def open_photo(context: AppContext, upload: str | Path) -> OpenedPhoto:
     """`load_photo`, then `find_damage`."""
-    return find_damage(desk, load_photo(desk, upload))
+    return find_damage(context, load_photo(context, upload))
 
 
 def scene(
-    opened: Opened, thresholds: Mapping[Sensitivity, float], edit: dict[str, Any] | None = None,
+    opened: OpenedPhoto,
+    thresholds: Mapping[Sensitivity, float],
+    edit: dict[str, Any] | None = None,
     colour_task: Task = "colorize",
-) -> dict[str, Any]:  # fmt: skip
-    """What the editor on the page shows: the photo, its damage, and what was painted before.
+) -> dict[str, Any]:
+    """The data of the mask editor: the photo, its damage, and what was painted before.
 
     Args:
         thresholds: the probability, 0..1, from which a pixel is damaged, by sensitivity.
@@ -115,14 +121,18 @@ def scene(
 
 
 def restore(
-    desk: Desk, opened: Opened, settings: Settings, edit: dict[str, Any], progress: Progress
-) -> Made:
-    """Restores a photo with the mask that the visitor left.
+    context: AppContext,
+    opened: OpenedPhoto,
+    settings: Settings,
+    edit: dict[str, Any],
+    progress: Progress,
+) -> Result:
+    """Restores a photo with the mask as the visitor edited it.
 
     Args:
         opened: a photo whose damage was found, unless it is to be made larger.
         edit: "id" of the photo, "sensitivity", "layer" (`masks.read_edits`), and where
-            colours were painted "tints" (`masks.read_tints`) and "colours", a list of words.
+            colours were painted "tints" (`masks.read_colour_layer`) and "colours", a list of words.
 
     Raises:
         UsageError: the mask is not this photo's, or a setting makes no sense.
@@ -141,37 +151,47 @@ def restore(
     protect: tuple[Path, ...] = ()
     regions: tuple[ColourRegion, ...] = ()
     if settings.task != "super-resolution":
-        mask, protect = _painted(desk, opened, edit, sensitivity, number)
+        mask, protect = _painted(context, opened, edit, sensitivity, number)
         regions = _regions(opened, edit, folder / stem)
     options = settings.options(
         mask=mask,
         sensitivity=sensitivity if mask == "auto" else "normal",
         protect=protect,
-        max_pixels=desk.limits.max_pixels,
-        diffuses=desk.restorer.diffuses,
-        weighs_fidelity=desk.restorer.weighs_fidelity,
+        max_pixels=context.limits.max_pixels,
+        diffuses=context.restorer.diffuses,
+        weighs_fidelity=context.restorer.weighs_fidelity,
         colour_regions=regions,
     )
-    found = _found(desk, opened) if options.search == "auto" else None
-    restored = desk.restorer.run(
-        opened.path, options, found=found,
-        progress=lambda stage, share: progress(stage, _RESTORED * share),
+    detected = _read_detected(context, opened) if options.search == "auto" else None
+    restored = context.restorer.run(
+        opened.path, options, found=detected,
+        progress=lambda stage, share: progress(stage, _RESTORE_SHARE * share),
     )  # fmt: skip
     return results.save(
-        restored, opened, Order(settings, edit), folder,
-        [*protect, *(one.mask for one in regions)], stem=stem,
-        progress=lambda stage, share: progress(stage, _RESTORED + (1 - _RESTORED) * share),
-    )  # fmt: skip
+        restored,
+        opened,
+        RestoreRequest(settings, edit),
+        folder,
+        [*protect, *(region.mask for region in regions)],
+        stem=stem,
+        progress=lambda stage, share: progress(
+            stage, _RESTORE_SHARE + (1 - _RESTORE_SHARE) * share
+        ),
+    )
 
 
-def _found(desk: Desk, opened: Opened) -> masks.Mask:
-    """The damage that was found before, so that nobody waits for it twice."""
-    return read_mask(opened.soft, size=None, max_pixels=desk.limits.max_pixels)
+def _read_detected(context: AppContext, opened: OpenedPhoto) -> masks.Mask:
+    """The mask that detection wrote."""
+    return read_mask(opened.soft, size=None, max_pixels=context.limits.max_pixels)
 
 
 def _painted(
-    desk: Desk, opened: Opened, edit: dict[str, Any], sensitivity: Sensitivity, number: int
-) -> tuple[Literal["auto"] | Path, tuple[Path, ...]]:  # fmt: skip
+    context: AppContext,
+    opened: OpenedPhoto,
+    edit: dict[str, Any],
+    sensitivity: Sensitivity,
+    number: int,
+) -> tuple[Literal["auto"] | Path, tuple[Path, ...]]:
     """The mask of the damage and what is protected, as files where the visitor painted them.
 
     Args:
@@ -187,8 +207,8 @@ def _painted(
     stem = opened.path.parent / opened.path.stem
     if np.isin(layer, (masks.ADD, masks.REMOVE)).any():
         mask = stem.with_name(f"{stem.name}-mask-{number}.png")
-        threshold = desk.restorer.thresholds[sensitivity]
-        write_mask(mask, masks.edited_mask(_found(desk, opened), threshold, layer))
+        threshold = context.restorer.thresholds[sensitivity]
+        write_mask(mask, masks.edited_mask(_read_detected(context, opened), threshold, layer))
     protected = masks.protected_mask(layer, (opened.height, opened.width))
     if protected is not None:
         protect = (stem.with_name(f"{stem.name}-protect-{number}.png"),)
@@ -196,22 +216,22 @@ def _painted(
     return mask, protect
 
 
-def _regions(opened: Opened, edit: dict[str, Any], start: Path) -> tuple[ColourRegion, ...]:
-    """What the visitor gave a colour; each region as a mask of the photo's size.
+def _regions(opened: OpenedPhoto, edit: dict[str, Any], start: Path) -> tuple[ColourRegion, ...]:
+    """The regions that the visitor painted with a colour, each as a mask of the photo's size.
 
     Args:
-        start: folder and beginning of the name of the masks.
+        start: folder and beginning of the names of the mask files.
     """
-    given: object = edit.get("colours") or []
-    colours = cast(list[object], given) if isinstance(given, list) else None
-    if colours is None or len(colours) > masks.MOST_COLOURS:
-        got, most = "colours that are no list, or too many", f"at most {masks.MOST_COLOURS}"
+    names: object = edit.get("colours") or []
+    colours = cast(list[object], names) if isinstance(names, list) else None
+    if colours is None or len(colours) > masks.MAX_COLOURS:
+        got, most = "colours that are no list, or too many", f"at most {masks.MAX_COLOURS}"
         raise UsageError(got, most, "try again")
-    named = [str(colour) for colour in colours]
+    colour_names = [str(colour) for colour in colours]
     size = masks.preview_size(opened.height, opened.width)
-    painted = masks.read_tints(str(edit.get("tints") or ""), size, len(named))
+    painted = masks.read_colour_layer(str(edit.get("tints") or ""), size, len(colour_names))
     regions: list[ColourRegion] = []
-    for i, colour in enumerate(named, 1):
+    for i, colour in enumerate(colour_names, 1):
         if painted is None or not (painted == i).any():
             continue
         path = start.with_name(f"{start.name}-colour-{len(regions) + 1}.png")
@@ -232,11 +252,11 @@ def _sensitivity(edit: dict[str, Any]) -> Sensitivity:
 
 
 def restore_upload(
-    desk: Desk, photo: str, mask: str | None, settings: Settings, threshold: float | None,
+    context: AppContext, photo: str, mask: str | None, settings: Settings, threshold: float | None,
     colours: Sequence[tuple[str, str]] = (), *, sensitivity: Sensitivity = "normal",
     protect: str | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Restores an upload without the page: the photos, then their manifests.
+    """Restores an upload of the HTTP API: the photos, then their manifests.
 
     Args:
         mask: an uploaded mask, white = damaged; None finds the damage.
@@ -249,47 +269,55 @@ def restore_upload(
         InputError, UsageError, WeightsError: see `open_photo` and `restore`.
     """
     threshold = None if threshold is None else threshold_from(threshold)
-    path = desk.store.adopt(photo, max_bytes=desk.limits.max_bytes)
-    given = None if mask is None else desk.store.adopt(mask, max_bytes=desk.limits.max_bytes)
+    path = context.store.adopt(photo, max_bytes=context.limits.max_bytes)
+    mask_path = (
+        None if mask is None else context.store.adopt(mask, max_bytes=context.limits.max_bytes)
+    )
     regions = tuple(
-        ColourRegion(desk.store.adopt(region, max_bytes=desk.limits.max_bytes), colour)
+        ColourRegion(context.store.adopt(region, max_bytes=context.limits.max_bytes), colour)
         for region, colour in colours
     )
     options = settings.options(
-        mask="auto" if given is None else given,
+        mask="auto" if mask_path is None else mask_path,
         sensitivity=sensitivity,
         threshold=threshold,
-        protect=_adopted(desk, protect),
-        max_pixels=desk.limits.max_pixels,
-        diffuses=desk.restorer.diffuses,
-        weighs_fidelity=desk.restorer.weighs_fidelity,
+        protect=_adopted(context, protect),
+        max_pixels=context.limits.max_pixels,
+        diffuses=context.restorer.diffuses,
+        weighs_fidelity=context.restorer.weighs_fidelity,
         colour_regions=regions,
     )
-    restored = desk.restorer.run(path, options)
-    photos, papers = results.write(restored, path.parent / "restored-1" / path.name, settings.task)
+    restored = context.restorer.run(path, options)
+    photos, manifest_paths = results.write(
+        restored, path.parent / "restored-1" / path.name, settings.task
+    )
     del restored
     release_memory()
-    return [*photos, *papers]
+    return [*photos, *manifest_paths]
 
 
-def _adopted(desk: Desk, upload: str | None) -> tuple[Path, ...]:
+def _adopted(context: AppContext, upload: str | None) -> tuple[Path, ...]:
     if upload is None:
         return ()
-    return (desk.store.adopt(upload, max_bytes=desk.limits.max_bytes),)
+    return (context.store.adopt(upload, max_bytes=context.limits.max_bytes),)
 
 
 def detect_upload(
-    desk: Desk, photo: str, threshold: float | None, *, sensitivity: Sensitivity = "normal",
+    context: AppContext,
+    photo: str,
+    threshold: float | None,
+    *,
+    sensitivity: Sensitivity = "normal",
     protect: str | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """The mask of an upload, a PNG with 255 = damaged. Arguments and errors: `restore_upload`."""
     threshold = None if threshold is None else threshold_from(threshold)
-    path = desk.store.adopt(photo, max_bytes=desk.limits.max_bytes)
-    found = desk.restorer.detect(
-        path, sensitivity=sensitivity, threshold=threshold, protect=_adopted(desk, protect),
-        max_pixels=desk.limits.max_pixels,
+    path = context.store.adopt(photo, max_bytes=context.limits.max_bytes)
+    detected = context.restorer.detect(
+        path, sensitivity=sensitivity, threshold=threshold, protect=_adopted(context, protect),
+        max_pixels=context.limits.max_pixels,
     )  # fmt: skip
-    mask = path.parent / f"{path.stem}-mask.png"
-    write_mask(mask, found)
+    mask_path = path.parent / f"{path.stem}-mask.png"
+    write_mask(mask_path, detected)
     release_memory()
-    return mask
+    return mask_path

@@ -12,10 +12,10 @@ import gradio as gr
 
 from unfade.imaging import SUFFIXES
 from unfade.options import EXISTING_COLOURS
-from unfade.web.page import FITTED, SHOWN, VERBS, Page, Tab, said
+from unfade.web.page import PHOTO_COMPONENTS, TASK_COMPONENTS, VERBS, Page, Tab, errors_as_sentences
 from unfade.web.programs import Programs
-from unfade.web.session import Desk
-from unfade.web.settings import MOST, Settings
+from unfade.web.session import AppContext
+from unfade.web.settings import MAXIMA, Settings
 from unfade.web.theme import asset, picture_url
 
 _TASKS = {
@@ -38,14 +38,14 @@ _IDLE = (
     "With these weights this is done without the generative model. To have it redraw the photo, "
     "choose for yourself how much."
 )
-#: A DownloadButton would save what was packed at the click before.
+#: A DownloadButton would save the zip of the click before.
 _SAVE = """(file) => {
   const link = document.createElement('a');
   link.href = file.url;
   link.download = file.orig_name;
   link.click();
 }"""
-#: The parts of the page that run in the browser show what counts for the task.
+#: Tells the scripts of the page which task is chosen.
 _TELL_TASK = """(task, existing) => {
   const stage = document.querySelector('#uf-stage');
   stage.dataset.task = task;
@@ -77,18 +77,18 @@ _CONTROLS_AGAIN = """() => {
     return kept?.length === usual.length ? kept : usual;
   } catch { return usual; }
 }"""
-#: Handlers answer at once: what takes long goes on by itself.
+#: Handlers return at once: long work runs in background threads.
 _AT_ONCE = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
-#: Controls in the order of the fields of `Settings`.
+#: Components by name.
 Controls = dict[str, Any]
 _G = cast(Any, gr)  # the library's own types are incomplete
 
 
-def build(desk: Desk) -> Any:
+def build(context: AppContext) -> Any:
     """The page as Gradio blocks."""
-    page = Page(desk)
+    page = Page(context)
     with _G.Blocks(title="unfade: restore old photographs", analytics_enabled=False) as blocks:
-        tab = _G.State(Tab(), time_to_live=desk.store.keep_s)
+        tab = _G.State(Tab(), time_to_live=context.store.keep_s)
         _G.Markdown(_WELCOME, elem_id="uf-welcome")
         _G.HTML(html_template=asset("about.html"), js_on_load=asset("about.js"), elem_id="uf-about")
         with _G.Row():
@@ -98,19 +98,19 @@ def build(desk: Desk) -> Any:
                     parts |= _stage()
             with _G.Column(scale=2, min_width=300, elem_id="uf-controls"):
                 with _G.Column(elem_id="uf-settings"):
-                    controls = _controls(desk)
+                    controls = _controls(context)
                 parts |= _buttons()
-                controls |= _model(desk, parts)
+                controls |= _model(context, parts)
         with _G.Row(visible=False):
-            _api(Programs(desk))  # first, so that its two names are free
+            _api(Programs(context))  # first, so that its two names are free
         controls = {name: controls[name] for name in Settings.__dataclass_fields__}
-        who = [parts["visit"], tab]
-        _wire_visit(blocks, page, who, parts)
+        session_inputs = [parts["visit"], tab]
+        _wire_visit(blocks, page, session_inputs, parts)
         _wire_reload(blocks, list(controls.values()))
-        _wire_photos(page, who, parts)
-        _wire_controls(page, who, parts, controls)
-        _wire_work(page, who, parts, controls)
-        _wire_looking(page, who, parts)
+        _wire_photos(page, session_inputs, parts)
+        _wire_controls(page, session_inputs, parts, controls)
+        _wire_work(page, session_inputs, parts, controls)
+        _wire_results(page, session_inputs, parts)
     return blocks
 
 
@@ -127,8 +127,8 @@ def _inputs() -> Controls:
 
 
 def _stage() -> Controls:
-    """The current photo: chosen from the strip, and either edited or compared with its result."""
-    made: Controls = {}
+    """The strip of photos, the mask editor, and the comparison with the result."""
+    components: Controls = {}
     sample = {"{before}": picture_url("example.jpg"), "{after}": picture_url("example-after.webp")}
     for name in ("strip", "editor", "compare"):
         template = asset(f"{name}.html")
@@ -137,29 +137,33 @@ def _stage() -> Controls:
         script = asset(f"{name}.js")
         if name != "strip":
             script = f"{asset('zoom.js')}\n{script}"
-        made[name] = _G.HTML(
+        components[name] = _G.HTML(
             value={}, html_template=template, js_on_load=script, elem_id=f"uf-{name}"
         )
     with _G.Column(elem_id="uf-result"):
-        made["facts"] = _G.HTML("", elem_id="uf-words", js_on_load=None)
-        made["files"] = _G.File(
-            label="Download: photo, report of what was done, masks", file_count="multiple",
-            interactive=False, elem_id="uf-files",
-        )  # fmt: skip
-        made["go_on"] = _G.Button("Go on with this result", elem_id="uf-go-on")
-        made["zip"] = _G.Button("Download everything as one zip", elem_id="uf-zip")
-        made["package"] = _G.File(visible=False)
-        made["versions"] = _pictures("Versions: click one to compare it", "variants")
-        made["history"] = _pictures("Results of this photo: click one to see it again", "history")
-    return made
+        components["facts"] = _G.HTML("", elem_id="uf-words", js_on_load=None)
+        components["files"] = _G.File(
+            label="Download: photo, report of what was done, masks",
+            file_count="multiple",
+            interactive=False,
+            elem_id="uf-files",
+        )
+        components["go_on"] = _G.Button("Go on with this result", elem_id="uf-go-on")
+        components["zip"] = _G.Button("Download everything as one zip", elem_id="uf-zip")
+        components["package"] = _G.File(visible=False)
+        components["versions"] = _pictures("Versions: click one to compare it", "variants")
+        components["history"] = _pictures(
+            "Results of this photo: click one to see it again", "history"
+        )
+    return components
 
 
-def _controls(desk: Desk) -> Controls:
-    """The settings that everybody needs."""
-    usual = Settings()
-    tasks = [(_TASKS[name], name) for name in desk.restorer.tasks]
-    made: Controls = {
-        "task": _G.Radio(tasks, value=usual.task, label="What would you like to do?"),
+def _controls(context: AppContext) -> Controls:
+    """The settings outside "More choices"."""
+    defaults = Settings()
+    tasks = [(_TASKS[name], name) for name in context.restorer.tasks]
+    components: Controls = {
+        "task": _G.Radio(tasks, value=defaults.task, label="What would you like to do?"),
         "only_damage": _G.Checkbox(
             False, label="Change only the damage", info="Every other pixel stays as it is."
         ),
@@ -167,47 +171,47 @@ def _controls(desk: Desk) -> Controls:
             False, label="Keep the tone", info="Faded tones and colour casts stay as they are."
         ),
     }
-    made["scale"] = _G.Slider(
-        1, MOST["scale"], usual.scale, step=0.5, label="Times larger", visible=False,
+    components["scale"] = _G.Slider(
+        1, MAXIMA["scale"], defaults.scale, step=0.5, label="Times larger", visible=False,
         info="Damage stays as it is: mend the photo first, and go on with the result.",
         interactive=True,
     )  # fmt: skip
-    made["existing_colours"] = _G.Radio(
-        [(_COLOURS[name], name) for name in EXISTING_COLOURS], value=usual.existing_colours,
+    components["existing_colours"] = _G.Radio(
+        [(_COLOURS[name], name) for name in EXISTING_COLOURS], value=defaults.existing_colours,
         label="This photo has colours. Refresh them, or replace them?", elem_id="uf-existing",
     )  # fmt: skip
-    made["prompt"] = _G.Textbox(
+    components["prompt"] = _G.Textbox(
         "", label="What is in the photo, and in which colours?", visible=False, interactive=True,
         placeholder="a woman in a red dress", elem_id="uf-prompt",
         info="In English. Colours that you paint are added; you need not write them.",
     )  # fmt: skip
-    return made
+    return components
 
 
-def _model(desk: Desk, parts: Controls) -> Controls:
-    """The settings of the diffusion model; there are none without one."""
-    usual, able, made = Settings(), desk.restorer.diffuses, Controls()
+def _model(context: AppContext, parts: Controls) -> Controls:
+    """The settings of the diffusion model."""
+    defaults, able, components = Settings(), context.restorer.diffuses, Controls()
     with _G.Accordion("More choices", open=False, elem_id="uf-diffusion"):
         if not able:
             _G.Markdown(_LACKING, elem_id="uf-lacking")
         parts["idle"] = _G.Markdown(_IDLE, visible=False, elem_id="uf-idle")
-        made["automatic"] = _G.Checkbox(True, label="Choose for me how much is redrawn")
+        components["automatic"] = _G.Checkbox(True, label="Choose for me how much is redrawn")
         for name, least, most, step, label in (
             ("strength", 0, 1, 0.05, "How much may be redrawn (0 = nothing, 1 = all)"),
             ("fidelity", 0, 1, 0.05, "How close to the photo (1 = closest)"),
-            ("steps", 1, MOST["steps"], 1, "Steps (more take longer)"),
+            ("steps", 1, MAXIMA["steps"], 1, "Steps (more take longer)"),
         ):
-            made[name] = _G.Slider(
-                least, most, getattr(usual, name), step=step, label=label, interactive=True
+            components[name] = _G.Slider(
+                least, most, getattr(defaults, name), step=step, label=label, interactive=True
             )
-        made["seed"] = _G.Number(
+        components["seed"] = _G.Number(
             0, label="Draw another version: number", info="Another number, another version.",
             precision=0, minimum=0, interactive=True,
         )  # fmt: skip
-        made["variants"] = _G.Slider(
-            1, MOST["variants"], 1, step=1, label="How many versions", interactive=True
+        components["variants"] = _G.Slider(
+            1, MAXIMA["variants"], 1, step=1, label="How many versions", interactive=True
         )
-    return made
+    return components
 
 
 def _buttons() -> Controls:
@@ -227,126 +231,159 @@ def _buttons() -> Controls:
 
 
 def _pictures(title: str, name: str) -> Any:
-    """A row of small pictures to choose from."""
+    """A row of thumbnails to choose from."""
     return _G.Gallery(
         label=title, visible=False, height=200, object_fit="contain", allow_preview=False,
         buttons=[], elem_id=f"uf-{name}", elem_classes="uf-row",
     )  # fmt: skip
 
 
-def _filling(
+def _handler(
     page: Page, handler: Callable[..., Any], names: Sequence[str] = ()
 ) -> Callable[..., Any]:
-    """A handler for Gradio, which is given the visit and the tab before all else.
+    """Wraps a method of `Page` as a Gradio handler, whose first inputs are the visit and the tab.
 
     Args:
-        names: of the components that it fills: its updates come in this order, and what it has
-            none for is left as it is. Without names it gives one value.
+        names: the components that it updates, in the order of the handler's outputs; those that
+            it returns no update for stay as they are. Without names it returns one value.
     """
-    told = said(handler)
+    checked = errors_as_sentences(handler)
 
     @functools.wraps(handler)
-    def call(visit: str, tab: Tab, *given: Any) -> Any:
+    def call(visit: str, tab: Tab, *arguments: Any) -> Any:
         page.attach(tab, visit)
-        updates = told(tab, *given)
+        updates = checked(tab, *arguments)
         if not names:
             return updates
         assert updates.keys() <= set(names), updates.keys() - set(names)
-        # Gradio takes the mark apart: each component needs its own.
+        # Gradio changes the returned object: each component needs its own.
         return tuple(updates[name] if name in updates else _G.skip() for name in names)
 
-    own = inspect.signature(handler)
-    whose = inspect.Parameter("whose", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    signature = own.replace(parameters=[whose, *own.parameters.values()])
-    vars(call)["__signature__"] = signature  # by which Gradio places the data of an event
+    signature = inspect.signature(handler)
+    first_parameter = inspect.Parameter("whose", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = signature.replace(parameters=[first_parameter, *signature.parameters.values()])
+    vars(call)["__signature__"] = signature  # Gradio reads it to pass the data of an event
     return call
 
 
-def _wire_visit(blocks: Any, page: Page, who: list[Any], parts: Controls) -> None:
-    """Photos and work are found again after a reload; what is new is asked for while work runs."""
-    shown = [parts[name] for name in SHOWN]
+def _wire_visit(blocks: Any, page: Page, session_inputs: list[Any], parts: Controls) -> None:
+    """Restores the session after a reload, and polls for changes while jobs run."""
+    outputs = [parts[name] for name in PHOTO_COMPONENTS]
     blocks.load(None, None, parts["visit"], js=_VISIT).then(
-        _filling(page, page.resume, SHOWN), [*who, parts["visit"]], shown, **_AT_ONCE
+        _handler(page, page.resume, PHOTO_COMPONENTS),
+        [*session_inputs, parts["visit"]],
+        outputs,
+        **_AT_ONCE,
     )
-    parts["progress"].tick(_filling(page, page.tick, SHOWN), who, shown, **_AT_ONCE)
+    parts["progress"].tick(
+        _handler(page, page.poll, PHOTO_COMPONENTS), session_inputs, outputs, **_AT_ONCE
+    )
 
 
 def _wire_reload(blocks: Any, controls: list[Any]) -> None:
-    """The controls have the values again that they had before a reload."""
-    usual = json.dumps([one.value for one in controls])
-    blocks.load(None, None, controls, js=_CONTROLS_AGAIN % usual)
-    for one in controls:
-        one.change(None, controls, None, js=_KEEP_CONTROLS)
+    """Restores the values of the controls after a reload."""
+    defaults = json.dumps([control.value for control in controls])
+    blocks.load(None, None, controls, js=_CONTROLS_AGAIN % defaults)
+    for control in controls:
+        control.change(None, controls, None, js=_KEEP_CONTROLS)
 
 
-def _wire_photos(page: Page, who: list[Any], parts: Controls) -> None:
-    shown = [parts[name] for name in SHOWN]
+def _wire_photos(page: Page, session_inputs: list[Any], parts: Controls) -> None:
+    outputs = [parts[name] for name in PHOTO_COMPONENTS]
     upload, editor, strip = parts["upload"], parts["editor"], parts["strip"]
-    upload.upload(_filling(page, page.open, SHOWN), [*who, upload, editor], shown, **_AT_ONCE)
+    upload.upload(
+        _handler(page, page.open, PHOTO_COMPONENTS),
+        [*session_inputs, upload, editor],
+        outputs,
+        **_AT_ONCE,
+    )
     for event, handler in (
-        (parts["example"].click, page.example), (parts["go_on"].click, page.go_on),
+        (parts["example"].click, page.example), (parts["go_on"].click, page.open_result),
         (strip.select, page.choose), (strip.delete, page.remove),
     ):  # fmt: skip
-        event(_filling(page, handler, SHOWN), [*who, editor], shown, **_AT_ONCE)
-    keep = _filling(page, page.keep)
-    editor.input(keep, [*who, editor], None, trigger_mode="always_last", **_AT_ONCE)
-    strip.clear(_filling(page, page.clear, SHOWN), who, shown, **_AT_ONCE)
+        event(
+            _handler(page, handler, PHOTO_COMPONENTS),
+            [*session_inputs, editor],
+            outputs,
+            **_AT_ONCE,
+        )
+    save_edit = _handler(page, page.save_edit)
+    editor.input(save_edit, [*session_inputs, editor], None, trigger_mode="always_last", **_AT_ONCE)
+    strip.clear(_handler(page, page.clear, PHOTO_COMPONENTS), session_inputs, outputs, **_AT_ONCE)
 
 
-def _wire_controls(page: Page, who: list[Any], parts: Controls, controls: Controls) -> None:
-    """Shows what counts for the task, and hides what does not."""
-    chosen = [controls["task"], controls["automatic"]]
-    shown = [(parts | controls)[name] for name in FITTED]
-    for name, visible in page.counting(*(one.value for one in chosen)).items():
+def _wire_controls(
+    page: Page, session_inputs: list[Any], parts: Controls, controls: Controls
+) -> None:
+    """Shows the controls of the chosen task, and hides the others."""
+    inputs = [controls["task"], controls["automatic"]]
+    outputs = [(parts | controls)[name] for name in TASK_COMPONENTS]
+    for name, visible in page.visible_controls(*(control.value for control in inputs)).items():
         (parts | controls)[name].visible = visible
-    for component in chosen:
+    for component in inputs:
         component.change(
-            _filling(page, page.fitting, FITTED), [*who, *chosen], shown, **_AT_ONCE
-        )  # fmt: skip
-    told = [controls["task"], controls["existing_colours"]]
-    for component in told:
-        component.change(None, told, None, js=_TELL_TASK)
+            _handler(page, page.update_controls, TASK_COMPONENTS),
+            [*session_inputs, *inputs],
+            outputs,
+            **_AT_ONCE,
+        )
+    task_inputs = [controls["task"], controls["existing_colours"]]
+    for component in task_inputs:
+        component.change(None, task_inputs, None, js=_TELL_TASK)
 
 
-def _wire_work(page: Page, who: list[Any], parts: Controls, controls: Controls) -> None:
-    shown = [parts[name] for name in SHOWN]
-    given = [*who, parts["editor"], *controls.values()]
+def _wire_work(page: Page, session_inputs: list[Any], parts: Controls, controls: Controls) -> None:
+    outputs = [parts[name] for name in PHOTO_COMPONENTS]
+    inputs = [*session_inputs, parts["editor"], *controls.values()]
     for name, handler in (("restore", page.restore), ("restore_all", page.restore_all)):
-        parts[name].click(_filling(page, handler, SHOWN), given, shown, **_AT_ONCE)
-    parts["stop"].click(_filling(page, page.stop, SHOWN), who, shown, **_AT_ONCE)
+        parts[name].click(_handler(page, handler, PHOTO_COMPONENTS), inputs, outputs, **_AT_ONCE)
+    parts["stop"].click(
+        _handler(page, page.stop, PHOTO_COMPONENTS), session_inputs, outputs, **_AT_ONCE
+    )
 
 
-def _wire_looking(page: Page, who: list[Any], parts: Controls) -> None:
-    shown = [parts[name] for name in SHOWN]
-    parts["versions"].select(_filling(page, page.variant, SHOWN), who, shown, **_AT_ONCE)
-    parts["history"].select(_filling(page, page.again, SHOWN), who, shown, **_AT_ONCE)
+def _wire_results(page: Page, session_inputs: list[Any], parts: Controls) -> None:
+    outputs = [parts[name] for name in PHOTO_COMPONENTS]
+    parts["versions"].select(
+        _handler(page, page.variant, PHOTO_COMPONENTS), session_inputs, outputs, **_AT_ONCE
+    )
+    parts["history"].select(
+        _handler(page, page.show_result, PHOTO_COMPONENTS), session_inputs, outputs, **_AT_ONCE
+    )
     parts["zip"].click(
-        _filling(page, page.pack), who, parts["package"], api_visibility="private"
+        _handler(page, page.pack), session_inputs, parts["package"], api_visibility="private"
     ).success(None, parts["package"], None, js=_SAVE)  # fmt: skip
 
 
 def _api(programs: Programs) -> None:
-    """Two functions for programs, on components that nobody sees."""
+    """The two functions of the HTTP API, on hidden components."""
     photo, mask = _G.File(label="photo"), _G.File(label="mask")
     threshold = _G.Number(None, label="threshold")
-    # Choices are texts here: what is none of them is told by the options, in a sentence.
+    # Text, not choices: `RestoreOptions` then reports an unknown value as a sentence.
     sensitivity = _G.Textbox("normal", label="sensitivity")
     protect = _G.File(label="protect")
-    usual = Settings()
+    defaults = Settings()
     settings: list[Any] = []
     for name in Settings.__dataclass_fields__:
-        value = getattr(usual, name)
+        value = getattr(defaults, name)
         kind = _G.Checkbox if isinstance(value, bool) else _G.Number
         kind = _G.Textbox if isinstance(value, str) else kind
         settings.append(kind(value, label=name))
     painted = [_G.File(label="regions", file_count="multiple"), _G.Textbox("", label="colours")]
     detect, restore = _G.Button("detect"), _G.Button("restore")
     detect.click(
-        said(programs.detect), [photo, threshold, sensitivity, protect], _G.File(label="mask"),
-        api_name="detect", concurrency_limit=1, concurrency_id="look",
-    )  # fmt: skip
+        errors_as_sentences(programs.detect),
+        [photo, threshold, sensitivity, protect],
+        _G.File(label="mask"),
+        api_name="detect",
+        concurrency_limit=1,
+        concurrency_id="look",
+    )
     restore.click(
-        said(programs.restore), [photo, mask, threshold, *settings, *painted, sensitivity, protect],
-        _G.File(label="files", file_count="multiple"), api_name="restore",
-        concurrency_limit=1, concurrency_id="restore",
-    )  # fmt: skip
+        errors_as_sentences(programs.restore),
+        [photo, mask, threshold, *settings, *painted, sensitivity, protect],
+        _G.File(label="files", file_count="multiple"),
+        api_name="restore",
+        concurrency_limit=1,
+        concurrency_id="restore",
+    )

@@ -1,4 +1,4 @@
-"""Where and how much a result was changed: filled in, another tone throughout, and all else."""
+"""Measures how a result differs from its photo: filled pixels, corrected tone, other changes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from unfade.web.pictures import Pixels, limited, shrink
 _ROWS = 512
 #: A pixel counts as changed where its colour moved by more than this share of the range.
 CHANGED = 0.04
-#: The overlay is never scaled to less than this, and shows nothing up to that: cleaned grain would
-#: look like a change.
-_LEAST_MOST, _NOTHING = 20, 3
+#: The least full scale of the overlay, and the largest change that it leaves out (cleaned grain).
+_MIN_FULL_SCALE, _INVISIBLE = 20, 3
 #: What was filled in is drawn in this colour, RGBA.
 FILLED = (0, 200, 255, 190)
 #: Mean change of the tone, levels, from which on it counts as corrected.
 _TONE = 1.5
 _SIDE = 256  # of the copy on which the tone is fitted, pixels
 _KNOTS = 9  # of a curve of the tone
-_STIFF, _RIDGE = 3.0, 1e-3  # how straight the curves are, and how close to no change
+_SMOOTHNESS, _RIDGE = 3.0, 1e-3  # how straight the curves are, and how close to no change
 _ROUNDS = 4  # of fitting, each with less weight for what does not fit
 
 Curves = NDArray[np.float32]  # (3, 256, 3): what a level of R, G or B adds to each channel
@@ -44,7 +43,7 @@ class Change:
             photo has no edges.
         overlay: (h, w, 4) RGBA to be laid over the result: transparent where nothing changed
             beyond the tone, in the colour FILLED where the photo was filled in.
-        most: the change, in levels, from which on the overlay is brightest.
+        full_scale: the change, in levels, from which on the overlay is brightest.
     """
 
     tone: float
@@ -52,7 +51,7 @@ class Change:
     largest: int
     sharpness: float | None
     overlay: Pixels
-    most: int
+    full_scale: int
 
 
 def compare(
@@ -75,31 +74,35 @@ def compare(
     difference = cv2.absdiff(before, after).max(axis=2)
     if curves is not None and tone >= _TONE:
         before = with_tone(before, curves)
-        # What keeps its value is not changed, whatever became of the rest: it was protected.
+        # A pixel that keeps its value is unchanged, also where the tone of others moved: protected.
         difference = np.minimum(difference, cv2.absdiff(before, after).max(axis=2))
     else:
         tone = 0.0
     if filled is not None:
         difference[filled > 0] = 0
-    # A few far pixels would make all others dark: brightest is what 1 % of the pixels exceed.
-    most = max(_LEAST_MOST, _percentile(difference, 0.99))
-    was = sharpness(before)
+    # Not the maximum: a few outliers would make all others dark. 1 % of the pixels exceed it.
+    full_scale = max(_MIN_FULL_SCALE, _percentile(difference, 0.99))
+    sharpness_before = sharpness(before)
     return Change(
         tone=tone,
         share=float(np.count_nonzero(difference > 255 * CHANGED)) / difference.size,
         largest=int(difference.max()),
-        sharpness=sharpness(after) / was if was > 0 else None,
-        overlay=_overlay(shrink(difference, size), most, filled),
-        most=most,
+        sharpness=sharpness(after) / sharpness_before if sharpness_before > 0 else None,
+        overlay=_overlay(shrink(difference, size), full_scale, filled),
+        full_scale=full_scale,
     )
 
 
-def _overlay(difference: Pixels, most: int, filled: Mask | None) -> Pixels:
+def _overlay(difference: Pixels, full_scale: int, filled: Mask | None) -> Pixels:
     """(h, w) -> (h, w, 4), see `Change.overlay`."""
-    heat = np.clip((difference.astype(np.float32) - _NOTHING) / (most - _NOTHING), 0, 1)
-    colour = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    cover = (np.sqrt(heat) * 230).astype(np.uint8)[..., None]  # some of the result shows through
-    overlay = np.concatenate((colour, cover), axis=2).astype(np.uint8)
+    intensity = np.clip(
+        (difference.astype(np.float32) - _INVISIBLE) / (full_scale - _INVISIBLE), 0, 1
+    )
+    colour = cv2.applyColorMap((intensity * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    opacity = (np.sqrt(intensity) * 230).astype(np.uint8)[
+        ..., None
+    ]  # some of the result shows through
+    overlay = np.concatenate((colour, opacity), axis=2).astype(np.uint8)
     if filled is not None:
         overlay[reduced(filled, difference.shape[:2]) > 0] = FILLED
     return overlay
@@ -117,28 +120,34 @@ def tone_curves(before: Pixels, after: Pixels, filled: Mask | None) -> Curves:
         before, after: (H, W, 3), of one size.
         filled: (H, W), 255 where the photo was filled in; None where it was nowhere.
     """
-    old, new = (limited(one, _SIDE).reshape(-1, 3).astype(np.float64) for one in (before, after))
-    weights = np.ones(len(old))
+    source, target = (
+        limited(image, _SIDE).reshape(-1, 3).astype(np.float64) for image in (before, after)
+    )
+    weights = np.ones(len(source))
     if filled is not None:
         gray = limited(np.repeat(filled[..., None], 3, 2), _SIDE).reshape(-1, 3)[:, 0]
         weights = np.where(gray > 0, 1e-3, 1.0)
-    hats = np.concatenate([_hats(old[:, channel]) for channel in range(3)], 1)  # (N, 3 K)
-    bend = np.kron(np.eye(3), np.diff(np.eye(_KNOTS), 2, axis=0))  # (3 (K - 2), 3 K)
-    stiff = len(old) / _KNOTS * (_STIFF * bend.T @ bend / _KNOTS + _RIDGE * np.eye(3 * _KNOTS))
-    change, trust, fit = new - old, weights, np.zeros((3 * _KNOTS, 3))
+    basis = np.concatenate([_hat_basis(source[:, channel]) for channel in range(3)], 1)  # (N, 3 K)
+    curvature = np.kron(np.eye(3), np.diff(np.eye(_KNOTS), 2, axis=0))  # (3 (K - 2), 3 K)
+    regularisation = (
+        len(source)
+        / _KNOTS
+        * (_SMOOTHNESS * curvature.T @ curvature / _KNOTS + _RIDGE * np.eye(3 * _KNOTS))
+    )
+    change, robust_weights, fit = target - source, weights, np.zeros((3 * _KNOTS, 3))
     for _ in range(_ROUNDS):
-        weighted = hats * trust[:, None]
-        fit = np.linalg.solve(weighted.T @ hats + stiff, weighted.T @ change)
-        rest = np.abs(change - hats @ fit).max(1)
-        trust = weights / (1 + (rest / 4) ** 2)
-    levels = _hats(np.arange(256.0))  # (256, K)
-    return np.stack([levels @ part for part in np.split(fit, 3)]).astype(np.float32)
+        weighted = basis * robust_weights[:, None]
+        fit = np.linalg.solve(weighted.T @ basis + regularisation, weighted.T @ change)
+        residual = np.abs(change - basis @ fit).max(1)
+        robust_weights = weights / (1 + (residual / 4) ** 2)
+    levels = _hat_basis(np.arange(256.0))  # (256, K)
+    return np.stack([levels @ curve for curve in np.split(fit, 3)]).astype(np.float32)
 
 
-def _hats(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _hat_basis(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) in 0..255 -> (N, K), the weights of the knots between which each level lies."""
-    place = levels / 255 * (_KNOTS - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(_KNOTS)))
+    position = levels / 255 * (_KNOTS - 1)
+    return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(_KNOTS)))
 
 
 def with_tone(rgb: Pixels, curves: Curves) -> Pixels:

@@ -1,4 +1,4 @@
-"""Checks requests before Gradio's routes: closed routes, other sites, foreign names."""
+"""Middleware that refuses requests to closed routes, from other sites, or to unknown host names."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Guard:
     A page of another site that the visitor has open can send requests here too: the browser says
     where they come from. It may link here, but not upload or start anything.
 
-    Gradio takes names and values of a client as they come, and some that nobody can have meant
-    break it: a file that is none, a name that is too long, a function that is not there. What goes
-    wrong in a restoration is no such failure: the queue tells it, with an answer of its own.
+    Gradio does not check all names and values of a client, and fails at some malformed ones: a file
+    that is none, a name that is too long, an unknown function. Errors of a restoration do not pass
+    here: Gradio's queue reports them.
     """
 
     def __init__(self, app: ASGIApp, names: frozenset[str] | None = frozenset()) -> None:
@@ -47,7 +47,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] == "websocket":  # the page uses none
+        if scope["type"] == "websocket":  # the page does not use them
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return

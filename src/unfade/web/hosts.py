@@ -1,7 +1,7 @@
-"""Names under which a browser may address this server.
+"""Checks the Host header of requests against the names of this server.
 
-A page of another site can have its own name lead to this machine (DNS rebinding) and would then
-be taken for this page. Such requests name that site in their Host header.
+Another site can let its own name resolve to this machine (DNS rebinding), and its page could then
+read from this server. Such requests name that site in their Host header.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def own_names(host: str, names: Iterable[str] = ()) -> frozenset[str]:
     Args:
         names: further ones, such as that of a proxy in front of it.
     """
-    found = {host, *names}
+    known = {host, *names}
     if not is_loopback(host):
         machine = socket.gethostname()
-        found |= {machine, f"{machine}.local", socket.getfqdn()}
-    return frozenset(name.lower().rstrip(".") for name in found if name)
+        known |= {machine, f"{machine}.local", socket.getfqdn()}
+    return frozenset(name.lower().rstrip(".") for name in known if name)
 
 
 def is_own(header: bytes | None, names: frozenset[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Work that tells how far it is and how long it still takes, and that can be stopped."""
+"""One job of a visitor: its progress, an estimate of the remaining time, and how to stop it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import threading
 import time
 from typing import Literal
 
-#: What must have passed and grown before a rate means something.
-_PACE_S, _PACE_SHARE = 1.5, 0.08
-#: How much of a new estimate of the end, and of the latest rate, is taken over.
-_TRUST, _LATEST = 0.5, 0.3
-#: An estimate that rises by less than this is left as it is.
+#: Time and share that must have passed in a stage before its rate is used.
+_MIN_S, _MIN_SHARE = 1.5, 0.08
+#: Weights of a new estimate of the end, and of the latest rate, in their running averages.
+_END_WEIGHT, _RATE_WEIGHT = 0.5, 0.3
+#: The shown estimate is kept where the new one is larger by less than this (factor, seconds).
 _RISE, _RISE_S = 1.3, 5.0
 
 
 class Stopped(Exception):
-    """The work was stopped before it was done."""
+    """The job was stopped before it was done."""
 
 
-class Pace:
-    """Estimates how long work still takes, from the share that is done and how fast it grew.
+class RemainingTime:
+    """Estimates the remaining time of a job, from the share that is done and how fast it grew.
 
     Work is done tile by tile, on a machine that may have other work: the time between two reports
     varies. So the end is estimated at each report alone, from the rate of the whole stage and the
@@ -36,7 +36,7 @@ class Pace:
         self._shown_s: float | None = None
 
     def report(self, stage: str, share: float, now_s: float) -> None:
-        """Notes how far the work is.
+        """Notes the progress.
 
         The rates are those of one stage; a stage that is short against the whole says nothing
         about the others.
@@ -54,15 +54,17 @@ class Pace:
         if step <= 0 or step_s <= 0:
             return
         latest = step / step_s
-        self._rate = latest if not self._rate else self._rate + _LATEST * (latest - self._rate)
+        self._rate = latest if not self._rate else self._rate + _RATE_WEIGHT * (latest - self._rate)
         self._last = now_s, share
         self._reports += 1
         passed_s, grown = now_s - self._began[0], share - self._began[1]
-        if passed_s < _PACE_S or grown < _PACE_SHARE:
+        if passed_s < _MIN_S or grown < _MIN_SHARE:
             return
         rate = (grown / passed_s + self._rate) / 2
         end_s = now_s + (1 - share) / rate
-        self._end_s = end_s if self._end_s is None else self._end_s + _TRUST * (end_s - self._end_s)
+        self._end_s = (
+            end_s if self._end_s is None else self._end_s + _END_WEIGHT * (end_s - self._end_s)
+        )
 
     def left_s(self, now_s: float) -> float | None:
         """Seconds until all is done, None while that is not known."""
@@ -83,22 +85,22 @@ class Job:
     """One piece of work for one photo.
 
     Attributes:
-        kind: "read" opens an upload, "look" finds damage, "mend" restores.
+        kind: "read" opens an upload, "detect" finds damage, "restore" restores.
         key: of the photo.
-        name: what is said of the photo, such as its name and place among several.
-        stage, share: what is done, and the share of all that is done, 0..1.
-        before: how many pieces of work come before it.
+        name: text about the photo for the status, such as its name and its number among several.
+        stage, share: the current stage, and the share of the whole job that is done, 0..1.
+        before: how many jobs come before it.
     """
 
-    def __init__(self, kind: Literal["read", "look", "mend"], key: str, name: str) -> None:
+    def __init__(self, kind: Literal["read", "detect", "restore"], key: str, name: str) -> None:
         self.kind, self.key, self.name = kind, key, name
         self.stage, self.share, self.before = "start", 0.0, 0
-        self._pace = Pace()
+        self._remaining = RemainingTime()
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Asks the work to end, at its next report of progress."""
+        """Asks the job to end at its next report of progress."""
         self._stop.set()
 
     @property
@@ -107,20 +109,20 @@ class Job:
         return self._stop.is_set()
 
     def wait(self, before: int) -> None:
-        """Notes how many pieces of work come before. Stopped where it was stopped."""
+        """Notes how many jobs come before. Raises Stopped if the job was stopped."""
         if self.stops:
             raise Stopped
         self.before = before
 
     def report(self, stage: str, share: float) -> None:
-        """Notes how far the work is. Stopped where it was stopped."""
+        """Notes the progress. Raises Stopped if the job was stopped."""
         if self.stops:
             raise Stopped
         with self._lock:
             self.stage, self.share = stage, max(share, self.share)
-            self._pace.report(stage, self.share, time.monotonic())
+            self._remaining.report(stage, self.share, time.monotonic())
 
     def left_s(self) -> float | None:
         """Seconds until it is done, None while that is not known."""
         with self._lock:
-            return self._pace.left_s(time.monotonic())
+            return self._remaining.left_s(time.monotonic())

@@ -1,4 +1,4 @@
-"""Limits of what the page accepts, and errors as sentences for people."""
+"""The limits of what a visitor may upload, and errors worded for visitors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from unfade.errors import InputError, UnfadeError
 
-#: A restoration asked for where so many are already waiting is refused.
+#: How many restorations may wait; a further one is refused.
 QUEUE = 40
 
 
-#: What a visitor can do, in place of advice for the command line: by a word of that.
+#: Advice for visitors that replaces advice for the command line, by a word of the latter.
 _FIXES = {
     "--max-pixels": "make the photo smaller, and choose it again",
     "magick": "save its pages as separate photos, and choose those",

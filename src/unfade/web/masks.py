@@ -1,8 +1,8 @@
-"""The damage as the page shows it, and as the visitor changed it.
+"""Damage masks for the page: reduced for the preview, and combined with what the visitor painted.
 
-The page shows a photo no larger than PREVIEW pixels. What is painted there comes back beside the
-photo as a gray PNG of the preview's size, and is laid over the mask that was found at full size:
-where nothing was painted, the mask stays exactly as it was found.
+The page shows a photo no larger than PREVIEW pixels. The browser sends what was painted as a gray
+PNG of the preview's size. It is enlarged and applied to the mask that was detected at full size;
+where nothing was painted, that mask stays as it is.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Mask = NDArray[np.uint8]
 
 #: Long side of the picture on the page, pixels.
 PREVIEW = 1280
-#: Long side of the copy in which damage is sought at once, before the whole photo is searched.
+#: Long side of the copy in which damage is detected first, before the whole photo.
 ROUGH = 512
-#: What a pixel of the visitor's layer says.
+#: Values of a pixel of the painted layer.
 KEEP, PROTECT, REMOVE, ADD = 0, 64, 128, 255
 _VALUES = (KEEP, PROTECT, REMOVE, ADD)
-#: More colours than this nobody paints.
-MOST_COLOURS = 40
+#: Upper limit of painted colours.
+MAX_COLOURS = 40
 
 _PREFIX = "data:image/png;base64,"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -41,7 +41,7 @@ def preview_size(height: int, width: int) -> tuple[int, int]:
 
 
 def read_edits(layer: str, size: tuple[int, int]) -> Mask | None:
-    """The visitor's layer: (h, w) of KEEP, PROTECT, REMOVE and ADD; None where it is all KEEP.
+    """The painted layer: (h, w) of KEEP, PROTECT, REMOVE and ADD; None where it is all KEEP.
 
     Args:
         layer: a PNG as a data URL, or "".
@@ -63,8 +63,8 @@ def _nearest(pixels: Mask) -> Mask:
     return np.array(table, np.uint8)[pixels]
 
 
-def read_tints(layer: str, size: tuple[int, int], colours: int) -> Mask | None:
-    """Which colour was painted where: (h, w), 0 = none, else its number from 1.
+def read_colour_layer(layer: str, size: tuple[int, int], colours: int) -> Mask | None:
+    """The painted colour of each pixel: (h, w), 0 = none, else the number of the colour from 1.
 
     None where nothing was painted.
 
@@ -84,7 +84,7 @@ def read_tints(layer: str, size: tuple[int, int], colours: int) -> Mask | None:
 
 
 def protected_mask(edits: Mask, size: tuple[int, int]) -> Mask | None:
-    """What is protected, at a size (height, width): 255 there, else 0; None where nothing is.
+    """The mask of protected pixels, of a size (height, width): 255 or 0; None if there are none.
 
     Args:
         edits: (h, w) from `read_edits`.
@@ -95,7 +95,7 @@ def protected_mask(edits: Mask, size: tuple[int, int]) -> Mask | None:
 
 
 def edited_mask(soft: Mask, threshold: float, edits: Mask) -> Mask:
-    """The mask that is to be used: (H, W), 0 or 255.
+    """The detected mask with the painted changes: (H, W), 0 or 255.
 
     Args:
         soft: (H, W), probability of damage in 1/255.
@@ -115,13 +115,13 @@ def enlarged(edits: Mask, size: tuple[int, int]) -> Mask:
     return np.asarray(large, np.uint8)
 
 
-def shown_mask(soft: Mask) -> Mask:
-    """The probabilities at the preview's size, see `reduced`."""
+def preview_mask(soft: Mask) -> Mask:
+    """The probabilities reduced to the size of the preview, see `reduced`."""
     return reduced(soft, preview_size(soft.shape[0], soft.shape[1]))
 
 
 def reduced(soft: Mask, size: tuple[int, int]) -> Mask:
-    """A mask at a smaller (height, width), the largest of each cell: thin scratches stay."""
+    """A mask reduced to (height, width) by the maximum of each cell: thin scratches stay."""
     height, width = size
     step = -(-max(soft.shape) // max(size))
     grown = cv2.dilate(soft, np.ones((step, step), np.uint8)) if step > 1 else soft
@@ -134,7 +134,7 @@ def _read(layer: str, size: tuple[int, int]) -> Mask | None:
     """The gray values (h, w) of a PNG as a data URL, None where it is empty."""
     if not layer:
         return None
-    data = _png_bytes(layer, limit=8 * size[0] * size[1] + (1 << 16))
+    data = _png_bytes(layer, max_bytes=8 * size[0] * size[1] + (1 << 16))
     width, height = struct.unpack(">II", data[16:24])
     if (height, width) != size:
         got = f"a painted mask of {width} x {height} pixels"
@@ -145,8 +145,8 @@ def _read(layer: str, size: tuple[int, int]) -> Mask | None:
     return np.asarray(pixels, np.uint8)
 
 
-def _png_bytes(layer: str, *, limit: int) -> bytes:
-    if not layer.startswith(_PREFIX) or len(layer) > limit * 4 // 3 + len(_PREFIX):
+def _png_bytes(layer: str, *, max_bytes: int) -> bytes:
+    if not layer.startswith(_PREFIX) or len(layer) > max_bytes * 4 // 3 + len(_PREFIX):
         raise _no_png()
     try:
         data = base64.b64decode(layer[len(_PREFIX) :], validate=True)

@@ -1,4 +1,4 @@
-"""Pictures for the page: copies of photos, in the sizes and formats that a browser shows."""
+"""Pictures for the page: reduced copies of photos as JPEG, PNG or data URL."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Sketch:
 
 
 def quick_sketch(path: Path, side: int, *, max_pixels: int) -> Sketch | None:
-    """A JPEG decoded at an eighth, a quarter or half of its size, which takes a fifth of the time.
+    """Decodes a JPEG at an eighth, a quarter or half of its size, in a fifth of the time.
 
-    None where it cannot be had that way: for other formats, small photos, more pixels than are
-    allowed, and files with a fault, which reading the whole photo then tells.
+    None for other formats, small photos, more pixels than are allowed, and faulty files; reading
+    the whole photo then raises the error.
 
     Args:
-        side: of the copy, at least, its longer one in pixels.
+        side: the least long side of the copy, pixels.
         max_pixels: of the whole photo.
     """
     try:
@@ -67,7 +67,7 @@ def quick_sketch(path: Path, side: int, *, max_pixels: int) -> Sketch | None:
 
 
 def sketch(photo: Photo, size: tuple[int, int]) -> Photo:
-    """A photo as a smaller one of (height, width), without its metadata but the profile."""
+    """A copy reduced to (height, width), with the colour profile as its only metadata."""
     native = shrink(photo.native, size)
     native = native[..., None] if native.ndim == 2 else native
     kind = photo.metadata
@@ -92,10 +92,10 @@ def shrink(pixels: NDArray[Depth], size: tuple[int, int]) -> NDArray[Depth]:
     return smaller.astype(pixels.dtype)
 
 
-def limited(rgb: Pixels, most: int) -> Pixels:
-    """The picture with a long side of at most so many pixels."""
-    scale = min(1.0, most / max(rgb.shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+def limited(rgb: Pixels, side: int) -> Pixels:
+    """The picture, reduced if its long side has more than `side` pixels."""
+    scale = min(1.0, side / max(rgb.shape[:2]))
+    height, width = (max(1, round(length * scale)) for length in rgb.shape[:2])
     return shrink(rgb, (height, width))
 
 
@@ -105,7 +105,7 @@ def jpeg(rgb: Pixels) -> bytes:
 
 
 def data_url(kind: str, data: bytes) -> str:
-    """An encoded picture as text that a page shows without another request."""
+    """An encoded picture as a data URL."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -116,7 +116,7 @@ def png(pixels: Pixels) -> bytes:
 
 
 def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:
-    done, data = cv2.imencode(suffix, np.ascontiguousarray(pixels), options)
-    if not done:
+    encoded, data = cv2.imencode(suffix, np.ascontiguousarray(pixels), options)
+    if not encoded:
         raise ValueError(f"a picture of {pixels.shape} that cannot be written as {suffix}")
     return data.tobytes()

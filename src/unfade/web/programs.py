@@ -1,4 +1,4 @@
-"""What programs may ask for without the page; they wait for their turn like everybody."""
+"""The HTTP API: detect and restore, for programs; they queue with the visitors of the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unfade.errors import UsageError
 from unfade.options import ExistingColours, Sensitivity, Task
 from unfade.web import actions
-from unfade.web.session import Desk
+from unfade.web.session import AppContext
 from unfade.web.settings import Settings, settings_from
 
 
@@ -15,7 +15,7 @@ from unfade.web.settings import Settings, settings_from
 class Programs:
     """The two functions of the HTTP API."""
 
-    desk: Desk
+    context: AppContext
 
     def detect(
         self, photo: str | None, threshold: float | None = None,
@@ -24,9 +24,9 @@ class Programs:
         """The damage of a photo as a mask: PNG, 255 = damaged."""
         if photo is None:
             raise UsageError("no photo", "a photo", "upload one")
-        with self.desk.looking.turn():
+        with self.context.detecting.hold():
             mask = actions.detect_upload(
-                self.desk, photo, threshold, sensitivity=sensitivity, protect=protect
+                self.context, photo, threshold, sensitivity=sensitivity, protect=protect
             )
         return str(mask)
 
@@ -57,9 +57,9 @@ class Programs:
             got = f"{len(regions or [])} regions and {len(named)} colours"
             raise UsageError(got, "as many of both", "name one colour for each region")
         painted = list(zip(regions or [], named, strict=True))
-        with self.desk.restoring.turn():
+        with self.context.restoring.hold():
             files = actions.restore_upload(
-                self.desk, photo, mask, chosen, threshold, painted, sensitivity=sensitivity,
+                self.context, photo, mask, chosen, threshold, painted, sensitivity=sensitivity,
                 protect=protect,
             )  # fmt: skip
         return [str(file) for file in files]

@@ -1,4 +1,4 @@
-"""A result as files: for the visitor to keep, and for the page to show."""
+"""Writes a result as files: for download, and for the comparison on the page."""
 
 from __future__ import annotations
 
@@ -13,37 +13,43 @@ from unfade.masks import harden
 from unfade.options import Task
 from unfade.types import Progress, Restored
 from unfade.web import changes, masks, pictures
-from unfade.web.session import Desk, Made, Opened, Order, View
+from unfade.web.session import AppContext, OpenedPhoto, RestoreRequest, Result, View
 
 _NOTHING_FILLED = "Nothing: paint over damage that was not found"
-#: What a result is called, by task: in the names of its files, and where it is chosen.
+#: The kind of a result by task, for the names of its files and the list of results.
 KINDS: dict[Task, str] = {
     "old-photo": "restored", "super-resolution": "enlarged", "colorize": "coloured",
 }  # fmt: skip
 
 
 def save(
-    restored: Restored, opened: Opened, order: Order, folder: Path, painted: list[Path], *,
-    stem: str, progress: Progress,
-) -> Made:  # fmt: skip
-    """Writes a result and all that the page shows of it.
+    restored: Restored,
+    opened: OpenedPhoto,
+    request: RestoreRequest,
+    folder: Path,
+    painted: list[Path],
+    *,
+    stem: str,
+    progress: Progress,
+) -> Result:
+    """Writes a result, and the pictures that the page shows of it.
 
     Args:
-        order: what was asked for.
+        request: its settings and edits.
         painted: the masks of what was protected and of what got a colour.
-        stem: what the names of its files begin with.
+        stem: the beginning of the names of its files.
         progress: called with the stage and the share of this that is done, 0..1.
     """
     progress("write", 0.0)
-    task = order.settings.task
-    photos, papers = write(restored, folder / f"{stem}{opened.path.suffix}", task)
-    kept: list[Path] = []
+    task = request.settings.task
+    photos, manifest_paths = write(restored, folder / f"{stem}{opened.path.suffix}", task)
+    mask_paths: list[Path] = []
     filled = None
     if restored.mask is not None:
-        kept.append(folder / f"{stem}-mask.png")
+        mask_paths.append(folder / f"{stem}-mask.png")
         threshold = float(str(restored.manifest["options"]["threshold"]))
         filled = harden(restored.mask, threshold)
-        write_mask(kept[0], filled)
+        write_mask(mask_paths[0], filled)
     progress("show", 0.5)
     before = pictures.display(read_photo(opened.path))
     if not opened.before.is_file():  # the search was cancelled
@@ -52,37 +58,39 @@ def save(
     shown = folder / "shown"
     shown.mkdir()
     views: list[View] = []
-    made = (restored, *restored.variants)
-    for i, one in enumerate(made, 1):
-        after = pictures.display(one.image)
+    variants = (restored, *restored.variants)
+    for i, variant in enumerate(variants, 1):
+        after = pictures.display(variant.image)
         change = changes.compare(
-            before, after, size, filled=filled, corrects_tone=_corrects_tone(one.manifest)
+            before, after, size, filled=filled, corrects_tone=_corrects_tone(variant.manifest)
         )
-        view = View(shown / f"after-{i}.jpg", shown / f"changes-{i}.png", change.most,
-                    facts(one.manifest, change))  # fmt: skip
+        view = View(shown / f"after-{i}.jpg", shown / f"changes-{i}.png", change.full_scale,
+                    facts(variant.manifest, change))  # fmt: skip
         view.after.write_bytes(pictures.jpeg(after))
         view.changes.write_bytes(pictures.png(change.overlay))
         views.append(view)
-        progress("show", 0.5 + 0.5 * i / len(made))
-    return Made(opened, order, KINDS[task], photos, papers, [*kept, *painted], views)
+        progress("show", 0.5 + 0.5 * i / len(variants))
+    return Result(
+        opened, request, KINDS[task], photos, manifest_paths, [*mask_paths, *painted], views
+    )
 
 
 def write(restored: Restored, output: Path, task: Task) -> tuple[list[Path], list[Path]]:
     """Writes a result and its variants: the photos, and their manifests.
 
     Args:
-        output: where the photo would go under its own name; the word of the task joins the name.
+        output: the path of the photo, without the word of the task, which is added to the name.
     """
     output = output.with_stem(f"{output.stem}-{KINDS[task]}")
     restored.save(output)
     photos = restored.outputs(output)
     folder = output.parent.parent
-    return photos, [_without_folders(manifests.sidecar(path), folder) for path in photos]
+    return photos, [_strip_server_paths(manifests.sidecar(path), folder) for path in photos]
 
 
-def _without_folders(paper: Path, folder: Path) -> Path:
-    """Takes the server's folder out of a manifest: its paths are then beside the photo."""
-    manifest = manifests.read(paper)
+def _strip_server_paths(manifest_path: Path, folder: Path) -> Path:
+    """Removes the folders of the server from the paths in a manifest."""
+    manifest = manifests.read(manifest_path)
     options = manifest["options"]
     options["mask"] = Path(str(options["mask"])).name
     regions = options.get("colour_regions")
@@ -96,8 +104,8 @@ def _without_folders(paper: Path, folder: Path) -> Path:
             command = command.replace(text, Path(text).name)
     if manifest["command"] is not None:
         manifest["command"] = command.replace(f"{folder}/", "")
-    manifests.write(paper, manifest)
-    return paper
+    manifests.write(manifest_path, manifest)
+    return manifest_path
 
 
 def _corrects_tone(manifest: manifests.Manifest) -> bool:
@@ -109,46 +117,48 @@ def _corrects_tone(manifest: manifests.Manifest) -> bool:
 
 
 def facts(manifest: manifests.Manifest, change: changes.Change) -> list[tuple[str, str]]:
-    """What was done to a photo, as far as a person can check it: (what, how much)."""
-    found: list[tuple[str, str]] = []
+    """What was done to a photo, as (name, value) for the table on the page."""
+    rows: list[tuple[str, str]] = []
     damaged = manifest["damaged"]
     if damaged is not None:
         filled = f"{_percent(damaged)} of the photo"
-        found.append(("Filled in", filled if damaged else _NOTHING_FILLED))
+        rows.append(("Filled in", filled if damaged else _NOTHING_FILLED))
     tone = "As it was"
     if change.tone:
-        kept = ", but for what you protected" if manifest["options"].get("protect") else ""
-        tone = f"Corrected throughout{kept}: by {change.tone:.0f} of 255 levels on average"
-    found.append(("Tone", tone))
+        except_protected = (
+            ", but for what you protected" if manifest["options"].get("protect") else ""
+        )
+        tone = (
+            f"Corrected throughout{except_protected}: by {change.tone:.0f} of 255 levels on average"
+        )
+    rows.append(("Tone", tone))
     levels = round(255 * changes.CHANGED)
     besides = " besides" if change.tone or damaged else ""
     changed = f"{_percent(change.share)} of the photo, by more than {levels} of 255 levels"
-    found.append((f"Changed{besides}", changed))
-    found.append((f"Largest change{besides}", f"{change.largest} of 255 levels"))
+    rows.append((f"Changed{besides}", changed))
+    rows.append((f"Largest change{besides}", f"{change.largest} of 255 levels"))
     if change.sharpness is not None:
         than = "the photo in the new tone" if change.tone else "the photo"
-        found.append(
-            ("Sharpness", f"{change.sharpness:.2f} times that of {than}; grain counts too")
-        )
+        rows.append(("Sharpness", f"{change.sharpness:.2f} times that of {than}; grain counts too"))
     colours = manifest["colours"]
     if colours is not None:
-        own = colours.get("refreshed")
-        found.append(("Colours", "The photo's own, refreshed" if own else "New: a guess"))
-    taken = manifest["diffusion"] or {}
-    strength = taken.get("strength")
-    drawn = f"Yes, with strength {strength:.2f} of 1" if strength else "No"
-    found.append(("Redrawn by a generative model", drawn))
-    told = manifest["options"].get("full_prompt")
-    if strength and told:
-        found.append(("Described as", str(told)))
-    return found
+        refreshed = colours.get("refreshed")
+        rows.append(("Colours", "The photo's own, refreshed" if refreshed else "New: a guess"))
+    diffusion = manifest["diffusion"] or {}
+    strength = diffusion.get("strength")
+    redrawn = f"Yes, with strength {strength:.2f} of 1" if strength else "No"
+    rows.append(("Redrawn by a generative model", redrawn))
+    prompt = manifest["options"].get("full_prompt")
+    if strength and prompt:
+        rows.append(("Described as", str(prompt)))
+    return rows
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-def pack(desk: Desk, made: Sequence[Made]) -> Path:
+def pack(context: AppContext, restored: Sequence[Result]) -> Path:
     """One zip of results with their reports and masks, in their order.
 
     Where photos have the same name, the results of the later ones are in numbered folders.
@@ -157,18 +167,18 @@ def pack(desk: Desk, made: Sequence[Made]) -> Path:
         UsageError: nothing was restored yet, or it has been removed since.
     """
     files: dict[str, list[Path]] = {}
-    for one in made:
-        if all(path.is_file() for path in (*one.photos, *one.papers)):
-            files.setdefault(one.source.key, []).extend(Path(name) for name in one.files)
+    for result in restored:
+        if all(path.is_file() for path in (*result.photos, *result.manifest_paths)):
+            files.setdefault(result.source.key, []).extend(Path(name) for name in result.files)
     if not files:
         raise UsageError("no result that is still here", "restored photos", "restore a photo first")
-    path = desk.store.folder() / "restored.zip"
-    seen: set[str] = set()
+    path = context.store.folder() / "restored.zip"
+    used_names: set[str] = set()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
         for number, items in enumerate(files.values(), 1):
             names = {item.name for item in items}
-            prefix = f"{number}/" if names & seen else ""
-            seen |= names
+            prefix = f"{number}/" if names & used_names else ""
+            used_names |= names
             for item in items:
                 file.write(item, prefix + item.name)
     return path

@@ -1,4 +1,4 @@
-"""Runs the page as a web server: routes, limits, start and stop."""
+"""Runs the page as a web server: makes the ASGI application, binds the port, serves, stops."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def make_app(
     Args:
         auth: a user's name and password that the page asks for; None asks for none.
         root_path: where a proxy shows the page, such as "/unfade".
-        names: under which the page may be asked for, besides addresses and localhost; a login
-            makes the check needless.
+        names: host names of the server, besides addresses and localhost; not checked with a
+            login.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(store.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -51,12 +51,12 @@ def make_app(
 
     from unfade.web import app as layout
     from unfade.web.guard import Guard
-    from unfade.web.session import Desk
+    from unfade.web.session import AppContext
     from unfade.web.theme import asset_path, head, theme, use_own_meta
     from unfade.web.uploads import Uploads
 
     use_own_meta()
-    blocks: Any = layout.build(Desk(restorer, store, limits))
+    blocks: Any = layout.build(AppContext(restorer, store, limits))
     blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
     for name in ("ssrf_protected_download", "async_ssrf_protected_download"):
         setattr(processing_utils, name, _fetch_nothing)  # a client may name an address as a file
@@ -74,9 +74,9 @@ def make_app(
 
 
 def warm_up(restorer: Restorer) -> threading.Thread:
-    """Restores the example photo beside all else, so that the first visitor need not wait.
+    """Restores the example photo in a background thread, so that the first visitor need not wait.
 
-    What a network needs is made when it runs for the first time.
+    A network allocates and compiles what it needs when it first runs.
     """
     from unfade.web.theme import asset_path
 

@@ -1,4 +1,4 @@
-"""The state of one visitor: photos, what was painted on them, results, and what runs."""
+"""The state of one visitor (photos, painted edits, results, jobs) and what all visitors share."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import Any
 
 from unfade.api import Restorer
 from unfade.memory import release_memory
+from unfade.web.fifo_lock import FifoLock
 from unfade.web.job import Job
 from unfade.web.limits import Limits
-from unfade.web.line import Line
 from unfade.web.settings import Settings
 from unfade.web.store import Store
-from unfade.web.turns import Turns
+from unfade.web.task_queue import TaskQueue
 
 
 @dataclass(frozen=True)
-class Desk:
+class AppContext:
     """What all visitors share.
 
     Attributes:
-        looking, restoring: one photo at a time is searched, and one restored.
+        detecting, restoring: locks that let one photo at a time be searched, and one restored.
     """
 
     restorer: Restorer
     store: Store
     limits: Limits
-    looking: Turns = field(init=False)
-    restoring: Turns = field(init=False)
+    detecting: FifoLock = field(init=False)
+    restoring: FifoLock = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("looking", "restoring"):
-            object.__setattr__(self, name, Turns(self.limits.queue))
+        for name in ("detecting", "restoring"):
+            object.__setattr__(self, name, FifoLock(self.limits.queue))
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedPhoto:
     """A photo of a visitor.
 
     Attributes:
@@ -63,37 +63,37 @@ class Opened:
 
     @property
     def name(self) -> str:
-        """As the visitor named it."""
+        """The file name that the visitor gave it."""
         return self.path.name
 
     @property
     def key(self) -> str:
-        """Tells it from the other photos, even from one of the same name."""
+        """A unique key, also among photos of the same name."""
         return self.path.parent.name
 
     @property
     def soft(self) -> Path:
         """The file of the probabilities of damage at full size."""
-        return self.path.parent / "found" / "soft.png"
+        return self.path.parent / "detected" / "soft.png"
 
     @property
     def small(self) -> Path:
         """The photo as a JPEG of `masks.preview_size`."""
-        return self.path.parent / "found" / "small.jpg"
+        return self.path.parent / "detected" / "small.jpg"
 
     @property
     def before(self) -> Path:
-        """The photo as a JPEG at full size; it is written once the damage was sought."""
-        return self.path.parent / "found" / "before.jpg"
+        """The photo as a JPEG at full size; detection writes it."""
+        return self.path.parent / "detected" / "before.jpg"
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a restoration of a photo is asked for.
+class RestoreRequest:
+    """The settings and painted edits of one restoration.
 
     Attributes:
-        settings: of the controls that count.
-        edit: what was painted, as far as it counts: see `actions.restore`.
+        settings: the controls that affect the task.
+        edit: the painted layers that affect the task, see `actions.restore`.
     """
 
     settings: Settings
@@ -107,132 +107,134 @@ class View:
     Attributes:
         after: a JPEG at full size.
         changes: `changes.Change.overlay`, a PNG.
-        most: the change, 1..255, from which on that is brightest.
-        facts: what was done, (what, how much), see `results.facts`.
+        full_scale: the change, 1..255, from which on the overlay is brightest.
+        facts: what was done, as (name, value), see `results.facts`.
     """
 
     after: Path
     changes: Path
-    most: int
+    full_scale: int
     facts: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Made:
+class Result:
     """A restored photo, as files.
 
     Attributes:
         source: the photo that it came from.
-        order: what was asked for.
-        kind: what was done to it, in a word, see `results.KINDS`.
+        request: its settings and edits.
+        kind: one of `results.KINDS`, such as "restored".
         photos: in the format of the input; several where several variants were asked for.
-        papers: their manifests.
-        masks: what was filled, where anything was to be, and the regions that got a colour: PNG.
+        manifest_paths: their manifests.
+        masks: PNG files of what was filled, what was protected, and the regions that got a colour.
         views: one for each photo.
     """
 
-    source: Opened
-    order: Order
+    source: OpenedPhoto
+    request: RestoreRequest
     kind: str
     photos: list[Path]
-    papers: list[Path]
+    manifest_paths: list[Path]
     masks: list[Path]
     views: list[View]
 
     @property
     def files(self) -> list[str]:
-        """Everything to be downloaded."""
-        return [str(path) for path in (*self.photos, *self.papers, *self.masks)]
+        """All files for download."""
+        return [str(path) for path in (*self.photos, *self.manifest_paths, *self.masks)]
 
 
 @dataclass
 class Session:
-    """The photos and results of one visitor. What runs goes on when the page is left.
+    """The photos, results and jobs of one visitor. Jobs continue when the page is closed.
 
     Attributes:
         photos: in the order of the strip.
-        shown: the place of the current photo.
-        edits: what was painted, by the key of the photo.
-        made: the results, by the key of the photo, the oldest first.
-        kept: which of them was looked at last, by the key of the photo.
-        variant: which variant of the current photo's result is looked at.
-        reading: uploads that are read, and small copies in which damage is sought.
-        looking: photos whose damage is sought.
-        restoring: photos that are restored.
-        jobs: what runs, or waits for its turn.
-        orders: what waits to be restored, by the key of the photo.
-        failed: sentences about what did not work.
-        told: a sentence about what was done last.
-        used_s: when the visitor did something last, seconds of the monotonic clock.
+        current: the index of the current photo.
+        edits: what the mask editor sent last, by the key of the photo.
+        results: the results, by the key of the photo, the oldest first.
+        result_index: which of them is shown, by the key of the photo.
+        variant: the index of the variant that is shown.
+        reading: queue of uploads to read, and of small copies in which to detect damage.
+        detecting: queue of photos in which to detect damage at full size.
+        restoring: queue of photos to restore.
+        jobs: the jobs that run or wait for a lock.
+        pending: (key of the photo, request) of the restorations that are not finished.
+        failed: error messages, as sentences.
+        message: a sentence about the last action.
+        used_s: time of the last action of the visitor, seconds of the monotonic clock.
     """
 
-    photos: list[Opened] = field(default_factory=list[Opened])
-    shown: int = 0
+    photos: list[OpenedPhoto] = field(default_factory=list[OpenedPhoto])
+    current: int = 0
     edits: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    made: dict[str, list[Made]] = field(default_factory=dict[str, list[Made]])
-    kept: dict[str, int] = field(default_factory=dict[str, int])
+    results: dict[str, list[Result]] = field(default_factory=dict[str, list[Result]])
+    result_index: dict[str, int] = field(default_factory=dict[str, int])
     variant: int = 0
-    reading: Line = field(default_factory=Line)
-    looking: Line = field(default_factory=Line)
-    restoring: Line = field(default_factory=Line)
+    reading: TaskQueue = field(default_factory=TaskQueue)
+    detecting: TaskQueue = field(default_factory=TaskQueue)
+    restoring: TaskQueue = field(default_factory=TaskQueue)
     jobs: list[Job] = field(default_factory=list[Job])
-    orders: list[tuple[str, Order]] = field(default_factory=list["tuple[str, Order]"])
+    pending: list[tuple[str, RestoreRequest]] = field(
+        default_factory=list["tuple[str, RestoreRequest]"]
+    )
     failed: list[str] = field(default_factory=list[str])
-    told: str = ""
+    message: str = ""
     used_s: float = field(default_factory=time.monotonic)
 
     @property
     def busy(self) -> bool:
-        """Whether something runs for this visitor, or waits."""
-        lines = (self.reading, self.looking, self.restoring)
-        return any(line.keys() for line in lines)
+        """Whether any task of this visitor runs or waits."""
+        queues = (self.reading, self.detecting, self.restoring)
+        return any(queue.keys() for queue in queues)
 
     @property
-    def photo(self) -> Opened | None:
+    def photo(self) -> OpenedPhoto | None:
         """The current photo, None where there is none."""
-        return self.photos[self.shown] if self.photos else None
+        return self.photos[self.current] if self.photos else None
 
-    def find(self, key: object) -> Opened | None:
+    def find(self, key: object) -> OpenedPhoto | None:
         """The photo with a key, None where it was removed."""
-        return next((one for one in list(self.photos) if one.key == key), None)
+        return next((photo for photo in list(self.photos) if photo.key == key), None)
 
-    def replace(self, found: Opened) -> None:
-        """A photo with the damage that was found takes the place of the one without."""
-        for place, one in enumerate(self.photos):
-            if one.key == found.key and not one.searched:
-                self.photos[place] = found
+    def replace(self, detected: OpenedPhoto) -> None:
+        """Replaces a photo by the same photo with its detected damage."""
+        for index, photo in enumerate(self.photos):
+            if photo.key == detected.key and not photo.searched:
+                self.photos[index] = detected
 
-    def add(self, made: Made) -> None:
-        """A new result, which is the one that its photo shows."""
-        results = self.made.setdefault(made.source.key, [])
-        results.append(made)
-        self.kept[made.source.key] = len(results) - 1
+    def add(self, result: Result) -> None:
+        """Adds a result, and shows it for its photo."""
+        results = self.results.setdefault(result.source.key, [])
+        results.append(result)
+        self.result_index[result.source.key] = len(results) - 1
 
-    def result(self, photo: Opened) -> Made | None:
-        """The result of a photo that was looked at last, None where there is none."""
-        results = self.made.get(photo.key)
-        return results[self.kept[photo.key]] if results else None
+    def result(self, photo: OpenedPhoto) -> Result | None:
+        """The shown result of a photo, None if it has none."""
+        results = self.results.get(photo.key)
+        return results[self.result_index[photo.key]] if results else None
 
-    def finished(self, key: str, order: Order) -> int | None:
-        """The place of the result of a photo that was asked for with the same order."""
-        results = self.made.get(key, [])
-        return next((i for i, one in enumerate(results) if one.order == order), None)
+    def find_result(self, key: str, request: RestoreRequest) -> int | None:
+        """The index of a result of the same photo and request, None if there is none."""
+        results = self.results.get(key, [])
+        return next((i for i, result in enumerate(results) if result.request == request), None)
 
     def fail(self, text: str) -> None:
-        """Notes a sentence about what did not work, once."""
+        """Adds an error message, unless it is there already."""
         if text not in self.failed:
             self.failed.append(text)
 
     def begin(self) -> None:
-        """The visitor asks for something: what was told before is over."""
+        """Starts an action of the visitor: removes the message, and errors if no job runs."""
         self.used_s = time.monotonic()
-        self.told = ""
+        self.message = ""
         if not self.busy:
             self.failed.clear()
 
     @contextlib.contextmanager
     def running(self, job: Job) -> Generator[None]:
-        """Lets `stop`, and `remove` of its photo, stop a job meanwhile."""
+        """Registers a job while it runs, so that `stop` and `remove` can stop it."""
         self.jobs.append(job)
         try:
             yield
@@ -242,45 +244,45 @@ class Session:
 
     def choose(self, key: object) -> None:
         """Makes a photo the current one; an unknown key changes nothing."""
-        for place, one in enumerate(self.photos):
-            if one.key == key:
-                self.shown = place
-                self.looking.prefer(one.key)
+        for index, photo in enumerate(self.photos):
+            if photo.key == key:
+                self.current = index
+                self.detecting.prefer(photo.key)
 
-    def forget_swept(self) -> None:
-        """Removes the photos whose files were removed, as all are after a while."""
-        for one in list(self.photos):
-            if not one.path.is_file():
-                self.remove(one.key)
+    def remove_expired(self) -> None:
+        """Removes the photos whose files `Store.sweep` has removed."""
+        for photo in list(self.photos):
+            if not photo.path.is_file():
+                self.remove(photo.key)
 
     def remove(self, key: object) -> None:
-        """Removes a photo, its edits, its results and its work; its neighbour takes its place."""
-        place = next((i for i, one in enumerate(self.photos) if one.key == key), None)
-        if place is None:
+        """Removes a photo with its edits, results and jobs; the next one becomes current."""
+        index = next((i for i, photo in enumerate(self.photos) if photo.key == key), None)
+        if index is None:
             return
-        gone = self.photos.pop(place).key
-        for kind in (self.edits, self.made, self.kept):
-            kind.pop(gone, None)
-        self.orders = [one for one in self.orders if one[0] != gone]
-        for line in (self.reading, self.looking, self.restoring):
-            line.drop(gone)
+        removed = self.photos.pop(index).key
+        for mapping in (self.edits, self.results, self.result_index):
+            mapping.pop(removed, None)
+        self.pending = [item for item in self.pending if item[0] != removed]
+        for queue in (self.reading, self.detecting, self.restoring):
+            queue.drop(removed)
         for job in list(self.jobs):
-            if job.key == gone:
+            if job.key == removed:
                 job.stop()
-        if place < self.shown or self.shown == len(self.photos):
-            self.shown = max(self.shown - 1, 0)
+        if index < self.current or self.current == len(self.photos):
+            self.current = max(self.current - 1, 0)
 
     def stop(self) -> None:
-        """Stops what runs, and forgets what waits."""
-        for line in (self.reading, self.looking, self.restoring):
-            line.drop()
-        self.orders.clear()
+        """Stops all jobs, and empties the queues."""
+        for queue in (self.reading, self.detecting, self.restoring):
+            queue.drop()
+        self.pending.clear()
         for job in list(self.jobs):
             job.stop()
 
     def clear(self) -> None:
-        """Removes all photos and results, and stops what runs."""
+        """Removes all photos and results, and stops all jobs."""
         self.stop()
-        for kind in (self.photos, self.edits, self.made, self.kept, self.failed):
-            kind.clear()
-        self.shown, self.told = 0, ""
+        for mapping in (self.photos, self.edits, self.results, self.result_index, self.failed):
+            mapping.clear()
+        self.current, self.message = 0, ""

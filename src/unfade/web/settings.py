@@ -1,4 +1,4 @@
-"""The controls of the page: values that a browser sends, checked, and the options they make."""
+"""The settings of the page: checks the values from the browser, and makes options of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from unfade.colours import ColourRegion
 from unfade.errors import UsageError
 from unfade.options import ExistingColours, RestoreOptions, Sensitivity, Task
 
-#: What one restoration may ask for, through the page or without it.
-MOST = {"steps": 100, "variants": 4, "scale": 8}
-MOST_CHARACTERS = 2000  # of a prompt
+#: Upper limits of the settings of one restoration, on the page and in the HTTP API.
+MAXIMA = {"steps": 100, "variants": 4, "scale": 8}
+MAX_CHARACTERS = 2000  # of a prompt
 _LARGEST = 1e15
 _EDIT_TEXTS = ("id", "sensitivity", "layer", "tints")
 
@@ -48,7 +48,7 @@ class Settings:
         protect: tuple[Path, ...] = (), weighs_fidelity: bool = True,
         colour_regions: tuple[ColourRegion, ...] = (),
     ) -> RestoreOptions:  # fmt: skip
-        """The options of a restoration, without those that task or weights do not know.
+        """The options of a restoration, without those that the task or the weights do not have.
 
         Args:
             diffuses, weighs_fidelity: see `Restorer`.
@@ -77,7 +77,7 @@ class Settings:
             options = replace(options, seed=self.seed, variants=self.variants)
         if not diffuses or self.automatic:
             return options
-        weighs = weighs_fidelity and not colours  # it would take the colours away
+        weighs = weighs_fidelity and not colours  # high fidelity would remove the new colours
         closeness = self.fidelity if weighs else "auto"
         return replace(
             options,
@@ -95,36 +95,36 @@ def settings_from(values: Sequence[object]) -> Settings:
     Raises:
         UsageError: a value is missing, of another kind, or more than one visitor may ask for.
     """
-    given: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for (name, field_), value in zip(Settings.__dataclass_fields__.items(), values, strict=True):
-        usual: object = field_.default
-        if isinstance(usual, bool):
-            given[name] = _checked(name, value, bool, "yes or no")
-        elif isinstance(usual, str):
-            given[name] = _checked(name, value, str, "a text")
-            if len(given[name]) > MOST_CHARACTERS:
-                got = f"a {name} of {len(given[name])} characters"
-                raise UsageError(got, f"at most {MOST_CHARACTERS}", "write less")
+        default: object = field_.default
+        if isinstance(default, bool):
+            checked[name] = _checked(name, value, bool, "yes or no")
+        elif isinstance(default, str):
+            checked[name] = _checked(name, value, str, "a text")
+            if len(checked[name]) > MAX_CHARACTERS:
+                got = f"a {name} of {len(checked[name])} characters"
+                raise UsageError(got, f"at most {MAX_CHARACTERS}", "write less")
         else:
             number = number_from(name, value)
-            given[name] = int(number) if isinstance(usual, int) else number
-    for name, most in MOST.items():
-        if given[name] > most:
-            raise UsageError(f"{name} {given[name]:g}", f"at most {most}", "ask for less")
-    return Settings(**given)
+            checked[name] = int(number) if isinstance(default, int) else number
+    for name, maximum in MAXIMA.items():
+        if checked[name] > maximum:
+            raise UsageError(f"{name} {checked[name]:g}", f"at most {maximum}", "ask for less")
+    return Settings(**checked)
 
 
 def number_from(name: str, value: object) -> float:
-    """A number that the page or a program sent. UsageError where it is none."""
+    """A number from the page or the HTTP API. UsageError if it is none."""
     if value is None:
         raise UsageError(f"no {name}", "a number", "fill it in")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
-        raise UsageError(f"{name} {_shown(value)}", "a number", "correct it")
+        raise UsageError(f"{name} {_abbreviated(value)}", "a number", "correct it")
     return float(value)
 
 
 def threshold_from(value: object) -> float:
-    """A threshold that the page or a program sent. UsageError where it is none."""
+    """A threshold from the page or the HTTP API. UsageError if it is none."""
     number = number_from("threshold", value)
     if not 0 < number < 1:
         raise UsageError(f"threshold {number:g}", "a number between 0 and 1", "try 0.5")
@@ -132,7 +132,7 @@ def threshold_from(value: object) -> float:
 
 
 def edit_from(value: object) -> dict[str, Any] | None:
-    """What the editor on the page sent: the photo's id, the sensitivity, the painted layers.
+    """The edit that the mask editor sent: the photo's id, the sensitivity, the painted layers.
 
     Raises:
         UsageError: it was not sent by the page.
@@ -140,14 +140,14 @@ def edit_from(value: object) -> dict[str, Any] | None:
     if not value:
         return None
     if not isinstance(value, dict):
-        raise UsageError(f"an edit {_shown(value)}", "one from this page", "paint it again")
+        raise UsageError(f"an edit {_abbreviated(value)}", "one from this page", "paint it again")
     sent = cast(dict[str, object], value)
     edit: dict[str, Any] = {name: sent.get(name) or "" for name in _EDIT_TEXTS}
     for name, text in edit.items():
         _checked(f"the {name} of an edit", text, str, "one from this page")
     colours: object = sent.get("colours") or []
     if not isinstance(colours, list):
-        raise UsageError(f"colours {_shown(colours)}", "a list of colours", "paint it again")
+        raise UsageError(f"colours {_abbreviated(colours)}", "a list of colours", "paint it again")
     words = [str(colour) for colour in cast(list[object], colours)]
     return {**edit, "colours": words}
 
@@ -156,11 +156,11 @@ def _checked(name: str, value: object, kind: type, expected: str) -> Any:
     if value is None:
         raise UsageError(f"no {name}", expected, "fill it in")
     if not isinstance(value, kind):
-        raise UsageError(f"{name} {_shown(value)}", expected, "correct it")
+        raise UsageError(f"{name} {_abbreviated(value)}", expected, "correct it")
     return value
 
 
-def _shown(value: object) -> str:
-    """A value that somebody sent, short enough for a sentence."""
+def _abbreviated(value: object) -> str:
+    """The repr of a value, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

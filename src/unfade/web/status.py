@@ -1,4 +1,4 @@
-"""What the page says about the work: what is being done, how far it is, what came of it."""
+"""The status text of the page: the running job with its progress, errors, and what was done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unfade.web.session import Session
 
 logger = logging.getLogger(__name__)
 
-#: The steps of a restoration: number and words, by stage.
+#: The number and description of a step of a restoration, by stage.
 _STEPS = {
     "start": (1, "starting"),
     "load": (1, "loading the generative model"),
@@ -29,19 +29,19 @@ _STEPS = {
     "show": (3, "drawing the comparison"),
 }
 _LAST = 3
-#: A stage in which a restoration waits for the search of its photo.
-AFTER = "after"
+#: The stage in which a restoration waits for the detection of its photo.
+AFTER_DETECTION = "after"
 STOPPED = "Stopped. What was not finished is gone."
-#: It is seen beside red marks only (page.css).
+#: Shown only beside red marks (page.css).
 READY = "Red marks what will be filled in. Change it, or go on."
-GONE = (
+PHOTOS_LOST = (
     "The server no longer has your photos: it was started again, or an hour has passed. "
     "Please choose them again."
 )
 
 
-def text_of(error: Exception) -> str:
-    """An error as a sentence; one that nobody expected is logged, and told without detail."""
+def error_text(error: Exception) -> str:
+    """An error as a sentence; an unexpected one is logged, and its text has no detail."""
     if isinstance(error, UnfadeError):
         return sentence(error)
     logger.error("an unexpected error on the page", exc_info=error)
@@ -49,54 +49,54 @@ def text_of(error: Exception) -> str:
 
 
 def status(session: Session) -> dict[str, Any]:
-    """What progress.js shows.
+    """The data that progress.js shows.
 
     Returns:
-        "busy", whether something runs; "text"; "alert", what did not work; "share", 0..1 or None
-        where the text needs no bar; "ready", whether the text is about the red marks.
+        "busy", whether a job runs; "text"; "alert", the errors; "share", 0..1, or None without a
+        progress bar; "ready", whether the text is about the red marks.
     """
     failed = " ".join(session.failed)
     if session.busy:
         text, share = _running(session)
         return {"busy": True, "text": text, "alert": failed, "share": share, "ready": False}
     photo = session.photo
-    ready = not session.told and not failed and photo is not None and photo.searched
-    text = READY if ready else session.told
+    ready = not session.message and not failed and photo is not None and photo.searched
+    text = READY if ready else session.message
     return {"busy": False, "text": text, "alert": failed, "share": None, "ready": ready}
 
 
 def lost() -> dict[str, Any]:
-    """The status of a page whose photos the server does not have."""
-    return {"busy": False, "text": "", "alert": GONE, "share": None, "ready": False}
+    """The status of a page whose photos the server no longer has."""
+    return {"busy": False, "text": "", "alert": PHOTOS_LOST, "share": None, "ready": False}
 
 
 def _running(session: Session) -> tuple[str, float]:
-    """What runs, and the share of it that is done."""
-    every = list(session.jobs)
-    jobs = [job for job in every if not job.stops]
-    if every and not jobs:
-        return "Stopping", every[0].share
-    mends = next((job for job in jobs if job.kind == "mend"), None)
-    looks = next((job for job in jobs if job.kind == "look"), None)
-    if mends is not None and mends.stage != AFTER:
-        return _told(mends), mends.share
-    if looks is not None:
-        then = "" if mends is None else ". Then your photo is restored"
-        return _told(looks) + then, looks.share
+    """The text of the running job, and the share of it that is done."""
+    all_jobs = list(session.jobs)
+    jobs = [job for job in all_jobs if not job.stops]
+    if all_jobs and not jobs:
+        return "Stopping", all_jobs[0].share
+    restoring = next((job for job in jobs if job.kind == "restore"), None)
+    detecting = next((job for job in jobs if job.kind == "detect"), None)
+    if restoring is not None and restoring.stage != AFTER_DETECTION:
+        return _job_text(restoring), restoring.share
+    if detecting is not None:
+        then = "" if restoring is None else ". Then your photo is restored"
+        return _job_text(detecting) + then, detecting.share
     return "Reading your photos", 0.0
 
 
-def _told(job: Job) -> str:
-    """What a job does, with its share, and how long it still takes where that is known."""
+def _job_text(job: Job) -> str:
+    """A job's description with its progress, and the remaining time if it is known."""
     if job.before:
         come = "one other piece of work comes" if job.before == 1 else (
             f"{job.before} other pieces of work come"
         )  # fmt: skip
         return f"Waiting{job.name}: {come} first"
     text = f"Looking for damage{job.name}"
-    if job.kind == "look" and job.stage in ("start", "read"):
+    if job.kind == "detect" and job.stage in ("start", "read"):
         return f"{text}: {_STEPS['read'][1]}"
-    if job.kind == "mend":
+    if job.kind == "restore":
         step, words = _STEPS.get(job.stage, (2, job.stage))
         text = f"Step {step} of {_LAST}{job.name}, {words}"
     left_s = job.left_s()
@@ -105,7 +105,7 @@ def _told(job: Job) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As one says it: a few seconds, about 40 seconds, about 3 minutes."""
+    """A rounded duration, such as "a few seconds", "about 40 seconds", "about 3 minutes"."""
     if seconds < 8:
         return "a few seconds"
     if seconds < 55:

@@ -22,7 +22,7 @@ _PREFIX = "unfade-web-"
 class Store:
     """One new folder for uploads, masks and results, readable by its owner only.
 
-    What a server that was killed left beside it is removed, once nobody touched it for `keep_s`.
+    Folders that killed servers left beside it are removed once they are unused for `keep_s`.
 
     Args:
         parent: where the folder is made; None is the system's folder for temporary files.
@@ -33,7 +33,7 @@ class Store:
         if parent is not None:
             make_folder(parent)
         self.root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
-        _remove_left(self.root, keep_s)
+        _remove_abandoned(self.root, keep_s)
         self.keep_s = keep_s
         self._closed = threading.Event()
 
@@ -50,24 +50,24 @@ class Store:
             InputError: it is not a plain file of this store (a link, a path from elsewhere), or
                 it is too large.
         """
-        given = Path(os.path.abspath(upload))  # noqa: PTH100  resolve() would follow links
-        inside = given.is_relative_to(self.root) and given.resolve() == given
+        path = Path(os.path.abspath(upload))  # noqa: PTH100  resolve() would follow links
+        inside = path.is_relative_to(self.root) and path.resolve() == path
         if not inside:
-            raise _not_uploaded(given)
+            raise _not_uploaded(path)
         try:
-            handle = os.open(given, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         except OSError as error:
-            raise _not_uploaded(given) from error
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
+            raise _not_uploaded(path) from error
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode):
             os.close(handle)
-            raise _not_uploaded(given)
+            raise _not_uploaded(path)
         with os.fdopen(handle, "rb") as source:
-            if found.st_size > max_bytes:
-                got, most = f"{found.st_size / 1e6:.0f} MB", f"at most {max_bytes / 1e6:.0f} MB"
+            if info.st_size > max_bytes:
+                got, most = f"{info.st_size / 1e6:.0f} MB", f"at most {max_bytes / 1e6:.0f} MB"
                 fix = "save the photo smaller"
-                raise InputError(got, most, fix, path=Path(given.name))
-            target = self.folder() / given.name
+                raise InputError(got, most, fix, path=Path(path.name))
+            target = self.folder() / path.name
             with target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
         return target
@@ -87,9 +87,9 @@ class Store:
                 if now_s - _modified_s(path, now_s) > self.keep_s:
                     path.unlink(missing_ok=True)
                     removed += 1
-            here = Path(folder)
-            if here != self.root and now_s - _modified_s(here, now_s) > self.keep_s:
-                _remove_empty(here)
+            directory = Path(folder)
+            if directory != self.root and now_s - _modified_s(directory, now_s) > self.keep_s:
+                _remove_empty(directory)
         return removed
 
     def watch(self) -> None:
@@ -122,15 +122,15 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _remove_left(root: Path, keep_s: float) -> None:
-    """Removes the folders of servers that are no more, of the same user, beside a new one."""
+def _remove_abandoned(root: Path, keep_s: float) -> None:
+    """Removes the folders of ended servers of the same user beside a new one."""
     for folder in root.parent.glob(f"{_PREFIX}*"):
         try:
-            found = folder.lstat()
+            info = folder.lstat()
         except OSError:  # gone
             continue
-        own = stat.S_ISDIR(found.st_mode) and found.st_uid == root.stat().st_uid
-        if own and time.time() - found.st_mtime > keep_s:
+        abandoned = stat.S_ISDIR(info.st_mode) and info.st_uid == root.stat().st_uid
+        if abandoned and time.time() - info.st_mtime > keep_s:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""How the page looks: the system's own fonts, and no address but the server's."""
+"""The theme of the page, with fonts of the system; its own files and metadata."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def theme() -> Any:
 
 
 def use_own_meta() -> None:
-    """Takes Gradio's name, picture and description out of what a link to the page shows."""
+    """Replaces Gradio's name, picture and description in the page's metadata by this project's."""
     from gradio import routes
 
     environment = cast(Any, routes).templates.env
@@ -82,8 +82,8 @@ class _OwnMeta(BaseLoader):
 
     def get_source(self, environment: Environment, template: str) -> Any:
         """The text of a template, see Jinja."""
-        text, *rest = self._loader.get_source(environment, template)
-        return (_FOREIGN_META.sub("", text).replace("</head>", f"{_META}</head>", 1), *rest)
+        text, *others = self._loader.get_source(environment, template)
+        return (_FOREIGN_META.sub("", text).replace("</head>", f"{_META}</head>", 1), *others)
 
 
 def head() -> str:

@@ -1,4 +1,4 @@
-"""Uploads: nothing but photos is kept, and no more than the disk has room for."""
+"""Middleware for uploads: refuses what does not fit on the disk, truncates what is no photo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FULL = (
 
 
 class Uploads:
-    """Refuses uploads that exceed the room of the store; cuts short what is no photo.
+    """Refuses uploads that exceed the room of the store; truncates files that are no photos.
 
     Of a file that is no photo the first bytes stay: reading them tells the user what it is, and the
     photos that came with it are restored.
@@ -69,17 +69,17 @@ class Uploads:
         """Lets Gradio take the upload, and answers once no file but photos is whole."""
         messages: list[Message] = []
 
-        async def keep(message: Message) -> None:
+        async def collect(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, receive, keep)
+        await self._app(scope, receive, collect)
         body = b"".join(message.get("body", b"") for message in messages)
-        await asyncio.to_thread(self._cut, body)
+        await asyncio.to_thread(self._truncate_others, body)
         for message in messages:
             await send(message)
 
-    def _cut(self, body: bytes) -> None:
-        """Leaves `_HEAD_BYTES` of each file that Gradio wrote and that is no photo."""
+    def _truncate_others(self, body: bytes) -> None:
+        """Truncates each uploaded file that is no photo to `_HEAD_BYTES`."""
         try:
             listed: Any = json.loads(body)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Restores the photos of a visitor, beside all else: the work goes on when the page is left."""
+"""Restores the photos of a visitor in a background thread; closing the page does not stop it."""
 
 from __future__ import annotations
 
@@ -10,89 +10,101 @@ from typing import Any
 from unfade.errors import UsageError
 from unfade.web import actions
 from unfade.web.job import Job, Stopped
-from unfade.web.search import Search
-from unfade.web.session import Desk, Made, Opened, Order, Session
+from unfade.web.search import DetectionWorker
+from unfade.web.session import AppContext, OpenedPhoto, RestoreRequest, Result, Session
 from unfade.web.settings import Settings
-from unfade.web.status import text_of
+from unfade.web.status import error_text
 
 _DONE = "Done."
-_FINISHED = "finished with these settings before, and not done again"
-#: Edits that count where colours are painted, and where none are.
+_FINISHED = "restored with these settings before, and not restored again"
+#: Keys of an edit: those of the mask, and those of painted colours.
 _MASK, _COLOURS = ("sensitivity", "layer"), ("tints", "colours")
 
 
 @dataclass(frozen=True)
-class Work:
-    """Fills a session with results."""
+class RestoreWorker:
+    """Queues the restorations of a visitor, and adds their results to the session."""
 
-    desk: Desk
-    search: Search
+    context: AppContext
+    detection: DetectionWorker
 
-    def start(self, session: Session, photos: Sequence[Opened], settings: Settings) -> None:
-        """Restores photos one after the other, but those that are finished with these settings.
+    def start(self, session: Session, photos: Sequence[OpenedPhoto], settings: Settings) -> None:
+        """Restores photos one after the other, except those that have a result with these settings.
 
         Raises:
-            UsageError: too much waits already.
+            UsageError: more restorations would wait than `Limits.max_photos`.
         """
-        finished: list[str] = []
-        wanted: list[tuple[Opened, Order]] = []
+        unchanged: list[str] = []
+        new_requests: list[tuple[OpenedPhoto, RestoreRequest]] = []
         for opened in photos:
-            order = self._order(session, opened, settings)
-            place = session.finished(opened.key, order)
-            if place is not None:
-                session.kept[opened.key] = place
-                finished.append(opened.name)
-            elif (opened.key, order) not in session.orders:
-                wanted.append((opened, order))
-        most = self.desk.limits.max_photos
-        if len(session.orders) + len(wanted) > most:
-            got = f"{len(session.orders) + len(wanted)} restorations at once"
-            raise UsageError(got, f"at most {most}", "wait until some are done")
-        for number, (opened, order) in enumerate(wanted, 1):
-            name = f" ({opened.name}, {number} of {len(wanted)})" if len(wanted) > 1 else ""
-            session.orders.append((opened.key, order))
-            session.restoring.put(
-                opened.key, functools.partial(self._restore, session, opened, order, name)
+            request = self._request(session, opened, settings)
+            index = session.find_result(opened.key, request)
+            if index is not None:
+                session.result_index[opened.key] = index
+                unchanged.append(opened.name)
+            elif (opened.key, request) not in session.pending:
+                new_requests.append((opened, request))
+        maximum = self.context.limits.max_photos
+        if len(session.pending) + len(new_requests) > maximum:
+            got = f"{len(session.pending) + len(new_requests)} restorations at once"
+            raise UsageError(got, f"at most {maximum}", "wait until some are done")
+        for number, (opened, request) in enumerate(new_requests, 1):
+            name = (
+                f" ({opened.name}, {number} of {len(new_requests)})"
+                if len(new_requests) > 1
+                else ""
             )
-        if finished:
-            verb = "was" if len(finished) == 1 else "were"
-            session.told = f"{', '.join(finished)} {verb} {_FINISHED}."
+            session.pending.append((opened.key, request))
+            session.restoring.put(
+                opened.key, functools.partial(self._restore, session, opened, request, name)
+            )
+        if unchanged:
+            verb = "was" if len(unchanged) == 1 else "were"
+            session.message = f"{', '.join(unchanged)} {verb} {_FINISHED}."
 
-    def _order(self, session: Session, opened: Opened, settings: Settings) -> Order:
-        """What counts of the settings and of what was painted on a photo."""
-        sent = session.edits.get(opened.key) or {}
+    def _request(self, session: Session, opened: OpenedPhoto, settings: Settings) -> RestoreRequest:
+        """The settings and painted layers that affect this photo, and defaults for the others."""
+        painted = session.edits.get(opened.key) or {}
         edit: dict[str, Any] = {
-            "id": opened.key, "sensitivity": "normal", "layer": "", "tints": "", "colours": [],
-        }  # fmt: skip
+            "id": opened.key,
+            "sensitivity": "normal",
+            "layer": "",
+            "tints": "",
+            "colours": [],
+        }
         if settings.task != "super-resolution":
-            edit |= {name: sent[name] for name in _MASK if name in sent}
-        if settings.task == actions.colour_task(self.desk) and sent.get("tints"):
-            edit |= {name: sent[name] for name in _COLOURS}
+            edit |= {name: painted[name] for name in _MASK if name in painted}
+        if settings.task == actions.colour_task(self.context) and painted.get("tints"):
+            edit |= {name: painted[name] for name in _COLOURS}
         refreshes = opened.coloured and settings.existing_colours == "refresh"
         if settings.task == "colorize" and refreshes:  # all else is not shown
             settings = Settings("colorize")
-        return Order(settings, edit)
+        return RestoreRequest(settings, edit)
 
-    def _restore(self, session: Session, opened: Opened, order: Order, name: str) -> None:
-        """Restores one photo, once its damage is found, in its turn."""
-        job = Job("mend", opened.key, name)
+    def _restore(
+        self, session: Session, opened: OpenedPhoto, request: RestoreRequest, name: str
+    ) -> None:
+        """Restores one photo, after its damage detection, when the queue reaches it."""
+        job = Job("restore", opened.key, name)
         with session.running(job):
             try:
-                made = self._made(session, opened, order, job)
+                result = self._run(session, opened, request, job)
                 if session.find(opened.key) is not None:
-                    session.add(made)
-                    if not session.told.startswith(_DONE):
-                        session.told = f"{_DONE} {session.told}".strip()
+                    session.add(result)
+                    if not session.message.startswith(_DONE):
+                        session.message = f"{_DONE} {session.message}".strip()
             except Stopped:
                 return
             except Exception as error:
-                session.fail(text_of(error))
+                session.fail(error_text(error))
             finally:
-                if (opened.key, order) in session.orders:  # Cancel forgets all of them
-                    session.orders.remove((opened.key, order))
+                if (opened.key, request) in session.pending:  # Cancel forgets all of them
+                    session.pending.remove((opened.key, request))
 
-    def _made(self, session: Session, opened: Opened, order: Order, job: Job) -> Made:
-        if order.settings.task != "super-resolution":
-            opened = self.search.searched(session, opened, job)
-        with self.desk.restoring.turn(job.wait):
-            return actions.restore(self.desk, opened, order.settings, order.edit, job.report)
+    def _run(
+        self, session: Session, opened: OpenedPhoto, request: RestoreRequest, job: Job
+    ) -> Result:
+        if request.settings.task != "super-resolution":
+            opened = self.detection.with_detection(session, opened, job)
+        with self.context.restoring.hold(job.wait):
+            return actions.restore(self.context, opened, request.settings, request.edit, job.report)

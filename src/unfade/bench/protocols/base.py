@@ -70,7 +70,7 @@ class Report:
 
 def located(error: UnfadeError, path: Path) -> str:
     """The message of an error with the photo that it belongs to."""
-    return error.told() if error.path else error.told(printable(path))
+    return error.message() if error.path else error.message(printable(path))
 
 
 def column(rows: Iterable[Row], method: str, metric: str) -> NDArray[np.float64]:

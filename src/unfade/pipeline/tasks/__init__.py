@@ -1,4 +1,4 @@
-"""One module for each task: the way from a request to the restored photos."""
+"""One module for each task, with the steps from a request to the restored photos."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Colours for a gray photo: its luminance, and chroma from a network.
+"""Colourises a gray photo: keeps its luminance, and takes the chroma from a network.
 
-That is the first stage for colours or, where the options or the preset give it a strength, the
-diffusion model. A photo that has colours keeps its hues: unless they are to be replaced, it is
-mended as an old photo is, and its tone with it.
+The network is the first stage for colours or, where the options or the preset give it a strength,
+the diffusion model. A photo that has colours is restored as an old photo, with its tone, unless its
+colours are to be replaced.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _coloured(
 def _first_stage_chroma(
     request: Request, stages: Stages, luminance: Photo, variant: int
 ) -> ChromaMap:
-    """What the first stage for colours finds; painted regions are hints for it."""
+    """The chroma that the first stage for colours predicts, given prompt and painted regions."""
     colouriser = stages.colouriser
     assert colouriser is not None, "a request without it is refused before"
     colouriser.warn_of_lost_words(request.options.prompt)
@@ -110,14 +110,14 @@ def _diffused_chroma(
     request: Request, stages: Stages, luminance: Photo, hole: Mask | None, variant: int,
     progress: Progress,
 ) -> ChromaMap:  # fmt: skip
-    """What the diffusion model finds, the mean of several draws.
+    """The chroma that the diffusion model predicts, the mean of several draws.
 
-    The model sees a small copy: what has which colour is told by the whole photo, not by a tile.
-    The mean of several draws errs less than each of them; no two variants share one.
+    The model gets a small copy, since colours depend on the whole photo and not on a tile. The mean
+    of several draws has a smaller error than each of them; variants use different draws.
 
     Args:
-        luminance: the photo that lends the luminance.
-        hole: (H, W), 255 where the model is told that nothing is left.
+        luminance: the photo whose luminance is kept.
+        hole: (H, W), 255 where the model shall fill.
     """
     assert request.sampling is not None, "a request that diffuses has sampling parameters"
     side = stages.diffusion.load().side
@@ -127,16 +127,16 @@ def _diffused_chroma(
         for i in range(draws)
     ]
     mean = request.sampling.saturation * torch.stack(chroma).mean(0)  # (2, h, w)
-    whole = small.read(slice(0, small.height), slice(0, small.width))
-    return ChromaMap(mean, to_lab(whole)[0, 0])
+    untiled = small.read(slice(0, small.height), slice(0, small.width))
+    return ChromaMap(mean, to_lab(untiled)[0, 0])
 
 
 def _chroma(
     request: Request, stages: Stages, small: LumaSource, noise: int, progress: Progress
 ) -> Tensor:
-    """Lab's a and b as the model finds them from one noise, (2, h, w)."""
+    """Lab's a and b of one draw, (2, h, w)."""
     bands = steps.diffused_bands(
-        request, stages, small, noise, progress, colour_fix="none", whole=True
+        request, stages, small, noise, progress, colour_fix="none", untiled=True
     )
     return torch.cat([to_lab(band) for _, band in bands], 2)[0, 1:]
 

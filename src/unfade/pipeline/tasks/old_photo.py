@@ -1,7 +1,7 @@
-"""Old photos: fills the damage, cleans the photo, corrects its tone.
+"""Restores an old photo: fills the damage, cleans the photo, corrects its tone.
 
-The first stage does all of it. Where a photo is damaged much, or the options ask for it, the
-diffusion model then works on what the first stage gave.
+The first stage does all of it. If the damage is heavy, or the options ask for it, the diffusion
+model then works on the first stage's result.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def _diffused(
 ) -> Photo:  # fmt: skip
     """One variant. In the damage, the diffusion model's result keeps the first stage's chroma.
 
-    A monochrome photo stays one: texture is lightness, and colours are not asked for.
+    A monochrome photo stays monochrome.
 
     Args:
-        repaired: what the model is shown.
-        hole: (H, W), 255 where the model is told that nothing is left.
+        repaired: the result of the first stage.
+        hole: (H, W), 255 where the model shall fill.
     """
     options = request.options
     base: Photo | None = None  # the pixels outside the damage, where the model's are not taken

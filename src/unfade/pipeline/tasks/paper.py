@@ -1,7 +1,7 @@
-"""All tasks as IIDE was published (arXiv 2505.18674, III and IV-A): the diffusion model alone.
+"""Runs the method as published (IIDE, arXiv 2505.18674, III and IV-A): the diffusion model alone.
 
-Its condition is the photo itself, and for old photos the mask; what it samples is the result. There
-is no first stage, no correction of tone and no colour fix.
+The condition is the photo itself, and for old photos the mask. There is no first stage, no
+correction of tone and no colour fix.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps that several tasks share."""
+"""Steps that several tasks share: first stage, diffusion, compositing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def first_stage(
 
 
 def repaired_photo(request: Request, stages: Stages, timer: StageTimer) -> Photo:
-    """What the diffusion model is shown of a photo: all of it repaired, whatever is kept later."""
+    """The whole photo repaired by the first stage, as input of the diffusion model."""
     with timer.stage("mend", REPAIR, DIFFUSE) as progress:
         return first_stage(request, stages, only_damage=False, progress=progress)
 
@@ -61,7 +61,7 @@ def repaired_photo(request: Request, stages: Stages, timer: StageTimer) -> Photo
 def diffused_variants(
     request: Request, stages: Stages, timer: StageTimer, make: Callable[[int, Progress], Photo]
 ) -> list[Photo]:
-    """Loads the diffusion model, looks at the prompts, and makes each variant.
+    """Loads the diffusion model, checks the prompts, and makes each variant.
 
     Args:
         make: the number of a variant, from 0, and its progress -> the variant.
@@ -76,9 +76,9 @@ def diffused_variants(
 
 def diffused_bands(
     request: Request, stages: Stages, source: ImageSource, noise: int, progress: Progress, *,
-    colour_fix: ColourFix, whole: bool = False,
+    colour_fix: ColourFix, untiled: bool = False,
 ) -> Iterator[Band]:  # fmt: skip
-    """What the diffusion model makes of a source, from top to bottom.
+    """Bands of the diffusion model's result for a source, from top to bottom.
 
     Its tiles are as large as the pictures that it was made for, or TILE where that is more.
 
@@ -86,19 +86,19 @@ def diffused_bands(
         noise: the number of the noise, from 0.
         colour_fix: "wavelet" takes over the broad colours of the source: the tone was corrected
             before, or is to be kept.
-        whole: the source is small and is seen in one piece, up to twice as long as a tile.
+        untiled: the source is small; tiles are twice as large, so that it is one tile.
     """
     pipeline = stages.diffusion.load()
     side = max(TILE, pipeline.side)
-    settings = _settings(request, colour_fix, 2 * side if whole else side)
+    settings = _settings(request, colour_fix, 2 * side if untiled else side)
     for top, band in pipeline.bands(source, settings, variant=noise, progress=progress):
         yield slice(top, top + band.shape[2]), band
 
 
-def _settings(request: Request, colour_fix: ColourFix, most: int) -> DiffusionSettings:
+def _settings(request: Request, colour_fix: ColourFix, max_tile: int) -> DiffusionSettings:
     options, sampling = request.options, request.sampling
     assert sampling is not None, "a request that diffuses has sampling parameters"
-    tile = min(options.tile, most)
+    tile = min(options.tile, max_tile)
     return DiffusionSettings(
         steps=sampling.steps,
         strength=sampling.strength,
@@ -118,7 +118,7 @@ def _settings(request: Request, colour_fix: ColourFix, most: int) -> DiffusionSe
 
 
 def put_band(out: Photo, request: Request, rows: slice, band: Tensor, base: Photo | None) -> None:
-    """Stores a band (1, 3, h, W) of a result: all of it or, over a base, what lies in the damage.
+    """Stores a band (1, 3, h, W) of a result: all of it or, over a base, only the damage.
 
     Args:
         base: the pixels outside the damage; None takes all of the band.

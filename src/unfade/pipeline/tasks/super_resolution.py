@@ -1,4 +1,4 @@
-"""Larger photos: enlarged by a network in passes of 4 and 2, with or without diffusion."""
+"""Enlarges a photo: passes of 4 and 2 by a network, with or without diffusion."""
 
 from __future__ import annotations
 
@@ -45,27 +45,32 @@ def enlarged(
     request: Request, stages: Stages, variant: int, progress: Progress, *,
     source: Callable[[Photo, int], ImageSource], colour_fix: ColourFix,
 ) -> Photo:  # fmt: skip
-    """One variant: twice or four times as large, as often as it takes, then made smaller to fit.
+    """One variant: enlarged in passes of 4 and 2, then reduced to the scale.
 
     Args:
-        source: photo and factor -> what the diffusion model is shown.
+        source: photo and factor -> the source of the diffusion model.
     """
     options, photo = request.options, request.photo
     scale = SCALE if options.scale is None else float(options.scale)
     large, factors = photo, passes(scale)
     for i, factor in enumerate(factors):
-        seen = source(large, factor)
-        large = large.blank(size=(seen.height, seen.width))
+        condition = source(large, factor)
+        large = large.blank(size=(condition.height, condition.width))
         for rows, band in steps.diffused_bands(
-            request, stages, seen, variant, part(progress, i, len(factors)), colour_fix=colour_fix
+            request,
+            stages,
+            condition,
+            variant,
+            part(progress, i, len(factors)),
+            colour_fix=colour_fix,
         ):
-            large.put_srgb(rows, slice(0, seen.width), steps.pixels(band))
+            large.put_srgb(rows, slice(0, condition.width), steps.pixels(band))
     size = (round(scale * photo.height), round(scale * photo.width))
     return with_print_size(shrunk(large, size), scale)
 
 
 def _source(stages: Stages, photo: Photo, factor: int) -> ImageSource:
-    """What the model is shown of a small photo: enlarged by the network, else bicubically."""
+    """The source of the diffusion model: the photo enlarged by the network, or bicubically."""
     if stages.upscaler is None:
         return EnlargedSource(photo, factor)
-    return PhotoSource(stages.upscaler.once(photo, factor, progress=ignore))
+    return PhotoSource(stages.upscaler.enlarge_once(photo, factor, progress=ignore))

@@ -1,4 +1,4 @@
-"""Tasks of one visitor, done one after the other beside all else."""
+"""A queue of tasks of one visitor, run one after the other in a background thread."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """Something to be done for the photo with a key; it tells its own errors."""
+    """A function to be run for the photo with a key; it handles its own errors."""
 
     key: str
     run: Callable[[], None]
 
 
-class Line:
-    """Does tasks in a thread that lives as long as there are any, whoever looks on."""
+class TaskQueue:
+    """Runs tasks in a thread, which ends when the queue is empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,20 +33,20 @@ class Line:
             self._waiting.append(Task(key, run))
             if not self._runs:
                 self._runs = True
-                threading.Thread(target=self._work, name="unfade-line", daemon=True).start()
+                threading.Thread(target=self._work, name="unfade-task-queue", daemon=True).start()
 
     def prefer(self, key: str) -> None:
-        """The tasks of a photo come next."""
+        """Moves the tasks of a photo to the front."""
         with self._lock:
             self._waiting.sort(key=lambda task: task.key != key)  # stable
 
     def drop(self, key: str | None = None) -> None:
-        """Forgets what waits for a photo, or all that waits where the key is None."""
+        """Removes the waiting tasks of a photo, or all waiting tasks if the key is None."""
         with self._lock:
-            self._waiting = [one for one in self._waiting if key is not None and one.key != key]
+            self._waiting = [task for task in self._waiting if key is not None and task.key != key]
 
     def keys(self) -> list[str]:
-        """Of the photos that are worked on or wait."""
+        """The photos of the running task and of the waiting ones."""
         with self._lock:
             current = [] if self._current is None else [self._current]
             return [task.key for task in (*current, *self._waiting)]

@@ -1,4 +1,4 @@
-"""Where results go: a folder, or a prefix of an object store (fsspec)."""
+"""Storage of results and manifest: a folder, or a prefix of an object store (fsspec)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any, Protocol
 from unfade.errors import OutputError, UsageError
 from unfade.files import atomic_file, make_folder, sha256_file
 
-#: Everything that a run keeps about itself, below DST.
+#: Folder below DST for manifest, lock, report and temporary files.
 RECORDS = "unfade-archive"
 _STAGES = f"{RECORDS}/stage"
 _CHUNK_BYTES = 1 << 20
-_LIST_FROM = 50  # objects asked for
+_LIST_FROM = 50  # number of objects from which a listing is faster than single requests
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """A tree of files. Names are relative to its root, with "/"."""
 
     url: str
@@ -31,11 +31,11 @@ class Place(Protocol):
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a file, whole or not at all. OutputError where that fails."""
+        """Writes a file atomically. OutputError where that fails."""
         ...
 
     def publish(self, file: Path, name: str) -> None:
-        """Moves a finished local file here, whole or not at all; an earlier one is replaced."""
+        """Moves a finished local file here, atomically; an earlier one is replaced."""
         ...
 
     def size(self, name: str) -> int | None:
@@ -63,22 +63,22 @@ class Place(Protocol):
         ...
 
     def clear_stages(self) -> None:
-        """Removes what runs that were killed left in their stages."""
+        """Removes the temporary files of killed runs."""
         ...
 
 
 def is_url(text: str) -> bool:
-    """Whether a text names a place of fsspec rather than a local path."""
+    """Whether a text is a URL for fsspec rather than a local path."""
     return "://" in text
 
 
-def open_place(url: str) -> Place:
-    """The place of this name. UsageError where its file system is unknown."""
-    return RemotePlace(url) if is_url(url) else LocalPlace(url)
+def open_storage(url: str) -> Storage:
+    """The storage at a path or URL. UsageError if its file system is unknown."""
+    return RemoteStorage(url) if is_url(url) else LocalStorage(url)
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """The file system of a URL and the path in it, without listings that grow old.
+    """The file system of a URL and the path in it, without a cache of listings.
 
     Raises:
         UsageError: fsspec or the package for this kind of URL is missing, or the kind is unknown.
@@ -86,16 +86,16 @@ def file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
-        found: Any = fsspec.core.url_to_fs(url, use_listings_cache=False)  # pyright: ignore
+        result: Any = fsspec.core.url_to_fs(url, use_listings_cache=False)  # pyright: ignore
     except (ImportError, ValueError) as error:
         kind = url.split("://", maxsplit=1)[0]
         fix = "pip install '.[cluster]' in a clone of unfade, and what fsspec names for "
         fix += f"{kind}://"
         raise UsageError(f"{url} ({error})", "a kind of URL that can be opened", fix) from error
-    return found[0], str(found[1]).rstrip("/")
+    return result[0], str(result[1]).rstrip("/")
 
 
-class LocalPlace:
+class LocalStorage:
     """A folder of this machine, or one that all machines share."""
 
     def __init__(self, url: str) -> None:
@@ -103,21 +103,21 @@ class LocalPlace:
         self.root = Path(url)
 
     def read(self, name: str) -> bytes | None:
-        """See `Place`."""
+        """See `Storage`."""
         try:
             return (self.root / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        """See `Place`."""
+        """See `Storage`."""
         path = self.root / name
         make_folder(path.parent)
         with atomic_file(path) as file:
             file.write(data)
 
     def publish(self, file: Path, name: str) -> None:
-        """See `Place`."""
+        """See `Storage`."""
         path = self.root / name
         make_folder(path.parent)
         try:
@@ -130,91 +130,91 @@ class LocalPlace:
             raise OutputError(reason, "a file that can be written", fix, path=path) from error
 
     def size(self, name: str) -> int | None:
-        """See `Place`."""
+        """See `Storage`."""
         try:
             return (self.root / name).stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def sizes(self, names: Sequence[str]) -> list[int | None]:
-        """See `Place`."""
+        """See `Storage`."""
         return [self.size(name) for name in names]
 
     def sha256(self, name: str) -> str:
-        """See `Place`."""
+        """See `Storage`."""
         return sha256_file(self.root / name)
 
     def names(self, folder: str) -> list[str]:
-        """See `Place`."""
+        """See `Storage`."""
         try:
             return sorted(e.name for e in os.scandir(self.root / folder) if e.is_file())
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def remove(self, name: str) -> None:
-        """See `Place`."""
+        """See `Storage`."""
         with contextlib.suppress(FileNotFoundError):
             (self.root / name).unlink()
 
     @contextlib.contextmanager
     def stage(self, run: str) -> Generator[Path]:
-        """See `Place`; on the disk of the results, so that they are moved at once."""
-        above = self.root / _STAGES / run
-        make_folder(above)
-        with tempfile.TemporaryDirectory(dir=above, ignore_cleanup_errors=True) as folder:
+        """See `Storage`; on the disk of the results, so that a move is a rename."""
+        parent = self.root / _STAGES / run
+        make_folder(parent)
+        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def clear_stages(self) -> None:
-        """See `Place`."""
+        """See `Storage`."""
         shutil.rmtree(self.root / _STAGES, ignore_errors=True)
 
 
-class RemotePlace:
+class RemoteStorage:
     """A prefix of an object store, or another file system of fsspec.
 
-    An object store shows an object once all of it has been sent. On other file systems a file is
-    sent under a name of its own and then moved.
+    Writes to an object store are atomic. On other file systems a file is written under a temporary
+    name and then moved.
     """
 
-    _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"})
+    _ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"})
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._fs, self._root = file_system(url)
         kinds = self._fs.protocol
-        self._whole = bool(self._WHOLE.intersection([kinds] if isinstance(kinds, str) else kinds))
+        self._atomic = bool(self._ATOMIC.intersection([kinds] if isinstance(kinds, str) else kinds))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
     def read(self, name: str) -> bytes | None:
-        """See `Place`."""
+        """See `Storage`."""
         try:
             return self._fs.cat_file(self._path(name))
         except (FileNotFoundError, IsADirectoryError):
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        """See `Place`."""
-        with self._sent(name) as path:
+        """See `Storage`."""
+        with self._writing(name) as path:
             self._fs.pipe_file(path, data)
 
     def publish(self, file: Path, name: str) -> None:
-        """See `Place`."""
-        with self._sent(name) as path:
+        """See `Storage`."""
+        with self._writing(name) as path:
             self._fs.put_file(str(file), path)
         file.unlink()
 
     @contextlib.contextmanager
-    def _sent(self, name: str) -> Generator[str]:
-        """The path to send a file to; errors of the store become an OutputError."""
+    def _writing(self, name: str) -> Generator[str]:
+        """The path to write to, which is then moved; errors of the store become an OutputError."""
         path = self._path(name)
-        target = path if self._whole else f"{path}.unfade-part"
+        target = path if self._atomic else f"{path}.unfade-part"
         try:
-            if not self._whole:
+            if not self._atomic:
                 self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             yield target
-            if not self._whole:
+            if not self._atomic:
                 self._fs.mv(target, path)
         except Exception as error:  # each file system has errors of its own
             reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -222,26 +222,26 @@ class RemotePlace:
             raise OutputError(f"{name}: {reason}", expected, "check the store") from error
 
     def size(self, name: str) -> int | None:
-        """See `Place`."""
+        """See `Storage`."""
         try:
-            found = self._fs.info(self._path(name))
+            info = self._fs.info(self._path(name))
         except FileNotFoundError:
             return None
-        return None if found["type"] == "directory" else int(found["size"])
+        return None if info["type"] == "directory" else int(info["size"])
 
     def sizes(self, names: Sequence[str]) -> list[int | None]:
-        """See `Place`; all objects are listed where that takes fewer requests."""
+        """See `Storage`; lists all objects if that takes fewer requests."""
         if len(names) < _LIST_FROM:
             return [self.size(name) for name in names]
         start = len(self._root) + 1
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for folder, _, files in self._fs.walk(self._root, detail=True):
             for name, info in files.items():
-                found[f"{folder}/{name}"[start:]] = int(info["size"])
-        return [found.get(name) for name in names]
+                sizes[f"{folder}/{name}"[start:]] = int(info["size"])
+        return [sizes.get(name) for name in names]
 
     def sha256(self, name: str) -> str:
-        """See `Place`."""
+        """See `Storage`."""
         digest = hashlib.sha256()
         with self._fs.open(self._path(name), "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
@@ -249,23 +249,23 @@ class RemotePlace:
         return digest.hexdigest()
 
     def names(self, folder: str) -> list[str]:
-        """See `Place`."""
+        """See `Storage`."""
         try:
-            found = self._fs.ls(self._path(folder), detail=True)
+            entries = self._fs.ls(self._path(folder), detail=True)
         except FileNotFoundError:
             return []
-        return sorted(e["name"].rsplit("/", 1)[-1] for e in found if e["type"] == "file")
+        return sorted(e["name"].rsplit("/", 1)[-1] for e in entries if e["type"] == "file")
 
     def remove(self, name: str) -> None:
-        """See `Place`."""
+        """See `Storage`."""
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
 
     @contextlib.contextmanager
     def stage(self, run: str) -> Generator[Path]:
-        """See `Place`; on a disk of this machine."""
+        """See `Storage`; in the temporary folder of this machine."""
         with tempfile.TemporaryDirectory(prefix="unfade-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def clear_stages(self) -> None:
-        """See `Place`; what lies on the disks of other machines is theirs to clear."""
+        """See `Storage`; does nothing: temporary folders of other machines cannot be reached."""
