@@ -56,9 +56,15 @@ def same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 @pytest.mark.usefixtures("same_moment")
 def test_result_is_the_command_lines_to_the_byte(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, tmp_path: Path,
-    name: str, size: tuple[int, int], painted: bool,
-) -> None:  # fmt: skip
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    tmp_path: Path,
+    name: str,
+    size: tuple[int, int],
+    painted: bool,
+) -> None:
     photo = make_photo(name, height=size[0], width=size[1])
     opened = actions.open_photo(desk, upload(photo))
     made = actions.restore(desk, opened, Settings(), edit_of(opened, painted=painted), quiet)
@@ -82,9 +88,13 @@ def test_mask_is_used_as_it_was_painted(
 
 @pytest.mark.usefixtures("same_moment")
 def test_colours_are_laid_on_as_the_command_line_does(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    layer_of: Callable[..., str],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     photo = make_photo("a.png", height=72, width=1300)
     opened = actions.open_photo(desk, upload(photo))
     tints = np.zeros(masks.preview_size(72, 1300), np.uint8)
@@ -111,9 +121,14 @@ def test_colours_are_laid_on_as_the_command_line_does(
      ({"id": "of another photo"}, "a mask of another photo")],
 )  # fmt: skip
 def test_edits_that_make_no_sense_are_refused(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
-    more: dict[str, object], told: str,
-) -> None:  # fmt: skip
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    layer_of: Callable[..., str],
+    more: dict[str, object],
+    told: str,
+) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.jpg")))
     edit = edit_of(opened) | {"tints": layer_of(np.ones((64, 80), np.uint8)), "colours": ["red"]}
     with pytest.raises(UsageError, match=told):
@@ -159,9 +174,13 @@ def test_light_damage_is_mended_without_the_diffusion_model(
 
 @pytest.mark.usefixtures("same_moment")
 def test_what_is_protected_stays_as_the_command_line_keeps_it(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit, layer_of: Callable[..., str],
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    layer_of: Callable[..., str],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     photo = make_photo("a.png", height=72, width=1300)
     opened = actions.open_photo(desk, upload(photo))
     edits = np.zeros(masks.preview_size(72, 1300), np.uint8)
