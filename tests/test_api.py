@@ -284,4 +284,4 @@ def test_protected_part_that_keeps_another_tone_is_told(
     restorer.restore(
         faded, task=task, tone=tone, mask="none", strength=0, protect=tmp_path / "keep.png"
     )
-    assert ("tone 'keep'" in caplog.text) == told
+    assert ("tone='keep'" in caplog.text) == told

@@ -168,7 +168,7 @@ def test_missing_enlarger_is_told_when_the_model_is_left_out(
 
 
 def test_missing_model_is_told_before_the_photo_is_read(bare: Restorer) -> None:
-    with pytest.raises(WeightsError, match=r"no vae/.*--preset sd21 --base") as raised:
+    with pytest.raises(WeightsError, match=r"no vae/.*preset='sd21' base=") as raised:
         bare.restore("none.jpg", task="colorize")
     assert "\n" not in str(raised.value)
 
@@ -266,7 +266,7 @@ def test_variants_come_with_their_manifests(
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({}, "--strength 0.5 has each drawn anew"), ({"mask": "none"}, "nothing was to be filled")],
+    [({}, "strength=0.5 has each drawn anew"), ({"mask": "none"}, "nothing was to be filled")],
 )
 def test_one_result_is_given_where_variants_would_be_alike(
     tiny: Restorer, make_photo: MakePhoto, monkeypatch: pytest.MonkeyPatch,

@@ -36,6 +36,8 @@ def test_message_has_no_name_when_there_is_no_file():
          "a file that has 2 pages. Needed: one photo. Run magick b.tif b-%03d.tif"),
         (UsageError("no package gradio", "the packages of the page", "pip install '.[web]' here"),
          "no package gradio. Needed: the packages of the page. Run: pip install '.[web]' here."),
+        (UsageError("a scale", "task='super-resolution'", "add max_pixels=N or offload=True"),
+         "a scale. Needed: --task super-resolution. Add --max-pixels N or --offload"),
     ],
 )  # fmt: skip
 def test_people_are_told_in_sentences(error: UnfadeError, text: str) -> None:

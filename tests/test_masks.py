@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from unfade import masks as module
-from unfade.masks import damaged_share, dilated, harden, inpainting_hole
+from unfade.masks import damaged_share, dilated, harden, inpainting_hole, large_share
 
 masks = arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 thresholds = st.floats(0.05, 0.99)
@@ -34,6 +34,15 @@ def test_hole_of_a_soft_mask_is_that_of_the_hardened_mask(
     np.testing.assert_array_equal(hole > 0, hole == 1)
     assert (hole[mask >= threshold * 255] == 1).all()
     np.testing.assert_array_equal(mask, kept)
+
+
+def test_large_holes_are_told_from_many_cracks() -> None:
+    cracked = np.zeros((600, 900), np.uint8)
+    cracked[::40, :] = cracked[:, ::60] = 255
+    cracked[1::40, :] = 255
+    assert damaged_share(cracked, 0.5) > 0.05 and large_share(cracked) == 0
+    cracked[100:200, 300:500] = 255
+    assert large_share(cracked) == pytest.approx(100 * 200 / (600 * 900), rel=0.05)
 
 
 @pytest.mark.parametrize("radius", [1, 2, 5])

@@ -254,8 +254,8 @@ class Restorer:
         change = restore_protected(images, image, request.protected)
         if change > OTHER_TONE and options.task == "old-photo" and options.tone != "keep":
             logger.warning(
-                "the protected part keeps the photo's tone, and the rest got another one; tone "
-                "'keep' leaves the tone as it is everywhere"
+                "the protected part keeps the photo's tone, and the rest got another one; "
+                "tone='keep' leaves the tone as it is everywhere"
             )
         with timer.stage("align", 1.0, 1.0):
             consistency = content_consistency(request, images)
@@ -453,10 +453,10 @@ def _paths(files: Files) -> tuple[Path, ...]:
 def _no_variants_reason(request: Request) -> str:
     """The reason why a photo has no variants, and which options would give some."""
     if request.refreshes:
-        return "its colours are refreshed; --existing-colours replace finds new ones for each"
+        return "its colours are refreshed; existing_colours='replace' finds new ones for each"
     if request.options.task == "old-photo" and not request.damaged:
         return "nothing was to be filled"
-    return "no diffusion is called for; --strength 0.5 has each drawn anew"
+    return "the generative model was not needed; strength=0.5 has each drawn anew"
 
 
 def _of_variant(manifest: Manifest, measured: ContentConsistency, number: int | None) -> Manifest:

@@ -16,6 +16,19 @@ def printable(path: Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def with_flags(text: str) -> str:
+    """A message with the arguments in it as flags: "strength=0.5" becomes "--strength 0.5".
+
+    Messages name arguments as Python does; on the command line each is a flag of the same name.
+    """
+    return re.sub(r"\b([a-z_]+)=(True\b|'[^']+'|[A-Z][A-Z|]*|\d[\d.]*)", _flag, text)
+
+
+def _flag(argument: re.Match[str]) -> str:
+    flag, value = "--" + argument[1].replace("_", "-"), argument[2].strip("'")
+    return flag if value == "True" else f"{flag} {value}"
+
+
 class UnfadeError(Exception):
     """The base class of all errors that a user can cause and can fix.
 
@@ -38,7 +51,9 @@ class UnfadeError(Exception):
         return f"{name}got {self.got}, expected {self.expected}; {self.fix}"
 
     def message(self, name: str = "") -> str:
-        """The error as sentences: "a.jpg is a folder. Needed: a photo. Name a file."
+        """The error on a terminal, in sentences: "a.jpg is a folder. Needed: a photo. Name a file."
+
+        Arguments are named as flags (`with_flags`).
 
         Args:
             name: what it is about, where the error names no file.
@@ -51,10 +66,11 @@ class UnfadeError(Exception):
         else:
             first = f"{name}: {self.got}"
         # A command or a file name is copied: no full stop behind it.
-        end = "." if re.search(r"(^|\s)(\w[\w-]*\)?|\d+\.\d+)$", self.fix) else ""
-        order = f"{self.fix[:1].upper()}{self.fix[1:]}"
-        fix = f"Run: {self.fix}" if self.fix.startswith(_COMMANDS) else order
-        return f"{first}. Needed: {self.expected}. {fix}{end}"
+        fix = with_flags(self.fix)
+        end = "." if re.search(r"(^|\s)(\w[\w-]*\)?|\d+\.\d+)$", fix) else ""
+        order = f"{fix[:1].upper()}{fix[1:]}"
+        order = f"Run: {fix}" if fix.startswith(_COMMANDS) else order
+        return f"{first}. Needed: {with_flags(self.expected)}. {order}{end}"
 
     #: The name of `message` before version 0.2.
     told = message

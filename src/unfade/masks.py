@@ -10,6 +10,9 @@ Mask = NDArray[np.uint8]  # (H, W), probability of damage in 1/255
 Hole = NDArray[np.float32]  # (H, W) in [0, 1]
 
 _BLOCK = 1 << 22  # pixels that are counted at a time
+_SIDE, _WIDE = 256, 2  # of the copy in which large areas are sought; their least radius in it
+#: The share of a photo, 0..1, from which on its large holes are told.
+LARGE = 0.03
 
 
 def _level(threshold: float) -> int:
@@ -30,6 +33,20 @@ def damaged_share(mask: Mask, threshold: float) -> float:
     tops = range(0, len(mask), rows)
     count = sum(int(np.count_nonzero(mask[top : top + rows] >= level)) for top in tops)
     return round(count / mask.size, 6)
+
+
+def large_share(damaged: Mask) -> float:
+    """The share of a photo in large holes, 0..1: those that hold a disc of 1/51 of its long side.
+
+    Args:
+        damaged: (H, W), 255 where the photo is filled in, else 0.
+    """
+    height, width = damaged.shape
+    factor = max(1, round(max(height, width) / _SIDE))
+    size = (max(1, width // factor), max(1, height // factor))
+    small = cv2.resize(damaged, size, interpolation=cv2.INTER_AREA)  # (h, w)
+    wide = cv2.morphologyEx((small >= 128).astype(np.uint8), cv2.MORPH_OPEN, _disc(_WIDE))
+    return float(np.count_nonzero(wide)) / wide.size
 
 
 def _disc(radius: int) -> NDArray[np.uint8]:

@@ -50,25 +50,25 @@ _COLOURING = ("prompt", "guidance", "variants")
 #: Options that a task does not support, and what to do instead.
 _UNSUPPORTED = {
     "old-photo": {
-        "scale": "restore the photo first, then enlarge the result with --task super-resolution",
-        "saturation": "leave it out: it is that of the colours which --task colorize finds",
-        "existing_colours": "leave it out: only --task colorize replaces colours",
+        "scale": "restore the photo first, then enlarge the result with task='super-resolution'",
+        "saturation": "leave it out: it is that of the colours which task='colorize' finds",
+        "existing_colours": "leave it out: only task='colorize' replaces colours",
     },
     "colorize": {
-        "scale": "colour the photo first, then enlarge the result with --task super-resolution",
+        "scale": "colour the photo first, then enlarge the result with task='super-resolution'",
     },
     "super-resolution": dict.fromkeys(
         ("prompt", "negative_prompt", "guidance"),
-        "leave it out: enlarging adds nothing that a text names; --task colorize takes a prompt",
+        "leave it out: enlarging adds nothing that a text names; task='colorize' takes a prompt",
     )
     | dict.fromkeys(
         ("only_damage", "threshold", "sensitivity", "protect", "tone"),
-        "leave it out: damage and tone are mended by --task old-photo, before enlarging",
+        "leave it out: damage and tone are mended by task='old-photo', before enlarging",
     )
     | {
-        "colour_regions": "give colours by --task old-photo or colorize, before enlarging",
-        "saturation": "leave it out: it is that of the colours which --task colorize finds",
-        "existing_colours": "leave it out: only --task colorize replaces colours",
+        "colour_regions": "give colours by task='old-photo' or task='colorize', before enlarging",
+        "saturation": "leave it out: it is that of the colours which task='colorize' finds",
+        "existing_colours": "leave it out: only task='colorize' replaces colours",
     },
 }
 
@@ -94,9 +94,10 @@ class RestoreOptions:
         scale: of super-resolution, 1 or more; None is SCALE there.
         colour_regions: regions and their colours, in this order (`pipeline.region_colours`). A
             network that colours the photo gets them as input, too.
-        existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues, and
-            corrects fading and cast; "replace" finds new colours from the luminance alone. None is
-            "refresh", and warns.
+        existing_colours: of colorize, for a photo that has colours: "refresh" keeps its hues,
+            corrects fading and cast, and mends damage only where `mask`, `only_damage`,
+            `sensitivity` or `threshold` asks for it; "replace" finds new colours from the luminance
+            alone. None is "refresh", and warns.
         saturation: of colorize, 0..2: factor on the predicted chroma.
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
             "auto": the preset's own, else by the damage measured. That is 0 for colorize, which
@@ -247,7 +248,7 @@ class RestoreOptions:
                 got = f"{self._option_text(name)} with task {self.task!r}"
                 raise UsageError(got, "an option of this task", fix)
         if self.task == "super-resolution" and isinstance(self.mask, Path):
-            fix = "leave it out: damage is mended by --task old-photo, before enlarging"
+            fix = "leave it out: damage is mended by task='old-photo', before enlarging"
             raise UsageError("a mask with task 'super-resolution'", "no mask", fix)
         if self.only_damage and self.mask == "none" and not self.colour_regions:
             got = "only damage, with mask 'none'"
@@ -298,6 +299,11 @@ class RestoreOptions:
         The published method ignores the photo's colours.
         """
         return self.task == "colorize" and self.existing_colours != "replace" and not self.paper
+
+    @property
+    def asks_mending(self) -> bool:
+        """Whether the options themselves ask to mend damage, where colours are refreshed."""
+        return not self.changed.isdisjoint({"mask", "only_damage", "sensitivity", "threshold"})
 
     @property
     def for_new_colours(self) -> list[str]:

@@ -9,6 +9,23 @@ from collections.abc import Callable, Generator
 #: Called with the finished share of some work, 0..1.
 Progress = Callable[[float], None]
 
+#: What is done in each stage, in words for people.
+STAGES = {
+    "start": "starting",
+    "load": "loading the generative model",
+    "read": "reading the photo",
+    "detect": "looking for damage",
+    "measure": "measuring the damage",
+    "mend": "mending",
+    "enlarge": "making it larger",
+    "colour": "finding colours",
+    "diffuse": "redrawing with the generative model",
+    "align": "comparing with the photo before",
+    "hint": "laying on your colours",
+    "write": "writing the files",
+    "show": "drawing the comparison",
+}
+
 
 class StageTimer:
     """Measures the time of each stage, and converts their progress to one overall share.

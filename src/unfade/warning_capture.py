@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from unfade.errors import printable
+from unfade.errors import printable, with_flags
 
 
 class _CaptureHandler(logging.Handler):
@@ -22,7 +22,7 @@ class _CaptureHandler(logging.Handler):
         self._to_stderr = to_stderr
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
+        text = with_flags(record.getMessage())
         if text in self._warnings:
             return
         self._warnings.append(text)
@@ -34,8 +34,9 @@ class _CaptureHandler(logging.Handler):
 def capture_warnings(source: Path) -> Generator[list[str]]:
     """Collects the package's warnings about a photo, each once, in a list that grows.
 
-    Existing log handlers still receive them. If no handler is configured, the warnings go to
-    stderr with the photo's name.
+    They name arguments as flags (`unfade.errors.with_flags`). Existing log handlers still receive
+    them as they were logged. If no handler is configured, the warnings go to stderr with the
+    photo's name.
 
     Args:
         source: path of the photo.

@@ -92,9 +92,15 @@ def test_file_is_written_when_out_is_a_picture(scans: Path) -> None:
     assert pairs(["scans/*.jpg"], "x.tiff") == [("scans/a.jpg", "x.tiff")]
 
 
-@pytest.mark.parametrize("out", ["out", "out.v2", "x.jpg/"])
-def test_out_is_a_folder_when_it_is_no_picture(scans: Path, out: str) -> None:
+@pytest.mark.parametrize("out", ["out", "out.v2/", "x.jpg/"])
+def test_out_is_a_folder_when_it_has_no_suffix_or_ends_with_a_slash(scans: Path, out: str) -> None:
     assert pairs(["scans/a.jpg"], out) == [("scans/a.jpg", out.rstrip("/") + "/a.jpg")]
+
+
+def test_out_is_a_folder_when_its_suffix_is_no_files_and_photos_are_several(scans: Path) -> None:
+    assert pairs(["scans/sub/deep"], "of-1.2.2024") == [
+        ("scans/sub/deep/c.webp", "of-1.2.2024/c.webp")
+    ]
 
 
 def test_out_is_a_folder_when_there_is_one(scans: Path) -> None:
@@ -186,8 +192,8 @@ def test_mask_of_the_user_is_never_overwritten(scans: Path) -> None:
         (["none/*.jpg"], "out", "no photo that matches"),
         (["scans/a.jpg", "scans/b.PNG"], "x.jpg", "a folder"),
         (["scans"], "x.jpg", "a folder"),
-        (["scans/a.jpg"], "x.gif", ".gif"),
-        (["scans/a.jpg"], "x.txt", ".txt"),
+        (["scans"], "x.pdf", "a folder"),
+        (["scans/a.jpg"], "x.xyz", "a name that ends in .bmp .dib .jfif .jpe .jpeg .jpg .png "),
         (["scans/a.jpg"], "", "an empty OUT"),
         (["scans/.git"], "out", "matches"),
     ],

@@ -205,5 +205,5 @@ def test_too_little_memory_is_said_in_one_sentence(
             extra = ["--base", models / "sd21", "--mask", mask]
             assert restore(photo, models / "out", *extra) == 1
         out, err = capfd.readouterr()
-        assert "Use --offload, --dtype fp16, a smaller --tile, or --device cpu" in out + err
+        assert "Use --offload, --dtype fp16, a smaller --tile N, or --device cpu" in out + err
         assert "Traceback" not in err and not list((models / "out").glob("*.png"))

@@ -83,7 +83,7 @@ def test_old_photo_is_only_changed_in_the_damage(
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     extra = ["--mask", tmp_path / "mask.png", "--only-damage", "--strength", "0.6"]
     assert restore(path, "-o", tmp_path / "out", *extra) == 0
-    assert "diffusion at strength 0.6" in capfd.readouterr().out
+    assert "redrawn with strength 0.6" in capfd.readouterr().out
     before, after = read_photo(path).native, read_photo(tmp_path / "out" / "a.png").native
     changed = (before != after).any(2)
     assert changed[20:30, 20:30].mean() > 0.9
@@ -193,7 +193,7 @@ def test_measured_damage_decides_when_nothing_is_asked_for(
     paths = [tmp_path / "sharp.png", make_photo("blurred.png")]
     assert restore(*paths, "-o", tmp_path / "out", "--mask", "none", "--reach", "all") == 0
     first, second = capfd.readouterr().out.splitlines()
-    assert "no diffusion needed" in first and "diffusion at strength 0." in second
+    assert "nothing redrawn" in first and "redrawn with strength 0." in second
     strengths = [
         (manifests.read(tmp_path / "out" / f"{name}.json")["diffusion"] or {})["strength"]
         for name in ("sharp", "blurred")

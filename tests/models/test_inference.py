@@ -83,7 +83,7 @@ def test_weights_have_the_type_that_the_device_computes_fast(
     cpu, card = torch.device("cpu"), torch.device("cuda")
     assert weights_dtype("auto", cpu) == torch.float32
     assert weights_dtype("bf16", cpu) == torch.bfloat16
-    with pytest.raises(UsageError, match="use --dtype bf16"):
+    with pytest.raises(UsageError, match="use dtype='bf16'"):
         weights_dtype("fp16", cpu)
     asked: list[bool] = []
 
@@ -94,7 +94,7 @@ def test_weights_have_the_type_that_the_device_computes_fast(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", native)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "an old card")
     assert weights_dtype("auto", card) == torch.float16
-    with pytest.raises(UsageError, match=r"bf16 on an old card.*use --dtype fp16"):
+    with pytest.raises(UsageError, match=r"bf16 on an old card.*use dtype='fp16'"):
         weights_dtype("bf16", card)
     assert asked == [False, False]
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
@@ -105,5 +105,5 @@ def test_a_missing_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     check_compiler(torch.device("cpu"))
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(UsageError, match=r"without a C\+\+ compiler.*leave --compiled out"):
+    with pytest.raises(UsageError, match=r"without a C\+\+ compiler.*leave compiled=True out"):
         check_compiler(torch.device("cpu"))

@@ -62,7 +62,7 @@ def test_find_base_says_what_to_fetch_and_where_to_put_it(hub: Path) -> None:
         find_base()
     text = str(raised.value)
     assert f"hf download {SD21_ID} --revision {SD21_REVISION} --local-dir sd21" in text
-    assert "--base sd21" in text and "\n" not in text
+    assert "base='sd21'" in text and "\n" not in text
 
 
 def test_find_base_asks_for_a_revision(hub: Path) -> None:
@@ -94,7 +94,7 @@ def test_find_controlnet_reads_its_own_folder_a_presets_and_the_hub(
         loaded = find_controlnet(source)
         weights = loaded.state_dict()["conv_in.weight"]
         assert torch.equal(weights, net.state_dict()["conv_in.weight"].half().float())
-    with pytest.raises(WeightsError, match="--controlnet"):
+    with pytest.raises(WeightsError, match="controlnet="):
         find_controlnet("nowhere")
 
 

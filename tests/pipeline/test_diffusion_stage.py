@@ -62,7 +62,7 @@ def test_base_model_alone_fills_damage_and_nothing_else(values: Any, told: str) 
     stage.require(RestoreOptions())
     assert stage.may_act(RestoreOptions())
     assert not stage.may_act(RestoreOptions(**values))
-    with pytest.raises(UsageError, match=f"{told}.*--controlnet"):
+    with pytest.raises(UsageError, match=f"{told}.*controlnet="):
         stage.require(RestoreOptions(**values))
     stage.require(RestoreOptions(task="super-resolution", strength=0))  # the enlarger's
 

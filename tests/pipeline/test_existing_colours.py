@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from unfade.api import Restorer
 from unfade.imaging import Photo, read_photo
-from unfade.options import Task
+from unfade.options import RestoreOptions, Task
 from unfade.pipeline.tone import has_colours
 
 Levels = NDArray[np.float64]  # (H, W, 3), sRGB in 0..1
@@ -157,7 +158,7 @@ def test_refreshing_is_told_where_nobody_asked_for_it(
 ) -> None:
     restorer.restore(stored(scene()), task="colorize", mask="none", prompt="a dress")
     told = " ".join(record.getMessage() for record in caplog.records)
-    assert "this photo has colours: they were refreshed; --existing-colours replace" in told
+    assert "this photo has colours: they were refreshed; existing_colours='replace'" in told
     assert "no effect: prompt" in told
     caplog.clear()
     restorer.restore(stored(scene(0)), task="colorize", mask="none")
@@ -165,3 +166,20 @@ def test_refreshing_is_told_where_nobody_asked_for_it(
         stored(scene()), task="colorize", mask="none", existing_colours="refresh"
     )  # fmt: skip
     assert not caplog.records
+
+
+def test_refreshing_mends_only_the_damage_that_it_is_asked_to(
+    restorer: Restorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    scratched = stored(scene())
+    scratched[:, 60:62] = 250
+    found = np.zeros(scratched.shape[:2], np.uint8)
+    found[:, 60:62] = 255
+    options = RestoreOptions(task="colorize", existing_colours="refresh", tone="keep")
+    kept = restorer.run(scratched, options, found=found)
+    assert kept.mask is None and kept.manifest["damaged"] is None
+    assert kept.to_numpy()[:, 60].mean() > 225
+    assert "1.56 % of this photo looks damaged and was left as it is; task=" in caplog.text
+    mended = restorer.run(scratched, replace(options, only_damage=True), found=found)
+    assert mended.manifest["damaged"] == pytest.approx(2 / 128, abs=1e-6)
+    assert mended.to_numpy()[:, 60].mean() < 180

@@ -34,7 +34,7 @@ def test_preset_with_all_parts_is_complete(tiny_preset: Path) -> None:
 def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -> None:
     found = DiffusionWeights.find(bare)
     assert found.missing == list(DIFFUSION_PARTS) and found.cfw is None and found.hashes == {}
-    with pytest.raises(WeightsError, match=r"no vae/.*--preset sd21 --base") as raised:
+    with pytest.raises(WeightsError, match=r"no vae/.*preset='sd21' base=") as raised:
         found.require()
     assert raised.value.path == bare
     alone = DiffusionWeights.find(bare, base=tiny_preset)

@@ -75,12 +75,18 @@ def test_result_is_the_command_lines_to_the_byte(
 
 
 def test_mask_is_used_as_it_was_painted(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
+    desk: AppContext,
+    make_photo: MakePhoto,
+    upload: Upload,
+    edit_of: Edit,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     opened = actions.open_photo(desk, upload(make_photo("a.png")))
     made = actions.restore(desk, opened, Settings(only_damage=True), edit_of(opened), quiet)
     mask = read_mask(made.masks[0], size=(opened.height, opened.width))
     assert (mask[:20, :19] == 255).all() and not mask[33:].any()
+    assert "large areas are filled smoothly, without detail" in caplog.text
+    assert "%): check them" in dict(made.views[0].facts)["Filled in"]
     before, after = read_photo(opened.path).native, read_photo(made.photos[0]).native
     np.testing.assert_array_equal(before[45:], after[45:])
     assert (before[:20, :19] != after[:20, :19]).any()
@@ -149,7 +155,7 @@ def test_manifest_names_no_folder_of_the_server(
     )
     assert manifest["command"].endswith(" -- a.jpg")
     facts = dict(made.views[0].facts)
-    filled = float(facts["Filled in"].removesuffix(" % of the photo"))
+    filled = float(facts["Filled in"].partition(" % of the photo")[0])
     assert filled == pytest.approx(100 * manifest["damaged"], abs=0.5)
     strength = manifest["diffusion"]["strength"]
     assert facts["Redrawn by a generative model"] == f"Yes, with strength {strength:.2f} of 1"

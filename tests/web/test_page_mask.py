@@ -98,7 +98,11 @@ def test_fingers_scroll_until_a_brush_is_chosen(
     visit: Visit, steps: Any, make_photo: MakePhoto
 ) -> None:
     page = visit(touch=True)
-    steps.choose(page, make_photo("print.png", height=300, width=300))
+    photos = [make_photo(f"{name}.png", height=300, width=300) for name in "abc"]
+    steps.choose(page, *photos)
+    page.wait_for_selector(".uf-thumb >> nth=2")
+    over = page.locator(".uf-over").bounding_box()
+    assert over["x"] + over["width"] <= 390
     share = page.inner_text(".uf-share")
     client = page.context.new_cdp_session(page)
 
@@ -184,15 +188,18 @@ def test_region_gets_its_colour_and_a_photo_keeps_those_it_has(
     question.wait_for()
     assert "This photo has colours. Refresh them, or replace them?" in question.inner_text()
     assert page.locator("#uf-prompt").is_hidden()  # colours are refreshed, unless asked otherwise
+    assert page.locator("[data-tool=brush]").is_hidden()  # and damage stays
+    assert page.locator("[data-tool=protect]").is_visible()
     page.get_by_text("Replace them with").click()
     page.locator("#uf-prompt").wait_for()
+    assert page.locator("[data-tool=brush]").is_visible()
     page.get_by_text("Refresh them:").click()
     page.locator("#uf-prompt").wait_for(state="hidden")
     page.click("#uf-restore")
     page.wait_for_selector("#uf-files a[download='dress-coloured.json']")
     assert "The photo's own, refreshed" in page.inner_text(".uf-facts")
     told = json.loads(steps.download(page, ".json", tmp_path).read_text("utf-8"))
-    assert told["options"]["existing_colours"] == "refresh"
+    assert told["options"]["existing_colours"] == "refresh" and told["damaged"] is None
     page.click(".uf-thumb[data-name='gray.png'] .uf-pick")
     words = page.get_by_label("What is in the photo, and in which colours?")
     words.fill("a red hat")

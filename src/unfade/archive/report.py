@@ -161,7 +161,7 @@ def _picture(data: bytes, key: str) -> str:
 
 def _caption(row: dict[str, Any]) -> str:
     words = [f"alignment {row['alignment']:.3f}"] * (row["alignment"] is not None)
-    words += [f"{100 * (row['damaged'] or 0):.2f} % filled"] * (row["damaged"] is not None)
+    words += [f"{100 * (row['damaged'] or 0):.2f} % filled in"] * (row["damaged"] is not None)
     return ", ".join(words)
 
 

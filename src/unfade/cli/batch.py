@@ -26,7 +26,7 @@ class Result:
     """The result of a job that did not fail."""
 
     status: Literal["done", "skipped"]
-    note: str  # in brackets on the job's line: "2.1 % filled"
+    note: str  # in brackets on the job's line: "2.1 % filled in"
     details: Mapping[str, object] = field(default_factory=dict[str, object])  # for --json
 
 

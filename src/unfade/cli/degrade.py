@@ -12,7 +12,7 @@ import click
 from unfade.cli import options as shared
 from unfade.cli.batch import Result, run_batch
 from unfade.cli.jobs import Job, plan
-from unfade.errors import UsageError
+from unfade.errors import UsageError, printable
 from unfade.files import atomic_file, make_folder
 from unfade.options import MAX_PIXELS
 from unfade.types import Progress
@@ -137,8 +137,10 @@ class DegradeWork:
         canvas.alpha = None
         canvas.put_srgb(slice(0, h), slice(0, w), aged.lq)
         write_photo(job.output, canvas)
+        note = ""
         if self.masks is not None:
             path = self.masks.path(job.output)
+            note = f"mask: {printable(path)}"
             make_folder(path.parent)
             write_mask(path, np.rint(aged.mask * 255).astype(np.uint8))
         record = {
@@ -148,4 +150,4 @@ class DegradeWork:
         with atomic_file(job.output.with_suffix(".json")) as handle:
             handle.write((json.dumps(record, indent=2) + "\n").encode())
         progress("degrade", 1.0)
-        return Result("done", "", {"damaged": round(float(aged.mask.mean()), 6)})
+        return Result("done", note, {"damaged": round(float(aged.mask.mean()), 6)})

@@ -98,4 +98,6 @@ class DetectWork:
         if self.soft:
             return Result("done", "", {})
         share = float(np.count_nonzero(mask)) / mask.size
-        return Result("done", f"{100 * share:.2f} % damaged", {"damaged": round(share, 6)})
+        return Result(
+            "done", f"{100 * share:.2f} % of the photo marked", {"damaged": round(share, 6)}
+        )

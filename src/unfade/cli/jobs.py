@@ -25,8 +25,9 @@ from unfade.types import numbered
 logger = logging.getLogger(__name__)
 
 _NOT_WRITTEN = frozenset(
-    {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json"}
-)
+    {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json",
+     ".zip"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,7 @@ def plan(
         got = f"no such file: {names}"
         raise UsageError(got, "photos, folders or globs that exist", "check the name")
     one_file = len(inputs) == 1 and len(photos) == 1 and not Path(inputs[0]).is_dir()
-    if _is_file_name(out, suffix):
-        if not one_file:
-            got = f"{_printable(out)} as OUT for several photos"
-            raise UsageError(got, "a folder", "name a folder as OUT")
+    if _is_file_name(out, suffix, one_file=one_file):
         jobs = [Job(photos[0].source, folder, variants=variants)]
     else:
         jobs = [replace(job, variants=variants) for job in _jobs(photos, folder, suffix)]
@@ -112,23 +110,37 @@ def _refuse_streams(inputs: Sequence[str], out: str) -> None:
             raise UsageError(f"-, the standard {name}", "a file or a folder", fix)
 
 
-def _is_file_name(out: str, suffix: str | None) -> bool:
-    """Whether OUT names the result itself rather than a folder."""
+def _is_file_name(out: str, suffix: str | None, *, one_file: bool) -> bool:
+    """Whether OUT names the result itself rather than a folder.
+
+    For one photo, a name with a suffix is a file's: "x.xyz" is a slip, and no folder. For several
+    it can only be a folder's, such as "scans-1.2.2024", unless it ends as files do.
+
+    Raises:
+        UsageError: it is the name of a file that cannot be written, or of one for several photos.
+    """
     from unfade.imaging import SUFFIXES
 
     path = Path(out)
     if not out:
         raise UsageError("an empty OUT", "a folder or a file name", "name one")
-    if out.endswith((os.sep, "/")) or path.is_dir():
-        return False
     out_suffix = path.suffix.lower()
+    if out.endswith((os.sep, "/")) or path.is_dir() or not out_suffix:
+        return False
+    if not one_file:
+        if out_suffix in SUFFIXES or out_suffix in _NOT_WRITTEN:
+            got = f"{_printable(out)} as OUT for several photos"
+            raise UsageError(got, "a folder", "name a folder as OUT")
+        return False
     allowed = sorted(SUFFIXES) if suffix is None else [suffix]
-    if out_suffix in allowed:
-        return True
-    if out_suffix in SUFFIXES or out_suffix in _NOT_WRITTEN:
-        expected = "one of " + " ".join(allowed)
-        raise UsageError(f"OUT with the suffix {out_suffix}", expected, "choose another name")
-    return False
+    if out_suffix not in allowed:
+        expected = f"a name that ends in {' '.join(allowed)}, or a folder"
+        raise UsageError(
+            f"{_printable(out)} as OUT",
+            expected,
+            "choose another name, or end a folder's name with /",
+        )
+    return True
 
 
 def _jobs(photos: Sequence[_FoundPhoto], folder: Path, suffix: str | None) -> list[Job]:

@@ -80,7 +80,7 @@ def photo_options(command: F) -> F:
         click.option(
             "--existing-colours",
             type=click.Choice(EXISTING_COLOURS),
-            help="Of colorize, for a photo that has colours: refresh them where they faded, or "
+            help="Of colorize, for a photo that has colours: refresh them (damage stays), or "
             "replace them with new ones.  [default: asks; refresh where there is no terminal]",
         ),
     ]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from unfade.errors import printable
+from unfade.timing import STAGES
 from unfade.types import Progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Bar:
         label = printable(Path(name))
 
         def report(stage: str, share: float) -> None:
-            self._update(index + share, f"{label}: {stage}")
+            self._update(index + share, f"{label}: {STAGES.get(stage, stage)}")
 
         if self._enabled:
             self._update(float(index), label)

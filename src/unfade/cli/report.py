@@ -153,15 +153,15 @@ def _caption(outcome: Outcome, entry: Entry) -> str:
     diffusion = manifest["diffusion"] or {}
     facts = [f"alignment {measured}"]
     if manifest["damaged"] is not None:
-        facts.append(f"{100 * manifest['damaged']:.2f} % damaged")
+        facts.append(f"{100 * manifest['damaged']:.2f} % filled in")
     if diffusion.get("strength"):
         facts.append(
-            f"diffusion at strength {diffusion['strength']:g}, fidelity {diffusion['fidelity']:g}"
+            f"redrawn with strength {diffusion['strength']:g}, fidelity {diffusion['fidelity']:g}"
         )
         if "steps" in diffusion:  # an earlier version did not write them
             facts.append(f"{diffusion['steps']} steps")
     else:
-        facts.append("no diffusion")
+        facts.append("nothing redrawn")
     facts.append(f"{sum(manifest['seconds'].values()):.1f} s")
     if outcome.status == "skipped":
         facts.append("restored before; --overwrite shows its mask and map too")

@@ -311,8 +311,8 @@ def _note(manifest: Manifest) -> str:
     if (manifest["colours"] or {}).get("refreshed"):
         notes = ["colours refreshed"]
     if damaged is not None or task == "old-photo":
-        notes.append("nothing filled" if not damaged else f"{100 * damaged:.2f} % filled")
+        notes.append("nothing filled in" if not damaged else f"{100 * damaged:.2f} % filled in")
     if manifest["diffusion"] is not None and task == "old-photo":
         strength = manifest["diffusion"]["strength"]
-        notes.append(f"diffusion at strength {strength:g}" if strength else "no diffusion needed")
+        notes.append(f"redrawn with strength {strength:g}" if strength else "nothing redrawn")
     return ", ".join(notes)

@@ -121,7 +121,7 @@ def check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
         raise InputError(
             f"{width} x {height} = {height * width / 1e6:.1f} megapixels",
             f"at most {max_pixels / 1e6:g}",
-            "raise the limit (--max-pixels) if you trust the file, or make it smaller",
+            "raise the limit (max_pixels=N) if you trust the file, or make it smaller",
             path=path,
         )
 

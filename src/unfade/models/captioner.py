@@ -48,7 +48,7 @@ class Captioner:
         path = Path(source)
         if not path.is_dir():
             text = str(source)
-            path = fetched(text, _FILES, "--model", REVISIONS, lambda why: _nothing(text, why))
+            path = fetched(text, _FILES, "model", REVISIONS, lambda why: _nothing(text, why))
         kind = _kind(path)
         import transformers
 

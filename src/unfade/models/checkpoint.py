@@ -126,6 +126,6 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        fix = "use --device cpu"
+        fix = "use device='cpu'"
         raise UsageError(f"device '{name}'", "a device of this machine", fix) from error
     return device

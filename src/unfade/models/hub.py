@@ -46,7 +46,7 @@ def fetched(
     Args:
         source: ID@REVISION, or an id in `revisions`.
         files: patterns of the files to download.
-        option: of the command line, that names the source.
+        option: the argument that names the source.
         revisions: as in `pinned`.
         nothing: makes the error for weights that are not there, from the reason in brackets.
         pickled: file of weights that is fetched where there are none in safetensors; "" is none.
@@ -84,7 +84,7 @@ def fetched(
             f"weights in safetensors, or {pickled}"
             if pickled
             else "weights in safetensors: pickled ones are not read",
-            f"fetch the same model in safetensors and name it with {option}",
+            f"fetch the same model in safetensors and name it as {option}=FOLDER",
         )
     return where
 

@@ -89,17 +89,17 @@ def weights_dtype(name: Dtype, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if native else torch.float16
     if name == "bf16" and not native:
         card = torch.cuda.get_device_name(device)
-        fix = "use --dtype fp16 (or auto)"
+        fix = "use dtype='fp16' (or 'auto')"
         raise UsageError(f"bf16 on {card}", "a GPU that has bf16 in hardware", fix)
     if name == "fp16" and device.type == "cpu":
-        fix = "use --dtype bf16 for half of the memory, or auto for speed"
+        fix = "use dtype='bf16' for half of the memory, or 'auto' for speed"
         raise UsageError("fp16 on the processor", "a GPU", fix)
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[name]
 
 
 def check_compiler(device: torch.device) -> None:
     """UsageError if torch.compile has no compiler for a device."""
-    fix = "install it, or leave --compiled out"
+    fix = "install it, or leave compiled=True out"
     if device.type == "cuda" and find_spec("triton") is None:
         raise UsageError("torch.compile without triton", "the package triton", fix)
     names = (os.environ.get("CXX", ""), "g++", "clang++", "cl")

@@ -60,5 +60,5 @@ def find_prediction(unet: UNet2DConditionModel, last: int) -> Prediction:
     raise UsageError(
         f"a UNet whose output from pure noise has the cosine {cosine:.2f} with it",
         f"{_NOISE:g} or more (it predicts the noise) or at most {_OTHER:g} (it predicts v)",
-        "say which: --prediction epsilon or --prediction v",
+        "say which: prediction='epsilon' or prediction='v'",
     )

@@ -50,7 +50,7 @@ def find_base(
         return load_base(path, dtype=dtype, prediction=prediction)
     if path.is_file() and path.suffix == ".safetensors":
         return load_single_file(path, dtype=dtype, prediction=prediction)
-    folder = _fetched(str(source), _BASE_FILES, "--base")
+    folder = _fetched(str(source), _BASE_FILES, "base")
     return load_base(folder, dtype=dtype, prediction=prediction)
 
 
@@ -64,7 +64,7 @@ def find_controlnet(source: str | Path, *, dtype: torch.dtype = torch.float32) -
     if path.is_file() and path.suffix == ".safetensors":
         return load_controlnet_file(path, dtype=dtype)
     if not path.is_dir():
-        path = _fetched(str(source), _CONTROLNET_FILES, "--controlnet", PICKLED)
+        path = _fetched(str(source), _CONTROLNET_FILES, "controlnet", PICKLED)
     inner = path / "controlnet"
     return load_controlnet(inner if inner.is_dir() else path, dtype=dtype)
 
@@ -90,14 +90,14 @@ def _fetched(source: str, files: list[str], option: str, pickled: str = "") -> P
 
 
 def _nothing(source: str, option: str, reason: str) -> WeightsError:
-    fix = f"check the path, or fetch the weights and give {option} FOLDER"
-    if option == "--base":
+    fix = f"check the path, or fetch the weights and give {option}=FOLDER"
+    if option == "base":
         name, revision = revision_of(source) or (SD21_ID, SD21_REVISION)
         folder = {SD21_ID: "sd21", SD15_ID: "sd15"}.get(name, "base")
         included = " ".join(f'--include "{pattern}"' for pattern in _BASE_FILES)
         fix = (
             f"fetch them with `hf download {name} --revision {revision} --local-dir {folder} "
-            f"{included}` (about 5 GB) and give {option} {folder}"
+            f"{included}` (about 5 GB) and give {option}='{folder}'"
         )
     return WeightsError(
         f"no weights at '{source}'{reason}",

@@ -213,5 +213,5 @@ def out_of_memory(device: torch.device) -> UsageError:
     torch.cuda.empty_cache()
     return UsageError(
         f"too little free memory on {device}", "room for the diffusion model",
-        "use --offload, --dtype fp16, a smaller --tile, or --device cpu",
+        "use offload=True, dtype='fp16', a smaller tile=N, or device='cpu'",
     )  # fmt: skip

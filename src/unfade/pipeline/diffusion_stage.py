@@ -99,7 +99,7 @@ class DiffusionStage:
             raise UsageError(
                 f"{got} with a base model and no ControlNet",
                 "a ControlNet, which shows the model the photo; alone it fills damage only",
-                "add --controlnet ID|PATH, or leave the base model out",
+                "add controlnet=ID|PATH, or leave the base model out",
             )  # fmt: skip
         if self.must_act(options) or self.weights.named:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
@@ -114,12 +114,13 @@ class DiffusionStage:
         """
         unused = [name.replace("_", " ") for name in options.for_diffusion if name != "variants"]
         if unused:
-            fix = "choose a strength above 0"
+            fix = "strength=0.5 asks for it"
             if "prompt" in unused and options.task == "old-photo":
-                fix += ", or task colorize for colours by a prompt"
+                fix += ", and task='colorize' takes colours from a prompt"
             logger.warning(
-                "no diffusion is called for, so this has no effect: %s; %s", ", ".join(unused), fix
-            )
+                "the generative model was not needed, so this has no effect: %s; %s",
+                ", ".join(unused), fix,
+            )  # fmt: skip
 
     def load(self) -> RestorationPipeline:
         """The model; the first call loads it.

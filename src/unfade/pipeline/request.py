@@ -134,8 +134,9 @@ def resolve(
         photo, options, threshold, mask, protected, tuple(read_region_colours(photo, options))
     )
     if options.refreshes_colours and has_colours(photo, mask, threshold):
-        _warn_of_refreshing(options)
-        return replace(request, refreshes=True)
+        mends = options.asks_mending
+        _warn_of_refreshing(options, None if mends else request.damaged)
+        return replace(request, mask=mask if mends else None, refreshes=True)
     diffusion = stages.diffusion
     if not diffusion.may_act(options):
         if TRAITS[options.task].finds_colours and stages.colouriser is not None:
@@ -150,13 +151,22 @@ def resolve(
     return replace(request, damage=damage, sampling=sampling)
 
 
-def _warn_of_refreshing(options: RestoreOptions) -> None:
-    """Warns that colours are refreshed, unless the options say so, and of unused options."""
+def _warn_of_refreshing(options: RestoreOptions, left: float | None) -> None:
+    """Warns that colours are refreshed, unless the options say so, and of unused options.
+
+    Args:
+        left: the share of damaged pixels that are not mended.
+    """
     texts: list[str] = []
     if options.existing_colours is None:
         texts.append(
-            "this photo has colours: they were refreshed; --existing-colours replace gives it "
+            "this photo has colours: they were refreshed; existing_colours='replace' gives it "
             "new ones"
+        )
+    if left:
+        texts.append(
+            f"{100 * left:.2f} % of this photo looks damaged and was left as it is; "
+            "task='old-photo' mends it, and refreshes the colours too"
         )
     unused = [name.replace("_", " ") for name in options.for_new_colours]
     if unused:

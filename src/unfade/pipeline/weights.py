@@ -42,7 +42,7 @@ class DiffusionWeights:
             UsageError: no such preset.
             WeightsError: the preset is damaged, or nothing is where a part is to come from.
         """
-        for source, option in ((base, "--base"), (controlnet, "--controlnet")):
+        for source, option in ((base, "base"), (controlnet, "controlnet")):
             if source is not None and not Path(source).exists():
                 from unfade.models.sources import check_named
 
@@ -105,8 +105,8 @@ class DiffusionWeights:
         raise WeightsError(
             f"no {', '.join(f'{name}/' for name in self.missing)}",
             "the diffusion model, which this needs",
-            "use a preset that has it (--preset FOLDER), or name a base model and a ControlNet "
-            "(--preset sd21 --base ID|PATH --controlnet ID|PATH); `unfade models` shows what is "
+            "use a preset that has it (preset=FOLDER), or name a base model and a ControlNet "
+            "(preset='sd21' base=ID|PATH controlnet=ID|PATH); `unfade models` shows what is "
             "there",
             path=self.preset.folder,
         )

@@ -152,6 +152,8 @@ def restore(
     regions: tuple[ColourRegion, ...] = ()
     if settings.task != "super-resolution":
         mask, protect = _painted(context, opened, edit, sensitivity, number)
+        if settings.refreshes(opened.coloured):  # what was painted as damage is not shown
+            mask, sensitivity = "auto", "normal"
         regions = _regions(opened, edit, folder / stem)
     options = settings.options(
         mask=mask,

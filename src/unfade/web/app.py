@@ -27,7 +27,7 @@ _WELCOME = """# unfade
 Restore old photographs: see the damage, mend it, compare.
 """
 _COLOURS = {
-    "refresh": "Refresh them: hues stay, fading and casts are taken away",
+    "refresh": "Refresh them: hues and damage stay, fading and casts are taken away",
     "replace": "Replace them with new colours, as for a gray photo",
 }
 _LACKING = (

@@ -15,7 +15,7 @@ let colours = [], chosen = 0;
 let tool = matchMedia('(pointer: coarse)').matches ? 'move' : 'brush';
 let last = null, waiting = false, cursor = null;
 const stage = document.querySelector('#uf-stage');
-let zoomed = 1;
+let zoomed = 1, mends = true;
 let kept_ms = 0; // when the server was told last what is painted
 
 async function picture(url) {
@@ -74,10 +74,15 @@ async function load() {
 function fit() {
   const task = stage.dataset.task ?? 'old-photo';
   const paints = task !== 'super-resolution', tinted = task === scene?.colour_task;
+  // Refreshing colours mends no damage.
+  mends = paints && !(task === 'colorize' && stage.hasAttribute('data-coloured')
+    && stage.dataset.existing !== 'replace');
   for (const part of element.querySelectorAll('.uf-paints')) part.hidden = !paints;
+  for (const part of element.querySelectorAll('.uf-mends')) part.hidden = !mends;
   find('.uf-colours').hidden = !tinted;
   if (!paints) use('move');
   else if (tool === 'tint' && !tinted) use('brush');
+  else if (!mends && (tool === 'brush' || tool === 'eraser')) use('move');
   draw();
 }
 
@@ -137,7 +142,7 @@ function paint() {
   const inks = find('.uf-colours').hidden ? [] : colours.map(parts);
   let marked = 0;
   for (let i = 0; i < found.length; i++) {
-    const damaged = edits[i] === ADD || (edits[i] === KEEP && found[i] >= level);
+    const damaged = mends && (edits[i] === ADD || (edits[i] === KEEP && found[i] >= level));
     if (damaged) marked++;
     const ink = damaged ? DAMAGE : edits[i] === PROTECT ? PROTECTED : inks[tints[i] - 1];
     if (!ink) continue;
@@ -146,9 +151,10 @@ function paint() {
   }
   sheet.getContext('2d').putImageData(image, 0, 0);
   pen.drawImage(photo, 0, 0, scene.width, scene.height);
-  if (find('.uf-show').checked && !find('.uf-paints').hidden) pen.drawImage(sheet, 0, 0);
+  if ((find('.uf-show').checked || !mends) && !find('.uf-paints').hidden) pen.drawImage(sheet, 0, 0);
   if (cursor) ring(cursor);
-  const share = `${(100 * marked / found.length).toFixed(2)} % is marked`;
+  const share = `${(100 * marked / found.length).toFixed(2)} % is marked`
+    + (marked > 0.03 * found.length ? '; large areas will be filled smoothly' : '');
   find('.uf-share').textContent = scene.searched ? share
     : scene.mask ? `${share}, at a first look` : '';
 }

@@ -13,10 +13,10 @@ QUEUE = 40
 
 #: Advice for visitors that replaces advice for the command line, by a word of the latter.
 _FIXES = {
-    "--max-pixels": "make the photo smaller, and choose it again",
+    "max_pixels=": "make the photo smaller, and choose it again",
     "magick": "save its pages as separate photos, and choose those",
-    "--preset": "ask whoever runs this page for weights that can do it",
-    "--controlnet": "ask whoever runs this page for weights that can do it",
+    "preset=": "ask whoever runs this page for weights that can do it",
+    "controlnet=": "ask whoever runs this page for weights that can do it",
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import unfade.manifest as manifests
 from unfade.errors import UsageError
 from unfade.imaging import read_photo, write_mask
-from unfade.masks import harden
+from unfade.masks import LARGE, harden, large_share
 from unfade.options import Task
 from unfade.types import Progress, Restored
 from unfade.web import changes, masks, pictures
@@ -44,12 +44,13 @@ def save(
     task = request.settings.task
     photos, manifest_paths = write(restored, folder / f"{stem}{opened.path.suffix}", task)
     mask_paths: list[Path] = []
-    filled = None
+    filled, large = None, 0.0
     if restored.mask is not None:
         mask_paths.append(folder / f"{stem}-mask.png")
         threshold = float(str(restored.manifest["options"]["threshold"]))
         filled = harden(restored.mask, threshold)
         write_mask(mask_paths[0], filled)
+        large = large_share(filled)
     progress("show", 0.5)
     before = pictures.display(read_photo(opened.path))
     if not opened.before.is_file():  # the search was cancelled
@@ -65,7 +66,7 @@ def save(
             before, after, size, filled=filled, corrects_tone=_corrects_tone(variant.manifest)
         )
         view = View(shown / f"after-{i}.jpg", shown / f"changes-{i}.png", change.full_scale,
-                    facts(variant.manifest, change))  # fmt: skip
+                    facts(variant.manifest, change, large))  # fmt: skip
         view.after.write_bytes(pictures.jpeg(after))
         view.changes.write_bytes(pictures.png(change.overlay))
         views.append(view)
@@ -116,12 +117,20 @@ def _corrects_tone(manifest: manifests.Manifest) -> bool:
     return mends and not options["only_damage"] and options["tone"] != "keep"
 
 
-def facts(manifest: manifests.Manifest, change: changes.Change) -> list[tuple[str, str]]:
-    """What was done to a photo, as (name, value) for the table on the page."""
+def facts(
+    manifest: manifests.Manifest, change: changes.Change, large: float
+) -> list[tuple[str, str]]:
+    """What was done to a photo, as far as a person can check it: (what, how much).
+
+    Args:
+        large: the share of the photo in large holes, 0..1.
+    """
     rows: list[tuple[str, str]] = []
     damaged = manifest["damaged"]
     if damaged is not None:
         filled = f"{_percent(damaged)} of the photo"
+        if large >= LARGE:
+            filled += f". Large areas are filled smoothly ({_percent(large)}): check them"
         rows.append(("Filled in", filled if damaged else _NOTHING_FILLED))
     tone = "As it was"
     if change.tone:

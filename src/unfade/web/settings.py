@@ -42,6 +42,10 @@ class Settings:
     scale: float = 4.0
     existing_colours: ExistingColours = "refresh"
 
+    def refreshes(self, coloured: bool) -> bool:
+        """Whether colours are refreshed, of a photo that has some: no damage is mended then."""
+        return self.task == "colorize" and coloured and self.existing_colours == "refresh"
+
     def options(
         self, *, mask: Literal["auto"] | Path, max_pixels: int, diffuses: bool,
         sensitivity: Sensitivity = "normal", threshold: float | None = None,

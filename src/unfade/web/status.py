@@ -7,27 +7,15 @@ import math
 from typing import Any
 
 from unfade.errors import UnfadeError
+from unfade.timing import STAGES
 from unfade.web.job import Job
 from unfade.web.limits import sentence
 from unfade.web.session import Session
 
 logger = logging.getLogger(__name__)
 
-#: The number and description of a step of a restoration, by stage.
-_STEPS = {
-    "start": (1, "starting"),
-    "load": (1, "loading the generative model"),
-    "read": (1, "reading the photo"),
-    "detect": (1, "looking for damage"),
-    "measure": (1, "measuring the damage"),
-    "mend": (2, "mending"),
-    "enlarge": (2, "making it larger"),
-    "diffuse": (2, "redrawing with the generative model"),
-    "align": (3, "comparing with the photo before"),
-    "hint": (3, "laying on your colours"),
-    "write": (3, "writing the files"),
-    "show": (3, "drawing the comparison"),
-}
+#: The stages of the first and of the last step of a restoration; all others are the second.
+_FIRST, _LATER = ("start", "load", "read", "detect", "measure"), ("align", "hint", "write", "show")
 _LAST = 3
 #: The stage in which a restoration waits for the detection of its photo.
 AFTER_DETECTION = "after"
@@ -95,10 +83,10 @@ def _job_text(job: Job) -> str:
         return f"Waiting{job.name}: {come} first"
     text = f"Looking for damage{job.name}"
     if job.kind == "detect" and job.stage in ("start", "read"):
-        return f"{text}: {_STEPS['read'][1]}"
+        return f"{text}: {STAGES['read']}"
     if job.kind == "restore":
-        step, words = _STEPS.get(job.stage, (2, job.stage))
-        text = f"Step {step} of {_LAST}{job.name}, {words}"
+        step = 1 if job.stage in _FIRST else 3 if job.stage in _LATER else 2
+        text = f"Step {step} of {_LAST}{job.name}, {STAGES.get(job.stage, job.stage)}"
     left_s = job.left_s()
     left = "" if left_s is None else f", {duration(left_s)} left"
     return f"{text}: {100 * job.share:.0f} %{left}"

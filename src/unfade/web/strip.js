@@ -13,11 +13,13 @@ function load() {
   }
   const current = photos.find((photo) => photo.key === shown);
   stage.toggleAttribute('data-coloured', !!current?.coloured);
+  stage.dispatchEvent(new Event('uf-task')); // tools are those for this photo
   find('.uf-name').textContent = current?.name ?? '';
   find('.uf-views').hidden = !current?.done;
   find('.uf-thumbs').replaceChildren(...photos.map((photo) => thumb(photo, photo === current)));
   const lose = photos.some((photo) => photo.done) ? 'Remove all photos and their results?' : '';
-  if (photos.length) find('.uf-thumbs').append(button('Start over', 'clear', 'uf-over', {}, lose));
+  find('.uf-shelf').replaceChildren(
+    find('.uf-thumbs'), button('Start over', 'clear', 'uf-over', {}, lose));
   if (!current?.done) show('edit');
   else if (view) {
     show(view);

@@ -76,9 +76,9 @@ class RestoreWorker:
             edit |= {name: painted[name] for name in _MASK if name in painted}
         if settings.task == actions.colour_task(self.context) and painted.get("tints"):
             edit |= {name: painted[name] for name in _COLOURS}
-        refreshes = opened.coloured and settings.existing_colours == "refresh"
-        if settings.task == "colorize" and refreshes:  # all else is not shown
+        if settings.refreshes(opened.coloured):  # all else is not shown
             settings = Settings("colorize")
+            edit["sensitivity"] = "normal"
         return RestoreRequest(settings, edit)
 
     def _restore(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from unfade.imaging import Photo
+from unfade.masks import LARGE, harden, large_share
 from unfade.options import Task
 from unfade.pipeline.request import Request
 from unfade.pipeline.stages import Stages
 from unfade.pipeline.tasks import colorize, old_photo, paper, super_resolution
 from unfade.timing import StageTimer
+
+logger = logging.getLogger(__name__)
 
 _TASKS: dict[Task, Callable[[Request, Stages, StageTimer], list[Photo]]] = {
     "old-photo": old_photo.restore,
@@ -27,6 +31,13 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     """
     if not request.diffuses and not request.refreshes:
         stages.diffusion.warn_unused(request.options)
+    if request.mask is not None:
+        large = large_share(harden(request.mask, request.threshold))
+        if large >= LARGE:
+            logger.warning(
+                "large areas are filled smoothly, without detail: %.0f %% of the photo; check them",
+                100 * large,
+            )
     if request.options.paper:
         return paper.restore(request, stages, timer)
     return _TASKS[request.options.task](request, stages, timer)

@@ -1,8 +1,8 @@
 """Colourises a gray photo: keeps its luminance, and takes the chroma from a network.
 
 The network is the first stage for colours or, where the options or the preset give it a strength,
-the diffusion model. A photo that has colours is restored as an old photo, with its tone, unless its
-colours are to be replaced.
+the diffusion model. A photo that has colours keeps its hues: unless they are to be replaced, fading
+and cast are corrected as of an old photo, and damage is mended only where that is asked for.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     stages.diffusion.check_prompts(options)
     if options.within_damage and hole is None:
         logger.warning(
-            "no damage was found, so the diffusion model has nothing to do; "
-            "reach 'all' gives it the whole photo"
+            "no damage was found, so the generative model has nothing to redraw; "
+            "reach='all' has it redraw the whole photo"
         )
         return [request.photo if options.only_damage else repaired]
     with timer.stage("diffuse", steps.DIFFUSE, 1.0) as progress:
