@@ -34,7 +34,7 @@ restore: $(VENV)/.stamp-base
 	@echo "More: $(BIN)/unfade restore --help. (. $(BIN)/activate puts unfade on your path.)"
 
 test: lint docs chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: $(VENV)/.stamp-dev
 	$(BIN)/mkdocs build --quiet --strict

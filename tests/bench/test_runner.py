@@ -334,6 +334,8 @@ def test_wrong_photos_are_refused_before_anything_runs(
         (["input"], ["psnr", "ssim-lq"], "metric 'ssim-lq'"),
         (["input"], [], "no metric"),
         (["x=no-such-program {input} {output}", "input"], ["psnr"], "no program here"),
+        (["x='run {input} {output}", "input"], ["psnr"], "no closing quotation"),
+        (["x=run {input}", "input"], ["psnr"], "without {output}"),
     ],
 )
 def test_wrong_methods_and_metrics_are_refused_before_anything_runs(

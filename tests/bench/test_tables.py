@@ -135,7 +135,7 @@ def test_figures_of_a_file_stand_beside_ours_when_it_is_given(photos: Path, tmp_
     assert "SUPIR, Alignment, degraded again (Eq. 15) 0.9: Table 1" in grid.note
 
 
-@pytest.mark.parametrize("name", ["sr4", "colorize", "steps", "inference-steps", "edits"])
+@pytest.mark.parametrize("name", ["colorize", "steps", "inference-steps"])
 def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
     photos: Path, tmp_path: Path, name: str, first_stage_preset: Path
 ) -> None:

@@ -25,7 +25,8 @@ Capture = pytest.CaptureFixture[str]
 
 
 def restore(*arguments: str | Path) -> int:
-    return run(["restore", "--device", "cpu", *map(str, arguments)])
+    """Runs the command without the diffusion model: files are met alike."""
+    return run(["restore", "--device", "cpu", "--strength", "0", *map(str, arguments)])
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -53,11 +54,6 @@ def test_folder_is_restored_past_a_bad_file(
     assert "Traceback" not in err
 
 
-def test_single_file_is_written_under_the_name_given(make_photo: MakePhoto, tmp_path: Path) -> None:
-    assert restore(make_photo("a.png"), "-o", tmp_path / "b.tif") == 0
-    assert read_photo(tmp_path / "b.tif").native.shape == (64, 80, 3)
-
-
 def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 65536, (40, 50, 3), dtype=np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
@@ -67,12 +63,8 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--tile", "1"], ["--mask", "none.png"], ["--mask", "none", "--only-damage"],
-     ["--threshold", "2"], ["--seed", "-1"], ["--tone", "warm"], ["--max-pixels", "0"],
-     ["--device", "nonsense"], ["--preset", "nonsense"],
-     ["--preset", "sd21", "--reach", "all"], ["--dtype", "int8"], ["--prediction", "x0"],
-     ["--strength", "much"], ["--fidelity", "2"], ["--scale", "2"], ["--guidance", "3"],
-     ["--task", "super-resolution", "--prompt", "red"], ["--variants", "0"]],
+    [["--tile", "1"], ["--mask", "none.png"], ["--tone", "warm"], ["--device", "nonsense"],
+     ["--preset", "nonsense"], ["--preset", "sd21", "--reach", "all"], ["--strength", "much"]],
     ids=" ".join,
 )  # fmt: skip
 def test_exit_code_is_two_when_an_option_is_wrong(
@@ -87,15 +79,6 @@ def test_exit_code_is_two_when_an_option_is_wrong(
     assert not (tmp_path / "out").exists()
 
 
-def test_exit_code_is_two_when_two_photos_would_write_one_file(
-    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
-) -> None:
-    paths = [make_photo("x/a.png"), make_photo("y/a.png")]
-    assert restore(*paths, "-o", tmp_path / "out") == 2
-    assert "two photos for one result" in capfd.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
 def test_stem_may_be_shared_by_two_formats(make_photo: MakePhoto, tmp_path: Path) -> None:
     make_photo("in/a.png")
     make_photo("in/a.jpg")
@@ -104,14 +87,6 @@ def test_stem_may_be_shared_by_two_formats(make_photo: MakePhoto, tmp_path: Path
         assert names(tmp_path / "out") == [
             "a.compare.png", "a.jpg", "a.json", "a.png", "a.png.compare.png", "a.png.json",
         ]  # fmt: skip
-
-
-def test_glob_is_expanded(make_photo: MakePhoto, tmp_path: Path) -> None:
-    make_photo("in/a.png")
-    make_photo("in/sub/b.png")
-    make_photo("in/c.jpg")
-    assert restore(tmp_path / "in" / "**" / "*.png", "-o", tmp_path / "out") == 0
-    assert names(tmp_path / "out") == ["a.json", "a.png", "sub/b.json", "sub/b.png"]
 
 
 def test_finished_photo_is_not_done_again(
@@ -127,27 +102,27 @@ def test_finished_photo_is_not_done_again(
     assert (out / "a.png").stat().st_mtime_ns > stamp
 
 
-@pytest.mark.parametrize("change", ["option", "input", "mask", "compare", "gone"])
 def test_photo_is_done_again_when_something_changed(
-    make_photo: MakePhoto, tmp_path: Path, change: str, capfd: Capture
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:
     path, out, mask = make_photo("a.png"), tmp_path / "out", make_photo("mask.png", seed=1)
-    assert restore(path, "-o", out, "--mask", mask) == 0
-    extra: list[str] = []
-    if change == "option":
-        extra = ["--tone", "keep"]
-    elif change == "input":
-        make_photo("a.png", seed=2)
-    elif change == "mask":
-        make_photo("mask.png", seed=2)
-    elif change == "compare":
-        extra = ["--compare"]
-    else:
-        (out / "a.png").unlink()
-    capfd.readouterr()
-    assert restore(path, "-o", out, "--mask", mask, *extra) == 0
-    assert "already done" not in capfd.readouterr().out
-    assert (out / "a.png").exists()
+    given = [path, "-o", out, "--mask", mask]
+    assert restore(*given) == 0
+    for change in ("option", "input", "mask", "compare", "gone"):
+        if change == "option":
+            given += ["--tone", "keep"]
+        elif change == "input":
+            make_photo("a.png", seed=2)
+        elif change == "mask":
+            make_photo("mask.png", seed=2)
+        elif change == "compare":
+            given += ["--compare"]
+        else:
+            (out / "a.png").unlink()
+        capfd.readouterr()
+        assert restore(*given) == 0
+        assert "already done" not in capfd.readouterr().out, change
+        assert (out / "a.png").exists()
 
 
 @pytest.mark.parametrize("case", ["stranger", "edited"])
@@ -245,8 +220,7 @@ def test_name_that_is_not_utf8_is_kept(
 
 @pytest.mark.parametrize(
     "given",
-    [["--threshold", "0.7"], ["--sensitivity", "low"],
-     ["--sensitivity", "high", "--protect", "keep.png"]],
+    [["--threshold", "0.7"], ["--sensitivity", "high", "--protect", "keep.png"]],
 )  # fmt: skip
 def test_command_in_the_manifest_makes_the_photo_again(
     make_photo: MakePhoto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
@@ -304,11 +278,12 @@ def sigint_heard() -> Iterator[None]:
 def test_ctrl_c_leaves_nothing_half_done_and_the_same_command_goes_on(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:
-    count = 8  # of half a second each: the signal must come before the last is done
+    count = 5  # of a third of a second each: the signal must come before the last is done
     for i in range(count):
-        make_photo(f"in/{i}.png", height=700, width=700, seed=i)
+        make_photo(f"in/{i}.png", height=400, width=500, seed=i)
     out = tmp_path / "out"
     arguments = ["restore", str(tmp_path / "in"), "-o", str(out), "--device", "cpu"]
+    arguments += ["--strength", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "unfade.cli.main", *arguments],
         stdout=subprocess.PIPE,
@@ -328,7 +303,7 @@ def test_ctrl_c_leaves_nothing_half_done_and_the_same_command_goes_on(
     assert 1 <= len(done) < count
     assert names(out) == sorted(n for d in done for n in (d, d.replace(".png", ".json")))
     for name in done:
-        assert read_photo(out / name).height == 700
+        assert read_photo(out / name).height == 400
 
     assert run([*arguments, "--json"]) == 0
     data = json.loads(capfd.readouterr().out)

@@ -140,9 +140,7 @@ def test_gray_photo_is_coloured_at_the_size_of_the_unet(
 @pytest.mark.parametrize(
     ("extra", "told"),
     [
-        (["--task", "colorize"], "--controlnet"),
         (["--task", "super-resolution"], "--controlnet"),
-        (["--reach", "all"], "--controlnet"),
         (["--dtype", "fp16"], "Use --dtype bf16"),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",

@@ -58,14 +58,10 @@ def test_gray_photo_is_coloured(restore: Restore, tmp_path: Path, capfd: Capture
     assert "(coloured, " in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("scale", ["2", "3", "1.25"])
-def test_photo_is_enlarged(
-    restore: Restore, make_photo: MakePhoto, tmp_path: Path, scale: str
-) -> None:
+def test_photo_is_enlarged(restore: Restore, make_photo: MakePhoto, tmp_path: Path) -> None:
     path, out = make_photo("a.jpg"), tmp_path / "out"
-    assert restore(path, "-o", out, "--task", "super-resolution", "--scale", scale) == 0
-    made = read_photo(out / "a.jpg")
-    assert made.native.shape == (round(64 * float(scale)), round(80 * float(scale)), 3)
+    assert restore(path, "-o", out, "--task", "super-resolution", "--scale", "1.25") == 0
+    assert read_photo(out / "a.jpg").native.shape == (80, 100, 3)
 
 
 def test_enlarging_is_four_times_when_no_scale_is_given(
@@ -135,20 +131,15 @@ def test_one_result_is_written_where_variants_would_be_alike(
     assert data["results"][0]["outputs"] == [str(tmp_path / "out" / "a-1.png")]
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [["--prompt", "red"], ["--seed", "1"], ["--strength", "0.9"]],
-    ids=" ".join,
-)
 def test_finished_result_is_skipped_until_an_option_changes(
-    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture, extra: list[str]
+    restore: Restore, make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:
     path, out = make_photo("a.png"), tmp_path / "out"
-    for expected in (False, True):
-        assert restore(path, "-o", out, *COLORIZE) == 0
-        assert ("already done" in capfd.readouterr().out) == expected
+    for extra in ([], ["--prompt", "red"], ["--seed", "1"], ["--strength", "0.9"]):
+        assert restore(path, "-o", out, *COLORIZE, *extra) == 0
+        assert "already done" not in capfd.readouterr().out, extra
     assert restore(path, "-o", out, *COLORIZE, *extra) == 0
-    assert "already done" not in capfd.readouterr().out
+    assert "already done" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -210,9 +201,8 @@ def test_measured_damage_decides_when_nothing_is_asked_for(
     assert strengths[0] == 0 < strengths[1]
 
 
-@pytest.mark.parametrize("extra", [COLORIZE, ["--strength", "0.5"], ["--steps", "4"]])
 def test_missing_model_is_told_once_before_anything_is_done(
-    make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture, extra: list[str]
+    make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture
 ) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -220,25 +210,12 @@ def test_missing_model_is_told_once_before_anything_is_done(
         shutil.copy(tiny_preset / name, bare)
     write_manifest(bare)
     paths = [str(make_photo("a.png")), str(make_photo("b.png"))]
-    assert run(["restore", *paths, "-o", str(tmp_path / "o"), "--preset", str(bare), *extra]) == 1
+    more = ["--preset", str(bare), *COLORIZE]
+    assert run(["restore", *paths, "-o", str(tmp_path / "o"), *more]) == 1
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1
     assert "no vae/, unet/" in err and "--preset sd21 --base ID|PATH" in err
     assert not (tmp_path / "o").exists()
-
-
-def test_wrong_hash_is_told_once_before_anything_is_done(
-    restore: Restore, make_photo: MakePhoto, tiny_preset: Path, tmp_path: Path, capfd: Capture
-) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(tiny_preset, copy)
-    (copy / "controlnet" / "config.json").write_text("{}")
-    path = make_photo("a.png")
-    extra = ["--preset", copy, *COLORIZE]
-    assert restore(path, "-o", tmp_path / "out", *extra) == 1
-    out, err = capfd.readouterr()
-    assert out == "" and "config.json: sha256" in err
-    assert not (tmp_path / "out").exists()
 
 
 def test_missing_base_model_is_told_once_with_what_to_fetch(

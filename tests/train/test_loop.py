@@ -85,12 +85,11 @@ def test_the_encoder_stays_when_its_rate_is_zero(make_task: MakeTask, tmp_path: 
         assert stays == name.startswith("encoder.") or not name.endswith("weight"), name
 
 
-@pytest.mark.parametrize("name", ["stage1", "tone"])
 def test_train_is_the_same_when_a_worker_prepares_the_data(
-    make_task: MakeTask, tmp_path: Path, name: str
+    make_task: MakeTask, tmp_path: Path
 ) -> None:
-    run(make_task(name), tmp_path / "none", workers=0)
-    run(make_task(name), tmp_path / "one", workers=1)
+    run(make_task("stage1"), tmp_path / "none", workers=0)
+    run(make_task("stage1"), tmp_path / "one", workers=1)
     assert_same_state(tmp_path / "none", tmp_path / "one")
 
 

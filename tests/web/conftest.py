@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import shutil
 import threading
 import time
@@ -26,6 +25,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 #: A page of a loaded machine needs its time; a sound one needs a second.
 PATIENCE_MS = 180_000
+PHONE = {"width": 390, "height": 844}
 
 Serve = Callable[..., str]
 
@@ -106,21 +106,34 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser: Any) -> dict[bool, Any]:
+    """The browser of a desk and of a phone (True); each keeps the page's scripts in its cache."""
+    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    return {
+        touch: browser.new_context(reduced_motion="reduce", **(phone if touch else {}))
+        for touch in (False, True)
+    }
+
+
 @pytest.fixture
-def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """Opens the page as a visitor of its own; gives the browser's page."""
-    with contextlib.ExitStack() as stack:
+def visit(contexts: dict[bool, Any], address: str) -> Iterator[Callable[..., Any]]:
+    """Opens the page in a new tab, which is a visitor of its own; gives the browser's page."""
+    pages: list[Any] = []
 
-        def start(url: str = address, **options: Any) -> Any:
-            context = browser.new_context(accept_downloads=True, **options)
-            stack.callback(context.close)
-            page = context.new_page()
-            page.set_default_timeout(PATIENCE_MS)
-            page.goto(url)
-            page.wait_for_selector("#uf-upload input[type=file]", state="attached")
-            return page
+    def start(url: str = address, *, touch: bool = False, dark: bool = False) -> Any:
+        page = contexts[touch].new_page()
+        pages.append(page)
+        page.set_default_timeout(PATIENCE_MS)
+        if dark:
+            page.emulate_media(color_scheme="dark")
+        page.goto(url)
+        page.wait_for_selector("#uf-upload input[type=file]", state="attached")
+        return page
 
-        yield start
+    yield start
+    for page in pages:
+        page.close()
 
 
 class Steps:

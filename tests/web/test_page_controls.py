@@ -54,22 +54,29 @@ def test_controls_and_tools_are_those_of_the_task(
 
     def seen() -> set[str]:
         """Of all that depends on the task, what is on the page."""
-        page.wait_for_timeout(700)
         names = set().union(*_SEEN.values(), _OWN)
         controls = page.locator("#uf-controls")
         found = {n for n in names if n[0] != "." and controls.get_by_text(n).first.is_visible()}
         return found | {n for n in names if n[0] == "." and page.locator(n).first.is_visible()}
+
+    def is_seen(names: set[str]) -> bool:
+        """Whether that is what is seen, once the page has changed."""
+        for _ in range(100):
+            if seen() == names:
+                return True
+            page.wait_for_timeout(100)
+        return seen() == names
 
     for verb, (task, names) in zip(("Mend", "Enlarge", "Colour"), _SEEN.items(), strict=True):
         page.get_by_text(task).click()
         if verb == "Colour":  # the photo has colours; new ones have more controls
             page.get_by_text("Replace them with").click()
         page.locator("#uf-restore", has_text=f"{verb} this photo").wait_for()
-        assert seen() == names
+        assert is_seen(names)
         assert page.locator(".uf-ready").is_visible() == (verb != "Enlarge")  # there is no red
     page.get_by_label("Choose for me").uncheck()
     page.get_by_text("Steps").wait_for()
-    assert seen() == _SEEN["Give it colours"] | _OWN
+    assert is_seen(_SEEN["Give it colours"] | _OWN)
     page.get_by_text("Mend an old photo").click()
     page.locator(".uf-colours").wait_for(state="hidden")
     page.locator("#uf-prompt").wait_for(state="hidden")
@@ -114,7 +121,8 @@ _CONTRAST = """() => {
 def test_text_has_contrast_and_the_page_fits_a_phone(
     visit: Visit, steps: Any, make_photo: MakePhoto, tmp_path: Path
 ) -> None:
-    page = visit(color_scheme="dark", viewport={"width": 390, "height": 844})
+    page = visit(dark=True)
+    page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     photo = make_photo("a-rather-long-name-of-a-photo.png")
     steps.choose(page, photo)
@@ -133,10 +141,11 @@ def test_text_has_contrast_and_the_page_fits_a_phone(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.wait_for_function("document.body.classList.contains('dark')")
     for scheme in ("dark", "light"):
+        if scheme == "light":
+            page.evaluate("document.body.classList.remove('dark')")
+            page.wait_for_timeout(600)  # colours change slowly
         found = page.evaluate(_CONTRAST)
         assert len(found) > 50 and found[0][0] >= 4.5, (scheme, found[:5])
-        page.evaluate("document.body.classList.remove('dark')")
-        page.wait_for_timeout(600)  # colours change slowly
     _is_reached_with_the_tab_key(page)
     words = page.inner_text("body").lower()
     for word in ("probability", "manifest", "diffusion", "agreement", "gradio", "--"):

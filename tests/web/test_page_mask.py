@@ -97,7 +97,7 @@ def _is_zoomed_by_the_wheel(page: Any) -> None:
 def test_fingers_scroll_until_a_brush_is_chosen(
     visit: Visit, steps: Any, make_photo: MakePhoto
 ) -> None:
-    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = visit(touch=True)
     photos = [make_photo(f"{name}.png", height=300, width=300) for name in "abc"]
     steps.choose(page, *photos)
     page.wait_for_selector(".uf-thumb >> nth=2")
