@@ -6,10 +6,11 @@ and the share of pixels of skin, hair, sky and the like with a colour that no su
 the training photos.
 
 Then prompts that give a garment another colour. The caption of a held-out photo names garments
-with their colours ("navy coat, black shoes"), and labels tell where each is. One colour is
-replaced by another of quite another hue; both prompts colour the photo. The word is obeyed where
-the garment's mean chroma has the hue of the new word within 30 degrees; the rest stays where the
-mean CIEDE2000 between the two results outside of the garment is below 4.
+with their colours ("navy coat, black shoes"), and labels tell where each is. One gets a colour of
+quite another hue: in a prompt that names nothing else, compared with no prompt, and in the whole
+caption, compared with the caption as it was. The word is obeyed where the garment's mean chroma
+has the hue of the new word within 30 degrees; the rest stays where the mean CIEDE2000 between the
+two results outside of the garment is below 4.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ from unfade.rng import generator
 
 NAME = "garments"
 PEOPLE, OTHERS, RENAMED = "people", "other photos", "renamed"  # the cases
-OWN, NEW = "own colour", "new colour"  # methods of the renamed garments
+OWN, NEW = "before", "renamed"  # methods of the renamed garments
+ALONE, CAPTION = "the garment alone", "the whole caption"  # kinds of prompts
 COLOURED = ("no prompt", "caption", "colours named", "the photo")  # whose colours are judged
 _HUE, _REST = 30.0, 4.0  # degrees; CIEDE2000
 _CHROMATIC = 20.0  # chroma of a colour word, at least
@@ -69,7 +71,7 @@ class Settings:
         out: folder for results, the report and `garments.png`.
         methods: the preset and its options.
         count: number of held-out photos of each kind; None for all.
-        prompts: number of prompts that rename a garment.
+        prompts: number of garments that get another colour, in two prompts each.
     """
 
     data: Path
@@ -167,19 +169,21 @@ def _renamings(
     photos: Sequence[CleanPhoto], images: dict[str, Image], settings: Settings
 ) -> dict[str, Pair]:
     """Prompts that rename one garment; name -> pair, spread evenly over photos and garments."""
-    pairs: list[Pair] = []
+    renamed: list[tuple[Pair, Pair]] = []
     rounds = 1 + settings.prompts // max(1, len(photos))
     for turn in range(rounds):
         for index, photo in enumerate(photos):
             rng = generator(settings.methods.seed, NAME, turn * len(photos) + index)
-            pair = _renaming(photo, images[_stem(photo)], rng)
-            pairs += [pair] if pair is not None else []
-    chosen = spread(pairs, settings.prompts)
-    return {f"{i:03d}-{pair.photo}": pair for i, pair in enumerate(chosen)}
+            both = _renaming(photo, images[_stem(photo)], rng)
+            renamed += [both] if both is not None else []
+    chosen = enumerate(spread(renamed, settings.prompts))
+    return {f"{i:03d}{'ab'[j]}-{both[j].photo}": both[j] for i, both in chosen for j in range(2)}
 
 
-def _renaming(photo: CleanPhoto, image: Image, rng: np.random.Generator) -> Pair | None:
-    """One garment of a photo with another colour; None where none is named and labelled."""
+def _renaming(
+    photo: CleanPhoto, image: Image, rng: np.random.Generator
+) -> tuple[Pair, Pair] | None:
+    """Both pairs of prompts for a garment of a photo; None where none is named and labelled."""
     assert photo.labels is not None, "only labelled photos are asked for"
     size = image.shape[1::-1]
     levels = cv2.resize(photo.labels.decode(), size, interpolation=cv2.INTER_NEAREST)
@@ -196,9 +200,13 @@ def _renaming(photo: CleanPhoto, image: Image, rng: np.random.Generator) -> Pair
         chroma = np.array(colour_of(word)[1:])
         far = _angle(chroma, own[1:]) >= _APART or float(np.hypot(*own[1:])) < _CHROMATIC / 2
         if float(np.hypot(*chroma)) >= _CHROMATIC and far:
-            renamed = {**parts, noun: word}
-            prompts = (_sentence(parts), _sentence(renamed))
-            return Pair(_stem(photo), "garment", (parts[noun], word), prompts, region)
+            words, name = (parts[noun], word), _stem(photo)
+            whole = _sentence(parts), _sentence({**parts, noun: word})
+            alone = "", _sentence({noun: word})
+            return (
+                Pair(name, ALONE, words, alone, region),
+                Pair(name, CAPTION, words, whole, region),
+            )
     return None
 
 
@@ -234,31 +242,35 @@ def _results(run: Run, key: str) -> list[Image]:
 
 def _renamed_grid(pairs: dict[str, Pair], run: Run) -> Grid:
     """How often a garment takes the colour that a prompt gives it, and the rest stays."""
-    figures: list[tuple[str, float, float]] = []
+    figures: list[tuple[str, str, float, float]] = []
     for key, pair in pairs.items():
         results = _results(run, key)
         if len(results) == 2:
-            hue = "a hue" if pair.words[1] in HUES else "another word"
-            figures.append((hue, _turn(results[1], pair), _rest(results, pair)))
+            word = "a hue" if pair.words[1] in HUES else "a shade"
+            figures.append((pair.kind, word, _turn(results[1], pair), _rest(results, pair)))
     rows: list[list[Cell]] = []
-    for kind in ("all", "a hue", "another word"):
-        values = np.array([value[1:] for value in figures if kind in ("all", value[0])])
-        if len(values):
-            turns, rests = values.T
-            right, still = turns <= _HUE, rests < _REST
-            shares = [float(x.mean()) for x in (right, still, right & still)]
-            rows.append(
-                [
-                    Cell(kind),
-                    number(len(values), 0),
-                    *(Cell(f"{share:.0%}", share, "number") for share in shares),
-                    number(float(np.median(turns)), 1),
-                    number(float(np.median(rests)), 2),
-                ]
-            )
-    columns = ["prompts", "pairs", "hue within 30°", "rest below 4", "both", "median turn (°)",
-               "median rest"]  # fmt: skip
-    note = "A hue is one of " + ", ".join(HUES) + "; the other words name a shade of one."
+    for kind in (ALONE, CAPTION):
+        for word in ("any", "a hue", "a shade"):
+            chosen = [f[2:] for f in figures if f[0] == kind and word in ("any", f[1])]
+            if chosen:
+                turns, rests = np.array(chosen).T
+                right, still = turns <= _HUE, rests < _REST
+                shares = [float(x.mean()) for x in (right, still, right & still)]
+                rows.append(
+                    [
+                        Cell(kind),
+                        Cell(word),
+                        number(len(chosen), 0),
+                        *(Cell(f"{share:.0%}", share, "number") for share in shares),
+                        number(float(np.median(turns)), 1),
+                        number(float(np.median(rests)), 2),
+                    ]
+                )
+    columns = [
+        "prompt names", "word", "pairs", "hue within 30°", "rest below 4", "both",
+        "median turn (°)", "median rest",
+    ]  # fmt: skip
+    note = "A hue is one of " + ", ".join(HUES) + "; other words are shades of one (`crimson`)."
     return Grid("Garments that a prompt gives another colour", columns, rows, note)
 
 

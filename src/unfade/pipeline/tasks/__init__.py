@@ -31,7 +31,7 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
     """
     if not request.diffuses and not request.refreshes:
         stages.diffusion.warn_unused(request.options)
-    if request.mask is not None:
+    if request.mask is not None and not request.options.paper:
         large = large_share(harden(request.mask, request.threshold))
         if large >= LARGE:
             logger.warning(
