@@ -118,8 +118,7 @@ class Restorer:
 
     def takes_part(self, options: RestoreOptions) -> bool:
         """Whether the diffusion model may be used for some photo with these options."""
-        options = self._with_restorer_settings(options)
-        return self._stages.for_mode(options).diffusion.may_act(options)
+        return self._stages.diffusion.may_act(self._with_restorer_settings(options))
 
     @property
     def threshold(self) -> float:
@@ -138,12 +137,11 @@ class Restorer:
             UsageError: a base model without a ControlNet is asked for more than to fill damage.
             WeightsError: the options ask for the diffusion model, and it is not there or damaged.
         """
-        options = self._with_restorer_settings(options)
-        stages = self._stages.for_mode(options)
-        stages.diffusion.require(options)
-        if stages.diffusion.must_act(options):
-            stages.diffusion.weights.verify()
-        return stages.weights_for(options)
+        diffusion, options = self._stages.diffusion, self._with_restorer_settings(options)
+        diffusion.require(options)
+        if diffusion.must_act(options):
+            diffusion.weights.verify()
+        return self._stages.weights_for(options)
 
     def restore(
         self,
@@ -238,8 +236,8 @@ class Restorer:
         from unfade.pipeline.region_colours import with_region_colours
         from unfade.pipeline.request import resolve
 
-        options, timer = self._with_restorer_settings(options), StageTimer(progress)
-        stages = self._stages.for_mode(options)
+        stages, timer = self._stages, StageTimer(progress)
+        options = self._with_restorer_settings(options)
         stages.diffusion.require(options)
         if stages.diffusion.must_act(options):  # the weights fail before a photo is read
             with timer.stage("load", 0.0, 0.0):
@@ -286,7 +284,7 @@ class Restorer:
             "created": now(),
             "command": None,
             "options": self.record(request.options),
-            "weights": self._stages.for_mode(request.options).weights_for(request.options),
+            "weights": self._stages.weights_for(request.options),
             "versions": versions(),
             "device": str(self._stages.first_stage.device),
             "input": record,
@@ -317,7 +315,7 @@ class Restorer:
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
         return resolved.record(
             threshold=resolve_threshold(options, self.thresholds),
-            diffuses=self._stages.for_mode(options).diffusion.may_act(options),
+            diffuses=self._stages.diffusion.may_act(options),
             mask_sha256=digest,
             colour_sha256=[sha256_file(region.mask) for region in options.colour_regions],
             protect_sha256=[sha256_file(path) for path in options.protect],

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from unfade.errors import UsageError, WeightsError
 from unfade.imaging import Photo
-from unfade.manifest import sha256_file
-from unfade.models.presets import Defaults, write_manifest
+from unfade.models.presets import Defaults
 from unfade.options import TASKS, RestoreOptions
 from unfade.pipeline.diffusion_stage import DiffusionStage
 from unfade.pipeline.first_stage import FirstStage
@@ -142,25 +139,3 @@ def test_photo_is_measured_and_restored(
     assert len(first) == 2 and len(caplog.records) == 1  # the same words once
     for photo, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(photo.native, other.native)
-
-
-def test_paper_mode_has_a_controlnet_of_its_own(tiny_preset: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "preset"
-    shutil.copytree(tiny_preset, folder)
-    shutil.copytree(folder / "controlnet", folder / "controlnet_paper")
-    weights = folder / "controlnet_paper" / "diffusion_pytorch_model.safetensors"
-    tensors = {name: 2 * value for name, value in load_file(weights).items()}
-    save_file(tensors, weights, metadata={"format": "pt"})
-    write_manifest(folder)
-    usual, paper = RestoreOptions(), RestoreOptions(paper=True)
-    stages = Stages.from_pretrained(folder, device="cpu")
-    assert stages.for_mode(usual) is stages
-    digest = sha256_file(weights)
-    used = stages.for_mode(paper).weights_for(paper)
-    assert used["controlnet/diffusion_pytorch_model.safetensors"] == digest
-    assert digest not in stages.weights_for(usual).values()
-    loaded = stages.for_mode(paper).diffusion.load().controlnet
-    assert loaded is not None
-    assert torch.equal(loaded.state_dict()["conv_in.weight"], tensors["conv_in.weight"].float())
-    named = Stages.from_pretrained(folder, device="cpu", controlnet=folder / "controlnet")
-    assert named.for_mode(paper) is named

@@ -2,7 +2,7 @@
 
 A preset is a folder. The three files of the first stage are in every one; those of
 super-resolution and of colours may be missing. The diffusion model is there as a whole or not at
-all, in diffusers' layout (`models.folder`), but for its CFW and the ControlNet of paper mode.
+all, in diffusers' layout (`models.folder`); its CFW may be missing.
 `preset.json` lists every file by its path in the folder, with its SHA-256, and may say how its
 diffusion model is best run for which task (`Defaults`): `"strength": {"old-photo": 0.2}`.
 """
@@ -25,8 +25,6 @@ ENLARGER = "enlarger.safetensors"
 COLOUR = "colour.safetensors"
 DIFFUSION_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler", "controlnet")
 CFW = "cfw"
-#: The ControlNet of paper mode, which a preset may lack: the usual one serves there, too.
-PAPER_CONTROLNET = "controlnet_paper"
 MANIFEST = "preset.json"
 SHIPPED = ("compact",)
 #: The first stage of the compact preset, with a base model and a ControlNet from elsewhere.
@@ -104,7 +102,7 @@ def weights_folder() -> Path:
 def found_files(folder: Path) -> list[str]:
     """The sorted paths, with "/", of a preset's files in a folder."""
     files = [name for name in (*FILES, ENLARGER, COLOUR) if (folder / name).is_file()]
-    for part in (*DIFFUSION_PARTS, CFW, PAPER_CONTROLNET):
+    for part in (*DIFFUSION_PARTS, CFW):
         paths = (path.relative_to(folder) for path in (folder / part).rglob("*") if path.is_file())
         files += [p.as_posix() for p in paths if not any(x.startswith(".") for x in p.parts)]
     return sorted(files)
@@ -230,7 +228,7 @@ def find_preset(preset: str | Path) -> Preset:
 
 def _refuse_incomplete(folder: Path, hashes: dict[str, str]) -> None:
     """WeightsError if only some parts of the diffusion model exist."""
-    parts = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW, PAPER_CONTROLNET}
+    parts = {name.split("/")[0] for name in hashes} & {*DIFFUSION_PARTS, CFW}
     missing = [name for name in DIFFUSION_PARTS if name not in parts]
     if parts and missing:
         raise WeightsError(

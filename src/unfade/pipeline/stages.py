@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unfade.models.presets import COLOUR, ENLARGER, PAPER_CONTROLNET
+from unfade.models.presets import COLOUR, ENLARGER
 from unfade.options import TASKS, Dtype, Prediction, RestoreOptions, Task
 from unfade.pipeline.colourise import PhotoColouriser
 from unfade.pipeline.diffusion_stage import DiffusionStage
@@ -38,25 +38,6 @@ class Stages:
             weights, first_stage.device, dtype=dtype, offload=offload, compiled=compiled
         )
         return cls(first_stage, stage)
-
-    def for_mode(self, options: RestoreOptions) -> Stages:
-        """The same networks; in paper mode with the preset's own ControlNet for it, if any.
-
-        A ControlNet or a base model that was named is used in paper mode as well.
-        """
-        own = self.diffusion.weights.preset.part(PAPER_CONTROLNET)
-        named = self.diffusion.weights.named
-        return self._paper_mode if options.paper and own and not named else self
-
-    @cached_property
-    def _paper_mode(self) -> Stages:
-        stage = self.diffusion
-        controlnet = stage.weights.preset.folder / PAPER_CONTROLNET
-        other = DiffusionStage(
-            replace(stage.weights, controlnet=controlnet), stage.device, dtype=stage.dtype,
-            offload=stage.offload, compiled=stage.compiled,
-        )  # fmt: skip
-        return replace(self, diffusion=other)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
