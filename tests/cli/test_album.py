@@ -43,7 +43,7 @@ def test_pictures_are_before_after_damage_and_map() -> None:
     places = np.ones((6, 8), np.float32)
     places[:3] = 0.4
     album = Album()
-    album.add(Path("a"), paper(0.5), ["w"], photo(), restored(mask, places=places))
+    album.add(Path("a"), paper(0.5), ["w"], photo(), restored(mask, similarity_grid=places))
     entry = album.entries[Path("a")]
     assert [label for label, _ in entry.pictures] == ["before", "after", "damage", "other content"]
     before, _, damage, other = (decoded(uri).astype(int) for _, uri in entry.pictures)

@@ -158,7 +158,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(
     refused(made(tmp_path / "a.bmp", bytes(bmp)), "1600.0 megapixels")
     for kind in ("JPEG", "PNG", "TIFF", "WEBP", "BMP"):
         path = made(tmp_path / "b", encoded(Image.fromarray(picture), kind))
-        refused(path, "64 x 48.*raise the limit .--max-pixels", max_pixels=64 * 48 - 1)
+        refused(path, "64 x 48.*raise the limit .max_pixels=N", max_pixels=64 * 48 - 1)
         assert read_photo(path, max_pixels=64 * 48).width == 64
 
 

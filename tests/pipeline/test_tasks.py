@@ -198,7 +198,7 @@ def test_model_is_shown_what_the_first_stage_enlarged(
     sampling = SamplingParameters(1.0, 0.0, steps=1)
     (out,) = go(pipeline, photo, None, options, sampling, upscaler=upscaler)
     assert (out.height, out.width) == (80, 96)
-    shown = upscaler.once(photo, 4, progress=ignore).srgb(slice(None), slice(None))
+    shown = upscaler.enlarge_once(photo, 4, progress=ignore).srgb(slice(None), slice(None))
     np.testing.assert_allclose(seen[0][0, :3].numpy(), shown.transpose(2, 0, 1), atol=1e-6)
 
 

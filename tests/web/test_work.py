@@ -112,7 +112,7 @@ def test_what_is_finished_with_the_same_settings_is_not_done_again(
     assert told == "Done. a.png was restored with these settings before, and not restored again."
     assert sorted(len(one) for one in tab.visitor.results.values()) == [1, 1]
     shown = page.restore_all(tab, None, *VALUES)
-    assert shown["progress"]["text"].startswith("b.png, a.png were finished with these settings")
+    assert shown["progress"]["text"].startswith("b.png, a.png were restored with these settings")
     assert shown["strip"]["view"] == "compare" and not shown["progress"]["busy"]
     kept = (*VALUES[:2], True, *VALUES[3:])  # the tone
     assert page.restore(tab, None, *kept)["progress"]["busy"]
