@@ -43,7 +43,7 @@ GUIDANCE = 4.0
 _DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps", "variants",
               "fidelity", "posterior_mean", "vae_residual", "eta", "paper", "reach")  # fmt: skip
 #: Options that the published method fixes.
-_NOT_PUBLISHED = ("only_damage", "tone", "strength", "posterior_mean", "vae_residual", "reach",
+NOT_PUBLISHED = ("only_damage", "tone", "strength", "posterior_mean", "vae_residual", "reach",
                   "self_condition", "saturation", "colour_regions")  # fmt: skip
 #: Options of the diffusion model that the first stage for colours supports, too.
 _COLOURING = ("prompt", "guidance", "variants")
@@ -253,7 +253,7 @@ class RestoreOptions:
         if self.only_damage and self.mask == "none" and not self.colour_regions:
             got = "only damage, with mask 'none'"
             raise UsageError(got, "damage to mend", "leave one of the two out: it changes nothing")
-        conflicting = [name for name in _NOT_PUBLISHED if self.paper and name in self.changed]
+        conflicting = [name for name in NOT_PUBLISHED if self.paper and name in self.changed]
         if conflicting:
             got = f"{self._option_text(conflicting[0])} with paper"
             fix = "leave one of the two out: the published method has a value of its own"

@@ -111,7 +111,9 @@ def test_several_photos_are_chosen_from_a_strip_and_come_in_one_zip(
     assert page.locator("#uf-result").is_hidden()
     page.locator(".uf-ready").wait_for()  # in place of "Done."
     page.click("#uf-restore-all")
-    page.wait_for_selector("#uf-progress >> text=Done. b.png was restored with these settings before")
+    page.wait_for_selector(
+        "#uf-progress >> text=Done. b.png was restored with these settings before"
+    )
     page.wait_for_selector("#uf-files a[download='a-restored.png']")
     page.click(".uf-thumb[data-name='b.png'] .uf-pick")
     page.wait_for_selector("#uf-files a[download='b-restored.png']")

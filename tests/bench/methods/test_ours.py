@@ -146,3 +146,9 @@ def test_a_missing_diffusion_model_is_told_before_anything_runs(
 def test_options_that_do_not_fit_the_case_are_told(make_case: MakeCase) -> None:
     with pytest.raises(UsageError, match="scale"):
         Preset("x", {"scale": 2}).check([make_case()])
+
+
+def test_paper_mode_takes_part_where_a_case_fixes_the_strength(make_case: MakeCase) -> None:
+    case = make_case(options=RestoreOptions(task="colorize", strength=1.0, prompt="a red hat"))
+    options = Preset("x", {"paper": True}).options(case)
+    assert (options.paper, options.strength, options.prompt) == (True, "auto", "a red hat")

@@ -26,7 +26,7 @@ from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value
 from unfade.models.presets import find_preset
-from unfade.options import RestoreOptions
+from unfade.options import NOT_PUBLISHED, RestoreOptions
 from unfade.types import Restored
 
 FIRST_STAGE = "first-stage"
@@ -116,8 +116,13 @@ class Preset(_Ours):
         self._given = dict(given)
 
     def options(self, case: Case) -> RestoreOptions:
-        """The options for the photos of a case. UsageError if they contradict each other."""
-        options = from_dict(to_dict(case.options) | self._given, RestoreOptions)
+        """The options for the photos of a case. UsageError if they contradict each other.
+
+        Paper mode leaves out what a case says of options that the published method fixes.
+        """
+        fixed = NOT_PUBLISHED if self._given.get("paper") else ()
+        own = {name: value for name, value in to_dict(case.options).items() if name not in fixed}
+        options = from_dict(own | self._given, RestoreOptions)
         if options.variants != 1:
             got = f"{options.variants} variants in a comparison"
             raise UsageError(got, "one result of each photo", "leave variants out")
