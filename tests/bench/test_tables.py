@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from unfade.bench.methods.names import parse_methods
 from unfade.bench.run import Run
 from unfade.bench.run_table import NO_DIFFUSION, fitted, run_table
 from unfade.bench.sections import Section
-from unfade.bench.tables import TABLES, base
+from unfade.bench.tables import TABLES, base, in_order
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention_rate
@@ -77,6 +78,13 @@ def test_every_table_has_a_name_a_place_and_a_text() -> None:
     for name, table in TABLES.items():
         assert table.name == name and table.title and table.reading.endswith((".", ")"))
         assert "arXiv" in table.source and table.methods and table.metrics
+
+
+def test_a_table_without_a_place_is_refused() -> None:
+    blur, p_iide = TABLES["blur-levels"], TABLES["p-iide"]
+    assert [*in_order([blur, p_iide])] == ["p-iide", "blur-levels"]
+    with pytest.raises(ValueError, match="table 'sharpness'"):
+        in_order([replace(blur, name="sharpness")])
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -21,6 +21,9 @@ from unfade.degrade.stencils import Stencil, lay
 from unfade.degrade.tone import Tone, draw_tone
 from unfade.degrade.types import Degraded, Image, Mask, Params, Value, extent
 
+_DrawOnce = Callable[[int, int, np.random.Generator, float], Mask]
+_DrawSeveral = Callable[[int, int, np.random.Generator, float, int], Mask]
+
 #: Structured damage: name -> (how often it is drawn, kind of damage).
 _DAMAGE = {
     "scratches": (0.16, "scratches"),
@@ -39,6 +42,28 @@ _DAMAGE = {
     "scribble": (0.02, "writing"),
     "handwriting": (0.03, "writing"),
     "strip": (0.04, "stains"),
+}
+#: Damage that is drawn several times: name -> (its coverage, least and largest number).
+_SEVERAL: dict[str, tuple[_DrawSeveral, int, int]] = {
+    "scratches": (dm.scratches, 1, 8),
+    "abrasion": (dm.abrasion, 1, 8),
+    "hairs": (dm.hairs, 1, 7),
+    "cracks": (dm.cracks, 1, 4),
+    "wrinkles": (dm.wrinkles, 3, 20),
+    "dust": (dm.dust, 4, 60),
+    "blots": (dm.blots, 1, 6),
+}
+_MUCH_DUST = (60, 250)  # specks on a very dusty photo
+#: Damage that is drawn once: name -> its coverage. `_damage` draws "torn".
+_SINGLE: dict[str, _DrawOnce] = {
+    "rubbed": dm.rubbed,
+    "worn_edges": dm.worn_edges,
+    "network": dm.network,
+    "fold": dm.fold,
+    "flakes": dm.flakes,
+    "scribble": dm.scribble,
+    "handwriting": dm.handwriting,
+    "strip": dm.strip,
 }
 _TORN = ["corner", "edge", "bite", "sides"]
 _STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
@@ -210,12 +235,13 @@ def _jpeg(p: _Print) -> None:
 def _coverage(
     name: str, p: _Print, amount: float, stencils: Sequence[Stencil]
 ) -> tuple[str, Mask, int]:
-    """Kind, coverage (H, W) and number of one kind of damage."""
+    """Kind, coverage (H, W) and number of one kind of damage.
+
+    Raises:
+        KeyError: a name that is neither in `_SINGLE` nor in `_SEVERAL`.
+    """
     rng, unit = p.rng, p.unit
     h, w = extent(p.image)
-
-    def many(low: int, high: int) -> int:
-        return max(1, round(amount * rng.uniform(low, high)))
 
     if stencils and rng.random() < _STENCILS:
         n = 1 + int(rng.poisson(1.0))
@@ -230,42 +256,13 @@ def _coverage(
             total = np.maximum(total, cover)
         return STENCIL_KINDS[stencil.kind], total, n
     kind = _DAMAGE[name][1]
-    if name == "scratches":
-        n = many(1, 8)
-        return kind, dm.scratches(h, w, rng, unit, n), n
-    if name == "abrasion":
-        n = many(1, 8)
-        return kind, dm.abrasion(h, w, rng, unit, n), n
-    if name == "rubbed":
-        return kind, dm.rubbed(h, w, rng, unit), 1
-    if name == "worn_edges":
-        return kind, dm.worn_edges(h, w, rng, unit), 1
-    if name == "hairs":
-        n = many(1, 7)
-        return kind, dm.hairs(h, w, rng, unit, n), n
-    if name == "cracks":
-        n = many(1, 4)
-        return kind, dm.cracks(h, w, rng, unit, n), n
-    if name == "network":
-        return kind, dm.network(h, w, rng, unit), 1
-    if name == "wrinkles":
-        n = many(3, 20)
-        return kind, dm.wrinkles(h, w, rng, unit, n), n
-    if name == "fold":
-        return kind, dm.fold(h, w, rng, unit), 1
-    if name == "dust":
-        n = many(4, 60) if rng.random() < 0.7 else many(60, 250)
-        return kind, dm.dust(h, w, rng, unit, n), n
-    if name == "blots":
-        n = many(1, 6)
-        return kind, dm.blots(h, w, rng, unit, n), n
-    if name == "flakes":
-        return kind, dm.flakes(h, w, rng, unit), 1
-    if name == "handwriting":
-        return kind, dm.handwriting(h, w, rng, unit), 1
-    if name == "strip":
-        return kind, dm.strip(h, w, rng, unit), 1
-    return kind, dm.scribble(h, w, rng, unit), 1
+    if name in _SINGLE:
+        return kind, _SINGLE[name](h, w, rng, unit), 1
+    draw, low, high = _SEVERAL[name]
+    if name == "dust" and rng.random() >= 0.7:
+        low, high = _MUCH_DUST
+    n = max(1, round(amount * rng.uniform(low, high)))
+    return kind, draw(h, w, rng, unit, n), n
 
 
 def _look(name: str, kind: str, p: _Print) -> dm.Look:
