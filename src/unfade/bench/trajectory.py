@@ -1,4 +1,4 @@
-"""Implements a method that decodes the diffusion model's clean estimate after each step."""
+"""Method that decodes the diffusion model's clean estimate after each sampling step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unfade models`."""
+"""Command `unfade models`: lists the weights of presets and metrics, and checks their hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares methods on degraded photos, with the same runner and report as tables."""
+"""Runs the comparison of a protocol: its cases and methods, by the runner and report of tables."""
 
 from __future__ import annotations
 
