@@ -93,7 +93,7 @@ DESCRIPTIONS = {
 }
 #: Metrics of a result that is degraded as the input was, and the input.
 REDEGRADED = ("alignment-lq", "ssim-lq", "dinov2-lq")
-_WEIGHTED = ("lpips", "dinov2", "clip-iqa", "musiq", "fid", "kid")
+_WEIGHTED = tuple(name for weights in WEIGHTS for name in weights.metrics)
 #: Every metric, in the order of tables.
 ALL_NAMES = (*DESCRIPTIONS, *SET_MEASURES)
 #: Metrics that need no download, in the order of tables.
