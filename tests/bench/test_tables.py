@@ -16,7 +16,7 @@ from unfade.bench.cases import Case
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
 from unfade.bench.run import Run
-from unfade.bench.run_table import NO_DIFFUSION, fitted, run_table
+from unfade.bench.run_table import NO_DIFFUSION, cases_with_able_methods, run_table
 from unfade.bench.sections import Section
 from unfade.bench.tables import TABLES, base, in_order
 from unfade.bench.tables.base import ORDER
@@ -149,7 +149,7 @@ def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
 ) -> None:
     cases = TABLES[name].build(photos, tmp_path / "work", True, 0)
     methods = parse_methods(["input", f"bare={first_stage_preset}"])
-    kept, notes = fitted(cases, TABLES[name].adapt(methods, cases, tmp_path))
+    kept, notes = cases_with_able_methods(cases, TABLES[name].adapt(methods, cases, tmp_path))
     asked = [case for case in kept if "bare" in case.methods]
     assert not asked or name == "inference-steps"
     assert any(note.startswith(f"bare: {NO_DIFFUSION}") for note in notes)

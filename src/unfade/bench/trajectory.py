@@ -39,7 +39,7 @@ class Estimates:
         preset: gives the networks and the options.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(self, preset: Preset) -> None:
         self.name = preset.name

@@ -81,7 +81,7 @@ class FunctionMethod:
         function: name of the image and its input file -> (H, W, 3) result.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(
         self, name: str, identity: Mapping[str, Value], function: Callable[[str, Path], Image]
