@@ -46,13 +46,13 @@ from unfade.models import sd21
 from unfade.models.cfw import build_cfw
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base
-from unfade.models.inference import keep_blocks, to_device
+from unfade.models.inference import reuse_freed_memory, to_device
 from unfade.models.upsampling import split_upsampling
 from unfade.models.winograd import use_winograd
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.train.controlnet import ControlnetRecipe, ControlnetTask
-from unfade.train.launch import settle
+from unfade.train.launch import configure_threads_and_memory
 from unfade.train.loop import enable_checkpointing, forward_pass
 from unfade.train.optim import build_optimizer
 from unfade.train.options import LoopOptions
@@ -165,7 +165,7 @@ def restore(
     guidance: tuple[float, ...], repeats: int, compiled: bool, peak: float | None,
 ) -> None:  # fmt: skip
     """A restoration without a prompt, and the stock pipeline of diffusers on the same networks."""
-    keep_blocks()
+    reuse_freed_memory()
     place, kind = torch.device(device), TYPES[dtype]
     base = build(kind, place)
     controlnet = built(lambda: build_controlnet(base.unet, widths=WIDTHS), kind, place)
@@ -266,7 +266,7 @@ def train(
     """
     place = torch.device(device)
     options = LoopOptions(batch=batch, checkpointing=True, precision="bf16", moments=moments)
-    settle(options)
+    configure_threads_and_memory(options)
     recipe = ControlnetRecipe(
         loop=options, views=ViewOptions(sides=[side], mirrored=False, size=side),
         pairs=RestorationOptions(first_stage=False, phrases=False), mask=False, widths=WIDTHS,

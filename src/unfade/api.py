@@ -118,7 +118,7 @@ class Restorer:
 
     def takes_part(self, options: RestoreOptions) -> bool:
         """Whether the diffusion model may be used for some photo with these options."""
-        return self._stages.diffusion.may_act(self._with_restorer_settings(options))
+        return self._stages.diffusion.may_be_used(self._with_restorer_settings(options))
 
     @property
     def threshold(self) -> float:
@@ -139,7 +139,7 @@ class Restorer:
         """
         diffusion, options = self._stages.diffusion, self._with_restorer_settings(options)
         diffusion.require(options)
-        if diffusion.must_act(options):
+        if diffusion.is_needed(options):
             diffusion.weights.verify()
         return self._stages.weights_for(options)
 
@@ -239,7 +239,7 @@ class Restorer:
         stages, timer = self._stages, StageTimer(progress)
         options = self._with_restorer_settings(options)
         stages.diffusion.require(options)
-        if stages.diffusion.must_act(options):  # the weights fail before a photo is read
+        if stages.diffusion.is_needed(options):  # the weights fail before a photo is read
             with timer.stage("load", 0.0, 0.0):
                 stages.diffusion.load()
         with timer.stage("read", 0.0, 0.02):
@@ -315,7 +315,7 @@ class Restorer:
         digest = None if isinstance(options.mask, str) else sha256_file(options.mask)
         return resolved.record(
             threshold=resolve_threshold(options, self.thresholds),
-            diffuses=self._stages.diffusion.may_act(options),
+            diffuses=self._stages.diffusion.may_be_used(options),
             mask_sha256=digest,
             colour_sha256=[sha256_file(region.mask) for region in options.colour_regions],
             protect_sha256=[sha256_file(path) for path in options.protect],

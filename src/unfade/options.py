@@ -441,8 +441,8 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 def _check_whole(
     name: str, value: object, minimum: int, maximum: int | None = None, prefix: str = ""
 ) -> None:
-    sound = isinstance(value, int) and not isinstance(value, bool) and value >= minimum
-    if not sound or (maximum is not None and isinstance(value, int) and value > maximum):
+    valid = isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+    if not valid or (maximum is not None and isinstance(value, int) and value > maximum):
         expected = f"{prefix}a whole number from {minimum}" + (
             "" if maximum is None else f" to {maximum}"
         )

@@ -1,4 +1,4 @@
-"""The result of a restoration: the photo, its manifest, and how both are saved."""
+"""Defines `Restored`, the result of a restoration: the photo, its manifest, and saving both."""
 
 from __future__ import annotations
 

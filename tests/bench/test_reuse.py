@@ -19,7 +19,7 @@ class Counting:
 
     versions: Mapping[str, int] = field(default_factory=dict)
     name: str = "counting.1"
-    at_once: bool = False
+    takes_whole_case: bool = False
     seen: list[str] = field(default_factory=list)
 
     def check(self, cases: Sequence[Case]) -> None:
@@ -86,7 +86,7 @@ def test_nothing_is_borrowed_when_the_result_was_tampered_with(
 
 
 def test_nothing_is_borrowed_when_a_program_is_timed(cases: list[Case], tmp_path: Path) -> None:
-    method = Counting(at_once=True)
+    method = Counting(takes_whole_case=True)
     run(cases, method, tmp_path)
     assert method.seen == ["a", "b", "c"] * 2
 

@@ -45,7 +45,7 @@ class Counting:
     """Copies inputs, and remembers which; stops as Ctrl-C does before the image `stop_at`."""
 
     name: str = "counting"
-    at_once: bool = False
+    takes_whole_case: bool = False
     stop_at: str = ""
     version: int = 1
     seen: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,9 +16,9 @@ from unfade.bench.cases import Case
 from unfade.bench.methods.autoencoder import Autoencoder
 from unfade.bench.methods.names import parse_methods
 from unfade.bench.run import Run
-from unfade.bench.run_table import NO_DIFFUSION, fitted, run_table
+from unfade.bench.run_table import NO_DIFFUSION, cases_with_able_methods, run_table
 from unfade.bench.sections import Section
-from unfade.bench.tables import TABLES, base
+from unfade.bench.tables import TABLES, base, in_order
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention_rate
@@ -77,6 +78,13 @@ def test_every_table_has_a_name_a_place_and_a_text() -> None:
     for name, table in TABLES.items():
         assert table.name == name and table.title and table.reading.endswith((".", ")"))
         assert "arXiv" in table.source and table.methods and table.metrics
+
+
+def test_a_table_without_a_place_is_refused() -> None:
+    blur, p_iide = TABLES["blur-levels"], TABLES["p-iide"]
+    assert [*in_order([blur, p_iide])] == ["p-iide", "blur-levels"]
+    with pytest.raises(ValueError, match="table 'sharpness'"):
+        in_order([replace(blur, name="sharpness")])
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -141,7 +149,7 @@ def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
 ) -> None:
     cases = TABLES[name].build(photos, tmp_path / "work", True, 0)
     methods = parse_methods(["input", f"bare={first_stage_preset}"])
-    kept, notes = fitted(cases, TABLES[name].adapt(methods, cases, tmp_path))
+    kept, notes = cases_with_able_methods(cases, TABLES[name].adapt(methods, cases, tmp_path))
     asked = [case for case in kept if "bare" in case.methods]
     assert not asked or name == "inference-steps"
     assert any(note.startswith(f"bare: {NO_DIFFUSION}") for note in notes)

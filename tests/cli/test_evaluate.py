@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
+from unfade.cli.evaluate import evaluate as evaluate_command
 from unfade.cli.main import run
+from unfade.eval.measures import ALL_NAMES, NAMES, REDEGRADED
 from unfade.eval.niqe import load_niqe
 
 MakePhoto = Callable[..., Path]
@@ -28,6 +30,15 @@ def read(path: Path) -> np.ndarray:
     image = cv2.imread(str(path))
     assert image is not None
     return image
+
+
+def test_help_names_every_metric() -> None:
+    (option,) = (p for p in evaluate_command.params if p.name == "metrics")
+    assert isinstance(option, click.Option) and option.help
+    groups = option.help.replace(".", ":").split(":")  # introduction, head, names, head, ...
+    named = [[name.strip() for name in group.split(",")] for group in groups]
+    weighted = {*ALL_NAMES} - {*NAMES, *REDEGRADED}
+    assert [tuple(named[2]), {*named[4]}, tuple(named[6])] == [NAMES, weighted, REDEGRADED]
 
 
 @pytest.fixture

@@ -193,6 +193,7 @@ def test_mask_of_the_user_is_never_overwritten(scans: Path) -> None:
         (["scans/a.jpg", "scans/b.PNG"], "x.jpg", "a folder"),
         (["scans"], "x.jpg", "a folder"),
         (["scans"], "x.pdf", "a folder"),
+        (["scans"], "x.nef", "a folder"),
         (["scans/a.jpg"], "x.xyz", "a name that ends in .bmp .dib .jfif .jpe .jpeg .jpg .png "),
         (["scans/a.jpg"], "", "an empty OUT"),
         (["scans/.git"], "out", "matches"),

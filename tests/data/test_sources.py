@@ -42,13 +42,15 @@ def test_load_photos_reads_shards_with_their_captions(
 
 
 def test_load_photos_reads_folders_in_one_order(encode: Encode, tmp_path: Path) -> None:
-    for name in ("z.png", "a.JPG", "sub/m.webp", "sub/deep/k.tif"):
+    for name in ("z.png", "a.JPG", "b.jfif", "sub/m.webp", "sub/deep/k.tif"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(encode(suffix=Path(name).suffix.lower()))
+        (tmp_path / name).write_bytes(
+            encode(suffix=Path(name).suffix.lower().replace("jfif", "jpg"))
+        )
     (tmp_path / "read.me").write_text("no photo")
     (tmp_path / "folder.png").mkdir()
     found = load_photos(tmp_path)
-    assert [p.key for p in found] == ["a.JPG", "sub/deep/k.tif", "sub/m.webp", "z.png"]
+    assert [p.key for p in found] == ["a.JPG", "b.jfif", "sub/deep/k.tif", "sub/m.webp", "z.png"]
     for photo in found:
         rgb = photo.decode()
         assert rgb.shape == (60, 70, 3) and rgb.dtype == np.float32

@@ -10,9 +10,11 @@ from unfade.eval import metrics, weights
 from unfade.eval.images import Protocol, studio_luma
 from unfade.eval.measures import (
     ALL_NAMES,
+    DESCRIPTIONS,
     NAMES,
     REDEGRADED,
     SET_MEASURES,
+    Description,
     checked_names,
     measures,
     redegraded_measures,
@@ -35,6 +37,13 @@ def test_every_name_has_its_measure() -> None:
         ALL_NAMES
     )
     assert {*SET_MEASURES} <= {*ALL_NAMES}
+
+
+def test_a_metric_without_a_function_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DESCRIPTIONS, "vif", Description("VIF", "higher", 4))
+    assert [*measures(["psnr", "ssim-lq", "fid"], Protocol())] == ["psnr"]
+    with pytest.raises(ValueError, match="metric 'vif'"):
+        measures(["psnr", "vif"], Protocol())
 
 
 def test_better_is_the_way_that_it_says(photo: np.ndarray, worse: np.ndarray) -> None:

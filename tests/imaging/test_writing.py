@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unfade.errors import OutputError, UsageError
-from unfade.imaging import SUFFIXES, Metadata, Photo, iptc, read_photo, write_photo
+from unfade.imaging import SUFFIXES, Metadata, Photo, formats, iptc, read_photo, write_photo
 from unfade.imaging.write_png import encode, filtered
 
 Array = NDArray[Any]
@@ -395,6 +395,14 @@ def test_a_folder_that_does_not_exist(picture: Array, tmp_path: Path):
 def test_a_suffix_of_no_known_format(name: str, got: str, picture: Array, tmp_path: Path):
     with pytest.raises(OutputError, match=f"{got}.*\\.png"):
         write_photo(tmp_path / name, photo(picture))
+
+
+def test_a_suffix_that_is_only_read(
+    picture: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(formats.FORMATS, ".gif", "GIF")
+    with pytest.raises(OutputError, match=r"'\.gif'.*\.bmp .*\.webp"):
+        write_photo(tmp_path / "a.gif", photo(picture))
 
 
 @pytest.mark.parametrize(("suffix", "side"), [(".jpg", 70000), (".webp", 17000)])

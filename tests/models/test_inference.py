@@ -14,8 +14,8 @@ from unfade.models.inference import (
     check_compiler,
     fold_norms,
     inference,
-    keep_blocks,
     mixed,
+    reuse_freed_memory,
     to_device,
     weights_dtype,
 )
@@ -72,9 +72,9 @@ def test_placed_keeps_the_network(tiny: Tiny) -> None:
         torch.testing.assert_close(moved(x, m), before)
 
 
-def test_keep_blocks_can_be_called_anywhere() -> None:
-    keep_blocks()
-    keep_blocks()
+def test_reuse_freed_memory_can_be_called_anywhere() -> None:
+    reuse_freed_memory()
+    reuse_freed_memory()
 
 
 def test_weights_have_the_type_that_the_device_computes_fast(

@@ -155,14 +155,14 @@ def test_diffusion_files_are_checked_when_they_are_loaded(
         presets.find_preset(folder)
 
 
-@pytest.mark.parametrize(("part", "sound"), [("cfw", True), ("controlnet", False), ("vae", False)])
+@pytest.mark.parametrize(("part", "valid"), [("cfw", True), ("controlnet", False), ("vae", False)])
 def test_diffusion_model_is_there_as_a_whole_or_not_at_all(
-    tiny_preset: Path, tmp_path: Path, part: str, sound: bool
+    tiny_preset: Path, tmp_path: Path, part: str, valid: bool
 ) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(tiny_preset, folder)
     shutil.rmtree(folder / part)
-    if sound:
+    if valid:
         presets.write_manifest(folder)
         assert not presets.find_preset(folder).part(part)
         return

@@ -113,13 +113,13 @@ def test_tiles_go_together_as_far_as_the_memory_of_the_card_is_free(
 ) -> None:
     networks = make_pipeline().networks
     plan = Plan.of(TensorSource(torch.rand(1, 3, 200, 200)), networks.base, TILED)
-    assert networks.at_once(plan) == 1  # a processor
+    assert networks.tiles_per_pass(plan) == 1  # a processor
     card = replace(networks, device=torch.device("cuda"))
     width: int = networks.base.vae.config["block_out_channels"][1]
     tile = 5 * 4 * width * 64 * 64  # five maps of its widest layer, in fp32
     for free, together in ((tile // 2, 1), (7 * tile // 2, 3), (100 * tile, 8)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 8 << 30))
-        assert card.at_once(plan) == together
+        assert card.tiles_per_pass(plan) == together
 
 
 def test_both_passes_of_guidance_go_together_on_a_card(make_pipeline: Make) -> None:

@@ -27,8 +27,8 @@ CPU = torch.device("cpu")
 
 def test_model_acts_unless_the_strength_is_0(tiny_preset: Path) -> None:
     stage = DiffusionStage(DiffusionWeights.find(tiny_preset), CPU)
-    assert stage.may_act(RestoreOptions())
-    assert not stage.may_act(RestoreOptions(strength=0))
+    assert stage.may_be_used(RestoreOptions())
+    assert not stage.may_be_used(RestoreOptions(strength=0))
     stage.require(RestoreOptions(task="colorize", fidelity=0.5))
 
 
@@ -38,7 +38,7 @@ def test_missing_model_is_only_missed_when_it_is_asked_for(tiny_preset: Path) ->
     hashes = {k: v for k, v in bare.sha256.items() if k in bare.first_stage}
     stage.weights = DiffusionWeights(type(bare)(bare.name, bare.folder, hashes))
     stage.require(RestoreOptions())
-    assert not stage.may_act(RestoreOptions())
+    assert not stage.may_be_used(RestoreOptions())
     with pytest.raises(WeightsError, match="no vae/"):
         stage.require(RestoreOptions(strength=0.1))
 
@@ -60,8 +60,8 @@ def test_parts_that_are_named_are_never_left_out_unsaid(tiny_preset: Path) -> No
 def test_base_model_alone_fills_damage_and_nothing_else(values: Any, told: str) -> None:
     stage = DiffusionStage(DiffusionWeights.find("sd21"), CPU)
     stage.require(RestoreOptions())
-    assert stage.may_act(RestoreOptions())
-    assert not stage.may_act(RestoreOptions(**values))
+    assert stage.may_be_used(RestoreOptions())
+    assert not stage.may_be_used(RestoreOptions(**values))
     with pytest.raises(UsageError, match=f"{told}.*controlnet="):
         stage.require(RestoreOptions(**values))
     stage.require(RestoreOptions(task="super-resolution", strength=0))  # the enlarger's
@@ -82,14 +82,14 @@ def with_defaults(folder: Path, defaults: Defaults) -> DiffusionStage:
 
 def test_model_does_not_act_when_its_preset_leaves_it_out(tiny_preset: Path) -> None:
     stage = with_defaults(tiny_preset, Defaults({"old-photo": 0.0, "colorize": 0.0}))
-    assert not stage.may_act(RestoreOptions(prompt="red"))
-    assert stage.may_act(RestoreOptions(strength=0.3))
-    assert stage.may_act(RestoreOptions(task="super-resolution"))
+    assert not stage.may_be_used(RestoreOptions(prompt="red"))
+    assert stage.may_be_used(RestoreOptions(strength=0.3))
+    assert stage.may_be_used(RestoreOptions(task="super-resolution"))
     stage.require(RestoreOptions(task="colorize", strength=1))
     with pytest.raises(UsageError, match="strength 'auto' for colorize, which is 0"):
         stage.require(RestoreOptions(task="colorize"))
     stage.weights = replace(stage.weights, controlnet=tiny_preset)
-    assert stage.may_act(RestoreOptions())  # the preset speaks of its own model
+    assert stage.may_be_used(RestoreOptions())  # the preset speaks of its own model
 
 
 def test_enlarging_without_model_and_first_stage_is_refused(tiny_preset: Path) -> None:

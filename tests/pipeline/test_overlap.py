@@ -54,14 +54,16 @@ def test_pieces_are_as_small_as_their_number_allows() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(rows=cuts(), cols=cuts(), at_once=st.integers(1, 5))
+@given(rows=cuts(), cols=cuts(), tiles_per_pass=st.integers(1, 5))
 def test_blend_of_a_planes_own_tiles_is_the_plane(
-    rows: tuple[int, int, int, int], cols: tuple[int, int, int, int], at_once: int
+    rows: tuple[int, int, int, int], cols: tuple[int, int, int, int], tiles_per_pass: int
 ) -> None:
     plane = torch.rand(2, 3, min(rows[0], 200), min(cols[0], 200))
     plane = plane.repeat(1, 1, -(-rows[0] // 200), -(-cols[0] // 200))[..., : rows[0], : cols[0]]
     grid = Grid(pieces(*rows), pieces(*cols))
     out = blend(
-        grid, at_once, lambda tiles: torch.cat([plane[..., y.slice, x.slice] for y, x in tiles])
+        grid,
+        tiles_per_pass,
+        lambda tiles: torch.cat([plane[..., y.slice, x.slice] for y, x in tiles]),
     )
     torch.testing.assert_close(out, plane)

@@ -49,10 +49,10 @@ def test_damage_is_filled_by_diffusion_where_it_is_heavy() -> None:
 
 def test_named_model_is_given_every_photo_that_it_can_do_something_for() -> None:
     for damage, fills in ((Damage(0.001), MOST), (Damage(0.0, 1.0, 1.0), 0.0)):
-        found = sampling_parameters(RestoreOptions(), damage, cfw=False, named=True)
+        found = sampling_parameters(RestoreOptions(), damage, cfw=False, chosen_by_user=True)
         assert found.strength == fills
     whole = RestoreOptions(controlnet="net")
-    assert sampling_parameters(whole, Damage(), cfw=False, named=True).strength == MOST
+    assert sampling_parameters(whole, Damage(), cfw=False, chosen_by_user=True).strength == MOST
     assert sampling_parameters(RestoreOptions(reach="all"), Damage(), cfw=False).strength == 0
 
 

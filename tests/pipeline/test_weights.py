@@ -38,7 +38,7 @@ def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -
         found.require()
     assert raised.value.path == bare
     alone = DiffusionWeights.find(bare, base=tiny_preset)
-    assert alone.alone and not alone.missing
+    assert alone.lacks_controlnet and not alone.missing
     half = DiffusionWeights.find(bare, controlnet=tiny_preset)
     assert "controlnet" not in half.missing and "vae" in half.missing
     DiffusionWeights.find(bare, base=tiny_preset, controlnet=tiny_preset).require()
@@ -47,7 +47,7 @@ def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -
 def test_sd21_works_alone_and_with_a_controlnet(tiny_preset: Path) -> None:
     found = DiffusionWeights.find("sd21")
     found.require()
-    assert found.alone and set(found.hashes) == {"base"}
+    assert found.lacks_controlnet and set(found.hashes) == {"base"}
     found = DiffusionWeights.find("sd21", controlnet=tiny_preset / "controlnet")
     found.require()
     assert found.hashes["base"] == f"{SD21_ID}@{SD21_REVISION}"
@@ -72,7 +72,8 @@ def test_parts_from_elsewhere_take_the_place_of_the_presets(
     with pytest.raises(WeightsError, match=r"no cfw/.*fidelity"):
         found.require(cfw=True)
     assert found.hashes["base"] == f"a/b@{'0' * 40}"
-    assert found.alone and set(found.hashes) == {"base"}  # its ControlNet knows its own base
+    assert found.lacks_controlnet  # the preset's ControlNet knows the preset's own base
+    assert set(found.hashes) == {"base"}
     found = DiffusionWeights.find("sd21", base=SD15_ID, prediction="epsilon")
     assert found.hashes == {"base": f"{SD15_ID}@{SD15_REVISION}", "prediction": "epsilon"}
 

@@ -15,7 +15,12 @@ from unfade.errors import UsageError
 from unfade.models.folder import Base, save_base
 from unfade.train import launch
 from unfade.train.diffusion_tasks import frozen_dtype
-from unfade.train.launch import accelerator, check_precision, enough_memory, settle
+from unfade.train.launch import (
+    accelerator,
+    check_precision,
+    configure_threads_and_memory,
+    enough_memory,
+)
 from unfade.train.options import LoopOptions
 from unfade.train.run import train_task
 
@@ -110,9 +115,9 @@ def test_large_blocks_of_memory_are_handed_back_where_it_is_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept: list[int] = []
-    monkeypatch.setattr(launch, "keep_blocks", kept.append)
-    settle(LoopOptions())
-    settle(LoopOptions(checkpointing=True))
+    monkeypatch.setattr(launch, "reuse_freed_memory", kept.append)
+    configure_threads_and_memory(LoopOptions())
+    configure_threads_and_memory(LoopOptions(checkpointing=True))
     weights = 4 * 1280 * 1280 * 9  # bytes of the largest convolutions of a ControlNet
     assert kept[1] < weights < kept[0]
 

@@ -1,4 +1,4 @@
-"""Writes a DST as a bag (BagIt, RFC 8493): results in `data`, and a file of checksums."""
+"""Writes the folder of results as a BagIt bag (RFC 8493): `data/`, and files of checksums."""
 
 from __future__ import annotations
 

@@ -73,10 +73,10 @@ class PaperTable:
 
 def papers_of(table: str) -> tuple[PaperTable, ...]:
     """The shipped figures of a table of `unfade bench`, one entry for each set and damage."""
-    return entered((), (line for line in _shipped() if line["table"] == table))
+    return with_values((), (line for line in _shipped() if line["table"] == table))
 
 
-def entered(papers: Sequence[PaperTable], lines: Iterable[Line]) -> tuple[PaperTable, ...]:
+def with_values(papers: Sequence[PaperTable], lines: Iterable[Line]) -> tuple[PaperTable, ...]:
     """Adds values to the tables of a paper; a new set or damage gets a new table."""
     tables = list(papers)
     for line in lines:

@@ -1,4 +1,4 @@
-"""Writes the input and reference folders of a case: crops of a dataset, degraded."""
+"""Chooses and crops photos of a dataset, and writes degraded inputs and clean references."""
 
 from __future__ import annotations
 

@@ -49,12 +49,14 @@ class Restoring:
         record.keep_valid(self.method.identity(self.case), self.hashes, self._folder)
         pending = [name for name in self.inputs if name not in record.results]
         make_folder(self._folder)
-        if pending and not self.method.at_once:  # a program is asked for each case, as it is timed
+        # A program is asked for each case, as it is timed.
+        if pending and not self.method.takes_whole_case:
             own = self.case, self.method.name, self.hashes, self.run_paths
             reused = reuse(record, pending, *own)
             pending = [name for name in pending if name not in reused]
         self.advance(len(self.inputs) - len(pending))
-        batches = [pending] if self.method.at_once and pending else [[name] for name in pending]
+        whole_case = self.method.takes_whole_case and pending
+        batches = [pending] if whole_case else [[name] for name in pending]
         saved = time.monotonic()
         try:
             for batch in batches:
@@ -75,7 +77,7 @@ class Restoring:
         """Restores some images; valid results are added to the record."""
         for name in names:
             self._path(name).unlink(missing_ok=True)
-        whole = names[0] if len(names) == 1 and not self.method.at_once else None
+        whole = names[0] if len(names) == 1 and not self.method.takes_whole_case else None
         log = self.run_paths.log(self.case, self.method.name)
         try:
             images = {name: self.inputs[name] for name in names}

@@ -53,7 +53,7 @@ def run_table(
     require_matplotlib()
     cases = table.build(data, out / WORK, quick, seed)
     chosen = table.adapt(methods, cases, out / WORK)
-    fitting, notes = fitted(cases, chosen)
+    fitting, notes = cases_with_able_methods(cases, chosen)
     if fitting:
         run = run_cases(
             fitting,
@@ -74,7 +74,9 @@ def run_table(
     return run
 
 
-def fitted(cases: Sequence[Case], methods: Sequence[Method]) -> tuple[list[Case], list[str]]:
+def cases_with_able_methods(
+    cases: Sequence[Case], methods: Sequence[Method]
+) -> tuple[list[Case], list[str]]:
     """The cases with the methods that can run on each, and the reasons why others cannot.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Implements a method that decodes the diffusion model's clean estimate after each step."""
+"""Method that decodes the diffusion model's clean estimate after each sampling step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Estimates:
         preset: gives the networks and the options.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(self, preset: Preset) -> None:
         self.name = preset.name

@@ -1,4 +1,4 @@
-"""`unfade batch`."""
+"""Command `unfade batch`: restores an archive of many photos, on one machine or several."""
 
 from __future__ import annotations
 

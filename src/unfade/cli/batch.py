@@ -1,4 +1,7 @@
-"""Runs jobs one after the other, reports each, and continues after errors."""
+"""Runs the jobs of a command one after the other, reports each, and continues after errors.
+
+The command `unfade batch` is in `unfade.cli.archive`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`unfade bench`."""
+"""Command `unfade bench`: compares methods by tables of papers, or by a protocol.
+
+The protocols are commands of their own in `unfade.cli.protocols`.
+"""
 
 from __future__ import annotations
 

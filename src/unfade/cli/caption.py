@@ -1,4 +1,4 @@
-"""`unfade caption`."""
+"""Command `unfade caption`: writes a one-sentence caption for each photo of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unfade degrade`."""
+"""Command `unfade degrade`: ages clean photos, and writes the masks of their damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unfade detect`."""
+"""Command `unfade detect`: finds damage in photos, and writes it as masks."""
 
 from __future__ import annotations
 

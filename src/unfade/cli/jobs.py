@@ -15,6 +15,7 @@ import unfade.manifest as manifests
 from unfade.errors import InputError, UnfadeError, UsageError
 from unfade.files.photos import (
     COMPARE_SUFFIX,
+    OTHER_PHOTOS,
     SERVICE_FOLDERS,
     folded,
     is_one_file,
@@ -24,10 +25,7 @@ from unfade.types import numbered
 
 logger = logging.getLogger(__name__)
 
-_NOT_WRITTEN = frozenset(
-    {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".pdf", ".psd", ".svg", ".txt", ".json",
-     ".zip"}
-)  # fmt: skip
+_NOT_WRITTEN = frozenset({*OTHER_PHOTOS, ".pdf", ".svg", ".txt", ".json", ".zip"})
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def _is_file_name(out: str, suffix: str | None, *, one_file: bool) -> bool:
     Raises:
         UsageError: it is the name of a file that cannot be written, or of one for several photos.
     """
-    from unfade.imaging import SUFFIXES
+    from unfade.imaging import WRITABLE_SUFFIXES
 
     path = Path(out)
     if not out:
@@ -128,11 +126,11 @@ def _is_file_name(out: str, suffix: str | None, *, one_file: bool) -> bool:
     if out.endswith((os.sep, "/")) or path.is_dir() or not out_suffix:
         return False
     if not one_file:
-        if out_suffix in SUFFIXES or out_suffix in _NOT_WRITTEN:
+        if out_suffix in WRITABLE_SUFFIXES or out_suffix in _NOT_WRITTEN:
             got = f"{_printable(out)} as OUT for several photos"
             raise UsageError(got, "a folder", "name a folder as OUT")
         return False
-    allowed = sorted(SUFFIXES) if suffix is None else [suffix]
+    allowed = sorted(WRITABLE_SUFFIXES) if suffix is None else [suffix]
     if out_suffix not in allowed:
         expected = f"a name that ends in {' '.join(allowed)}, or a folder"
         raise UsageError(

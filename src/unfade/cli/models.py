@@ -1,4 +1,4 @@
-"""`unfade models`."""
+"""Command `unfade models`: lists the weights of presets and metrics, and checks their hashes."""
 
 from __future__ import annotations
 
@@ -188,12 +188,12 @@ def inspect(name: str, folder: Path) -> PresetState:
     parts = {name.split("/")[0] for name in names if "/" in name}
     missing_parts = [part for part in presets.DIFFUSION_PARTS if part not in parts]
     files = [_inspect_file(folder, file, hashes.get(file)) for file in sorted(names)]
-    sound = note is None and all(file["state"] == "ok" for file in files)
-    diffusion = "ok" if sound else "not usable"
+    valid = note is None and all(file["state"] == "ok" for file in files)
+    diffusion = "ok" if valid else "not usable"
     if missing_parts:
         missing = ", ".join(f"{part}/" for part in missing_parts)
         diffusion = f"incomplete: no {missing}" if parts else f"none: no {missing}"
-    ok = sound and not (missing_parts and parts)
+    ok = valid and not (missing_parts and parts)
     return {
         "name": name, "folder": str(folder), "ok": ok, "note": note, "diffusion": diffusion,
         "files": files,

@@ -1,4 +1,4 @@
-"""`unfade restore`."""
+"""Command `unfade restore`: restores photos, and writes a manifest beside each result."""
 
 from __future__ import annotations
 

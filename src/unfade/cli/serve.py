@@ -1,4 +1,4 @@
-"""`unfade serve`."""
+"""Command `unfade serve`: opens the web page that restores photos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unfade train`."""
+"""Command `unfade train`: trains one network of a preset; a sub-command for each network."""
 
 from __future__ import annotations
 

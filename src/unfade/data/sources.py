@@ -28,10 +28,10 @@ from unfade.data.caption_files import (
 )
 from unfade.degrade.types import Image
 from unfade.errors import InputError
+from unfade.imaging.formats import SUFFIXES
 
 log = logging.getLogger(__name__)
 _LABELS = ".labels.png"
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".7z", ".parquet")
 _READERS = 8  # files that are read at the same time
 
@@ -167,7 +167,7 @@ def _members(path: Path, tar: tarfile.TarFile) -> list[CleanPhoto]:
             captions[key] = merged([*captions.get(key, ()), *texts])
         elif name.name.lower().endswith(_LABELS):
             maps[name.as_posix()[: -len(_LABELS)]] = _content(tar, member)
-        elif suffix in _SUFFIXES:
+        elif suffix in SUFFIXES:
             pictures[key] = Stored(path, member.offset_data, member.size)
     labels = {k: LabelMap(code, names[k]) for k, code in maps.items() if names.get(k)}
     return [CleanPhoto(k, p, captions.get(k, ()), labels.get(k)) for k, p in pictures.items()]
@@ -214,7 +214,7 @@ def load_photos(folder: Path) -> Sequence[CleanPhoto]:
 
 def _from_folder(folder: Path) -> list[CleanPhoto]:
     files = sorted(p for p in folder.rglob("*") if p.is_file())
-    pictures = [p for p in files if p.suffix.lower() in _SUFFIXES]
+    pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
     known = {p.with_suffix("") for p in pictures}
     captions = folder_captions(files, known)
     unknown = captions.keys() - known

@@ -1,4 +1,4 @@
-"""What happens to a whole photo: how it was made, how it faded, how it reached us.
+"""Simulates changes of a whole photo: printing, fading, and photographing or scanning the print.
 
 Every function draws its numbers once and gives back a `Step`, so that the same change, noise
 and all, can be made to several versions of one photo.

@@ -21,6 +21,9 @@ from unfade.degrade.stencils import Stencil, lay
 from unfade.degrade.tone import Tone, draw_tone
 from unfade.degrade.types import Degraded, Image, Mask, Params, Value, extent
 
+_DrawOnce = Callable[[int, int, np.random.Generator, float], Mask]
+_DrawSeveral = Callable[[int, int, np.random.Generator, float, int], Mask]
+
 #: Structured damage: name -> (how often it is drawn, kind of damage).
 _DAMAGE = {
     "scratches": (0.16, "scratches"),
@@ -39,6 +42,28 @@ _DAMAGE = {
     "scribble": (0.02, "writing"),
     "handwriting": (0.03, "writing"),
     "strip": (0.04, "stains"),
+}
+#: Damage that is drawn several times: name -> (its coverage, least and largest number).
+_SEVERAL: dict[str, tuple[_DrawSeveral, int, int]] = {
+    "scratches": (dm.scratches, 1, 8),
+    "abrasion": (dm.abrasion, 1, 8),
+    "hairs": (dm.hairs, 1, 7),
+    "cracks": (dm.cracks, 1, 4),
+    "wrinkles": (dm.wrinkles, 3, 20),
+    "dust": (dm.dust, 4, 60),
+    "blots": (dm.blots, 1, 6),
+}
+_MUCH_DUST = (60, 250)  # specks on a very dusty photo
+#: Damage that is drawn once: name -> its coverage. `_damage` draws "torn".
+_SINGLE: dict[str, _DrawOnce] = {
+    "rubbed": dm.rubbed,
+    "worn_edges": dm.worn_edges,
+    "network": dm.network,
+    "fold": dm.fold,
+    "flakes": dm.flakes,
+    "scribble": dm.scribble,
+    "handwriting": dm.handwriting,
+    "strip": dm.strip,
 }
 _TORN = ["corner", "edge", "bite", "sides"]
 _STENCILS = 0.35  # chance that damage is a shape of real damage, where there are any
@@ -61,14 +86,14 @@ class _Print:
 
     Attributes:
         image: the photo after all operations so far.
-        sound: the same without structured damage.
+        undamaged: the same without structured damage.
         toned: the clean photo with the changes of tone alone.
         covers: coverage of each kind of damage, (H, W) in [0, 1].
         lost: mask of the lost border.
     """
 
     image: Image
-    sound: Image
+    undamaged: Image
     toned: Image
     lost: Mask
     rng: np.random.Generator
@@ -84,23 +109,23 @@ class _Print:
     def everywhere(self, change: Callable[[Image, np.random.Generator], Image]) -> None:
         """Applies a change, with the same random numbers, to the photo and its undamaged copy."""
         seed = int(self.rng.integers(1 << 31))
-        untouched = self.image is self.sound
+        untouched = self.image is self.undamaged
         self.image = change(self.image, np.random.default_rng(seed))
         same = untouched and not self.covers
-        self.sound = self.image if same else change(self.sound, np.random.default_rng(seed))
+        self.undamaged = self.image if same else change(self.undamaged, np.random.default_rng(seed))
 
-    def chance(self, share: float, limit: float = 1.0) -> bool:
+    def draws_optional(self, share: float, limit: float = 1.0) -> bool:
         """Whether an optional operation with this limit is drawn."""
         roll = self.rng.random()
         return limit > 0 and (self.severity.only or roll < share)
 
-    def extra(self, share: float) -> bool:
+    def draws_unless_mixture(self, share: float) -> bool:
         """Whether an operation is drawn that mixtures of two kinds leave out."""
         return self.rng.random() < share and not self.severity.only
 
 
 def _lens(p: _Print) -> None:
-    if not p.chance(0.65, p.severity.blur):
+    if not p.draws_optional(0.65, p.severity.blur):
         return
     rng = p.rng
     sx = rng.uniform(0.25, 1.0) * p.severity.blur * p.unit
@@ -210,12 +235,13 @@ def _jpeg(p: _Print) -> None:
 def _coverage(
     name: str, p: _Print, amount: float, stencils: Sequence[Stencil]
 ) -> tuple[str, Mask, int]:
-    """Kind, coverage (H, W) and number of one kind of damage."""
+    """Kind, coverage (H, W) and number of one kind of damage.
+
+    Raises:
+        KeyError: a name that is neither in `_SINGLE` nor in `_SEVERAL`.
+    """
     rng, unit = p.rng, p.unit
     h, w = extent(p.image)
-
-    def many(low: int, high: int) -> int:
-        return max(1, round(amount * rng.uniform(low, high)))
 
     if stencils and rng.random() < _STENCILS:
         n = 1 + int(rng.poisson(1.0))
@@ -230,42 +256,13 @@ def _coverage(
             total = np.maximum(total, cover)
         return STENCIL_KINDS[stencil.kind], total, n
     kind = _DAMAGE[name][1]
-    if name == "scratches":
-        n = many(1, 8)
-        return kind, dm.scratches(h, w, rng, unit, n), n
-    if name == "abrasion":
-        n = many(1, 8)
-        return kind, dm.abrasion(h, w, rng, unit, n), n
-    if name == "rubbed":
-        return kind, dm.rubbed(h, w, rng, unit), 1
-    if name == "worn_edges":
-        return kind, dm.worn_edges(h, w, rng, unit), 1
-    if name == "hairs":
-        n = many(1, 7)
-        return kind, dm.hairs(h, w, rng, unit, n), n
-    if name == "cracks":
-        n = many(1, 4)
-        return kind, dm.cracks(h, w, rng, unit, n), n
-    if name == "network":
-        return kind, dm.network(h, w, rng, unit), 1
-    if name == "wrinkles":
-        n = many(3, 20)
-        return kind, dm.wrinkles(h, w, rng, unit, n), n
-    if name == "fold":
-        return kind, dm.fold(h, w, rng, unit), 1
-    if name == "dust":
-        n = many(4, 60) if rng.random() < 0.7 else many(60, 250)
-        return kind, dm.dust(h, w, rng, unit, n), n
-    if name == "blots":
-        n = many(1, 6)
-        return kind, dm.blots(h, w, rng, unit, n), n
-    if name == "flakes":
-        return kind, dm.flakes(h, w, rng, unit), 1
-    if name == "handwriting":
-        return kind, dm.handwriting(h, w, rng, unit), 1
-    if name == "strip":
-        return kind, dm.strip(h, w, rng, unit), 1
-    return kind, dm.scribble(h, w, rng, unit), 1
+    if name in _SINGLE:
+        return kind, _SINGLE[name](h, w, rng, unit), 1
+    draw, low, high = _SEVERAL[name]
+    if name == "dust" and rng.random() >= 0.7:
+        low, high = _MUCH_DUST
+    n = max(1, round(amount * rng.uniform(low, high)))
+    return kind, draw(h, w, rng, unit, n), n
 
 
 def _look(name: str, kind: str, p: _Print) -> dm.Look:
@@ -322,22 +319,22 @@ def _noise_of(gray: Image) -> float:
     return float(np.median(np.abs(a - b - c + d))) / 2 / 0.6745 if h and w else 0.0
 
 
-def visible(image: Image, sound: Image) -> Mask:
+def visible(image: Image, undamaged: Image) -> Mask:
     """The mask of visible differences between a photo and its undamaged copy.
 
     A change counts where it exceeds the texture and the noise around it, in a pixel alone or in
     the mean of its neighbourhood, and is no blurred rim of a larger change beside it.
 
     Args:
-        image, sound: (H, W, 3).
+        image, undamaged: (H, W, 3).
 
     Returns:
         (H, W) float32 in {0, 1}.
     """
-    change = image - sound
+    change = image - undamaged
     size = np.abs(change).max(2)
     around = np.abs(cv2.blur(change, (5, 5))).max(2)
-    gray = np.asarray(cv2.cvtColor(sound, cv2.COLOR_RGB2GRAY), np.float32)
+    gray = np.asarray(cv2.cvtColor(undamaged, cv2.COLOR_RGB2GRAY), np.float32)
     mean, power = cv2.blur(gray, (7, 7)), cv2.blur(gray * gray, (7, 7))
     texture = np.sqrt(np.maximum(np.asarray(power) - np.square(mean), 0))
     noise = _noise_of(gray)
@@ -355,7 +352,7 @@ def _masks(p: _Print) -> tuple[Mask, dict[str, Mask]]:
     empty = np.zeros((h, w), np.float32)
     if not p.covers:
         return empty, {}
-    shows = visible(p.image, p.sound)
+    shows = visible(p.image, p.undamaged)
     lost_shows = bool((shows * p.lost).any())
     kinds: dict[str, Mask] = {}
     for kind, cover in p.covers.items():
@@ -382,14 +379,14 @@ def _ageing(p: _Print, stencils: Sequence[Stencil]) -> tuple[list[Step], list[St
         changes = [draw_tone(rng, severity.fade)]
         while severity.only and changes[0] == Tone():
             changes = [draw_tone(rng, severity.fade)]
-        if p.extra(0.25):
+        if p.draws_unless_mixture(0.25):
             changes.append(draw_tone(rng, 0.7 * severity.fade))
         steps += [lambda c=change: _tone(p, c) for change in changes if change != Tone()]
-    if p.extra(0.2):
+    if p.draws_unless_mixture(0.2):
         steps.append(lambda: _vignette(p))
-    if p.extra(0.12 * severity.fade):
+    if p.draws_unless_mixture(0.12 * severity.fade):
         steps.append(lambda: _stain(p))
-    if p.extra(0.12):
+    if p.draws_unless_mixture(0.12):
         steps.append(lambda: _paper_texture(p))
     if rng.random() < severity.clean:
         return steps, []
@@ -404,16 +401,16 @@ def _ageing(p: _Print, stencils: Sequence[Stencil]) -> tuple[list[Step], list[St
 def _scan(p: _Print) -> list[Step]:
     """The steps of scanning and later processing, in their usual order."""
     steps: list[Step] = []
-    if p.extra(0.5):
+    if p.draws_unless_mixture(0.5):
         steps.append(lambda: _scan_blur(p))
-    if p.extra(0.5):
+    if p.draws_unless_mixture(0.5):
         steps.append(lambda: _scan_noise(p))
-    if p.extra(0.35):
+    if p.draws_unless_mixture(0.35):
         quality = int(p.rng.integers(p.severity.jpeg, 98)) if p.rng.random() < 0.4 else None
         steps.append(lambda: _resample(p, 1 + 1.6 * p.severity.blur, quality))
-    if p.extra(0.12):
+    if p.draws_unless_mixture(0.12):
         steps.append(lambda: _sharpen(p))
-    if p.chance(0.6, 98 - p.severity.jpeg):
+    if p.draws_optional(0.6, 98 - p.severity.jpeg):
         steps.append(lambda: _jpeg(p))
     return steps
 
@@ -444,18 +441,18 @@ def old_photo(
     scale = min(h, w) / 256 if unit is None else unit
     p = _Print(hq, hq, hq, np.zeros((h, w), np.float32), rng, severity, scale)
     steps: list[Step] = [lambda: _lens(p)]
-    if p.extra(0.12):
+    if p.draws_unless_mixture(0.12):
         steps.append(lambda: _resample(p, 1 + 0.8 * severity.blur))
-    if p.extra(0.03):
+    if p.draws_unless_mixture(0.03):
         steps.append(lambda: _halftone(p))
     steps.append(lambda: _grain(p))
     aged, damage = _ageing(p, stencils)
     scan = _scan(p)
-    if p.extra(0.25):
+    if p.draws_unless_mixture(0.25):
         scan = _shuffled(rng, scan)
     late = [step for step in damage if rng.random() < 0.25]
     early = [step for step in damage if step not in late]
-    if p.extra(0.3):
+    if p.draws_unless_mixture(0.3):
         aged.append(steps.pop())
     history = [*steps, *_shuffled(rng, [*aged, *early])]
     for step in late:

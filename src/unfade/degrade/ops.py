@@ -1,6 +1,4 @@
-"""Simulates degradations of capture and files: blur, resampling, noise, grain, compression,
-halftone.
-"""
+"""Simulates defects of a whole photo: noise, film grain, JPEG, halftone, sharpening."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Computes alignment by SSIM, the study's other similarity (see `unfade.pipeline.alignment`)."""
+"""Computes SSIM at each pixel: the second similarity that alignment can be measured with.
+
+The first one, of content features, is in `unfade.pipeline.content`; the definition of alignment is
+in `unfade.pipeline.alignment`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Computes the DINOv2 distance of two pictures and DINOv2 features for alignment
-(Oquab et al., 2023).
+"""Computes the DINOv2 distance of two pictures, and DINOv2 features for alignment.
+
+Source: Oquab et al., DINOv2: Learning Robust Visual Features without Supervision (2023).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Defines the evaluation protocol (colour space, border) and helpers for images."""
+"""Defines which pixels metrics compare (colour space, cropped border), and checks image sizes."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ DESCRIPTIONS = {
 }
 #: Metrics of a result that is degraded as the input was, and the input.
 REDEGRADED = ("alignment-lq", "ssim-lq", "dinov2-lq")
-_WEIGHTED = ("lpips", "dinov2", "clip-iqa", "musiq", "fid", "kid")
+_WEIGHTED = tuple(name for weights in WEIGHTS for name in weights.metrics)
 #: Every metric, in the order of tables.
 ALL_NAMES = (*DESCRIPTIONS, *SET_MEASURES)
 #: Metrics that need no download, in the order of tables.
@@ -106,7 +106,8 @@ def measures(
     """The named measures that score one image, in the order of tables.
 
     Args:
-        names: from ALL_NAMES; those in REDEGRADED are left to `redegraded_measures`.
+        names: from ALL_NAMES; those in REDEGRADED are left to `redegraded_measures`, those in
+            SET_MEASURES to the caller.
         protocol: the space that PSNR, SSIM and MS-SSIM are measured in; GMSD, NIQE and the spectrum
             look at luma, the others at colours, whatever it says.
         model: NIQE's clean photos; None is the model that is shipped.
@@ -135,7 +136,7 @@ def measures(
         "clip-iqa": _clip_iqa,
         "musiq": _musiq,
     }
-    return _build(names, scores)
+    return _build([name for name in names if name not in (*REDEGRADED, *SET_MEASURES)], scores)
 
 
 def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
@@ -149,16 +150,23 @@ def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
         "ssim-lq": lambda: ssim,
         "dinov2-lq": _dinov2,
     }
-    return _build(names, scores)
+    return _build([name for name in names if name in REDEGRADED], scores)
 
 
 def _build(names: Iterable[str], scores: Mapping[str, Callable[[], Score]]) -> dict[str, Measure]:
-    """The named measures in the order of tables; their networks are loaded now."""
+    """The named measures in the order of tables; their networks are loaded now.
+
+    Raises:
+        ValueError: a name without a function in `scores`, or without a description.
+    """
     requested = set(names)
+    for name in sorted(requested):
+        if name not in scores or name not in DESCRIPTIONS:
+            raise ValueError(f"metric '{name}' must be in DESCRIPTIONS and have a function")
     return {
         name: Measure(description.title, description.better, description.digits, scores[name]())
         for name, description in DESCRIPTIONS.items()
-        if name in requested and name in scores
+        if name in requested
     }
 
 

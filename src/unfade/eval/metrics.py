@@ -1,4 +1,4 @@
-"""Computes PSNR and SSIM of an image and its clean reference.
+"""Computes PSNR, SSIM and the F1 score of masks, against a reference.
 
 Images are (H, W, C) float32, C = 1 or 3, sRGB [0, 1], data range 1, no border cropped.
 """

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from unfade.errors import InputError, OutputError
+from unfade.errors import InputError
 
 JPEG, PNG, TIFF, WEBP, BMP = "JPEG", "PNG", "TIFF", "WEBP", "BMP"
 
@@ -32,16 +32,6 @@ MAX_FILE_BYTES = 4 << 30
 
 _CONVERT = "convert it to one of these"
 _COPY_AGAIN = "copy or download it again"
-
-
-def format_for(path: Path) -> str:
-    """The format of a result, by the suffix of its name."""
-    format_name = FORMATS.get(path.suffix.lower())
-    if format_name is None:
-        suffix = repr(path.suffix) if path.suffix else "no suffix"
-        suffixes = " ".join(sorted(SUFFIXES))
-        raise OutputError(suffix, f"one of {suffixes}", "choose another name", path=path)
-    return format_name
 
 
 def open_input(path: Path, max_bytes: int) -> BinaryIO:

@@ -1,4 +1,4 @@
-"""IPTC captions and credits in JPEG: a resource inside Photoshop's APP13 segment."""
+"""Writes IPTC captions and credits of a JPEG: a resource inside Photoshop's APP13 segment."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class MatrixShaper:
         self._roots = [np.interp(roots, c, levels).astype(np.float32) for c in self._curves]
 
     @property
-    def sound(self) -> bool:
+    def invertible(self) -> bool:
         """Whether the curves rise, so that they can be gone back."""
         return all(np.isfinite(c).all() and (np.diff(c) >= 0).all() for c in self._curves)
 
@@ -223,7 +223,7 @@ def transform_for(profile: bytes | None, channels: int) -> Transform:
         return SrgbPixels(channels)
     try:
         quick = MatrixShaper(profile)
-        if quick.sound and np.abs(quick.to_srgb(probe) - truth).max() < _TOLERANCE:
+        if quick.invertible and np.abs(quick.to_srgb(probe) - truth).max() < _TOLERANCE:
             return quick
     except np.linalg.LinAlgError:
         pass

@@ -27,6 +27,8 @@ _WRITERS: dict[str, Callable[[BinaryIO, Sheet, Extras], None]] = {
     formats.WEBP: write_webp,
     formats.BMP: write_bmp,
 }
+#: Of the formats that can be written.
+WRITABLE_SUFFIXES = frozenset(s for s, kind in formats.FORMATS.items() if kind in _WRITERS)
 
 
 def write_photo(
@@ -41,11 +43,16 @@ def write_photo(
             from, but at least LEAST_QUALITY; QUALITY where it comes from another format.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: a suffix of no format that can be written, or the file cannot be written.
         UsageError: another quality.
     """
     path = Path(path)
-    kind = formats.format_for(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE_SUFFIXES:
+        got = repr(path.suffix) if suffix else "no suffix"
+        expected = f"one of {' '.join(sorted(WRITABLE_SUFFIXES))}"
+        raise OutputError(got, expected, "choose another name", path=path)
+    kind = formats.FORMATS[suffix]
     if quality is None:
         quality = max(LEAST_QUALITY, photo.metadata.quality or QUALITY)
     if not 1 <= quality <= 100:

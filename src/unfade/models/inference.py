@@ -28,7 +28,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @lru_cache(maxsize=1)
-def keep_blocks(largest: int = 128 << 20) -> None:
+def reuse_freed_memory(largest: int = 128 << 20) -> None:
     """Makes glibc reuse large blocks instead of returning them to the system after each layer.
 
     Without it every activation is mapped, zeroed and unmapped anew by the kernel: the wide

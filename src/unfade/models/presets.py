@@ -163,8 +163,8 @@ def _by_task(
     """One object of a folder's list: a task -> a number, both checked."""
     listed, (least, most) = _section(folder, name), ends
     for task, value in listed.items():
-        sound = isinstance(value, kinds) and not isinstance(value, bool)
-        if task not in tasks or not sound or not least <= value <= most:
+        valid = isinstance(value, kinds) and not isinstance(value, bool)
+        if task not in tasks or not valid or not least <= value <= most:
             kind = "a number" if float in kinds else "a whole number"
             raise WeightsError(
                 f"{name} {{{task!r}: {value!r}}}",

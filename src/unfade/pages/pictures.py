@@ -1,4 +1,4 @@
-"""Encodes pictures for a page of HTML."""
+"""Reduces photos to the size of a panel, and encodes them as JPEG for an HTML page."""
 
 from __future__ import annotations
 

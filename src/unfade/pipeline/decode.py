@@ -38,7 +38,7 @@ def decode_bands(
     Yields:
         Bands from top to bottom that make up the whole photo, on the processor.
     """
-    grid, at_once = plan.pixels, networks.at_once(plan)
+    grid, tiles_per_pass = plan.pixels, networks.tiles_per_pass(plan)
     width = grid.cols[-1].stop
     band = torch.zeros(z0.shape[0], 3, 0, width)
     for i, row in enumerate(grid.rows):
@@ -50,8 +50,8 @@ def decode_bands(
             image, _ = read_padded(source, tile[0].slice, tile[1].slice)
             band[..., tile[1].slice] += weight(tile) * image
         computed = [(row, col) for j, col in enumerate(grid.cols) if (i, j) not in grid.skipped]
-        for j in range(0, len(computed), at_once):
-            tiles = computed[j : j + at_once]
+        for j in range(0, len(computed), tiles_per_pass):
+            tiles = computed[j : j + tiles_per_pass]
             with networks.resident(networks.base.vae, networks.cfw):
                 values = _decode(networks, z0, photo_latent, source, tiles, settings).float().cpu()
             for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):

@@ -57,7 +57,7 @@ class Networks:
         """The type of the weights of UNet and ControlNet."""
         return self.base.unet.dtype
 
-    def at_once(self, plan: Plan) -> int:
+    def tiles_per_pass(self, plan: Plan) -> int:
         """The number of tiles in one pass: 1 on a processor, as many as memory allows on a GPU.
 
         A tile needs five copies of the decoder's widest layer.
@@ -203,7 +203,7 @@ def encode_tiles(networks: Networks, source: ImageSource, plan: Plan, progress: 
         return z
 
     with networks.resident(base.vae):
-        return blend(plan.cells, networks.at_once(plan), compute)
+        return blend(plan.cells, networks.tiles_per_pass(plan), compute)
 
 
 class Denoiser:
@@ -237,7 +237,7 @@ class Denoiser:
                     condition = torch.cat([self._condition(kind, tile, z0_hat) for tile in tiles])
                 return self._guided(z, t.repeat(len(tiles)), condition)
 
-        return blend(self.plan.cells, self.networks.at_once(self.plan), compute)
+        return blend(self.plan.cells, self.networks.tiles_per_pass(self.plan), compute)
 
     def _condition(self, kind: ConditionKind, tile: Tile, z0_hat: Tensor | None) -> Tensor:
         """The condition of the ControlNet for one tile, (N, ...)."""

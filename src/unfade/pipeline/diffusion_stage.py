@@ -57,26 +57,26 @@ class DiffusionStage:
     @property
     def defaults(self) -> Defaults:
         """The default sampling parameters; a preset's own defaults apply to its own model only."""
-        if self.weights.alone:
+        if self.weights.lacks_controlnet:
             return Defaults(strength={"old-photo": ALONE_STRENGTH})
-        return Defaults() if self.weights.named else self.weights.preset.defaults
+        return Defaults() if self.weights.chosen_by_user else self.weights.preset.defaults
 
-    def may_act(self, options: RestoreOptions) -> bool:
+    def may_be_used(self, options: RestoreOptions) -> bool:
         """Whether the model may be used for some photo with these options."""
         strength = options.strength
         if options.paper:
             maximum = 1.0
         else:
             maximum = max_strength(options.task, self.defaults) if strength == "auto" else strength
-        can_act = not self.weights.alone or options.within_damage
-        return maximum > 0 and not self.weights.missing and can_act
+        usable = not self.weights.lacks_controlnet or options.within_damage
+        return maximum > 0 and not self.weights.missing and usable
 
     def lacks_first_stage(self, task: Task) -> bool:
         """Whether the preset has no first stage for a task."""
         file = TRAITS[task].first_stage
         return bool(file) and not self.weights.preset.optional(file)
 
-    def must_act(self, options: RestoreOptions) -> bool:
+    def is_needed(self, options: RestoreOptions) -> bool:
         """Whether the options need the diffusion model."""
         return options.asks_diffusion or self.lacks_first_stage(options.task)
 
@@ -94,16 +94,16 @@ class DiffusionStage:
             expected = f"it, for {options.task} without diffusion"
             got = f"no {TRAITS[options.task].first_stage}"
             raise WeightsError(got, expected, fix, path=self.weights.preset.folder)
-        if self.weights.alone and options.strength != 0 and not options.within_damage:
+        if self.weights.lacks_controlnet and options.strength != 0 and not options.within_damage:
             got = f"task '{options.task}'" + (" everywhere" if options.reach == "all" else "")
             raise UsageError(
                 f"{got} with a base model and no ControlNet",
                 "a ControlNet, which shows the model the photo; alone it fills damage only",
                 "add controlnet=ID|PATH, or leave the base model out",
             )  # fmt: skip
-        if self.must_act(options) or self.weights.named:
+        if self.is_needed(options) or self.weights.chosen_by_user:
             self.weights.require(cfw=options.fidelity not in ("auto", 0))
-        if lacking and not self.may_act(options):
+        if lacking and not self.may_be_used(options):
             got = f"strength 'auto' for {options.task}, which is 0 with this preset"
             raise UsageError(got, "more than 0: only the diffusion model can do it", "try 1")
 

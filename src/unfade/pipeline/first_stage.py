@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unfade.imaging import Photo
 from unfade.masks import Hole, Mask, inpainting_hole
 from unfade.models.checkpoint import load_model, pick_device
-from unfade.models.inference import fold_norms, inference, keep_blocks, to_device
+from unfade.models.inference import fold_norms, inference, reuse_freed_memory, to_device
 from unfade.models.presets import find_preset
 from unfade.models.scratch import ScratchDetector
 from unfade.models.stage1 import Stage1Net
@@ -53,7 +53,7 @@ class FirstStage:
         weights: dict[str, str],
     ) -> None:  # fmt: skip
         """Takes trained networks in evaluation mode; the detector's norms are folded."""
-        keep_blocks()
+        reuse_freed_memory()
         self.thresholds = thresholds(detector.config)
         self.weights = weights
         self.device = device

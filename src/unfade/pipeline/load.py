@@ -48,7 +48,7 @@ def load_pipeline(
     else:
         base = load_base(folder, dtype=kind, prediction=weights.prediction)
     controlnet = None
-    if not weights.alone:
+    if not weights.lacks_controlnet:
         source = folder if weights.controlnet is None else weights.controlnet
         controlnet = find_controlnet(source, dtype=kind)
         check_fit(base, controlnet)

@@ -42,16 +42,16 @@ class Grid:
         """How many tiles there are, without those left out."""
         return len(self.rows) * len(self.cols) - len(self.skipped)
 
-    def tiles(self, at_once: int) -> Iterator[list[Tile]]:
-        """The tiles, row by row, `at_once` at a time, without those left out."""
+    def tiles(self, tiles_per_pass: int) -> Iterator[list[Tile]]:
+        """The tiles, row by row, `tiles_per_pass` at a time, without those left out."""
         tiles = [
             (row, col)
             for i, row in enumerate(self.rows)
             for j, col in enumerate(self.cols)
             if (i, j) not in self.skipped
         ]
-        for i in range(0, len(tiles), at_once):
-            yield tiles[i : i + at_once]
+        for i in range(0, len(tiles), tiles_per_pass):
+            yield tiles[i : i + tiles_per_pass]
 
 
 def pieces(length: int, tile: int, overlap: int, multiple: int) -> list[Piece]:
@@ -101,11 +101,11 @@ def weight(tile: Tile) -> Tensor:
     return tile[0].weights[:, None] * tile[1].weights
 
 
-def blend(grid: Grid, at_once: int, compute: Callable[[list[Tile]], Tensor]) -> Tensor:
+def blend(grid: Grid, tiles_per_pass: int, compute: Callable[[list[Tile]], Tensor]) -> Tensor:
     """A plane from its tiles.
 
     Args:
-        at_once: tiles in one call of `compute`.
+        tiles_per_pass: tiles in one call of `compute`.
         compute: tiles -> (their number * N, C, h, w), tile by tile.
 
     Returns:
@@ -114,7 +114,7 @@ def blend(grid: Grid, at_once: int, compute: Callable[[list[Tile]], Tensor]) -> 
     out: Tensor | None = None
     height, width = grid.rows[-1].stop, grid.cols[-1].stop
     total = torch.zeros(height, width)
-    for tiles in grid.tiles(at_once):
+    for tiles in grid.tiles(tiles_per_pass):
         values = compute(tiles).float()
         for tile, value in zip(tiles, values.chunk(len(tiles)), strict=True):
             if out is None:

@@ -138,7 +138,7 @@ def resolve(
         _warn_of_refreshing(options, None if mends else request.damaged)
         return replace(request, mask=mask if mends else None, refreshes=True)
     diffusion = stages.diffusion
-    if not diffusion.may_act(options):
+    if not diffusion.may_be_used(options):
         if TRAITS[options.task].finds_colours and stages.colouriser is not None:
             return replace(request, colour_settings=stages.colouriser.settings(options))
         return request
@@ -146,8 +146,9 @@ def resolve(
         damage = estimate_damage(photo, mask, threshold)
     cfw = diffusion.weights.cfw is not None
     sampling = sampling_parameters(
-        options, damage, cfw=cfw, defaults=diffusion.defaults, named=diffusion.weights.named
-    )
+        options, damage, cfw=cfw, defaults=diffusion.defaults,
+        chosen_by_user=diffusion.weights.chosen_by_user,
+    )  # fmt: skip
     return replace(request, damage=damage, sampling=sampling)
 
 

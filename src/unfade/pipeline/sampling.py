@@ -56,7 +56,7 @@ def sampling_parameters(
     *,
     cfw: bool,
     defaults: Defaults | None = None,
-    named: bool = False,
+    chosen_by_user: bool = False,
 ) -> SamplingParameters:
     """The sampling parameters of one photo: the options', else the preset's, else by its damage.
 
@@ -66,7 +66,7 @@ def sampling_parameters(
         cfw: whether there is a CFW; without one, and where colours are to be found, "auto" gives
             fidelity, posterior mean and VAE residual 0.
         defaults: the preset's own.
-        named: whether the model was asked for by name: then "auto" gives it every photo that it
+        chosen_by_user: whether the user named the model: then "auto" gives it every photo that it
             can do something for, however little is damaged.
     """
     defaults = defaults or Defaults()
@@ -75,7 +75,7 @@ def sampling_parameters(
     faithful = _auto_fidelity(options, damage, cfw, defaults)
     steps = defaults.steps.get(options.task, STEPS) if options.steps == "auto" else options.steps
     return SamplingParameters(
-        strength=_strength(options, damage, defaults, named),
+        strength=_strength(options, damage, defaults, chosen_by_user),
         fidelity=faithful if options.fidelity == "auto" else options.fidelity,
         posterior_mean=faithful if options.posterior_mean == "auto" else options.posterior_mean,
         vae_residual=faithful if options.vae_residual == "auto" else options.vae_residual,
@@ -101,14 +101,16 @@ def _default_saturation(options: RestoreOptions, defaults: Defaults) -> float:
     return 1.0 if options.full_prompt else defaults.saturation.get(options.task, 1.0)
 
 
-def _strength(options: RestoreOptions, damage: Damage, defaults: Defaults, named: bool) -> float:
+def _strength(
+    options: RestoreOptions, damage: Damage, defaults: Defaults, chosen_by_user: bool
+) -> float:
     if options.strength != "auto":
         return float(options.strength)
     maximum = max_strength(options.task, defaults)
     if options.within_damage:
-        diffuse = damage.share > 0 if named else damage.share >= HEAVY_SHARE
+        diffuse = damage.share > 0 if chosen_by_user else damage.share >= HEAVY_SHARE
         return maximum if diffuse else 0.0
-    if named or not TRAITS[options.task].strength_by_damage:
+    if chosen_by_user or not TRAITS[options.task].strength_by_damage:
         return maximum
     strength = round(maximum * damage.severity, 3)
     return strength if strength >= MIN_STRENGTH else 0.0

@@ -45,7 +45,7 @@ class Stages:
         weights = self.diffusion.weights
 
         def is_available(task: Task) -> bool:
-            if weights.alone and TRAITS[task].first_stage:
+            if weights.lacks_controlnet and TRAITS[task].first_stage:
                 return False  # a base model without ControlNet only fills damage
             return not weights.missing or not self.diffusion.lacks_first_stage(task)
 
@@ -55,7 +55,7 @@ class Stages:
         """The SHA-256 of each file of weights that these options use."""
         weights = self.diffusion.weights
         first_stage_files = weights.preset.optional(TRAITS[options.task].first_stage)
-        diffusion = weights.hashes if self.diffusion.may_act(options) else {}
+        diffusion = weights.hashes if self.diffusion.may_be_used(options) else {}
         return self.first_stage.weights | first_stage_files | diffusion
 
     @cached_property

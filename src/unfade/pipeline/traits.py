@@ -1,4 +1,4 @@
-"""Properties of the tasks, for stages that several tasks share."""
+"""Lists the properties of each task that the shared stages read, such as its largest strength."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from unfade.imaging import Photo
 from unfade.models.checkpoint import load_model
 from unfade.models.enlarger import MARGIN, SCALE, Enlarger
-from unfade.models.inference import inference, keep_blocks, to_device
+from unfade.models.inference import inference, reuse_freed_memory, to_device
 from unfade.pipeline.detect import to_tensor
 from unfade.pipeline.enlarge import passes, shrunk, with_print_size
 from unfade.pipeline.tiling import Tile, map_tiles
@@ -30,7 +30,7 @@ class Upscaler:
 
     def __init__(self, network: Enlarger, device: torch.device) -> None:
         """Takes a trained network in evaluation mode."""
-        keep_blocks()
+        reuse_freed_memory()
         self.device = device
         self._network = to_device(network, device)
 

@@ -50,12 +50,12 @@ class DiffusionWeights:
         return cls(find_preset(preset), base, controlnet, prediction)
 
     @property
-    def named(self) -> bool:
+    def chosen_by_user(self) -> bool:
         """Whether the user named a base model or a ControlNet, rather than a preset alone."""
         return self.preset.name == SD21 or self.base is not None or self.controlnet is not None
 
     @property
-    def alone(self) -> bool:
+    def lacks_controlnet(self) -> bool:
         """Whether the model is a base model that was named, without a ControlNet.
 
         A preset's ControlNet was trained on the preset's base model, and does not count for
@@ -132,7 +132,7 @@ class DiffusionWeights:
     def _preset_files(self) -> list[str]:
         """The preset's files that the model is loaded from."""
         parts: list[str] = [] if self.base is not None else list(DIFFUSION_PARTS[:-1])
-        if self.controlnet is None and not self.alone:
+        if self.controlnet is None and not self.lacks_controlnet:
             parts.append("controlnet")
         preset_cfw = self.preset.folder / CFW
         parts += [CFW] if self.cfw == preset_cfw else []

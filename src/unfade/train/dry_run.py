@@ -16,7 +16,12 @@ import torch
 from unfade.data.sources import CleanPhoto, load_folders
 from unfade.manifest import peak_memory_mib
 from unfade.train.inputs import Inputs
-from unfade.train.launch import accelerator, check_precision, enough_memory, settle
+from unfade.train.launch import (
+    accelerator,
+    check_precision,
+    configure_threads_and_memory,
+    enough_memory,
+)
 from unfade.train.loop import train
 from unfade.train.options import LoopOptions
 from unfade.train.run import prepare, read_recipe, start_from
@@ -82,7 +87,7 @@ def dry_run(name: str, data: Sequence[Path], inputs: Inputs) -> Trial:
     """
     recipe = read_recipe(name, inputs)
     options: LoopOptions = recipe.loop
-    settle(options)
+    configure_threads_and_memory(options)
     photos = load_folders(data)
     group = accelerator()
     check_batch(options, group.num_processes)

@@ -13,7 +13,7 @@ import cv2
 import torch
 
 from unfade.errors import UsageError
-from unfade.models.inference import Precision, keep_blocks
+from unfade.models.inference import Precision, reuse_freed_memory
 from unfade.train.options import LoopOptions
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def accelerator() -> Any:
     return group
 
 
-def settle(options: LoopOptions) -> None:
+def configure_threads_and_memory(options: LoopOptions) -> None:
     """How a training uses the processor's threads and memory.
 
     The trainer and its workers share the cores. Memory that was freed is kept for the next layer;
@@ -62,7 +62,7 @@ def settle(options: LoopOptions) -> None:
     would leave holes among the activations, which at the size of Stable Diffusion took 1.5 GiB.
     """
     cv2.setNumThreads(1)
-    keep_blocks(_LARGEST_SAVING if options.checkpointing else _LARGEST)
+    reuse_freed_memory(_LARGEST_SAVING if options.checkpointing else _LARGEST)
 
 
 def check_precision(device: torch.device, precision: Precision) -> None:

@@ -97,8 +97,8 @@ class LoopOptions:
             self._check(name, 0 <= getattr(self, name) <= 1, "0 to 1")
         self._check("clip", self.clip > 0, "more than 0")
 
-    def _check(self, name: str, sound: bool, expected: str) -> None:
-        if not sound:
+    def _check(self, name: str, valid: bool, expected: str) -> None:
+        if not valid:
             got = f"loop.{name} = {getattr(self, name)}"
             raise UsageError(got, expected, "change it in the recipe")
 

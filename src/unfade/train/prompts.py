@@ -1,4 +1,4 @@
-"""Tokenizes and embeds prompts."""
+"""Builds the tokenizer of prompts, and turns prompts into tokens and embeddings."""
 
 from __future__ import annotations
 

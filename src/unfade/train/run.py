@@ -27,7 +27,12 @@ from unfade.train.colour import ColourTask
 from unfade.train.enlarger import EnlargerTask
 from unfade.train.hard_negatives import mine_hard_negatives
 from unfade.train.inputs import Inputs, Progress
-from unfade.train.launch import accelerator, check_precision, enough_memory, settle
+from unfade.train.launch import (
+    accelerator,
+    check_precision,
+    configure_threads_and_memory,
+    enough_memory,
+)
 from unfade.train.loop import train
 from unfade.train.net2net import net2net
 from unfade.train.options import (
@@ -184,7 +189,7 @@ def train_task(
     inputs = Inputs(recipe, start, base, controlnet, cache, damage)
     settings = read_recipe(name, inputs)
     options: LoopOptions = settings.loop
-    settle(options)
+    configure_threads_and_memory(options)
     photos = load_folders([data] if isinstance(data, Path) else data)
     group = accelerator()
     check_batch(options, group.num_processes)

@@ -1,7 +1,7 @@
 """The event handlers of the page. One instance serves all visitors.
 
-Reading, detection and restoring run in background threads (`unfade.web.search`,
-`unfade.web.work`): a click starts them, and the page calls `Page.poll` until they are done.
+Reading, detection and restoring run in background threads (`unfade.web.detection`,
+`unfade.web.restoration`): a click starts them, and the page calls `Page.poll` until they are done.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import gradio as gr
 
 from unfade.options import Task
 from unfade.web import actions, results
-from unfade.web.search import DetectionWorker
+from unfade.web.detection import DetectionWorker
+from unfade.web.restoration import RestoreWorker
 from unfade.web.session import AppContext, OpenedPhoto, Result, Session
 from unfade.web.settings import Settings, edit_from, settings_from
 from unfade.web.status import STOPPED, error_text, lost, status
 from unfade.web.theme import asset_path
 from unfade.web.visits import Visits
-from unfade.web.work import RestoreWorker
 
 T = TypeVar("T")
 Update = Any  # the new value of a component

@@ -41,7 +41,7 @@ class Autoencoder:
         folder: of an AutoencoderKL, in diffusers' layout.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name

@@ -24,7 +24,7 @@ class Method(Protocol):
         ...
 
     @property
-    def at_once(self) -> bool:
+    def takes_whole_case(self) -> bool:
         """Whether it restores all images of a case in one call, as external programs do.
 
         The others are called once for each image: what is done outlasts a stop.

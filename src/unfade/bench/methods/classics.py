@@ -60,7 +60,7 @@ class Interpolation:
 
     name: str
     interpolation: int
-    at_once: bool = False
+    takes_whole_case: bool = False
 
     def check(self, cases: Sequence[Case]) -> None:
         """Checks nothing: it can restore every case."""
@@ -89,7 +89,7 @@ class Classical:
         what: a key of MENDING.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(self, name: str = OPENCV, what: str = OPENCV) -> None:
         self.name = name

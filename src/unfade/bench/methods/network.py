@@ -37,7 +37,7 @@ class Network:
     area; one that only repairs is given the input enlarged by bicubic interpolation.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(self, name: str, path: Path, device: str = "auto") -> None:
         self.name = name

@@ -36,7 +36,7 @@ TRAINED_STEPS = 1000  # T of the presets' schedules
 class _Ours:
     """A method that runs `Restorer` in this process. The last weights stay in memory."""
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(self, name: str) -> None:
         self.name = name

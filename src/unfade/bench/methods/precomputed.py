@@ -24,7 +24,7 @@ class ResultsFolder:
 
     name: str
     folder: Path
-    at_once: bool = True
+    takes_whole_case: bool = True
 
     def check(self, cases: Sequence[Case]) -> None:
         """Matches and reads all results.

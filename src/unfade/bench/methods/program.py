@@ -37,7 +37,7 @@ class Program:
     name: str
     command: str
     timeout_s: float | None = None
-    at_once: bool = True
+    takes_whole_case: bool = True
 
     def check(self, cases: Sequence[Case]) -> None:
         """UsageError if the command cannot be split, lacks a place, or names no program."""

@@ -1,4 +1,4 @@
-"""Compares methods on degraded photos, with the same runner and report as tables."""
+"""Runs the comparison of a protocol: its cases and methods, by the runner and report of tables."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class FunctionMethod:
         function: name of the image and its input file -> (H, W, 3) result.
     """
 
-    at_once = False
+    takes_whole_case = False
 
     def __init__(
         self, name: str, identity: Mapping[str, Value], function: Callable[[str, Path], Image]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from unfade.bench.paper_values import NEEDED, Line, entered, read_lines
+from unfade.bench.paper_values import NEEDED, Line, read_lines, with_values
 from unfade.bench.tables import TABLES
 from unfade.bench.tables.base import Table
 from unfade.errors import InputError
@@ -35,7 +35,7 @@ def with_paper_values(tables: Sequence[Table], path: Path) -> list[Table]:
     extended: list[Table] = []
     for table in tables:
         table_lines = [line for line in lines if line["table"] == table.name]
-        extended.append(replace(table, papers=entered(table.papers, table_lines)))
+        extended.append(replace(table, papers=with_values(table.papers, table_lines)))
     return extended
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from unfade.errors import UsageError
 from unfade.web import actions
+from unfade.web.detection import DetectionWorker
 from unfade.web.job import Job, Stopped
-from unfade.web.search import DetectionWorker
 from unfade.web.session import AppContext, OpenedPhoto, RestoreRequest, Result, Session
 from unfade.web.settings import Settings
 from unfade.web.status import error_text
