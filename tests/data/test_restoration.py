@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.data.restoration import RestorationOptions, draw_task
+from unfade.data.restoration import RestorationOptions, TaskInput, draw_task
 from unfade.errors import UsageError
 
 OLD = RestorationOptions(old_photo=1, colorize=0, super_resolution=0)
@@ -78,3 +78,14 @@ def test_check_refuses_shares_that_do_not_add_up() -> None:
         RestorationOptions(old_photo=0.9).check()
     with pytest.raises(UsageError, match="severities"):
         RestorationOptions(severities=(1.0, 1.0, 0.0)).check()
+
+
+def test_old_photos_fade_where_that_is_asked_for(hq: np.ndarray) -> None:
+    options = replace(OLD, clean=0, severities=(0, 0, 1))
+
+    def change(given: TaskInput) -> float:
+        return float(np.abs(given.lq - hq)[given.mask == 0].mean())
+
+    plain = np.median([change(g) for g in drawn(hq, options, 30)])
+    faded = np.median([change(g) for g in drawn(hq, replace(options, fading=True), 30)])
+    assert faded > 1.5 * plain

@@ -31,12 +31,12 @@ RECIPES = {
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
     "enlarger_second": EnlargerRecipe,
-    "colour": ColourRecipe,
+    "colour": ColourRecipe, "colour_first": ColourRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "prior_first": PriorRecipe,
     "controlnet": ControlnetRecipe, "controlnet_first": ControlnetRecipe,
     "controlnet_second": ControlnetRecipe,
-    "ablation": ControlnetRecipe, "without_iide": ControlnetRecipe,
+    "ablation": ControlnetRecipe, "paper": ControlnetRecipe,
     "cfw_first": CfwRecipe, "cfw": CfwRecipe,
 }  # fmt: skip
 
