@@ -275,7 +275,7 @@ def test_single_file_that_cannot_be_told_is_asked_about(tiny_sd15: Base, tmp_pat
     assert noise_likeness(base.unet, 999) == pytest.approx(0.65, abs=0.03)
     path = tmp_path / "model.safetensors"
     write_v1_file(path, base)
-    with pytest.raises(UsageError, match="--prediction epsilon or --prediction v"):
+    with pytest.raises(UsageError, match="prediction='epsilon' or prediction='v'"):
         load_single_file(path)
 
 

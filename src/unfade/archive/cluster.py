@@ -83,10 +83,14 @@ def connect(address: str, workers: int | None) -> int:
 
 
 def _quieten(level: int = logging.ERROR) -> None:
-    """Sets the level from which Ray Data logs to the terminal."""
+    """Sets the level from which Ray Data logs to the terminal.
+
+    Ray Data adds the root logger's handlers to its own; those belong to the caller and stay.
+    """
     importlib.import_module("ray.data")  # sets up its own logging
+    shared = logging.getLogger().handlers
     for handler in logging.getLogger("ray.data").handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if isinstance(handler, logging.StreamHandler) and handler not in shared:
             handler.setLevel(level)
 
 
