@@ -255,7 +255,9 @@ def test_what_a_killed_run_left_is_removed(make_photo: MakePhoto, tmp_path: Path
 def test_each_warning_is_told_once_and_names_its_photo(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("unfade"), "propagate", False)  # away from pytest's
+    logger = logging.getLogger("unfade")
+    monkeypatch.setattr(logger, "propagate", False)  # away from pytest's handlers ...
+    monkeypatch.setattr(logger, "handlers", [])  # ... and those that other tests leave
     for name in ("a.jpg", "b.jpg"):
         path = make_photo(f"in/{name}")
         picture = Image.open(path).copy()
