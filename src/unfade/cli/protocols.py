@@ -327,6 +327,16 @@ def diffusion(
     return _run(lambda progress: diffusion(settings, progress), as_json)
 
 
+_saturation = click.option(
+    "--saturation",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Factor on the chroma.",
+)
+
+
 @click.command("colours")
 @_common(50)
 @_seed
@@ -362,14 +372,7 @@ def diffusion(
     callback=shared.auto_or(float, "a number"),
     help="Of the diffusion model; auto is the preset's own.",
 )
-@click.option(
-    "--saturation",
-    type=float,
-    default=1.0,
-    show_default=True,
-    metavar="S",
-    help="Factor on the chroma.",
-)
+@_saturation
 @_out(required=True)
 def colours(
     data: Path,
@@ -394,12 +397,11 @@ def colours(
     Example:
       unfade bench colours --data photos/ --train training/ --out colours/
     """
+    from unfade.bench.protocols.colour_methods import ColourMethods
     from unfade.bench.protocols.colours import Settings, colours
 
-    settings = Settings(
-        data, train, out, preset, count or None, pairs, seed, steps, guidance, strength, saturation,
-        device,
-    )  # fmt: skip
+    methods = ColourMethods(preset, seed, steps, guidance, strength, saturation, device)
+    settings = Settings(data, train, out, methods, count or None, pairs)
     return _run(lambda progress: colours(settings, progress), as_json)
 
 
@@ -414,14 +416,7 @@ def colours(
     metavar="N",
     help="Prompts that give a garment another colour.",
 )
-@click.option(
-    "--saturation",
-    type=float,
-    default=1.0,
-    show_default=True,
-    metavar="S",
-    help="Factor on the chroma.",
-)
+@_saturation
 @_out(required=True)
 def garments(
     data: Path,

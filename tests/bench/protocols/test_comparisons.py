@@ -110,9 +110,8 @@ def test_colours_are_measured_with_and_without_prompts(
     photos: Path, tmp_path: Path, tiny_preset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(colour_methods, "SIDE", 64)
-    settings = colours_protocol.Settings(
-        photos, photos, tmp_path / "out", str(tiny_preset), count=2, pairs=3, steps=1, device="cpu"
-    )
+    methods = colour_methods.ColourMethods(str(tiny_preset), 0, steps=1, device="cpu")
+    settings = colours_protocol.Settings(photos, photos, tmp_path / "out", methods, 2, 3)
     report = colours(settings)
     assert report.failures == []
     errors = [row for row in report.rows if row.degradation == "captions"]

@@ -47,7 +47,6 @@ from unfade.errors import UsageError
 from unfade.eval.colour import lab
 from unfade.eval.evaluation import read_rgb
 from unfade.eval.images import Image
-from unfade.options import Auto
 from unfade.rng import generator
 
 NAME = "colours"
@@ -63,29 +62,17 @@ class Settings:
         data: folder of photos, with `captions.jsonl` beside them.
         train: folder of the training photos, or of their shards.
         out: folder for results, the report and `pairs.png`.
-        preset: name or folder of a preset.
+        methods: the preset, its options, and the seed of sampling and of the drawn pairs.
         count: number of photos with a caption.
         pairs: number of pairs of prompts.
-        seed: of sampling and of the drawn pairs.
-        steps: of sampling.
-        guidance: with a prompt; None is the network's default.
-        strength: of the diffusion model; "auto" is the preset's.
-        saturation: factor on the chroma.
-        device: as `Restorer.from_pretrained` has it.
     """
 
     data: Path
     train: Path
     out: Path
-    preset: str = "compact"
+    methods: ColourMethods
     count: int | None = 50
     pairs: int = 40
-    seed: int = 0
-    steps: int | Auto = "auto"
-    guidance: float | None = None
-    strength: float | Auto = "auto"
-    saturation: float = 1.0
-    device: str = "auto"
 
 
 def colours(settings: Settings, progress: Progress | None = None) -> Report:
@@ -94,10 +81,7 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
     Raises:
         UsageError: the preset cannot colour, or no photo has a caption.
     """
-    sampling = ColourMethods(
-        settings.preset, settings.seed, settings.steps, settings.guidance, settings.strength,
-        settings.saturation, settings.device,
-    )  # fmt: skip
+    sampling = settings.methods
     restorer = sampling.load()
     captions = read_captions(settings.data / "captions.jsonl")
     photos = {path.stem: reduced(read_rgb(path)) for path in photos_in(settings.data)}
@@ -155,9 +139,9 @@ def colours(settings: Settings, progress: Progress | None = None) -> Report:
         grids=grids,
     )
     head: dict[str, object] = {
-        "photos": len(captioned), "data": settings.data.name, "seed": settings.seed,
-        "preset": settings.preset, "steps": settings.steps, "guidance": settings.guidance,
-        "strength": settings.strength, "saturation": settings.saturation,
+        "photos": len(captioned), "data": settings.data.name, "seed": sampling.seed,
+        "preset": sampling.preset, "steps": sampling.steps, "guidance": sampling.guidance,
+        "strength": sampling.strength, "saturation": sampling.saturation,
         "mean chroma": f"{chroma[0]:.1f} {chroma[1]:.1f}",
     }  # fmt: skip
     report, run = compare(table, methods, settings.data, settings.out, head, progress)
@@ -174,7 +158,7 @@ def _pairs_of(
     by_phrase: list[Pair] = []
     for index, (name, image) in enumerate(photos.items()):
         names = colour_names(image)
-        rng = generator(settings.seed, "pairs", index)
+        rng = generator(settings.methods.seed, "pairs", index)
         by_caption += caption_pairs(name, captions.get(name, []), names, rng)[:1]
         by_phrase += phrase_pairs(name, names, rng)[:1]
     chosen = by_caption[: settings.pairs // 2]
