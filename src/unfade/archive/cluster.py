@@ -27,6 +27,7 @@ from unfade.archive.work import (
     Task,
     Worker,
     describe,
+    keep_warnings_off_stderr,
     quarantine_error,
 )
 from unfade.errors import UnfadeError, UsageError, WeightsError
@@ -326,6 +327,7 @@ class RayWorker:
 
     def __init__(self, task: Task, register: Any, attempts: int) -> None:
         os.environ["OMP_NUM_THREADS"] = str(task.threads)
+        keep_warnings_off_stderr()
         self._ray = _ray()
         self._attempts = attempts
         self._register = register

@@ -26,6 +26,7 @@ from unfade.archive.work import (
     Row,
     Task,
     Worker,
+    keep_warnings_off_stderr,
     quarantine_error,
 )
 from unfade.errors import UnfadeError
@@ -251,6 +252,7 @@ def _worker_main(pipe: Connection, task: Task) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):  # the driver decides when to stop
         signal.signal(name, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    keep_warnings_off_stderr()
     lock = threading.Lock()
 
     def send(message: object) -> None:

@@ -163,7 +163,6 @@ class Worker:
 
         torch.set_num_threads(task.threads)
         cv2.setNumThreads(task.threads)
-        logging.getLogger("unfade").addHandler(logging.NullHandler())  # warnings go into rows
         options = task.options
         self._task = task
         self._storage: Storage = open_storage(task.dst)
@@ -353,6 +352,11 @@ def _loaded(options: RestoreOptions) -> Restorer:
         options.preset, device=options.device, base=options.base, controlnet=options.controlnet,
         prediction=options.prediction, dtype=options.dtype, offload=options.offload,
     )  # fmt: skip
+
+
+def keep_warnings_off_stderr() -> None:
+    """For processes that do nothing but restore: their warnings go into rows."""
+    logging.getLogger("unfade").addHandler(logging.NullHandler())
 
 
 def describe(task: Task) -> ResultKey:

@@ -2,7 +2,7 @@
 
 Winograd's minimal filtering F(4 x 4, 3 x 3) (Lavin and Gray 2016, arXiv 1509.09308, section 4.1):
 tiles of 6 x 6 cells and the weights are transformed, multiplied, and transformed back to 4 x 4
-results. The same values come out but for rounding (1e-5 of the largest). The transforms are worth
+results. The same values come out but for rounding (2e-5 of the largest). The transforms are worth
 their time where there are many channels.
 """
 
