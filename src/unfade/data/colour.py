@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from unfade.colours import NAMES
 from unfade.config import renamed_field
+from unfade.data.backdrops import before_backdrop, person_mask, studio_crop
 from unfade.data.captions import colour_map, phrases
 from unfade.data.garments import Regions, label_regions, recolour_garments
 from unfade.data.pairs import photo_index
-from unfade.data.recolour import Lab, name_of, to_lab
+from unfade.data.recolour import Lab, name_of, to_lab, to_rgb
 from unfade.data.regions import recolour_region, sure_regions, true_colours
 from unfade.data.sources import CleanPhoto, hold_out
 from unfade.degrade import kernels, ops
@@ -44,6 +45,7 @@ class ColourOptions:
         aged: share of crops with the grain, blur, fading and compression of old photos.
         film: share of crops with the gray values of film of another spectral sensitivity.
         labelled: share of samples from photos with labelled regions.
+        backdrops: share of the photos with labelled people that get a studio's backdrop.
         recoloured: share of crops with labelled regions of which one or two get a new colour.
         sure: the same for crops whose regions come from `data.regions`.
         captions: share of the other crops with a prompt.
@@ -55,6 +57,7 @@ class ColourOptions:
     aged: float = 0.7
     film: float = 0.25
     labelled: float = 0.25
+    backdrops: float = 0.0
     recoloured: float = 0.75
     sure: float = 0.3
     captions: float = 0.5
@@ -65,6 +68,7 @@ class ColourOptions:
             "aged",
             "film",
             "labelled",
+            "backdrops",
             "recoloured",
             "sure",
             "captions",
@@ -137,8 +141,11 @@ def colour_sample(
         photo = photos[labelled[int(rng.integers(len(labelled)))]]
     else:
         photo = photos[photo_index(seed, index, len(photos))]
-    rgb, regions = _crop(photo, options, rng)
+    rgb, regions, person = _crop(photo, options, rng)
     lab = to_lab(rgb)
+    if person is not None:
+        lab = before_backdrop(lab, person, rng)
+        rgb = to_rgb(lab)
     changed: list[Mask] = []
     prompt, hinted = "", rng.random() < options.region_colours
     if regions and rng.random() < options.recoloured:
@@ -193,20 +200,31 @@ def _resized(image: Image, size: int) -> Image:
 
 def _crop(
     photo: CleanPhoto, options: ColourOptions, rng: np.random.Generator
-) -> tuple[Image, Regions]:
-    """A random square crop of a photo, randomly flipped, and its labelled regions."""
-    image = photo.decode()
+) -> tuple[Image, Regions, Mask | None]:
+    """A random square crop of a photo, randomly flipped, and its labelled regions.
+
+    The last is the person who gets a studio's backdrop, (H, W) in [0, 1], or None.
+    """
+    image, labels = photo.decode(), photo.labels
     height, width = extent(image)
-    side = max(1, round(min(height, width) * rng.uniform(options.least, 1.0)))
-    y, x = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    levels = None if labels is None else labels.decode()
+    square: tuple[slice, slice] | None = None
+    studio = labels is not None and options.backdrops > 0 and rng.random() < options.backdrops
+    if levels is not None and labels is not None and studio:
+        square = studio_crop(levels, labels.names, rng)
+    if square is None:
+        side = max(1, round(min(height, width) * rng.uniform(options.least, 1.0)))
+        y, x = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+        square, studio = (slice(y, y + side), slice(x, x + side)), False
     step = -1 if rng.random() < 0.5 else 1
-    rgb = _resized(image[y : y + side, x : x + side][:, ::step], options.size)
-    if photo.labels is None:
-        return rgb, {}
-    levels = np.ascontiguousarray(photo.labels.decode()[y : y + side, x : x + side][:, ::step])
+    rgb = _resized(image[square][:, ::step], options.size)
+    if levels is None or labels is None:
+        return rgb, {}, None
     size = (options.size, options.size)
-    levels = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    return rgb, label_regions(levels, photo.labels.names)
+    cut = np.ascontiguousarray(levels[square][:, ::step])
+    cut = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    person = person_mask(cut, labels.names) if studio else None
+    return rgb, label_regions(cut, labels.names), person
 
 
 def _prompt(
