@@ -20,6 +20,7 @@ TASKS = {
     "tone": "The estimator of faded tone and cast.",
     "colour": "The first stage for colours: gray photo, words, painted regions -> chroma.",
     "enlarger": "The first stage of super-resolution: small photos, four times as large.",
+    "texture": "What the enlarger adds where a sharp picture is wanted, against a discriminator.",
     "vae": "The autoencoder of the diffusion model.",
     "prior": "The text-conditioned latent UNet with its text encoder: the frozen base model.",
     "controlnet": "The ControlNet on a frozen base model, with IIDE.",

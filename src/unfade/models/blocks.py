@@ -81,6 +81,10 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H, W); H and W are multiples of `stride`."""
+        return F.pixel_shuffle(self.leave(self.features(x)), self.fold)  # (N, out, H, W)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, widths[0], H/fold, W/fold): what the last convolution reads."""
         h = self.enter(F.pixel_unshuffle(x, self.fold))  # (N, widths[0], H/fold, W/fold)
         skips: list[Tensor] = []
         for i, stage in enumerate(self.encode):
@@ -92,4 +96,4 @@ class UNet(nn.Module):
             h = F.interpolate(self.up[i](h), scale_factor=2.0, mode="nearest")
             h = self.fuse[i](torch.cat([h, skips[i]], 1))  # (N, widths[i], ...)
             h = self.decode[i](h)
-        return F.pixel_shuffle(self.leave(h), self.fold)  # (N, out, H, W)
+        return h

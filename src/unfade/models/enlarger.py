@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unfade.models.blocks import UNet
+from unfade.models.blocks import ResBlock, UNet
 from unfade.models.stage1 import BANDS, CELL, detail_bands, gain_head, split, statistics, upsampled
 
 SCALE = 4
@@ -23,11 +23,33 @@ class EnlargerConfig:
         widths: channels of the U-Net at 1, 1/2, ... of the small photo's resolution.
         blocks: its residual blocks at each level.
         hidden: width of the head.
+        texture: residual blocks of the branch that adds texture; 0 leaves it out.
     """
 
     widths: list[int] = field(default_factory=lambda: [64, 112])
     blocks: list[int] = field(default_factory=lambda: [3, 4])
     hidden: int = 64
+    texture: int = 0
+
+
+class _Texture(nn.Module):
+    """The detail that a regression network averages away, from its features and its result."""
+
+    def __init__(self, features: int, blocks: int) -> None:
+        super().__init__()
+        pixels = 3 * SCALE**2
+        self.enter = nn.Conv2d(features + pixels, features, 3, padding=1)
+        self.blocks = nn.Sequential(*(ResBlock(features, norm=False) for _ in range(blocks)))
+        self.leave = nn.Conv2d(features, pixels, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        if self.leave.bias is not None:
+            nn.init.zeros_(self.leave.bias)
+
+    def forward(self, features: Tensor, enlarged: Tensor) -> Tensor:
+        """Features (N, C, h, w) and the enlarged photo (N, 3, 4h, 4w) -> (N, 3, 4h, 4w)."""
+        seen = F.pixel_unshuffle(enlarged - 0.5, SCALE)  # (N, 48, h, w)
+        h = self.blocks(self.enter(torch.cat([features, seen], 1)))  # (N, C, h, w)
+        return F.pixel_shuffle(self.leave(h), SCALE)
 
 
 class Enlarger(nn.Module):
@@ -36,6 +58,9 @@ class Enlarger(nn.Module):
     Works at the small photo's resolution and shuffles channels into pixels at the end (ESPCN,
     arXiv 1609.05158). As in the first stage, gains of the detail bands mend what the bands'
     strengths give away; a U-Net corrects the gains and adds a residual to the bicubic picture.
+
+    That picture is the likely mean, and blurred where much is possible. A branch that was trained
+    against a discriminator adds the texture of one possible photo (`train.texture`).
     """
 
     def __init__(self, config: EnlargerConfig) -> None:
@@ -52,11 +77,16 @@ class Enlarger(nn.Module):
         self.stride = max(self.net.stride, CELL)
         self.norm = nn.BatchNorm2d(6 * BANDS, affine=False)
         self.head = gain_head(config.hidden)
+        self.texture = _Texture(config.widths[0], config.texture) if config.texture else None
         for parameter in self.net.leave.parameters():  # untrained, it is bicubic interpolation
             nn.init.zeros_(parameter)
 
-    def forward(self, lq: Tensor) -> Tensor:
-        """(N, 3, h, w), sRGB [0, 1], h and w multiples of `stride` -> (N, 3, 4h, 4w) float32."""
+    def forward(self, lq: Tensor, fidelity: float = 1.0) -> Tensor:
+        """(N, 3, h, w), sRGB [0, 1], h and w multiples of `stride` -> (N, 3, 4h, 4w) float32.
+
+        Args:
+            fidelity: 1 leaves the texture out, 0 adds all of it.
+        """
         size = lq.shape[-2:]
         with torch.autocast(lq.device.type, enabled=False):
             bands = detail_bands(lq)
@@ -65,12 +95,16 @@ class Enlarger(nn.Module):
             gains = upsampled(self.head(strength), size)  # (N, 2 BANDS, h, w)
         fine = [(20 * band).tanh() for band in bands]
         x = torch.cat([lq - 0.5, *fine, upsampled(strength[:, 1::6], size)], 1)
-        change = self.net(x).float()  # (N, 48 + 2 BANDS, h, w)
+        features = self.net.features(x)  # (N, widths[0], h, w)
+        change = self.net.leave(features).float()  # (N, 48 + 2 BANDS, h, w)
         residual, gains = change[:, : 3 * SCALE**2], gains + change[:, 3 * SCALE**2 :]
         out = lq
         for k, part in enumerate(parts):
             out = out + gains[:, k : k + 1] * part
-        return bicubic(out) + F.pixel_shuffle(residual, SCALE)
+        large = bicubic(out) + F.pixel_shuffle(residual, SCALE)
+        if self.texture is None or fidelity == 1:
+            return large
+        return large + (1 - fidelity) * self.texture(features, large).float()
 
 
 def bicubic(lq: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ from unfade.train.options import (
     LoopOptions,
     ScratchRecipe,
     Stage1Recipe,
+    TextureRecipe,
     ToneRecipe,
 )
 from unfade.train.sampler import check_batch
@@ -48,6 +49,7 @@ from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
 from unfade.train.state import interpolate_weights
 from unfade.train.task import Exporter, Task
+from unfade.train.texture import TextureTask
 from unfade.train.tone import ToneTask
 
 log = logging.getLogger(__name__)
@@ -64,8 +66,20 @@ _RECIPES: dict[str, Any] = {
     "tone": ToneRecipe,
     "colour": ColourRecipe,
     "enlarger": EnlargerRecipe,
+    "texture": TextureRecipe,
 }
-TASKS = ("scratch", "stage1", "tone", "colour", "enlarger", "vae", "prior", "controlnet", "cfw")
+TASKS = (
+    "scratch",
+    "stage1",
+    "tone",
+    "colour",
+    "enlarger",
+    "texture",
+    "vae",
+    "prior",
+    "controlnet",
+    "cfw",
+)
 
 
 def read_recipe(name: str, inputs: Inputs) -> Any:
@@ -109,6 +123,8 @@ def prepare(
         return ColourTask(recipe, photos)
     if name == "enlarger":
         return EnlargerTask(recipe, photos)
+    if name == "texture":
+        return TextureTask(recipe, photos)
     from unfade.train import diffusion_tasks
 
     return diffusion_tasks.prepare(name, recipe, inputs, photos, cache, device, progress)

@@ -1,0 +1,65 @@
+"""Tells photos from enlarged ones, by their pixels and by the features of an ImageNet classifier.
+
+Features of a network that was trained before make small discriminators strong (Projected GANs,
+arXiv 2111.01007); those of the pixels see the finest grain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+_FOLD = 2  # side of the squares of pixels that are unshuffled
+_WIDTHS = (32, 48, 48)
+
+
+class _Head(nn.Module):
+    """Four convolutions with a bounded slope (spectral normalisation, arXiv 1802.05957).
+
+    Args:
+        channels: of the input.
+        stride: of the second convolution.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i, (inputs, outputs) in enumerate(pairwise((channels, *_WIDTHS))):
+            step = stride if i == 1 else 1
+            conv = nn.Conv2d(inputs, outputs, 3, step, padding=1)
+            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(_WIDTHS[-1], 1, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, 1, H / stride, W / stride), above 0 where it looks like a photo."""
+        return self.layers(x)
+
+
+class Discriminator(nn.Module):
+    """A head on the pixels, and one on the features of each resolution.
+
+    Args:
+        widths: channels of the features.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.pixels = _Head(3 * _FOLD**2, 2)
+        self.features = nn.ModuleList(
+            _Head(width, 2 if i == 0 else 1) for i, width in enumerate(widths)
+        )
+
+    def forward(self, rgb: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
+        """The scores of each head, (N, 1, h, w).
+
+        Args:
+            rgb: (N, 3, H, W) in [0, 1].
+            features: of the same pictures (`models.efficientnet.LiteEncoder`).
+        """
+        folded = F.pixel_unshuffle(2 * rgb - 1, _FOLD)  # (N, 12, H/2, W/2)
+        heads = zip(self.features, features, strict=True)
+        return [self.pixels(folded), *(head(f) for head, f in heads)]

@@ -1,0 +1,157 @@
+"""Trains the enlarger's branch for texture, against a discriminator.
+
+A loss on pixels alone gives the mean of what is possible, which is blurred. What the fast
+restorers do (OSEDiff, arXiv 2406.08177; SinSR, arXiv 2311.14760) is done here for one pass of a
+small network: a feature loss, and a discriminator on features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unfade.data.enlarging import small_pair
+from unfade.data.pairs import check_size, large_photos
+from unfade.data.sources import CleanPhoto
+from unfade.errors import UsageError
+from unfade.models.checkpoint import load_model, save_model
+from unfade.models.discriminator import Discriminator
+from unfade.models.efficientnet import LiteEncoder
+from unfade.models.enlarger import SCALE, Enlarger
+from unfade.models.stage1 import CELL
+from unfade.models.tensors import from_array
+from unfade.train.net2net import net2net
+from unfade.train.options import TextureRecipe
+from unfade.train.sample_grid import mean_psnr, write_sample_grid
+from unfade.train.task import Batch, Split, random_index
+
+_GRID_SAMPLES = 16
+_STAGES = 5  # of the encoder: features at 1/2, 1/4, 1/8 and 1/16 of the resolution
+_FILE = "enlarger.safetensors"
+
+
+class _Adversaries(nn.Module):
+    """The enlarger, of which the branch for texture is trained, and the discriminator."""
+
+    def __init__(self, enlarger: Enlarger, discriminator: Discriminator) -> None:
+        super().__init__()
+        self.enlarger = enlarger
+        self.discriminator = discriminator
+        for name, parameter in enlarger.named_parameters():
+            parameter.requires_grad_(name.startswith("texture."))
+
+    def train(self, mode: bool = True) -> _Adversaries:
+        """The enlarger's statistics stay those that it was trained with."""
+        super().train(mode)
+        self.enlarger.eval()
+        return self
+
+
+class TextureTask:
+    """Pairs of `data.enlarging`, enlarged with texture that a discriminator takes for real.
+
+    Raises:
+        UsageError: a recipe without blocks for texture, or crops that do not fit the network.
+        WeightsError: no ImageNet weights for the features.
+    """
+
+    def __init__(self, recipe: TextureRecipe, photos: Sequence[CleanPhoto]) -> None:
+        check_size(recipe.pairs.size, SCALE * CELL)
+        if recipe.model.texture < 1:
+            got = f"model.texture = {recipe.model.texture}"
+            raise UsageError(got, "1 or more blocks", "try 4")
+        self.recipe, self.photos = recipe, photos
+        self.large = large_photos(photos, recipe.pairs.size)
+        self.encoder = LiteEncoder(_STAGES).eval().requires_grad_(False)
+        self.encoder.load_imagenet()
+
+    def build(self) -> nn.Module:
+        """An enlarger whose texture is zero, and an untrained discriminator."""
+        return _Adversaries(Enlarger(self.recipe.model), Discriminator(self.encoder.widths))
+
+    def load(self, path: Path) -> nn.Module:
+        """Start weights: an enlarger, with or without texture; the discriminator is untrained."""
+        begun = cast(_Adversaries, self.build())
+        trained = load_model(path / _FILE if path.is_dir() else path, Enlarger)
+        if trained.texture is None:
+            begun.enlarger.load_state_dict(trained.state_dict(), strict=False)
+        else:
+            net2net(begun.enlarger, trained)
+        return begun
+
+    def sample(self, split: Split, index: int) -> Batch:
+        """The lq (3, S / 4, S / 4) and hq (3, S, S)."""
+        seed, options = self.recipe.loop.seed, self.recipe.pairs
+        lq, hq = small_pair(
+            self.photos, seed, random_index(split, index), options, SCALE, self.large
+        )
+        return {
+            "lq": from_array(lq).permute(2, 0, 1).contiguous(),
+            "hq": from_array(hq).permute(2, 0, 1).contiguous(),
+        }
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """The losses of both sides, of which each sees its own alone.
+
+        The enlarger's is an L1 of pixels and of features, and the hinge loss of the generator; the
+        discriminator's is its hinge loss (arXiv 1705.02894).
+        """
+        both, recipe = cast(_Adversaries, model), self.recipe
+        hq, discriminator = batch["hq"], both.discriminator
+        encoder = self.encoder.to(hq.device)
+        made = both.enlarger(batch["lq"], recipe.fidelity)
+        features = encoder(made)
+        with torch.no_grad():
+            real_features = encoder(hq)
+        pixels = F.l1_loss(made, hq)
+        likeness = feature_distance(features, real_features)
+        discriminator.requires_grad_(False)
+        judged = discriminator(made, features)
+        discriminator.requires_grad_(True)
+        fooling = -torch.stack([score.mean() for score in judged]).mean()
+        fake = discriminator(made.detach(), [f.detach() for f in features])
+        real = discriminator(hq, real_features)
+        pairs = zip(real, fake, strict=True)
+        hinge = torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in pairs]).mean()
+        loss = recipe.pixels * pixels + recipe.features * likeness + recipe.adversarial * fooling
+        figures = {
+            "pixels": float(pixels.detach()), "features": float(likeness.detach()), "fooling": float(fooling.detach()),
+            "hinge": float(hinge.detach()), "psnr": mean_psnr(made.detach().clamp(0, 1), hq),
+        }  # fmt: skip
+        return loss + hinge, figures
+
+    def validate(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Validates: without texture, with it, target; the figures are PSNR, dB."""
+        enlarger = cast(_Adversaries, model).enlarger
+        samples = [self.sample("validation", i) for i in range(_GRID_SAMPLES)]
+        device = next(enlarger.parameters()).device
+        lq, hq = (torch.stack([s[k] for s in samples]).to(device) for k in ("lq", "hq"))
+        with torch.no_grad():
+            plain, out = (enlarger(lq, fidelity).clamp(0, 1) for fidelity in (1.0, 0.0))
+        pictures = [x.cpu() for x in (plain, out, hq)]  # (N, 3, S, S) each
+        rows = [[p[i + k] for k in range(2) for p in pictures] for i in range(0, _GRID_SAMPLES, 2)]
+        write_sample_grid(path, rows)
+        return {"shown_psnr": mean_psnr(out, hq), "shown_psnr_without": mean_psnr(plain, hq)}
+
+    def export(self, model: nn.Module, folder: Path) -> None:
+        """Writes the enlarger, with its branch for texture, in fp16."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(folder / _FILE, cast(_Adversaries, model).enlarger)
+
+
+def feature_distance(out: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """The mean over resolutions of the L1 between features, each channel scaled by its deviation.
+
+    Args:
+        out, target: (N, C, H, W), at each resolution.
+    """
+    distances: list[Tensor] = []
+    for mine, true in zip(out, target, strict=True):
+        deviation = true.std((0, 2, 3), keepdim=True) + 1e-3  # (1, C, 1, 1)
+        distances.append(((mine - true) / deviation).abs().mean())
+    return torch.stack(distances).mean()
