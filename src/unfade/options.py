@@ -45,8 +45,8 @@ _DIFFUSION = ("prompt", "negative_prompt", "guidance", "self_condition", "steps"
 #: Options that the published method fixes.
 NOT_PUBLISHED = ("only_damage", "tone", "strength", "posterior_mean", "vae_residual", "reach",
                   "self_condition", "saturation", "colour_regions")  # fmt: skip
-#: Options of the diffusion model that the first stage for colours supports, too.
-_COLOURING = ("prompt", "guidance", "variants")
+#: Options of the diffusion model that a task's first stage supports, too.
+_FIRST_STAGE = {"colorize": ("prompt", "guidance", "variants"), "super-resolution": ("fidelity",)}
 #: Options that a task does not support, and what to do instead.
 _UNSUPPORTED = {
     "old-photo": {
@@ -101,7 +101,9 @@ class RestoreOptions:
         saturation: of colorize, 0..2: factor on the predicted chroma.
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
             "auto": the preset's own, else by the damage measured. That is 0 for colorize, which
-            keeps the luminance anyway: more takes its colours away.
+            keeps the luminance anyway: more takes its colours away. Of super-resolution without
+            the diffusion model: 1, which "auto" is, adds no texture, and 0 all that the enlarger
+            invents.
         posterior_mean: 0..1, the share of the posterior mean in the result; at 1 one step is run,
             which gives that mean. "auto" as for fidelity.
         vae_residual: 0..1, the share of the photo's reconstruction error of the autoencoder that is
@@ -289,7 +291,7 @@ class RestoreOptions:
     @property
     def for_diffusion(self) -> list[str]:
         """The names of the changed options that only the diffusion model supports."""
-        supported = _COLOURING if self.task == "colorize" else ()
+        supported = _FIRST_STAGE.get(self.task, ())
         return [name for name in _DIFFUSION if name in self.changed and name not in supported]
 
     @property

@@ -322,8 +322,10 @@ def sampling_options(command: F) -> F:
             default="auto",
             show_default=True,
             metavar="auto|F",
-            help="0..1, the weight of controllable feature wrapping; 1 = most faithful. auto: the "
-            "preset's own, else the less damage, the more; 0 where it colours.",
+            help="0..1, how close to the photo the result stays; 1 = closest. Enlarging: less adds "
+            "sharp texture that is invented, 0.3 a good deal of it; auto adds none. With the "
+            "diffusion model: the weight of controllable feature wrapping; auto is the preset's "
+            "own, else the less damage, the more; 0 where it colours.",
         ),
         click.option(
             "--posterior-mean",

@@ -119,10 +119,9 @@ class TextureTask:
         pairs = zip(real, fake, strict=True)
         hinge = torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in pairs]).mean()
         loss = recipe.pixels * pixels + recipe.features * likeness + recipe.adversarial * fooling
-        figures = {
-            "pixels": float(pixels.detach()), "features": float(likeness.detach()), "fooling": float(fooling.detach()),
-            "hinge": float(hinge.detach()), "psnr": mean_psnr(made.detach().clamp(0, 1), hq),
-        }  # fmt: skip
+        terms = {"pixels": pixels, "features": likeness, "fooling": fooling, "hinge": hinge}
+        figures = {name: float(term.detach()) for name, term in terms.items()}
+        figures["psnr"] = mean_psnr(made.detach().clamp(0, 1), hq)
         return loss + hinge, figures
 
     def validate(self, model: nn.Module, path: Path) -> dict[str, float]:

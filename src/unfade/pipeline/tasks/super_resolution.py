@@ -30,7 +30,8 @@ def restore(request: Request, stages: Stages, timer: StageTimer) -> list[Photo]:
             check_size(request.photo, scale, options.max_pixels)
             upscaler = stages.upscaler
             assert upscaler is not None, "`DiffusionStage.require` has seen that it is there"
-            return [upscaler.enlarge(request.photo, scale, progress=progress)]
+            fidelity = 1.0 if options.fidelity == "auto" else options.fidelity
+            return [upscaler.enlarge(request.photo, scale, fidelity=fidelity, progress=progress)]
     check_size(request.photo, scale, options.max_pixels)
     return steps.diffused_variants(
         request, stages, timer,
