@@ -82,7 +82,7 @@ class TextureTask:
             begun.enlarger.load_state_dict(trained.state_dict(), strict=False)
         else:
             net2net(begun.enlarger, trained)
-        return begun
+        return begun.eval()
 
     def sample(self, split: Split, index: int) -> Batch:
         """The lq (3, S / 4, S / 4) and hq (3, S, S)."""
