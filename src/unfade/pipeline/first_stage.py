@@ -21,6 +21,7 @@ from unfade.models.tone import Levels, ToneNet
 from unfade.pipeline.composite import kept_beyond, put_blended
 from unfade.pipeline.detect import detect, thresholds, to_tensor
 from unfade.pipeline.holes import MARGIN, feather, stroke_radius
+from unfade.pipeline.night import is_night, limit_specks
 from unfade.pipeline.tiling import Tile, map_tiles
 from unfade.pipeline.tone import estimate
 from unfade.timing import Progress, ignore
@@ -86,7 +87,11 @@ class FirstStage:
 
     def detect(self, photo: Photo, *, tile: int, progress: Progress = ignore) -> Mask:
         """The probability of damage, (H, W) uint8 in 1/255."""
-        return detect(photo, self._detector, self.device, tile=tile, progress=progress)
+        mask = detect(photo, self._detector, self.device, tile=tile, progress=progress)
+        if is_night(photo):
+            limits = self.thresholds
+            limit_specks(mask, limits["high"], (limits["high"] + limits["normal"]) / 2)
+        return mask
 
     def restore(
         self,
