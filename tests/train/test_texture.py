@@ -12,8 +12,9 @@ from unfade.errors import UsageError
 from unfade.models.checkpoint import load_model, save_model
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.train.loop import train
+from unfade.train.losses import feature_distance
 from unfade.train.options import LoopOptions, TextureRecipe
-from unfade.train.texture import TextureTask, feature_distance
+from unfade.train.texture import TextureTask
 
 RECIPE = TextureRecipe(
     loop=LoopOptions(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unfade.models.efficientnet import LiteEncoder
+
 _RADIUS, _SIGMA = 5, 1.5  # of SSIM's window, pixels
+_STAGES = 5  # of the encoder: features at 1/2, 1/4, 1/8 and 1/16 of the resolution
 _C1, _C2 = 0.01**2, 0.03**2  # K1, K2 of Wang et al. at data range 1
 
 
@@ -47,3 +51,27 @@ def dissimilarity(out: Tensor, target: Tensor) -> Tensor:
 def kl_divergence(mean: Tensor, std: Tensor) -> Tensor:
     """Mean over values of KL(N(mean, std) || N(0, 1)), in nats (arXiv 1312.6114, App. B)."""
     return 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).mean()
+
+
+def imagenet_encoder() -> LiteEncoder:
+    """The frozen network whose features a loss compares (`feature_distance`).
+
+    Raises:
+        WeightsError: the package that brings its weights is not installed.
+    """
+    encoder = LiteEncoder(_STAGES).eval().requires_grad_(False)
+    encoder.load_imagenet()
+    return encoder
+
+
+def feature_distance(out: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """The mean over resolutions of the L1 between features, each channel scaled by its deviation.
+
+    Args:
+        out, target: (N, C, H, W), at each resolution.
+    """
+    distances: list[Tensor] = []
+    for mine, true in zip(out, target, strict=True):
+        deviation = true.std((0, 2, 3), keepdim=True) + 1e-3  # (1, C, 1, 1)
+        distances.append(((mine - true) / deviation).abs().mean())
+    return torch.stack(distances).mean()

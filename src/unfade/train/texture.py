@@ -21,17 +21,16 @@ from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
 from unfade.models.checkpoint import load_model, save_model
 from unfade.models.discriminator import Discriminator
-from unfade.models.efficientnet import LiteEncoder
 from unfade.models.enlarger import SCALE, Enlarger
 from unfade.models.stage1 import CELL
 from unfade.models.tensors import from_array
+from unfade.train.losses import feature_distance, imagenet_encoder
 from unfade.train.net2net import net2net
 from unfade.train.options import TextureRecipe
 from unfade.train.sample_grid import mean_psnr, write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 
 _GRID_SAMPLES = 16
-_STAGES = 5  # of the encoder: features at 1/2, 1/4, 1/8 and 1/16 of the resolution
 _FILE = "enlarger.safetensors"
 
 
@@ -67,8 +66,7 @@ class TextureTask:
             raise UsageError(got, "1 or more blocks", "try 4")
         self.recipe, self.photos = recipe, photos
         self.large = large_photos(photos, recipe.pairs.size)
-        self.encoder = LiteEncoder(_STAGES).eval().requires_grad_(False)
-        self.encoder.load_imagenet()
+        self.encoder = imagenet_encoder()
 
     def build(self) -> nn.Module:
         """An enlarger whose texture is zero, and an untrained discriminator."""
@@ -141,16 +139,3 @@ class TextureTask:
         """Writes the enlarger, with its branch for texture, in fp16."""
         folder.mkdir(parents=True, exist_ok=True)
         save_model(folder / _FILE, cast(_Adversaries, model).enlarger)
-
-
-def feature_distance(out: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """The mean over resolutions of the L1 between features, each channel scaled by its deviation.
-
-    Args:
-        out, target: (N, C, H, W), at each resolution.
-    """
-    distances: list[Tensor] = []
-    for mine, true in zip(out, target, strict=True):
-        deviation = true.std((0, 2, 3), keepdim=True) + 1e-3  # (1, C, 1, 1)
-        distances.append(((mine - true) / deviation).abs().mean())
-    return torch.stack(distances).mean()

@@ -22,7 +22,12 @@ from unfade.models.folder import load_part, save_part
 from unfade.models.patches import fold, unfold
 from unfade.models.tensors import from_array
 from unfade.rng import generator
-from unfade.train.losses import kl_divergence, spectral_l1
+from unfade.train.losses import (
+    feature_distance,
+    imagenet_encoder,
+    kl_divergence,
+    spectral_l1,
+)
 from unfade.train.options import LoopOptions
 from unfade.train.sample_grid import write_sample_grid
 from unfade.train.task import Batch, Split, random_index
@@ -42,6 +47,8 @@ class VaeRecipe:
         large: share of crops from photos that are not enlarged for them.
         mse, spectrum, kl: weights of the squared error, of the L1 between Fourier coefficients,
             and of the mean divergence of a latent value from a normal one.
+        features: weight of the L1 between an ImageNet classifier's features: with it, textures
+            count more than where each of their pixels lies.
         decoder_only: train only the decoder, on the mean latents; the encoder and the latent
             scale stay those of the start weights.
     """
@@ -53,6 +60,7 @@ class VaeRecipe:
     mse: float = 1.0
     spectrum: float = 0.05
     kl: float = 1e-4
+    features: float = 0.0
     decoder_only: bool = False
 
 
@@ -69,6 +77,7 @@ class VaeTask:
 
     Raises:
         UsageError: crops that do not fit the autoencoder.
+        WeightsError: no ImageNet weights, where the recipe weighs features.
     """
 
     def __init__(self, recipe: VaeRecipe, photos: Sequence[CleanPhoto]) -> None:
@@ -77,6 +86,7 @@ class VaeTask:
         self.photos, self.held_out = hold_out(photos)
         self.large = large_photos(self.photos, recipe.size)
         self.scale: float | None = None  # of the latents; None is measured
+        self.features = imagenet_encoder() if recipe.features > 0 else None
 
     def build(self) -> nn.Module:
         """The untrained autoencoder; one that folds photos starts as the best linear autoencoder.
@@ -110,7 +120,7 @@ class VaeTask:
         return {"hq": from_array(hq).permute(2, 0, 1).contiguous(), "noise": from_array(noise)}
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Charbonnier, squared and spectral error, and the divergence; PSNR of the batch, dB."""
+        """Charbonnier, squared, spectral and feature error, divergence; PSNR of the batch, dB."""
         vae, hq, recipe = cast(Any, model), batch["hq"], self.recipe
         with torch.no_grad() if recipe.decoder_only else nullcontext():
             posterior = vae.encode(fold(vae, hq)).latent_dist
@@ -121,6 +131,11 @@ class VaeTask:
         kl = kl_divergence(mean, std)
         loss = (square + 1e-6).sqrt().mean() + recipe.mse * square.mean()
         loss = loss + recipe.spectrum * spectral_l1(out, hq) + recipe.kl * kl
+        if self.features is not None:
+            encoder = self.features.to(hq.device)
+            with torch.no_grad():
+                true = encoder(hq)
+            loss = loss + recipe.features * feature_distance(encoder(out), true)
         psnr = -10 * (square.detach().mean((1, 2, 3)) + 1e-6).log10().mean()
         return loss, {"psnr": float(psnr), "kl": float(kl.detach())}
 
