@@ -8,12 +8,14 @@ Needs the extras web and test, and Chromium. The photo is docs/images/example-ag
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import threading
 import time
 from pathlib import Path
 
 import uvicorn
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from unfade.api import Restorer
@@ -23,6 +25,7 @@ from unfade.web.store import Store
 
 PHOTO = Path(__file__).parents[1] / "docs" / "images" / "example-aged.jpg"
 SIZES = {"desktop": (1280, 1000), "phone": (390, 844)}
+VIEWS = [("desktop", "light"), ("phone", "light"), ("phone", "dark")]
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -43,12 +46,9 @@ def restored(page: Page) -> None:
 
 
 def shoot(page: Page, out: Path) -> None:
-    """A picture with a palette: half as large as one in true colours, and as clear."""
-    page.screenshot(path=str(out), full_page=False)
-    from PIL import Image
-
-    with Image.open(out) as image:
-        image.convert("RGB").quantize(128).save(out, optimize=True)
+    """A picture as WebP: a third of the size of a PNG with a palette, and as clear."""
+    with Image.open(io.BytesIO(page.screenshot(full_page=False))) as image:
+        image.convert("RGB").save(out, quality=88, method=6)
     print(out, out.stat().st_size)
 
 
@@ -66,17 +66,16 @@ def main() -> None:
     with sync_playwright() as playwright:
         found = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        for (name, (width, height)), scheme in (
-            (size, scheme) for size in SIZES.items() for scheme in ("light", "dark")
-        ):
+        for name, scheme in VIEWS:
+            width, height = SIZES[name]
             view = {"width": width, "height": height}
             page = browser.new_page(viewport=view, color_scheme=scheme)  # type: ignore[arg-type]
             chosen(page, address)
-            shoot(page, given.out / f"web-{name}-{scheme}.png")
+            shoot(page, given.out / f"web-{name}-{scheme}.webp")
             if scheme == "light":
                 restored(page)
                 page.locator("#uf-compare").scroll_into_view_if_needed()
-                shoot(page, given.out / f"web-{name}-result.png")
+                shoot(page, given.out / f"web-{name}-result.webp")
             page.close()
         browser.close()
     server.should_exit = True
