@@ -15,6 +15,7 @@ from unfade.api import Restorer
 from unfade.cli.main import run
 from unfade.errors import InputError, UsageError, WeightsError
 from unfade.imaging import read_mask, read_photo
+from unfade.options import Task
 from unfade.web import actions, masks, results
 from unfade.web.session import AppContext, OpenedPhoto
 from unfade.web.settings import Settings
@@ -245,6 +246,13 @@ def test_diffusion_makes_variants_when_it_is_there(
     larger = Settings(task="super-resolution", steps=1, scale=2)
     made = actions.restore(tiny, opened, larger, edit_of(opened), quiet)
     assert read_photo(made.photos[0]).native.shape[:2] == (128, 160) and not made.masks
+
+
+@pytest.mark.parametrize("task", ["old-photo", "super-resolution", "colorize"])
+def test_nothing_redrawn_is_no_mistake(task: Task) -> None:
+    settings = Settings(task=task, automatic=False, strength=0)
+    options = settings.options(mask="auto", max_pixels=10**8, diffuses=True)
+    assert options.strength == 0 and not options.asks_diffusion
 
 
 def test_gray_photo_is_coloured_by_the_shipped_weights(

@@ -81,6 +81,8 @@ class Settings:
             options = replace(options, seed=self.seed, variants=self.variants)
         if not diffuses or self.automatic:
             return options
+        if self.strength == 0:
+            return replace(options, strength=0)
         weighs = weighs_fidelity and not colours  # high fidelity would remove the new colours
         closeness = self.fidelity if weighs else "auto"
         return replace(
@@ -89,7 +91,7 @@ class Settings:
             posterior_mean=closeness,
             vae_residual=closeness,
             strength=self.strength,
-            steps=self.steps if self.strength > 0 else "auto",
+            steps=self.steps,
         )
 
 
