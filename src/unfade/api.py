@@ -112,6 +112,12 @@ class Restorer:
         return self._stages.diffusion.weights.cfw is not None
 
     @property
+    def adds_texture(self) -> bool:
+        """Whether the enlarger adds texture at a fidelity below 1."""
+        upscaler = self._stages.upscaler
+        return upscaler is not None and upscaler.adds_texture
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """The tasks that the weights support."""
         return self._stages.tasks

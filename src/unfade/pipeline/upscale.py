@@ -41,6 +41,11 @@ class Upscaler:
         """From a file of weights. WeightsError where it is damaged or another network."""
         return cls(load_model(path, Enlarger), device)
 
+    @property
+    def adds_texture(self) -> bool:
+        """Whether the network has a branch for texture."""
+        return self._network.texture is not None
+
     def enlarge(
         self, photo: Photo, scale: float, *, progress: Progress, fidelity: float = 1.0
     ) -> Photo:
@@ -51,7 +56,7 @@ class Upscaler:
             progress: called with the share that is done.
             fidelity: 0..1; 1 adds no texture. Less warns where the network has none.
         """
-        if fidelity < 1 and self._network.texture is None:
+        if fidelity < 1 and not self.adds_texture:
             logger.warning("fidelity has no effect: the enlarger of this preset adds no texture")
         large, factors = photo, passes(scale)
         for i, factor in enumerate(factors):

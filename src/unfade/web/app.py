@@ -176,6 +176,10 @@ def _controls(context: AppContext) -> Controls:
         info="Damage stays as it is: mend the photo first, and go on with the result.",
         interactive=True,
     )  # fmt: skip
+    components["sharp"] = _G.Checkbox(
+        False, label="Add sharp detail", visible=False, interactive=True,
+        info="The detail is invented: it looks like a photo, but it was not in yours.",
+    )  # fmt: skip
     components["existing_colours"] = _G.Radio(
         [(_COLOURS[name], name) for name in EXISTING_COLOURS], value=defaults.existing_colours,
         label="This photo has colours. Refresh them, or replace them?", elem_id="uf-existing",

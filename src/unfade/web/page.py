@@ -46,9 +46,10 @@ PHOTO_COMPONENTS = (
     "restore_all",
 )
 #: Components that depend on the task: controls, buttons, and the text beside them.
-TASK_COMPONENTS = ("progress", "only_damage", "keep_tone", "scale", "prompt", "idle", "automatic",
-          "fidelity", "strength", "steps", "seed", "variants", "restore",
-          "restore_all")  # fmt: skip
+TASK_COMPONENTS = (
+    "progress", "only_damage", "keep_tone", "scale", "sharp", "prompt", "idle", "automatic",
+    "fidelity", "strength", "steps", "seed", "variants", "restore", "restore_all",
+)  # fmt: skip
 
 
 @dataclass
@@ -248,6 +249,7 @@ class Page:
         colours = task == "colorize"
         return {
             "only_damage": old_photo, "keep_tone": old_photo, "scale": task == "super-resolution",
+            "sharp": task == "super-resolution" and restorer.adds_texture,
             "prompt": colours, "idle": restorer.diffuses and not acts and not colours,
             "automatic": restorer.diffuses, "strength": chosen and restorer.diffuses,
             "steps": chosen and restorer.diffuses,

@@ -39,6 +39,7 @@ class Programs:
         seed: float = Settings.seed, variants: float = Settings.variants,
         scale: float = Settings.scale,
         existing_colours: ExistingColours = Settings.existing_colours,
+        sharp: bool = Settings.sharp,
         regions: list[str] | None = None, colours: str = "",
         sensitivity: Sensitivity = "normal", protect: str | None = None,
     ) -> list[str]:  # fmt: skip
@@ -50,7 +51,7 @@ class Programs:
             raise UsageError("no photo", "a photo", "upload one")
         chosen = settings_from(
             (task, only_damage, keep_tone, prompt, automatic, fidelity, strength, steps, seed,
-             variants, scale, existing_colours)
+             variants, scale, existing_colours, sharp)
         )  # fmt: skip
         named = [word.strip() for word in str(colours).split(",") if word.strip()]
         if len(named) != len(regions or []):

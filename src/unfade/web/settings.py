@@ -12,6 +12,7 @@ from unfade.errors import UsageError
 from unfade.options import ExistingColours, RestoreOptions, Sensitivity, Task
 
 #: Upper limits of the settings of one restoration, on the page and in the HTTP API.
+SHARP_FIDELITY = 0.3  # of an enlarged photo with texture
 MAXIMA = {"steps": 100, "variants": 4, "scale": 8}
 MAX_CHARACTERS = 2000  # of a prompt
 _LARGEST = 1e15
@@ -27,6 +28,7 @@ class Settings:
             the steps.
         scale: of super-resolution only.
         existing_colours: of colorize only.
+        sharp: of super-resolution only: add texture that is invented (`SHARP_FIDELITY`).
     """
 
     task: Task = "old-photo"
@@ -41,6 +43,7 @@ class Settings:
     variants: int = 1
     scale: float = 4.0
     existing_colours: ExistingColours = "refresh"
+    sharp: bool = False
 
     def refreshes(self, coloured: bool) -> bool:
         """Whether colours are refreshed, of a photo that has some: no damage is mended then."""
@@ -62,7 +65,10 @@ class Settings:
         """
         colours = self.task == "colorize"
         if self.task == "super-resolution":
-            options = RestoreOptions(task=self.task, scale=self.scale, max_pixels=max_pixels)
+            fidelity = SHARP_FIDELITY if self.sharp else "auto"
+            options = RestoreOptions(
+                task=self.task, scale=self.scale, fidelity=fidelity, max_pixels=max_pixels
+            )
         else:
             options = RestoreOptions(
                 task=self.task,
