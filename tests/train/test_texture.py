@@ -12,7 +12,7 @@ from unfade.errors import UsageError
 from unfade.models.checkpoint import load_model, save_model
 from unfade.models.enlarger import Enlarger, EnlargerConfig
 from unfade.train.loop import train
-from unfade.train.losses import feature_distance
+from unfade.train.losses import feature_distance, texture_distance
 from unfade.train.options import LoopOptions, TextureRecipe
 from unfade.train.texture import TextureTask
 
@@ -54,7 +54,7 @@ def test_texture_is_trained_and_the_rest_of_the_enlarger_stays(
 
 
 def test_each_side_learns_from_its_own_loss(photos: list[CleanPhoto], start: Path) -> None:
-    recipe = replace(RECIPE, pixels=0.0, features=0.0, adversarial=0.0)
+    recipe = replace(RECIPE, pixels=0.0, features=0.0, textures=0.0, adversarial=0.0)
     task = TextureTask(recipe, photos)
     model = task.load(start)
     samples = [task.sample("train", i) for i in range(2)]
@@ -73,6 +73,18 @@ def test_feature_distance_is_zero_for_the_same_and_grows() -> None:
     near, far = ([f + s * torch.randn_like(f) for f in true] for s in (0.1, 0.5))
     assert float(feature_distance(true, true)) == 0
     assert 0 < float(feature_distance(near, true)) < float(feature_distance(far, true))
+
+
+def test_texture_distance_sees_grain_and_not_where_it_lies() -> None:
+    torch.manual_seed(0)
+    true, same, flat = (
+        torch.randn(4, 3, 32, 32),
+        torch.randn(4, 3, 32, 32),
+        torch.zeros(4, 3, 32, 32),
+    )
+    distances = [float(texture_distance([x], [true])) for x in (true, same, 0.5 * true, flat)]
+    assert distances[0] == 0 and distances == sorted(distances)
+    assert float(feature_distance([same], [true])) > float(feature_distance([flat], [true]))
 
 
 def test_a_recipe_without_texture_is_refused(photos: list[CleanPhoto]) -> None:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+SCALES = 2  # resolutions of the pixels that are judged
 _FOLD = 2  # side of the squares of pixels that are unshuffled
-_WIDTHS = (32, 48, 48)
+_WIDTHS = (40, 64, 64)
 
 
 class _Head(nn.Module):
@@ -40,7 +41,7 @@ class _Head(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A head on the pixels, and one on the features of each resolution.
+    """Heads on the pixels at full and at half resolution, and on the features of each resolution.
 
     Args:
         widths: channels of the features.
@@ -48,18 +49,21 @@ class Discriminator(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.pixels = _Head(3 * _FOLD**2, 2)
+        self.pixels = nn.ModuleList(_Head(3 * _FOLD**2, 2) for _ in range(SCALES))
         self.features = nn.ModuleList(
             _Head(width, 2 if i == 0 else 1) for i, width in enumerate(widths)
         )
 
     def forward(self, rgb: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
-        """The scores of each head, (N, 1, h, w).
+        """The scores of each head, (N, 1, h, w); those of the pixels first.
 
         Args:
-            rgb: (N, 3, H, W) in [0, 1].
+            rgb: (N, 3, H, W) in [0, 1]; H and W are multiples of 4.
             features: of the same pictures (`models.efficientnet.LiteEncoder`).
         """
-        folded = F.pixel_unshuffle(2 * rgb - 1, _FOLD)  # (N, 12, H/2, W/2)
+        scores: list[Tensor] = []
+        for head in self.pixels:
+            scores.append(head(F.pixel_unshuffle(2 * rgb - 1, _FOLD)))  # of (N, 12, H/2, W/2)
+            rgb = F.avg_pool2d(rgb, 2)  # (N, 3, H/2, W/2)
         heads = zip(self.features, features, strict=True)
-        return [self.pixels(folded), *(head(f) for head, f in heads)]
+        return [*scores, *(head(f) for head, f in heads)]

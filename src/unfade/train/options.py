@@ -207,23 +207,25 @@ class TextureRecipe:
 
     Attributes:
         fidelity: at which the enlarger is trained: 0 adds all of the texture.
-        pixels, features, adversarial: weights of the L1 between pixels, of that between features,
-            and of the discriminator's verdict.
+        pixels, features, textures, adversarial: weights of the L1 between the pixels at the small
+            photo's resolution, of the distances between features and between textures
+            (`train.losses`), and of the discriminator's verdict.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)
     pairs: SmallOptions = field(default_factory=SmallOptions)
     model: EnlargerConfig = field(default_factory=lambda: EnlargerConfig(texture=4))
     fidelity: float = 0.0
-    pixels: float = 1.0
-    features: float = 0.1
-    adversarial: float = 0.02
+    pixels: float = 10.0
+    features: float = 0.05
+    textures: float = 1.0
+    adversarial: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.fidelity < 1:
             got = f"fidelity = {self.fidelity:g}"
             raise UsageError(got, "0 to less than 1", "change it in the recipe")
-        for name in ("pixels", "features", "adversarial"):
+        for name in ("pixels", "features", "textures", "adversarial"):
             if getattr(self, name) < 0:
                 got = f"{name} = {getattr(self, name):g}"
                 raise UsageError(got, "0 or more", "change it in the recipe")

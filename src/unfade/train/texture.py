@@ -20,17 +20,21 @@ from unfade.data.pairs import check_size, large_photos
 from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
 from unfade.models.checkpoint import load_model, save_model
-from unfade.models.discriminator import Discriminator
+from unfade.models.discriminator import SCALES, Discriminator
 from unfade.models.enlarger import SCALE, Enlarger
 from unfade.models.stage1 import CELL
 from unfade.models.tensors import from_array
-from unfade.train.losses import feature_distance, imagenet_encoder
+from unfade.train.losses import feature_distance, imagenet_encoder, texture_distance
 from unfade.train.net2net import net2net
 from unfade.train.options import TextureRecipe
 from unfade.train.sample_grid import mean_psnr, write_sample_grid
 from unfade.train.task import Batch, Split, random_index
 
 _GRID_SAMPLES = 16
+_TEXTURES = 3  # resolutions of the features whose textures are compared
+_JUDGED = 2  # resolutions of the features that the discriminator sees
+#: Weight of the verdict on features: its gradient is that much longer, and hardly seen in pixels.
+_FEATURE_SHARE = 0.05
 _FILE = "enlarger.safetensors"
 
 
@@ -70,7 +74,9 @@ class TextureTask:
 
     def build(self) -> nn.Module:
         """An enlarger whose texture is zero, and an untrained discriminator."""
-        return _Adversaries(Enlarger(self.recipe.model), Discriminator(self.encoder.widths))
+        return _Adversaries(
+            Enlarger(self.recipe.model), Discriminator(self.encoder.widths[:_JUDGED])
+        )
 
     def load(self, path: Path) -> nn.Module:
         """Start weights: an enlarger, with or without texture; the discriminator is untrained."""
@@ -96,8 +102,9 @@ class TextureTask:
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The losses of both sides, of which each sees its own alone.
 
-        The enlarger's is an L1 of pixels and of features, and the hinge loss of the generator; the
-        discriminator's is its hinge loss (arXiv 1705.02894).
+        The enlarger's is an L1 of the pixels as they were seen, four times smaller, distances of
+        features and of textures, and the hinge loss of the generator; the discriminator's is its
+        hinge loss (arXiv 1705.02894).
         """
         both, recipe = cast(_Adversaries, model), self.recipe
         hq, discriminator = batch["hq"], both.discriminator
@@ -106,18 +113,25 @@ class TextureTask:
         features = encoder(made)
         with torch.no_grad():
             real_features = encoder(hq)
-        pixels = F.l1_loss(made, hq)
+        small, wanted = (F.avg_pool2d(x, SCALE) for x in (made, hq))  # (N, 3, S / 4, S / 4)
+        pixels = F.l1_loss(small, wanted)
         likeness = feature_distance(features, real_features)
+        texture = texture_distance(features[:_TEXTURES], real_features[:_TEXTURES])
         discriminator.requires_grad_(False)
-        judged = discriminator(made, features)
+        judged = discriminator(made, features[:_JUDGED])
         discriminator.requires_grad_(True)
-        fooling = -torch.stack([score.mean() for score in judged]).mean()
-        fake = discriminator(made.detach(), [f.detach() for f in features])
-        real = discriminator(hq, real_features)
+        fooling = _weighted([-score.mean() for score in judged])
+        fake = discriminator(made.detach(), [f.detach() for f in features[:_JUDGED]])
+        real = discriminator(hq, real_features[:_JUDGED])
         pairs = zip(real, fake, strict=True)
-        hinge = torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in pairs]).mean()
-        loss = recipe.pixels * pixels + recipe.features * likeness + recipe.adversarial * fooling
-        terms = {"pixels": pixels, "features": likeness, "fooling": fooling, "hinge": hinge}
+        hinges = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in pairs]
+        hinge = torch.stack(hinges).mean()
+        loss = recipe.pixels * pixels + recipe.features * likeness + recipe.textures * texture
+        loss = loss + recipe.adversarial * fooling
+        terms = {
+            "pixels": pixels, "features": likeness, "textures": texture, "fooling": fooling,
+            "hinge": hinge, "hinge_pixels": hinges[0],
+        }  # fmt: skip
         figures = {name: float(term.detach()) for name, term in terms.items()}
         figures["psnr"] = mean_psnr(made.detach().clamp(0, 1), hq)
         return loss + hinge, figures
@@ -139,3 +153,9 @@ class TextureTask:
         """Writes the enlarger, with its branch for texture, in fp16."""
         folder.mkdir(parents=True, exist_ok=True)
         save_model(folder / _FILE, cast(_Adversaries, model).enlarger)
+
+
+def _weighted(scores: Sequence[Tensor]) -> Tensor:
+    """The mean verdict on the pixels, plus a small share of that on the features."""
+    pixels, features = (torch.stack([*part]).mean() for part in (scores[:SCALES], scores[SCALES:]))
+    return pixels + _FEATURE_SHARE * features
