@@ -9,31 +9,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 SCALES = 2  # resolutions of the pixels that are judged
 _FOLD = 2  # side of the squares of pixels that are unshuffled
+_GAIN = 8.0  # of the finest detail, which is faint beside the picture
 _WIDTHS = (40, 64, 64)
 
 
 class _Head(nn.Module):
-    """Four convolutions with a bounded slope (spectral normalisation, arXiv 1802.05957).
+    """Four convolutions.
 
     Args:
         channels: of the input.
         stride: of the second convolution.
+        bounded: bound the slope (spectral normalisation, arXiv 1802.05957).
     """
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, channels: int, stride: int, *, bounded: bool) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for i, (inputs, outputs) in enumerate(pairwise((channels, *_WIDTHS))):
             step = stride if i == 1 else 1
-            conv = nn.Conv2d(inputs, outputs, 3, step, padding=1)
-            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(_WIDTHS[-1], 1, 1)))
+            layers += [nn.Conv2d(inputs, outputs, 3, step, padding=1), nn.LeakyReLU(0.2)]
+        layers.append(nn.Conv2d(_WIDTHS[-1], 1, 1))
+        if bounded:
+            layers = [spectral_norm(x) if isinstance(x, nn.Conv2d) else x for x in layers]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, 1, H / stride, W / stride), above 0 where it looks like a photo."""
@@ -49,9 +54,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.pixels = nn.ModuleList(_Head(3 * _FOLD**2, 2) for _ in range(SCALES))
+        self.pixels = nn.ModuleList(_Head(6 * _FOLD**2, 2, bounded=False) for _ in range(SCALES))
         self.features = nn.ModuleList(
-            _Head(width, 2 if i == 0 else 1) for i, width in enumerate(widths)
+            _Head(width, 2 if i == 0 else 1, bounded=True) for i, width in enumerate(widths)
         )
 
     def forward(self, rgb: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
@@ -63,7 +68,9 @@ class Discriminator(nn.Module):
         """
         scores: list[Tensor] = []
         for head in self.pixels:
-            scores.append(head(F.pixel_unshuffle(2 * rgb - 1, _FOLD)))  # of (N, 12, H/2, W/2)
+            fine = rgb - F.avg_pool2d(rgb, 3, 1, 1, count_include_pad=False)  # (N, 3, H, W)
+            seen = torch.cat([2 * rgb - 1, _GAIN * fine], 1)  # (N, 6, H, W)
+            scores.append(head(F.pixel_unshuffle(seen, _FOLD)))  # of (N, 24, H/2, W/2)
             rgb = F.avg_pool2d(rgb, 2)  # (N, 3, H/2, W/2)
         heads = zip(self.features, features, strict=True)
         return [*scores, *(head(f) for head, f in heads)]

@@ -34,7 +34,7 @@ _GRID_SAMPLES = 16
 _TEXTURES = 3  # resolutions of the features whose textures are compared
 _JUDGED = 2  # resolutions of the features that the discriminator sees
 #: Weight of the verdict on features: its gradient is that much longer, and hardly seen in pixels.
-_FEATURE_SHARE = 0.05
+_FEATURE_SHARE = 0.02
 _FILE = "enlarger.safetensors"
 
 
