@@ -251,7 +251,16 @@ def test_an_autoencoder_keeps_the_size_of_a_photo(tiny_preset: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("degradation", "gamma"),
-    [("sr2", 0.5), ("sr4", 0.25), ("blur1", 0.95), ("blur20", 0.0), ("blur10", 0.5)],
+    [
+        ("sr2", 0.5),
+        ("sr4", 0.25),
+        ("blur1", 0.95),
+        ("blur20", 0.0),
+        ("blur10", 0.5),
+        ("noise0.1", 0.9),
+        ("blur2+sr4+noise0.05", 0.225),
+        ("blur1+sr2+noise0.2", 0.4),
+    ],
 )
 def test_gamma_falls_with_the_degradation(degradation: str, gamma: float) -> None:
     assert retention_rate(degradation) == pytest.approx(gamma)
@@ -262,6 +271,8 @@ def test_quality_is_plotted_over_gamma(bench: Bench) -> None:
     assert {(row.degradation, row.parameter) for row in run.rows} == {
         ("sr", "gamma"),
         ("blur", "gamma"),
+        ("noise", "gamma"),
+        ("joint", "gamma"),
     }
     assert {row.value for row in run.rows if row.degradation == "sr"} == {0.5, 0.25}
     assert (run.out / "plots" / "retention-curves.svg").is_file()
