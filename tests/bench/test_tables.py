@@ -195,6 +195,33 @@ def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) ->
     assert "stroke-dasharray" in plot  # the levels of input and first stage
 
 
+def test_paper_mode_takes_no_part_where_it_fixes_what_is_swept(
+    photos: Path, tmp_path: Path, tiny_preset: Path
+) -> None:
+    methods = parse_methods([f"printed={tiny_preset}:device=cpu,paper=true"])
+    cases = TABLES["start-noise"].build(photos, tmp_path / "work", True, 0)
+    kept, notes = cases_with_able_methods(cases, methods)
+    assert kept == [] and "paper mode with a sweep of strength" in notes[0]
+    cases = TABLES["steps"].build(photos, tmp_path / "work", True, 0)
+    kept, _ = cases_with_able_methods(cases, methods)
+    assert len(kept) == 3 * 3  # the swept cases of three damages
+
+
+def test_guidance_is_swept_over_photos_with_their_captions(bench: Bench, tiny: str) -> None:
+    run = bench("guidance", tiny)
+    rows = cells(section(run, "guidance"), "Guidance by")
+    assert [row[:3] for row in rows] == [
+        [f"photos, gray, guidance {value}", "tiny", "2"] for value in (1, 4, 8)
+    ]
+    assert {case.options.prompt for case in run.cases} == {"a red dress"}
+    results = {
+        case.options.guidance: run.result(case, "tiny", "p0").read_bytes()
+        for case in run.cases
+        if case.value == 0
+    }
+    assert len({*results.values()}) == 3
+
+
 def test_quality_on_the_way_has_a_row_for_each_step(bench: Bench, tiny_preset: Path) -> None:
     run = bench("inference-steps", "input", f"tiny={tiny_preset}:device=cpu")
     values = [row.value for row in run.rows if row.method == "tiny" and row.image == "p0"]

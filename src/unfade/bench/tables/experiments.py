@@ -1,4 +1,7 @@
-"""Tables of the experiments that the IIDE paper proposes (arXiv 2505.18674, V)."""
+"""Tables of experiments that were proposed for IIDE (arXiv 2505.18674); the paper has none of them.
+
+And a figure of the study (arXiv 2412.09324).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from unfade.degrade import MIXTURES, UNSEEN
 
 _SWAP = re.compile(r"p(?:_iide)?[ =]?([01](?:\.\d+)?)\b.*")
 _DAMAGES = ("moderate", "sr4")
+_PROPOSED = f"proposed for {IIDE}, not in it"
 
 
 def _both(table: str, setting: Setting) -> list[Case]:
@@ -113,7 +117,7 @@ def _size_grid(aggregate: Aggregate) -> list[Grid]:
 
 TABLES = (
     Table(
-        "p-iide", "Keeping or swapping the condition: p_iide", f"{IIDE}, V (proposed)",
+        "p-iide", "Keeping or swapping the condition: p_iide", _PROPOSED,
         "Presets trained with p_iide = 0, 0.5 and 1 from one start, each given as a method whose "
         "name begins with its setting: --method 'p0 seed 0=compact:controlnet=PATH' and so on. "
         "p_iide = 1 is plain ControlNet training. Without such methods only ours is shown, which "
@@ -123,7 +127,7 @@ TABLES = (
         methods=("input", "first-stage", f"p0.5={DIFFUSION}"), grids=_swap_grid,
     ),
     Table(
-        "mixtures", "Mixtures of damages", f"{IIDE}, V (proposed)",
+        "mixtures", "Mixtures of damages", _PROPOSED,
         "Two kinds of damage at a time and nothing else, against methods for one task: those "
         "called opencv-... do one thing each, opencv several. The networks learnt on each kind of "
         f"the first three; no training has shown {' or '.join(UNSEEN)}. A method that falls behind "
@@ -133,7 +137,7 @@ TABLES = (
          "opencv", "first-stage", "compact", DIFFUSION),
     ),
     Table(
-        "controlnet", "Depth and width of the ControlNet", f"{IIDE}, V (proposed)",
+        "controlnet", "Depth and width of the ControlNet", _PROPOSED,
         "Presets whose ControlNets differ in depth or width, each given as a method: --method "
         "'narrow=compact:controlnet=PATH'. Parameters are those of all networks that ran.",
         lambda setting: _both("controlnet", setting), grids=_size_grid, plots=_size_plots,
