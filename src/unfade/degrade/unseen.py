@@ -28,8 +28,7 @@ def _motion_kernel(length: float, angle: float) -> kernels.Kernel:
     ]
     line = np.zeros((size, size), np.uint8)
     cv2.line(line, ends[0], ends[1], 255, 1, cv2.LINE_AA, shift)
-    kernel = line.astype(np.float32)
-    return kernel / kernel.sum()
+    return np.asarray(line / line.sum(), np.float32)
 
 
 def motion_impulse(hq: Image, rng: np.random.Generator) -> Degraded:
@@ -39,7 +38,7 @@ def motion_impulse(hq: Image, rng: np.random.Generator) -> Degraded:
     angle, share = float(rng.uniform(0, math.pi)), float(rng.uniform(0.005, 0.03))
     image = kernels.apply(hq, _motion_kernel(length, angle))
     roll = rng.random((height, width, 1))
-    image = np.where(roll < share / 2, np.float32(0), np.where(roll < share, np.float32(1), image))
+    image = np.where(roll < share, np.asarray(roll < share / 2, np.float32), image)
     motion: Params = {"op": "motion", "length": length, "angle": angle}
     return _pair(hq, image, [motion, {"op": "impulse", "share": share}])
 
@@ -50,15 +49,14 @@ def stripes_levels(hq: Image, rng: np.random.Generator) -> Degraded:
     sigma, levels = float(rng.uniform(0.02, 0.06)), int(rng.integers(8, 17))
     rows = rng.standard_normal((height, 1, 1)).astype(np.float32)
     image = np.clip(hq + np.float32(sigma) * rows, 0, 1)
-    image = np.round(image * (levels - 1)) / np.float32(levels - 1)
+    image = np.asarray(np.round(image * (levels - 1)) / (levels - 1), np.float32)
     stripes: Params = {"op": "stripes", "sigma": sigma}
     return _pair(hq, image, [stripes, {"op": "levels", "count": levels}])
 
 
 def _pair(hq: Image, image: Image, params: list[Params]) -> Degraded:
     empty = np.zeros(extent(hq), np.float32)
-    lq = np.clip(image, 0, 1).astype(np.float32, copy=False)
-    return Degraded(lq, hq, hq, empty, empty, params)
+    return Degraded(np.clip(image, 0, 1), hq, hq, empty, empty, params)
 
 
 #: name -> the mixture.
