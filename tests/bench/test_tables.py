@@ -97,6 +97,8 @@ def test_every_table_builds_cases_of_its_own(photos: Path, tmp_path: Path, name:
         assert inputs and case.references is not None
         assert sorted(path.name for path in case.references.iterdir()) == inputs
         assert case.options.seed in (3, 4)
+        if case.options.strength != "auto" and case.options.task != "colorize":
+            assert case.options.posterior_mean == 0  # at 1 sampling ends after its first step
 
 
 def test_a_table_ends_in_rows_tables_plots_and_a_report(bench: Bench) -> None:

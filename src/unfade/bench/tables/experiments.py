@@ -119,7 +119,7 @@ TABLES = (
     Table(
         "p-iide", "Keeping or swapping the condition: p_iide", _PROPOSED,
         "Presets trained with p_iide = 0, 0.5 and 1 from one start, each given as a method whose "
-        "name begins with its setting: --method 'p0 seed 0=compact:controlnet=PATH' and so on. "
+        f"name begins with its setting: --method 'p0 seed 0={DIFFUSION},controlnet=PATH' and so on. "
         "p_iide = 1 is plain ControlNet training. Without such methods only ours is shown, which "
         "was trained with 0.5. All restore from pure noise, where what the ControlNet learnt shows "
         "most.",
@@ -139,7 +139,7 @@ TABLES = (
     Table(
         "controlnet", "Depth and width of the ControlNet", _PROPOSED,
         "Presets whose ControlNets differ in depth or width, each given as a method: --method "
-        "'narrow=compact:controlnet=PATH'. Parameters are those of all networks that ran.",
+        f"'narrow={DIFFUSION},controlnet=PATH'. Parameters are those of all networks that ran.",
         lambda setting: _both("controlnet", setting), grids=_size_grid, plots=_size_plots,
     ),
     Table(

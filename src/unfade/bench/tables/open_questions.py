@@ -103,7 +103,14 @@ def _edits(setting: Setting) -> list[Case]:
         for word, prompt in prompts.items():
             options = replace(gray, prompt=prompt)
             cases.append(make_case("edits", setting, plan, "gray", options, label=f"gray-{word}"))
-        old = replace(options_for("moderate", plan), strength=1.0, reach="all")
+        old = replace(
+            options_for("moderate", plan),
+            strength=1.0,
+            reach="all",
+            fidelity=0.0,
+            posterior_mean=0.0,
+            vae_residual=0.0,
+        )
         for word, prompt in {"none": "", **STRUCTURES}.items():
             options = replace(old, prompt=prompt)
             cases.append(
