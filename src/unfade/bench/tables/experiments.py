@@ -119,7 +119,8 @@ TABLES = (
     Table(
         "p-iide", "Keeping or swapping the condition: p_iide", _PROPOSED,
         "Presets trained with p_iide = 0, 0.5 and 1 from one start, each given as a method whose "
-        f"name begins with its setting: --method 'p0 seed 0={DIFFUSION},controlnet=PATH' and so on. "
+        f"name begins with its setting: --method 'p0 seed 0={DIFFUSION},controlnet=PATH' and so "
+        "on. "
         "p_iide = 1 is plain ControlNet training. Without such methods only ours is shown, which "
         "was trained with 0.5. All restore from pure noise, where what the ControlNet learnt shows "
         "most.",
