@@ -9,11 +9,12 @@ III-C): 1 is plain ControlNet training, at 0 every sample sees its own estimate.
 photos, degradations, noise and initial weights are the same for all of them. Each ControlNet then
 restores the middles of held-out photos from pure noise (strength 1), after the first stage of
 --preset and without a CFW: old photos (moderate damage) and four times smaller ones (real-sr).
-The table has means over photos, then mean and standard deviation over seeds. A second one has the
-loss on held-out photos on the way: how fast each converges.
+The table has means over photos of every metric that is at hand, then mean and standard deviation
+over seeds. A second one has the loss on held-out photos on the way: how fast each converges.
 
 Widths and layers are those of the ControlNet at each level; by default they are the UNet's, and
-the ControlNet starts as the UNet's encoder. At another size it starts from random weights.
+the ControlNet starts as the UNet's encoder with zero convolutions. At another size it starts from
+random weights with zero convolutions. With --start all start from one that was trained before.
 
 What is trained and measured is kept in FOLDER; run again, it goes on where it stopped.
 """
@@ -37,9 +38,10 @@ from unfade.bench.protocols.comparison import middle, written_case
 from unfade.bench.protocols.photos import photos_in
 from unfade.bench.runner import run_cases
 from unfade.bench.sections import table_line
+from unfade.bench.tables.base import weighted_metrics
 from unfade.config import load_toml, save_toml
 from unfade.degrade import degrade
-from unfade.eval.measures import DESCRIPTIONS, SET_MEASURES
+from unfade.eval.measures import DESCRIPTIONS, NAMES, SET_MEASURES
 from unfade.models.folder import load_controlnet
 from unfade.options import RestoreOptions, Task
 from unfade.rng import generator
@@ -47,7 +49,8 @@ from unfade.train.controlnet import ControlnetRecipe
 from unfade.train.run import train_task
 
 NAME = "ablation"
-METRICS = ("psnr", "ssim", "niqe", "alignment", "gmsd", "patch-fd")
+#: Those that need no download, and those whose weights are there.
+METRICS = (*NAMES, *weighted_metrics())
 TITLES = [{**DESCRIPTIONS, **SET_MEASURES}[name].title for name in METRICS]
 RECIPES: dict[Task, str] = {"old-photo": "old-photo", "super-resolution": "real-sr"}
 FIRST = "first stage"
@@ -191,7 +194,11 @@ def main(
     results = run_cases(cases(out / "pairs", files, size, tasks), methods, out, metrics=METRICS)
     aggregate = Aggregate(results, NAME)
     for case in results.cases:
-        click.echo(f"\n{case.degradation}: {len(files)} photos, {steps} steps\n")
+        origin = "zero convolutions" if start is None else str(start)
+        click.echo(
+            f"\n{case.degradation}: {len(files)} photos, {steps} steps of {asked.loop.batch}"
+        )
+        click.echo(f"from {origin}, seeds {seeds}\n")
         click.echo(table_line("", "trainings", *TITLES))
         click.echo(table_line(*["---"] * (len(TITLES) + 2)))
         for method, names in groups.items():

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unfade.bench.degradations import blurred, degraded, scale_of
+from unfade.bench.degradations import degraded, scale_of
+from unfade.degrade.joint import blurred
 from unfade.errors import UsageError
 from unfade.rng import generator
 
@@ -27,6 +28,10 @@ def photo() -> np.ndarray:
         ("real-sr4", (16, 24, 3)),
         ("moderate", (64, 96, 3)),
         ("noise+blur", (64, 96, 3)),
+        ("motion+impulse", (64, 96, 3)),
+        ("stripes+levels", (64, 96, 3)),
+        ("noise0.1", (64, 96, 3)),
+        ("blur2+sr4+noise0.05", (16, 24, 3)),
     ],
 )
 def test_every_damage_has_its_size_and_is_the_same_again(
@@ -45,7 +50,7 @@ def test_more_blur_is_further_away(photo: np.ndarray) -> None:
     assert far[0] == 0 and far == sorted(far)
 
 
-@pytest.mark.parametrize("name", ["blur", "sr3", "rain", ""])
+@pytest.mark.parametrize("name", ["blur", "sr3", "rain", "", "sr2+blur2", "sr2+sr2"])
 def test_an_unknown_damage_is_an_error(photo: np.ndarray, name: str) -> None:
     with pytest.raises(UsageError, match="degradation"):
         degraded(photo, name, generator(0, "test"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,24 @@ def test_weights_count_for_the_metrics_that_need_them(
     path.write_bytes(b"three")
     after = fingerprint(["psnr", "lpips"]), fingerprint(["psnr"])
     assert before[0] != after[0] and before[1] == after[1]
+
+
+@pytest.mark.parametrize("name", ["degrade/reduce.py", "degrade/kernels.py", "degrade/joint.py"])
+def test_code_that_damages_a_result_again_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    package = Path(module.__file__).parents[1]
+    for part in ("bench", "degrade", "eval", "pipeline"):
+        shutil.copytree(package / part, tmp_path / part)
+    monkeypatch.setattr(module, "_PACKAGE", tmp_path)
+    module._code.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    before = fingerprint(["psnr"])
+    with (tmp_path / name).open("a") as file:
+        file.write("# changed")
+    module._code.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    changed = fingerprint(["psnr"])
+    module._code.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    assert changed != before
 
 
 def test_results_are_scored_again_when_a_measure_has_changed(

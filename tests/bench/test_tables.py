@@ -97,6 +97,8 @@ def test_every_table_builds_cases_of_its_own(photos: Path, tmp_path: Path, name:
         assert inputs and case.references is not None
         assert sorted(path.name for path in case.references.iterdir()) == inputs
         assert case.options.seed in (3, 4)
+        if case.options.strength != "auto" and case.options.task != "colorize":
+            assert case.options.posterior_mean == 0  # at 1 sampling ends after its first step
 
 
 def test_a_table_ends_in_rows_tables_plots_and_a_report(bench: Bench) -> None:
@@ -195,6 +197,33 @@ def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) ->
     assert "stroke-dasharray" in plot  # the levels of input and first stage
 
 
+def test_paper_mode_takes_no_part_where_it_fixes_what_is_swept(
+    photos: Path, tmp_path: Path, tiny_preset: Path
+) -> None:
+    methods = parse_methods([f"printed={tiny_preset}:device=cpu,paper=true"])
+    cases = TABLES["start-noise"].build(photos, tmp_path / "work", True, 0)
+    kept, notes = cases_with_able_methods(cases, methods)
+    assert kept == [] and "paper mode with a sweep of strength" in notes[0]
+    cases = TABLES["steps"].build(photos, tmp_path / "work", True, 0)
+    kept, _ = cases_with_able_methods(cases, methods)
+    assert len(kept) == 3 * 3  # the swept cases of three damages
+
+
+def test_guidance_is_swept_over_photos_with_their_captions(bench: Bench, tiny: str) -> None:
+    run = bench("guidance", tiny)
+    rows = cells(section(run, "guidance"), "Guidance by")
+    assert [row[:3] for row in rows] == [
+        [f"photos, gray, guidance {value}", "tiny", "2"] for value in (1, 4, 8)
+    ]
+    assert {case.options.prompt for case in run.cases} == {"a red dress"}
+    results = {
+        case.options.guidance: run.result(case, "tiny", "p0").read_bytes()
+        for case in run.cases
+        if case.value == 0
+    }
+    assert len({*results.values()}) == 3
+
+
 def test_quality_on_the_way_has_a_row_for_each_step(bench: Bench, tiny_preset: Path) -> None:
     run = bench("inference-steps", "input", f"tiny={tiny_preset}:device=cpu")
     values = [row.value for row in run.rows if row.method == "tiny" and row.image == "p0"]
@@ -251,7 +280,16 @@ def test_an_autoencoder_keeps_the_size_of_a_photo(tiny_preset: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("degradation", "gamma"),
-    [("sr2", 0.5), ("sr4", 0.25), ("blur1", 0.95), ("blur20", 0.0), ("blur10", 0.5)],
+    [
+        ("sr2", 0.5),
+        ("sr4", 0.25),
+        ("blur1", 0.95),
+        ("blur20", 0.0),
+        ("blur10", 0.5),
+        ("noise0.1", 0.9),
+        ("blur2+sr4+noise0.05", 0.225),
+        ("blur1+sr2+noise0.2", 0.4),
+    ],
 )
 def test_gamma_falls_with_the_degradation(degradation: str, gamma: float) -> None:
     assert retention_rate(degradation) == pytest.approx(gamma)
@@ -262,6 +300,8 @@ def test_quality_is_plotted_over_gamma(bench: Bench) -> None:
     assert {(row.degradation, row.parameter) for row in run.rows} == {
         ("sr", "gamma"),
         ("blur", "gamma"),
+        ("noise", "gamma"),
+        ("joint", "gamma"),
     }
     assert {row.value for row in run.rows if row.degradation == "sr"} == {0.5, 0.25}
     assert (run.out / "plots" / "retention-curves.svg").is_file()

@@ -61,6 +61,23 @@ def test_the_last_estimate_is_what_the_pipeline_gives(
     assert np.abs(estimate(method, case, 1, tmp_path) - expected).max() > 4
 
 
+def test_paper_mode_sees_the_enlarged_photo_itself(
+    case: Case, tiny_preset: Path, tmp_path: Path
+) -> None:
+    (preset,) = parse_methods([f"tiny={tiny_preset}:device=cpu,paper=true"])
+    assert isinstance(preset, Preset)
+    options = RestoreOptions(task="super-resolution", scale=2, steps=3, seed=4)
+    last = estimate(Estimates(preset), replace(case, options=options), 3, tmp_path)
+    image = cv2.imread(str(case.inputs / "a.png"))
+    assert image is not None
+    large = cv2.resize(image.astype(np.float32) / 255, (104, 80), interpolation=cv2.INTER_CUBIC)
+    x = torch.from_numpy(large.clip(0, 1)[..., ::-1].copy()).permute(2, 0, 1)[None]
+    pipeline = load_pipeline(DiffusionWeights.find(tiny_preset), torch.device("cpu"))
+    made = pipeline(x, settings=DiffusionSettings(steps=3, seed=4)).images[0]
+    expected = made.permute(1, 2, 0).numpy()[..., ::-1] * 255
+    assert last.shape == (80, 104, 3) and np.abs(last - expected).max() < 4
+
+
 def test_a_step_that_is_not_on_the_way_is_an_error(method: Estimates, case: Case) -> None:
     with pytest.raises(UsageError, match="step 4"):
         method.check([replace(case, value=4.0)])

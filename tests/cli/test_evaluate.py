@@ -180,6 +180,7 @@ def test_niqe_is_fitted_and_used(tmp_path: Path, capfd: Capture) -> None:
         assert evaluate(tmp_path / "results", *arguments) == 0
         content = json.loads(capfd.readouterr().out)
         values.append(content["methods"]["results"]["means"]["niqe"]["mean"])
+        assert content["protocol"]["niqe_model"] == (str(model) if extra else None)
     assert values[1] < values[0]  # its own photos look cleaner to it
 
 

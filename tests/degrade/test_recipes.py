@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from unfade.degrade import MIXTURES, RECIPES, SEVERITIES, degrade
+from unfade.degrade import MIXTURES, RECIPES, SEVERITIES, UNSEEN, degrade
+from unfade.degrade.joint import joint
 from unfade.degrade.recipes import severity
 from unfade.degrade.types import Image
 from unfade.errors import UsageError
@@ -56,6 +57,41 @@ def test_mixtures_hold_their_kinds_and_nothing_else(picture: MakeImage, name: st
         ops |= {str(n["op"]) for n in d.params}
     assert ops == ALLOWED[name]
     assert damaged > 50 if "scratches" in name else damaged == 0
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_mixtures_that_training_never_drew_hold_two_damages(picture: MakeImage, name: str) -> None:
+    hq = picture()
+    d = degrade(hq, generator(0, "mix"), level=name)
+    assert "+".join(str(note["op"]) for note in d.params) == name
+    assert d.lq.shape == hq.shape and d.hq is hq and not d.mask.any()
+    if name == "motion+impulse":
+        extreme = ((d.lq == 0) | (d.lq == 1)).all(2).mean()
+        assert extreme == pytest.approx(float(str(d.params[1]["share"])), rel=0.3)
+    else:
+        assert len(np.unique(d.lq[..., 0])) <= int(str(d.params[1]["count"]))
+    with pytest.raises(UsageError, match="for deterioration"):
+        degrade(hq, generator(0, "mix"), "deterioration", level=name)
+
+
+def test_the_joint_family_is_blur_then_downsampling_then_noise(picture: MakeImage) -> None:
+    hq = picture()
+    small = joint(hq, generator(0, "j"), blur=4, scale=2).lq
+    noisy = joint(hq, generator(0, "j"), blur=4, scale=2, noise=0.05).lq
+    assert small.shape == (hq.shape[0] // 2, hq.shape[1] // 2, 3)
+    inside = (small > 0.2) & (small < 0.8)  # where nothing is clipped
+    assert (noisy - small)[inside].std() == pytest.approx(0.05, rel=0.05)
+    plain = joint(hq, generator(0, "j"), scale=2).lq
+    assert np.abs(np.diff(small, axis=1)).mean() < np.abs(np.diff(plain, axis=1)).mean()
+    assert np.array_equal(joint(hq, generator(0, "j")).lq, hq)
+
+
+@pytest.mark.parametrize(("values", "words"), [({"scale": 3}, "1, 2 or 4"), ({"noise": 2}, "0 to")])
+def test_the_joint_family_refuses_other_values(
+    picture: MakeImage, values: dict[str, int], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        joint(picture(), generator(0, "j"), **values)
 
 
 def test_severity_finds_names_and_refuses_others() -> None:

@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from unfade.errors import InputError, WeightsError
 from unfade.eval import weights
+from unfade.eval.images import Protocol
 from unfade.eval.lpips import Lpips, load_lpips, lpips
+from unfade.eval.measures import measures
 
 WIDTHS = (4, 6, 8, 6, 4)
 PLACES = (0, 3, 6, 8, 10)
@@ -71,6 +73,13 @@ def test_value_equals_the_slow_one(
     assert lpips(image, target, network) == pytest.approx(slow_lpips(image, target, states))
     assert lpips(target, image, network) == pytest.approx(slow_lpips(image, target, states))
     assert lpips(image, image, network) == 0
+
+
+@pytest.mark.usefixtures("states")
+def test_the_network_runs_on_the_device_of_the_protocol(photo: np.ndarray) -> None:
+    score = measures(["lpips"], Protocol(device="meta"))["lpips"].score
+    with pytest.raises(RuntimeError, match=r"item\(\)"):  # only the last step needs numbers
+        score(photo, photo)
 
 
 def test_other_weights_are_refused(states: list[dict[str, torch.Tensor]], tmp_path: Path) -> None:

@@ -90,6 +90,23 @@ def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(
         assert (own is not None) == needed
 
 
+@pytest.mark.parametrize(("space", "reads"), [("pixel", 3), ("latent", 1)])
+def test_a_condition_of_latents_reads_pixels_for_the_encoder_alone(
+    make_pipeline: Make, monkeypatch: pytest.MonkeyPatch, space: str, reads: int
+) -> None:
+    widths = (4, 8, 8) if space == "pixel" else (8,)
+    networks = make_pipeline(space=space, widths=widths).networks
+    picture = TensorSource(torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32))
+    calls: list[str] = []
+    read, read_mask = TensorSource.read, TensorSource.read_mask
+    monkeypatch.setattr(TensorSource, "read", lambda *a: (calls.append("image"), read(*a))[1])
+    monkeypatch.setattr(TensorSource, "read_mask", lambda *a: (calls.append("m"), read_mask(*a))[1])
+    settings = DiffusionSettings(steps=3)
+    plan = Plan.of(picture, networks.base, settings)
+    denoise(networks, picture, plan, settings, torch.randn(1, 4, 8, 8), lambda share: None)
+    assert calls.count("image") == reads and calls.count("m") == 3  # a step each, for the mask
+
+
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_what_is_known_keeps_the_latent_of_the_photo(make_pipeline: Make, eta: float) -> None:
     pipeline = make_pipeline()

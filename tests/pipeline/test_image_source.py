@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from unfade.errors import InputError
 from unfade.imaging import Photo
-from unfade.pipeline.image_source import LumaSource, PhotoSource, TensorSource, read_padded
+from unfade.pipeline.image_source import (
+    LumaSource,
+    PhotoSource,
+    TensorSource,
+    read_mask_padded,
+    read_padded,
+)
 
 
 def test_photo_picture_reads_what_a_tensor_of_it_holds(
@@ -45,13 +51,14 @@ def test_luma_picture_is_gray_and_a_gray_photo_itself(make_photo: Callable[..., 
 def test_read_padded_goes_on_with_the_last_pixels_and_without_damage() -> None:
     image = torch.rand(2, 3, 5, 7)
     picture = TensorSource(image, torch.ones(2, 1, 5, 7))
-    out, mask = read_padded(picture, slice(4, 8), slice(4, 12))
+    region = slice(4, 8), slice(4, 12)
+    out, mask = read_padded(picture, *region), read_mask_padded(picture, *region)
     assert out.shape == (2, 3, 4, 8) and mask is not None
     assert torch.equal(out[..., :1, :3], image[..., 4:, 4:])
     assert torch.equal(out[..., 3, 7], image[..., 4, 6])
     assert mask.sum() == 2 * 3
-    inside, _ = read_padded(picture, slice(0, 5), slice(2, 7))
-    assert torch.equal(inside, image[..., 2:7])
+    assert torch.equal(read_padded(picture, slice(0, 5), slice(2, 7)), image[..., 2:7])
+    assert read_mask_padded(TensorSource(image), *region) is None
 
 
 @pytest.mark.parametrize(

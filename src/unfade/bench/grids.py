@@ -14,6 +14,8 @@ from unfade.bench.sections import Cell, Grid, estimate, number
 from unfade.eval.measures import DESCRIPTIONS, FEATURE_FILE_MEASURES, SET_MEASURES, Description
 from unfade.eval.statistics import RESAMPLES
 
+#: What `eval/niqe_clean.npz` was learnt from.
+NIQE_SHIPPED = "unfade's, learnt from 300 photos of BSDS500, not its authors'"
 _LEAST_P = 0.0001  # that is written out
 
 
@@ -43,6 +45,8 @@ def means_grid(aggregate: Aggregate, title: str, *, by_case: bool = True) -> Gri
         f"{protocol.crop_border}, data range 1. "
         "Bold: the best mean of the case; the intervals say whether that means anything."
     )
+    if "niqe" in measures:
+        note += f" NIQE's parameters: {protocol.niqe_model or NIQE_SHIPPED}."
     columns = ["case", "method", "images", *(m.heading for m in measures.values())]
     first = 0 if by_case else 1
     return Grid(title, columns[first:], [row[first:] for row in rows], note)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def make_manifest(run: Run, table: str, path: Path) -> dict[str, Any]:
         **origin,
         "methods": list(run.methods),
         "metrics": list(run.metrics),
-        "protocol": {"space": run.protocol.space, "crop_border": run.protocol.crop_border},
+        "protocol": asdict(run.protocol),
         "cases": {case.name: _case(run, case) for case in run.cases if case.table == table},
         "failures": [f.error for f in run.failures if f.table == table],
     }

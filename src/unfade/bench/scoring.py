@@ -103,9 +103,12 @@ class CaseScoring:
             advance: called with the number of results that were scored since the last call.
         """
         hashes = {name: sha256_file(path) for name, path in references.items()}
-        key = json.dumps(
-            {"measures": fingerprint([*self.measures, *self.sets]), **asdict(self.protocol)}
-        )
+        niqe = self.protocol.niqe_model
+        settings = {
+            **asdict(self.protocol),
+            "niqe_model": None if niqe is None else sha256_file(Path(niqe)),
+        }
+        key = json.dumps({"measures": fingerprint([*self.measures, *self.sets]), **settings})
         todo = {method: self._unscored(record, hashes, key) for method, record in records.items()}
         advance(sum(len(r.results) for r in records.values()) - sum(map(len, todo.values())))
         evaluation = Evaluation(self.measures, self.sets, self.protocol)

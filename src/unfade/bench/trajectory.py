@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unfade.bench.cases import Case, Cost
+from unfade.bench.methods.classics import INTERPOLATIONS
 from unfade.bench.methods.in_process import (
     in_colours_of_reference,
     pixels,
+    resized,
     restore_each,
     with_pixels,
 )
 from unfade.bench.methods.ours import Preset
+from unfade.bench.result_checks import target_size
 from unfade.errors import UsageError
 from unfade.imaging import Photo, read_photo
 from unfade.manifest import Value
@@ -33,7 +36,8 @@ class Estimates:
     """A preset, stopped after a step: the decoded estimate of the clean latent (Eq. 4).
 
     Sampling is that of the preset from pure noise, on what its first stage makes of the photo, with
-    the mask that restoring uses; no colour fix. One photo is sampled once for all its steps.
+    the mask that restoring uses; no colour fix. In paper mode it is on the photo itself, enlarged
+    by bicubic interpolation where it is small. One photo is sampled once for all its steps.
 
     Args:
         preset: gives the networks and the options.
@@ -59,6 +63,9 @@ class Estimates:
         self.preset.check(cases)
         for case in cases:
             options = self.preset.options(case)
+            if options.paper and options.search != "none":
+                got = f"paper mode with a mask in {case.table}/{case.name}"
+                raise UsageError(got, "mask 'none'", "give mask=none, or leave paper out")
             if case.value is None or not 1 <= case.value <= _steps(options):
                 got, expected = f"step {case.value}", f"1 to {_steps(options)}"
                 raise UsageError(got, expected, "take one of them")
@@ -84,13 +91,21 @@ class Estimates:
         def restore(name: str, path: Path) -> Photo:
             photo = read_photo(path)
             if path not in self._seen:
-                start = self.preset.first_stage(case, path)
-                self._seen[path] = self._sampled(case, pixels(start.image), start.mask)
+                self._seen[path] = self._sampled(case, *self._condition(case, path, photo))
             step = round(case.value or 1)
             estimate = self._seen[path][step - 1].astype(np.float32) / np.float32(255)
             return in_colours_of_reference(case, name, with_pixels(photo, estimate))
 
         return restore_each(images, outputs, restore, None)
+
+    def _condition(
+        self, case: Case, path: Path, photo: Photo
+    ) -> tuple[Image, np.ndarray[Any, np.dtype[np.uint8]] | None]:
+        """The picture that the ControlNet sees, (H, W, 3), and its mask, (H, W) or None."""
+        if self.preset.options(case).paper:
+            return resized(pixels(photo), target_size(case, photo), INTERPOLATIONS["bicubic"]), None
+        start = self.preset.first_stage(case, path)
+        return pixels(start.image), start.mask
 
     def _sampled(
         self, case: Case, image: Image, soft: np.ndarray[Any, np.dtype[np.uint8]] | None

@@ -114,6 +114,8 @@ def bench(
     timeout: float | None,
     space: Literal["rgb", "y"],
     crop_border: int,
+    metric_device: str,
+    niqe_model: Path | None,
     paper_values_file: Path | None,
     prepare: bool,
     list_tables: bool,
@@ -146,19 +148,16 @@ def bench(
     _check_out(out, [folder for folder in (data, lq, reference) if folder is not None])
     from unfade.bench.methods.names import parse_methods
     from unfade.bench.run_table import run_table
-    from unfade.eval.images import Protocol
 
     methods_given = parse_methods(methods, timeout_s=timeout)
     folder = data or Path()
+    protocol = shared.protocol_of(space, crop_border, metric_device, niqe_model)
     cases, errors = _build_cases(tables, folder, out, quick, seed)
     if prepare:
         return _show_cases(cases, as_json)
     _check(methods_given, cases)
     possible = [table for table in tables if table.name not in errors]
-    run = partial(
-        run_table, data=folder, out=out, quick=quick, seed=seed,
-        protocol=Protocol(space, crop_border),
-    )  # fmt: skip
+    run = partial(run_table, data=folder, out=out, quick=quick, seed=seed, protocol=protocol)
     return _run(possible, errors, methods_given, out, run, as_json=as_json)
 
 

@@ -17,8 +17,11 @@ from unfade.files import atomic_file, make_folder
 from unfade.options import MAX_PIXELS
 from unfade.types import Progress
 
-RECIPES = ("old-photo", "deterioration", "real-sr")
-LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compression+noise")
+RECIPES = ("old-photo", "deterioration", "real-sr", "joint")
+LEVELS = (
+    "light", "moderate", "heavy", "noise+blur", "scratches+fading", "compression+noise",
+    "motion+impulse", "stripes+levels",
+)  # fmt: skip
 
 
 @click.command()
@@ -27,13 +30,25 @@ LEVELS = ("light", "moderate", "heavy", "noise+blur", "scratches+fading", "compr
 @click.option(
     "--recipe", type=click.Choice(RECIPES), default="old-photo", show_default=True,
     help="old-photo: fading, grain, cracks, the scanner, as in training. deterioration: a second "
-    "recipe, for validation alone. real-sr: small and compressed.",
+    "recipe, for validation alone. real-sr: small and compressed. joint: what --blur, --scale and "
+    "--noise say.",
 )  # fmt: skip
 @click.option(
     "--severity", "level", type=click.Choice(LEVELS), default="moderate", show_default=True,
     help="How much, for the recipes of old photos; a+b, of old-photo alone, draws these two kinds.",
 )  # fmt: skip
-@click.option("--scale", type=click.Choice(["2", "4"]), default="4", help="For real-sr.")
+@click.option(
+    "--scale", type=click.Choice(["1", "2", "4"]), default="4", show_default=True,
+    help="How many pixels of a side become one, for real-sr (2 or 4) and joint.",
+)  # fmt: skip
+@click.option(
+    "--blur", type=click.FloatRange(min=0), default=2.0, show_default=True,
+    help="For joint: sigma of the Gaussian in pixels, for a short side of 512.",
+)  # fmt: skip
+@click.option(
+    "--noise", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+    help="For joint: standard deviation of the noise; 1 is from black to white.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--masks", is_flag=True,
@@ -48,6 +63,8 @@ def degrade(
     recipe: str,
     level: str,
     scale: str,
+    blur: float,
+    noise: float,
     seed: int,
     masks: bool,
     max_pixels: int,
@@ -67,7 +84,7 @@ def degrade(
     jobs = plan(inputs, out)
     order = {job.source: number for number, job in enumerate(jobs)}
     folder = masks_folder(out, jobs) if masks else None
-    work = DegradeWork(order, recipe, level, int(scale), seed, folder, max_pixels)
+    work = DegradeWork(order, recipe, level, int(scale), blur, noise, seed, folder, max_pixels)
     return run_batch(jobs, work, command="degrade", as_json=as_json, verbose=verbose).exit_code
 
 
@@ -112,6 +129,8 @@ class DegradeWork:
     recipe: str
     level: str
     scale: int
+    blur: float
+    noise: float
     seed: int
     masks: MasksFolder | None
     max_pixels: int
@@ -131,7 +150,10 @@ class DegradeWork:
         hq = photo.srgb(slice(0, photo.height), slice(0, photo.width))
         number = self.order[job.source]
         rng = generator(self.seed, "degrade", number)
-        aged = age(hq, rng, self.recipe, level=self.level, scale=self.scale)
+        aged = age(
+            hq, rng, self.recipe, level=self.level, scale=self.scale, blur=self.blur,
+            noise=self.noise,
+        )  # fmt: skip
         h, w = aged.lq.shape[:2]
         canvas = photo.blank(gray=False, size=(h, w))
         canvas.alpha = None

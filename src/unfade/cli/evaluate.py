@@ -64,12 +64,6 @@ _REFERENCE = "HQ"  # stands for the references among --features
 )
 @shared.measured_pixels
 @click.option(
-    "--niqe-model",
-    type=_PATH,
-    metavar="FILE",
-    help="NIQE's clean photos: what --fit-niqe wrote, or published parameters (.npz, .mat).",
-)
-@click.option(
     "--fit-niqe",
     type=_PATH,
     metavar="FILE.npz",
@@ -100,6 +94,7 @@ def evaluate(
     features: tuple[str, ...],
     space: Literal["rgb", "y"],
     crop_border: int,
+    metric_device: str,
     niqe_model: Path | None,
     fit_niqe: Path | None,
     seed: int,
@@ -126,7 +121,6 @@ def evaluate(
     if niqe_model is not None and fit_niqe is not None:
         raise UsageError("--niqe-model with --fit-niqe", "one of them", "leave the other out")
     from unfade.eval.evaluation import Evaluation
-    from unfade.eval.images import Protocol
     from unfade.eval.matching import match_folders
     from unfade.eval.measures import SET_MEASURES, measures
 
@@ -138,10 +132,10 @@ def evaluate(
     model = _niqe_model(niqe_model, fit_niqe, reference)
     if folders is None:
         return 0
-    protocol = Protocol(space, crop_border)
+    protocol = shared.protocol_of(space, crop_border, metric_device, niqe_model or fit_niqe)
     sets = tuple(name for name in names if name in SET_MEASURES)
     evaluation = Evaluation(measures(names, protocol, model), sets, protocol)
-    evaluation.redegraded = _redegraded(names, degradation)
+    evaluation.redegraded = _redegraded(names, degradation, protocol.device)
     matches, unmatched = folders
     evaluation.problems.extend(unmatched)
     reported = _score(evaluation, matches)
@@ -166,7 +160,7 @@ def _names(metrics: str, lq: Path | None, degradation: str | None) -> list[str]:
     return checked_names(names)
 
 
-def _redegraded(names: Sequence[str], degradation: str | None) -> Redegraded | None:
+def _redegraded(names: Sequence[str], degradation: str | None, device: str) -> Redegraded | None:
     """The metrics that compare re-degraded results with LQ. UsageError if NAME is unknown."""
     if degradation is None:
         return None
@@ -182,7 +176,7 @@ def _redegraded(names: Sequence[str], degradation: str | None) -> Redegraded | N
     rng = np.random.default_rng(0)  # neither draws from it
     degraded(np.zeros((64, 64, 3), np.float32), degradation, rng)
     return Redegraded(
-        lambda image: degraded(image, degradation, rng)[0], redegraded_measures(names)
+        lambda image: degraded(image, degradation, rng)[0], redegraded_measures(names, device)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -25,6 +25,9 @@ from unfade.options import (
     TONES,
     RestoreOptions,
 )
+
+if TYPE_CHECKING:
+    from unfade.eval.images import Protocol
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -405,8 +408,22 @@ def sampling_options(command: F) -> F:
     return command
 
 
+def protocol_of(
+    space: Literal["rgb", "y"], crop_border: int, metric_device: str, niqe_model: Path | None
+) -> Protocol:
+    """The protocol of these options. UsageError if there is no such device here."""
+    from unfade.eval.images import Protocol
+
+    device = metric_device
+    if device != "cpu":
+        from unfade.models.checkpoint import pick_device
+
+        device = str(pick_device(device))
+    return Protocol(space, crop_border, device, None if niqe_model is None else str(niqe_model))
+
+
 def measured_pixels(command: F) -> F:
-    """The colour space and crop border of the metrics of `evaluate` and `bench`."""
+    """Space, border, device and NIQE's parameters of the metrics of `evaluate` and `bench`."""
     space = click.option(
         "--space",
         type=click.Choice(("rgb", "y")),
@@ -422,4 +439,18 @@ def measured_pixels(command: F) -> F:
         metavar="PX",
         help="Pixels cut off each side before anything is measured.",
     )
-    return space(border(command))
+    device = click.option(
+        "--metric-device",
+        default="cpu",
+        show_default=True,
+        metavar="D",
+        help="Where metrics that are networks run: auto, cpu, cuda, cuda:1 or mps.",
+    )
+    niqe = click.option(
+        "--niqe-model",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="NIQE's clean photos: its authors' parameters (.mat, .npz), or what `unfade evaluate "
+        "--fit-niqe` wrote.  [default: ours]",
+    )
+    return space(border(device(niqe(command))))

@@ -67,8 +67,9 @@ def clip_iqa(image: Image, clip: ClipIqa) -> float:
     """
     require_side(image, STRIDE, "CLIP-IQA")
     with torch.inference_mode():
-        features = clip.encoder(normalised(as_tensor(image), _MEAN, _DEVIATION))  # (1, D)
-        cosine = F.normalize(features) @ clip.prompts.T  # (1, 2)
+        x = normalised(as_tensor(image, clip.encoder), _MEAN, _DEVIATION)
+        features = clip.encoder(x)  # (1, D)
+        cosine = F.normalize(features) @ clip.prompts.to(x.device).T  # (1, 2)
         return float(F.softmax(clip.scale * cosine, 1)[0, 0])
 
 

@@ -32,7 +32,7 @@ class Dinov2:
         x = self._input(image)  # (1, 3, h * patch, w * patch)
         rows, columns = (side // self.patch for side in x.shape[2:])
         tokens = self._tokens(x)[0, 1:]  # (h * w, D)
-        return tokens.reshape(rows, columns, -1).numpy()
+        return tokens.reshape(rows, columns, -1).cpu().numpy()
 
     def class_token(self, image: Image) -> Tensor:
         """(H, W, 3) -> (D,): the class token, which stands for the whole picture."""
@@ -44,7 +44,7 @@ class Dinov2:
 
     def _input(self, image: Image) -> Tensor:
         """The whole picture, short side 224, sides rounded to whole patches."""
-        x = as_tensor(image)
+        x = as_tensor(image, self.network)
         scale = SIDE / min(x.shape[2:])
         height, width = (
             max(1, round(side * scale / self.patch)) * self.patch for side in x.shape[2:]

@@ -78,7 +78,9 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         """Loads the extractors of the set measures. WeightsError if their weights are missing."""
-        self._extractors = extractors(SET_MEASURES[name].source for name in self.set_measures)
+        self._extractors = extractors(
+            (SET_MEASURES[name].source for name in self.set_measures), self.protocol.device
+        )
 
     @property
     def columns(self) -> dict[str, Measure]:

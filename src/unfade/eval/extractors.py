@@ -29,13 +29,19 @@ class Extractor:
     standardise: bool = False
 
 
-def extractors(sources: Iterable[Source]) -> dict[Source, Extractor]:
+def extractors(sources: Iterable[Source], device: str = "cpu") -> dict[Source, Extractor]:
     """The extractors with these names.
+
+    Args:
+        device: where networks run.
 
     Raises:
         WeightsError: "inception" without its weights.
     """
-    constructors = {"patch": _patch, "inception": _inception}
+    constructors: dict[Source, Callable[[], Extractor]] = {
+        "patch": _patch,
+        "inception": lambda: _inception(device),
+    }
     return {source: constructors[source]() for source in dict.fromkeys(sources)}
 
 
@@ -45,10 +51,10 @@ def _patch() -> Extractor:
     return Extractor(patch_statistics, standardise=True)
 
 
-def _inception() -> Extractor:
+def _inception(device: str) -> Extractor:
     from unfade.eval.inception import inception_features, load_inception
 
-    network = load_inception()
+    network = load_inception().to(device)
     return Extractor(lambda image: inception_features(image, network))
 
 

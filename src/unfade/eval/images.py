@@ -25,16 +25,20 @@ class NotApplicable(InputError):
 
 @dataclass(frozen=True)
 class Protocol:
-    """Settings for PSNR, SSIM and MS-SSIM.
+    """Settings of the metrics.
 
     Attributes:
-        space: "rgb": all three channels; "y": luma of BT.601 in its studio range, as papers on
-            super-resolution do.
+        space: of PSNR, SSIM and MS-SSIM. "rgb": all three channels; "y": luma of BT.601 in its
+            studio range, as papers on super-resolution do.
         crop_border: pixels cut off each side, for every metric.
+        device: where metrics that are networks run, such as "cpu" or "cuda".
+        niqe_model: file of NIQE's parameters; None is the one that is shipped.
     """
 
     space: Space = "rgb"
     crop_border: int = 0
+    device: str = "cpu"
+    niqe_model: str | None = None
 
     def cropped(self, image: Image) -> Image:
         """(H, W, C) -> (H - 2n, W - 2n, C). InputError if nothing would be left."""

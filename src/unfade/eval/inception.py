@@ -187,4 +187,4 @@ def load_inception() -> Inception:
 def inception_features(image: Image, network: Inception) -> Features:
     """(H, W, 3) sRGB [0, 1] -> (1, 2048), resized bilinearly as pytorch-fid does."""
     with torch.inference_mode():
-        return network(as_tensor(image)).double().numpy()
+        return network(as_tensor(image, network)).double().cpu().numpy()

@@ -96,4 +96,4 @@ def lpips(image: Image, target: Image, network: Lpips) -> float:
     require_same_size(image, target)
     require_side(image, MIN_SIDE, "LPIPS")
     with torch.inference_mode():
-        return float(network(as_tensor(image), as_tensor(target)))
+        return float(network(as_tensor(image, network), as_tensor(target, network)))

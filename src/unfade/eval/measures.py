@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from unfade.errors import UsageError
@@ -109,8 +110,9 @@ def measures(
         names: from ALL_NAMES; those in REDEGRADED are left to `redegraded_measures`, those in
             SET_MEASURES to the caller.
         protocol: the space that PSNR, SSIM and MS-SSIM are measured in; GMSD, NIQE and the spectrum
-            look at luma, the others at colours, whatever it says.
-        model: NIQE's clean photos; None is the model that is shipped.
+            look at luma, the others at colours, whatever it says. The device of networks, and
+            NIQE's clean photos.
+        model: NIQE's clean photos in place of the protocol's.
 
     Raises:
         UsageError: a metric that needs a package that is not installed.
@@ -129,18 +131,21 @@ def measures(
         "ciede2000": lambda: colour_error,
         "chroma": lambda: chroma_error,
         "spectrum": lambda: spectrum_distance,
-        "niqe": lambda: _niqe(model),
+        "niqe": lambda: _niqe(model, protocol.niqe_model),
         "colourfulness": lambda: lambda image, _: colourfulness(image),
-        "lpips": _lpips,
-        "dinov2": _dinov2,
-        "clip-iqa": _clip_iqa,
-        "musiq": _musiq,
+        "lpips": lambda: _lpips(protocol.device),
+        "dinov2": lambda: _dinov2(protocol.device),
+        "clip-iqa": lambda: _clip_iqa(protocol.device),
+        "musiq": lambda: _musiq(protocol.device),
     }
     return _build([name for name in names if name not in (*REDEGRADED, *SET_MEASURES)], scores)
 
 
-def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
+def redegraded_measures(names: Iterable[str], device: str = "cpu") -> dict[str, Measure]:
     """The named measures that compare a result, degraded again, with the input.
+
+    Args:
+        device: where networks run.
 
     Raises:
         WeightsError: a metric without its weights.
@@ -148,7 +153,7 @@ def redegraded_measures(names: Iterable[str]) -> dict[str, Measure]:
     scores: dict[str, Callable[[], Score]] = {
         "alignment-lq": lambda: _content_alignment,
         "ssim-lq": lambda: ssim,
-        "dinov2-lq": _dinov2,
+        "dinov2-lq": lambda: _dinov2(device),
     }
     return _build([name for name in names if name in REDEGRADED], scores)
 
@@ -192,34 +197,36 @@ def _content_alignment(image: Image, target: Image) -> float:
     return alignment(image, target, content_features)
 
 
-def _niqe(model: NiqeModel | None) -> Score:
-    clean = model or load_niqe()
+def _niqe(model: NiqeModel | None, file: str | None) -> Score:
+    clean = model or (load_niqe() if file is None else load_niqe(Path(file)))
     return lambda image, _: niqe(image, clean)
 
 
-def _lpips() -> Score:
+def _lpips(device: str) -> Score:
     from unfade.eval.lpips import load_lpips, lpips
 
-    network = load_lpips()
+    network = load_lpips().to(device)
     return lambda image, target: lpips(image, target, network)
 
 
-def _dinov2() -> Score:
+def _dinov2(device: str) -> Score:
     from unfade.eval.dinov2 import dinov2_distance, load_dinov2
 
     network = load_dinov2()
+    network.network.to(device)
     return lambda image, target: dinov2_distance(image, target, network)
 
 
-def _clip_iqa() -> Score:
+def _clip_iqa(device: str) -> Score:
     from unfade.eval.clip_iqa import clip_iqa, load_clip_iqa
 
     clip = load_clip_iqa()
+    clip.encoder.to(device)
     return lambda image, _: clip_iqa(image, clip)
 
 
-def _musiq() -> Score:
+def _musiq(device: str) -> Score:
     from unfade.eval.musiq import load_musiq
 
-    score = load_musiq()
+    score = load_musiq(device)
     return lambda image, _: score(image)

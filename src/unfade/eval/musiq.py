@@ -15,8 +15,11 @@ from unfade.eval.pretrained import as_tensor
 from unfade.eval.weights import MUSIQ, require
 
 
-def load_musiq() -> Callable[[Image], float]:
+def load_musiq(device: str = "cpu") -> Callable[[Image], float]:
     """MUSIQ (Ke et al., 2021) trained on KonIQ-10k: about 0 to 100, more is better.
+
+    Args:
+        device: where it runs.
 
     Raises:
         UsageError: pyiqa is not installed.
@@ -27,10 +30,10 @@ def load_musiq() -> Callable[[Image], float]:
         fix = "pip install '.[iqa-nc]' in a clone of unfade (CC BY-NC-SA: non-commercial use only)"
         raise UsageError("no pyiqa", "pyiqa for musiq", fix)
     pyiqa: Any = importlib.import_module("pyiqa")
-    network = pyiqa.create_metric("musiq", device="cpu", pretrained_model_path=str(path))
+    network = pyiqa.create_metric("musiq", device=device, pretrained_model_path=str(path))
 
     def score(image: Image) -> float:
         with torch.inference_mode():
-            return float(network(as_tensor(image)))
+            return float(network(as_tensor(image).to(device)))
 
     return score

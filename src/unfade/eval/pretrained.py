@@ -54,9 +54,10 @@ def from_folder(kind: Any, folder: Path) -> Any:
         raise _unreadable(folder, error) from error
 
 
-def as_tensor(image: Image) -> Tensor:
-    """(H, W, 3) [0, 1] -> (1, 3, H, W) float32."""
-    return from_array(image.astype("float32", copy=True)).permute(2, 0, 1)[None].contiguous()
+def as_tensor(image: Image, network: nn.Module | None = None) -> Tensor:
+    """(H, W, 3) [0, 1] -> (1, 3, H, W) float32, on the device of the network."""
+    x = from_array(image.astype("float32", copy=True)).permute(2, 0, 1)[None].contiguous()
+    return x if network is None else x.to(next(network.parameters()).device)
 
 
 def normalised(x: Tensor, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Tensor:

@@ -1,7 +1,7 @@
 """A ControlNet of another width or depth than its UNet's encoder.
 
-The paper varies both (arXiv 2505.18674, V). ControlNet's zero convolutions (arXiv 2302.05543, 3.1)
-keep the number of channels; here they project the channels of the ControlNet to those of the UNet.
+ControlNet's zero convolutions (arXiv 2302.05543, 3.1) keep the number of channels; here they
+project the channels of the ControlNet to those of the UNet.
 """
 
 from __future__ import annotations

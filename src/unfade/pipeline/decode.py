@@ -47,7 +47,7 @@ def decode_bands(
         band = torch.cat([band, band.new_zeros(*band.shape[:2], missing, width)], 2)
         skipped = [(row, col) for j, col in enumerate(grid.cols) if (i, j) in grid.skipped]
         for tile in skipped:
-            image, _ = read_padded(source, tile[0].slice, tile[1].slice)
+            image = read_padded(source, tile[0].slice, tile[1].slice)
             band[..., tile[1].slice] += weight(tile) * image
         computed = [(row, col) for j, col in enumerate(grid.cols) if (i, j) not in grid.skipped]
         for j in range(0, len(computed), tiles_per_pass):
@@ -75,7 +75,7 @@ def _decode(
         for y, x in regions
     ]
     vae, fidelity = networks.base.vae, settings.fidelity
-    images = torch.cat([read_padded(source, *region)[0] for region in regions])
+    images = torch.cat([read_padded(source, *region) for region in regions])
     images = images.to(networks.device)
 
     def compute() -> Tensor:

@@ -20,7 +20,7 @@ from unfade.errors import UsageError
 from unfade.models.cfw import Cfw
 from unfade.models.folder import Base
 from unfade.models.inference import Precision, mixed
-from unfade.pipeline.image_source import ImageSource, read_padded
+from unfade.pipeline.image_source import ImageSource, read_mask_padded, read_padded
 from unfade.pipeline.overlap import Grid, Piece, Tile, blend, pieces
 from unfade.pipeline.settings import DiffusionSettings
 from unfade.timing import Progress
@@ -160,7 +160,7 @@ def unknown_cells(source: ImageSource, plan: Plan, downscale: int) -> Tensor:
     out = torch.zeros(source.count, 1, height, width)
     for row in plan.cells.rows:
         for col in plan.cells.cols:
-            _, mask = read_padded(source, *in_pixels((row, col), downscale))
+            mask = read_mask_padded(source, *in_pixels((row, col), downscale))
             if mask is not None:
                 out[..., row.slice, col.slice] = F.max_pool2d(mask, downscale)
     unknown = F.max_pool2d(out, 3, 1, 1) > 0
@@ -195,7 +195,7 @@ def encode_tiles(networks: Networks, source: ImageSource, plan: Plan, progress: 
     def compute(tiles: list[Tile]) -> Tensor:
         nonlocal encoded
         regions = [in_pixels(tile, base.downscale) for tile in tiles]
-        images = torch.cat([read_padded(source, *region)[0] for region in regions])
+        images = torch.cat([read_padded(source, *region) for region in regions])
         images = images.to(networks.device, base.vae.dtype)
         z = networks.through_vae(lambda: encode(base.vae, images))
         encoded += len(tiles)
@@ -243,9 +243,10 @@ class Denoiser:
         """The condition of the ControlNet for one tile, (N, ...)."""
         networks, share = self.networks, self.settings.self_condition
         region = in_pixels(tile, networks.base.downscale)
-        image, mask = read_padded(self.source, *region)
+        mask = read_mask_padded(self.source, *region) if kind.mask else None
         cut = (..., tile[0].slice, tile[1].slice)
-        visible = image if self.latent is None else self.latent[cut]
+        latent = self.latent
+        visible = read_padded(self.source, *region) if latent is None else latent[cut]
         visible = visible.to(networks.device, networks.dtype)
         mask = None if mask is None else mask.to(networks.device, networks.dtype)
         if z0_hat is not None:

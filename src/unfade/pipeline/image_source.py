@@ -140,17 +140,28 @@ class LumaSource(PhotoSource):
         return gray[:, None].expand(-1, 3, -1, -1)
 
 
-def read_padded(source: ImageSource, rows: slice, cols: slice) -> tuple[Tensor, Tensor | None]:
+def read_padded(source: ImageSource, rows: slice, cols: slice) -> Tensor:
     """A region that may extend beyond the bottom and the right, where edge pixels are repeated.
 
     Returns:
-        (N, 3, h, w) in [0, 1], and (N, 1, h, w) in [0, 1] or None.
+        (N, 3, h, w) in [0, 1].
     """
+    inside, within, beyond = _cut(source, rows, cols)
+    image = source.read(inside, within)
+    return F.pad(image, beyond, mode="replicate") if any(beyond) else image
+
+
+def read_mask_padded(source: ImageSource, rows: slice, cols: slice) -> Tensor | None:
+    """The same region of the masks, (N, 1, h, w) in [0, 1], undamaged beyond the photo, or None."""
+    inside, within, beyond = _cut(source, rows, cols)
+    mask = source.read_mask(inside, within)
+    return mask if mask is None or not any(beyond) else F.pad(mask, beyond)
+
+
+def _cut(
+    source: ImageSource, rows: slice, cols: slice
+) -> tuple[slice, slice, tuple[int, int, int, int]]:
+    """The rows and columns of a region inside the photo, and the padding that `F.pad` takes."""
     inside = slice(rows.start, min(rows.stop, source.height))
     within = slice(cols.start, min(cols.stop, source.width))
-    beyond = (0, cols.stop - within.stop, 0, rows.stop - inside.stop)
-    image, mask = source.read(inside, within), source.read_mask(inside, within)
-    if any(beyond):
-        image = F.pad(image, beyond, mode="replicate")
-        mask = None if mask is None else F.pad(mask, beyond)
-    return image, mask
+    return inside, within, (0, cols.stop - within.stop, 0, rows.stop - inside.stop)

@@ -47,8 +47,8 @@ class ControlnetRecipe:
         mask: whether it sees the scratch mask too.
         widths: of the condition's embedding in pixel space (`models.compact.build_controlnet`).
         block_widths, block_layers: channels and residual blocks at each level of the ControlNet
-            (arXiv 2505.18674, V); none and 0 are the UNet's. At another size it starts from random
-            weights, not as the UNet's encoder.
+            (`models.scaled_controlnet`); none and 0 are the UNet's. At another size it starts from
+            random weights, not as the UNet's encoder.
         p_iide: probability that a sample keeps its photo as the condition; otherwise its own
             estimate takes the place (arXiv 2505.18674, III-C). 1 is plain ControlNet training.
         late: share of the samples with a timestep from the noisiest tenth, in addition to uniform

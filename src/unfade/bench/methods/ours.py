@@ -118,9 +118,13 @@ class Preset(_Ours):
     def options(self, case: Case) -> RestoreOptions:
         """The options for the photos of a case. UsageError if they contradict each other.
 
-        Paper mode leaves out what a case says of options that the published method fixes.
+        Paper mode leaves out what a case says of options that the published method fixes; it
+        takes no part where one of these is swept.
         """
         fixed = NOT_PUBLISHED if self._given.get("paper") else ()
+        if case.parameter in fixed:
+            got = f"paper mode with a sweep of {case.parameter}"
+            raise UsageError(got, "an option that the published method leaves open", "omit paper")
         own = {name: value for name, value in to_dict(case.options).items() if name not in fixed}
         options = from_dict(own | self._given, RestoreOptions)
         if options.variants != 1:

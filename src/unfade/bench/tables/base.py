@@ -30,8 +30,8 @@ from unfade.options import RestoreOptions
 ORDER = (
     "old-photo", "sr4", "real-sr", "colorize", "p-iide", "mixtures", "controlnet", "frequencies",
     "edits", "perception-distortion", "blur-levels", "alignment", "autoencoder", "start-noise",
-    "steps", "one-step", "inference-steps", "fresh-noise", "self-condition", "cost", "retention",
-    "own",
+    "steps", "one-step", "inference-steps", "fresh-noise", "self-condition", "guidance", "cost",
+    "retention", "own",
 )  # fmt: skip
 #: All steps of the diffusion model from pure noise on the whole photo, whatever the preset does.
 DIFFUSION = "compact:strength=1,reach=all,fidelity=0,posterior_mean=0,vae_residual=0"

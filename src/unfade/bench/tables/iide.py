@@ -19,7 +19,7 @@ PROMPTED_IMAGES = 24  # photos that are coloured by their captions
 _BESIDE = (
     "The second grid has a row for every system of the paper with what it printed; a system that "
     "is not given as a method has no figure of ours. The row 'w/o IIDE' is "
-    "a preset trained with p_iide = 1: --method 'w/o IIDE=compact:controlnet=PATH'."
+    "a preset trained with p_iide = 1: --method 'w/o IIDE=compact:paper=true,controlnet=PATH'."
 )
 
 

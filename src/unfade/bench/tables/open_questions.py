@@ -1,4 +1,4 @@
-"""Tables on the questions that the IIDE paper leaves open (arXiv 2505.18674, V)."""
+"""Tables on the questions that the IIDE paper leaves open (arXiv 2505.18674)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,14 @@ def _edits(setting: Setting) -> list[Case]:
         for word, prompt in prompts.items():
             options = replace(gray, prompt=prompt)
             cases.append(make_case("edits", setting, plan, "gray", options, label=f"gray-{word}"))
-        old = replace(options_for("moderate", plan), strength=1.0, reach="all")
+        old = replace(
+            options_for("moderate", plan),
+            strength=1.0,
+            reach="all",
+            fidelity=0.0,
+            posterior_mean=0.0,
+            vae_residual=0.0,
+        )
         for word, prompt in {"none": "", **STRUCTURES}.items():
             options = replace(old, prompt=prompt)
             cases.append(
@@ -185,7 +192,7 @@ TABLES = (
     Table(
         "frequencies",
         "High frequencies",
-        f"{IIDE}, V (open question)",
+        f"left open by {IIDE}",
         "Radial power spectra against those of the clean photos. The clean case shows what the "
         "autoencoder alone takes away (--method vae=FOLDER, or a preset that has one); the damaged "
         "one what each method brings back. 0 dB is the clean photo's own power; below is blur, "
@@ -199,7 +206,7 @@ TABLES = (
     Table(
         "edits",
         "Edits by text against content",
-        f"{IIDE}, V (open question)",
+        f"left open by {IIDE}",
         "Colour words for gray photos, and prompts that imply another structure for damaged ones. "
         "Colouring keeps the luminance of the input, so that structure cannot drift there; for old "
         "photos an edit that fails is one that kept the content. Needs a diffusion model.",

@@ -9,7 +9,7 @@ from pathlib import Path
 from unfade.bench.aggregate import TableMeasure
 from unfade.bench.case_files import inputs_of
 from unfade.bench.cases import Case
-from unfade.bench.degradations import blurred, scale_of
+from unfade.bench.degradations import joint_of, scale_of
 from unfade.bench.methods.autoencoder import CLEAN, own_autoencoders
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.classics import INTERPOLATIONS
@@ -18,9 +18,10 @@ from unfade.bench.paper_values import STUDY, papers_of
 from unfade.bench.plots import curves, scatter
 from unfade.bench.scoring import ExtraMeasure
 from unfade.bench.tables.base import DIFFUSION, Setting, Table, make_case
+from unfade.degrade.joint import blurred
 from unfade.degrade.reduce import reduced
 from unfade.degrade.types import Image
-from unfade.errors import InputError
+from unfade.errors import InputError, UsageError
 from unfade.eval.evaluation import read_rgb
 from unfade.eval.measures import Measure, redegraded_measures
 from unfade.pipeline.alignment import alignment
@@ -120,19 +121,32 @@ _WITH_INPUT = {
 }
 
 
-def retention_rate(degradation: str) -> float:
-    """gamma = (1 - beta) / alpha (Eq. 12) of "srN" or "blurN".
+#: Noise alone, and blur, downsampling and noise at once (Eq. 1).
+_NOISES = ("noise0.1", "noise0.3")
+_JOINT = ("blur2+sr2+noise0.05", "blur2+sr4+noise0.05", "blur5+sr4+noise0.1")
 
-    alpha is the downsampling rate: N of "srN", else 1. beta is the degradation factor, which the
-    study does not define further; here it is the level of the blur over the heaviest one, 20.
+
+def retention_rate(degradation: str) -> float:
+    """gamma = (1 - beta) / alpha (Eq. 12) of a degradation of Eq. 1, such as "sr2+noise0.1".
+
+    alpha is the downsampling rate. beta is the degradation factor, which the study does not define
+    further; here it is the larger of the level of the blur over the heaviest one, 20, and the
+    standard deviation of the noise in [0, 1] units, which Eq. 1 calls beta.
+
+    Raises:
+        UsageError: another degradation.
     """
-    alpha = scale_of(degradation)
-    blur = float(degradation.removeprefix("blur")) if degradation.startswith("blur") else 0.0
-    return (1 - min(1.0, blur / max(LEVELS))) / alpha
+    known = joint_of(degradation)
+    if known is None:
+        raise UsageError(f"degradation '{degradation}'", "one of Eq. 1", "try blur2+sr4+noise0.05")
+    beta = max(min(1.0, known.blur / max(LEVELS)), known.noise)
+    return (1 - beta) / known.scale
 
 
 def _retention(setting: Setting) -> list[Case]:
-    degradations = ("sr2", "sr4", *(f"blur{level:g}" for level in setting.swept(LEVELS)))
+    levels = (f"blur{level:g}" for level in setting.swept(LEVELS))
+    mixed = (_NOISES[0], _JOINT[0]) if setting.quick else (*_NOISES, *_JOINT)
+    degradations = ("sr2", "sr4", *levels, *mixed)
     return [
         make_case(
             "retention",
@@ -141,7 +155,7 @@ def _retention(setting: Setting) -> list[Case]:
             degradation,
             parameter="gamma",
             value=retention_rate(degradation),
-            label=degradation.rstrip("0123456789"),
+            label="joint" if "+" in degradation else degradation.rstrip(".0123456789"),
         )
         for plan in setting.plans("DIV2K")
         for degradation in degradations
@@ -222,9 +236,10 @@ TABLES = (
         "Information retention",
         f"{STUDY}, Eq. 12",
         "SSIM and NIQE over gamma = (1 - beta) / alpha of the degradation: alpha is the "
-        "downsampling rate, beta the level of the blur over the heaviest (sigma 20). The study "
-        "names beta the degradation factor and does not say how it is scaled. Smaller gamma means "
-        f"heavier degradation. {_BLUR}",
+        "downsampling rate, beta the larger of the level of the blur over the heaviest (sigma 20) "
+        "and the standard deviation of the noise. The study names beta the degradation factor and "
+        "does not say how it is scaled. 'joint' is blur, downsampling and noise at once (Eq. 1). "
+        f"Smaller gamma means heavier degradation. {_BLUR}",
         _retention,
         ("ssim", "niqe"),
         _METHODS,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from unfade.bench.aggregate import Aggregate
+from unfade.bench.aggregate import PER_PHOTO, Aggregate
 from unfade.bench.cases import Case
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.ours import Preset
@@ -19,6 +19,8 @@ from unfade.bench.trajectory import AFTER, Estimates
 STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 STRENGTHS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 SHARES = (0.0, 0.25, 0.5, 1.0)
+GUIDANCES = (1.0, 2.0, 4.0, 8.0)
+_PROMPT = "a colour photo"  # of photos without a caption
 SAMPLING_STEPS = 20  # where they are not what is swept
 IMAGES = 12  # photos of a sweep: it restores each many times
 #: The parameters that only our own presets obey.
@@ -69,6 +71,27 @@ def _swept(
         return cases
 
     return build
+
+
+def _guidance(setting: Setting) -> list[Case]:
+    """Gray photos, coloured by their captions: a case for each photo and value."""
+    cases: list[Case] = []
+    for plan in setting.captioned("DIV2K"):
+        for value in setting.swept(GUIDANCES):
+            for index, pair in enumerate(plan.pairs[:IMAGES]):
+                prompt = plan.dataset.captions.get(pair.name) or _PROMPT
+                case = make_case(
+                    "guidance",
+                    replace(setting, work=setting.work / f"photo-{index}"),
+                    replace(plan, pairs=(pair,)),
+                    "gray",
+                    replace(options_for("gray", plan), prompt=prompt, guidance=value),
+                    parameter=PER_PHOTO,
+                    value=float(index),
+                    label=f"gray, guidance {value:g}",
+                )
+                cases.append(case)
+    return cases
 
 
 def _drawn(x: str, log: str = "") -> Callable[[Aggregate], list[Plot]]:
@@ -150,6 +173,18 @@ TABLES = (
         methods=_METHODS,
         plots=_drawn("self_condition"),
         grids=gains_grids,
+        timed=False,
+    ),
+    Table(
+        "guidance",
+        "Guidance by the prompt",
+        f"{STUDY}, future work",
+        "Scale of classifier-free guidance (arXiv 2207.12598) for gray photos whose captions are "
+        f"the prompts; without captions the prompt is '{_PROMPT}'. 1 is no guidance; 4 is what a "
+        "prompt gets unasked. The input is the gray photo itself.",
+        _guidance,
+        ("psnr", "ciede2000", "chroma", "colourfulness", "alignment"),
+        ("input", "compact"),
         timed=False,
     ),
 )
