@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 SCALES = 2  # resolutions of the pixels that are judged
 _FOLD = 2  # side of the squares of pixels that are unshuffled
+_SLOPE = 10.0  # of the scores of pixels, which differ little between photos and others
 _GAIN = 8.0  # of the finest detail, which is faint beside the picture
 _WIDTHS = (40, 64, 64)
 
@@ -26,23 +27,23 @@ class _Head(nn.Module):
     Args:
         channels: of the input.
         stride: of the second convolution.
-        bounded: bound the slope (spectral normalisation, arXiv 1802.05957).
+        slope: what a score is multiplied by: the slopes of the convolutions are bounded (spectral
+            normalisation, arXiv 1802.05957).
     """
 
-    def __init__(self, channels: int, stride: int, *, bounded: bool) -> None:
+    def __init__(self, channels: int, stride: int, slope: float) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for i, (inputs, outputs) in enumerate(pairwise((channels, *_WIDTHS))):
             step = stride if i == 1 else 1
-            layers += [nn.Conv2d(inputs, outputs, 3, step, padding=1), nn.LeakyReLU(0.2)]
-        layers.append(nn.Conv2d(_WIDTHS[-1], 1, 1))
-        if bounded:
-            layers = [spectral_norm(x) if isinstance(x, nn.Conv2d) else x for x in layers]
-        self.layers = nn.Sequential(*layers)
+            conv = nn.Conv2d(inputs, outputs, 3, step, padding=1)
+            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(_WIDTHS[-1], 1, 1)))
+        self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, 1, H / stride, W / stride), above 0 where it looks like a photo."""
-        return self.layers(x)
+        return self.slope * self.layers(x)
 
 
 class Discriminator(nn.Module):
@@ -54,9 +55,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.pixels = nn.ModuleList(_Head(6 * _FOLD**2, 2, bounded=False) for _ in range(SCALES))
+        self.pixels = nn.ModuleList(_Head(6 * _FOLD**2, 2, _SLOPE) for _ in range(SCALES))
         self.features = nn.ModuleList(
-            _Head(width, 2 if i == 0 else 1, bounded=True) for i, width in enumerate(widths)
+            _Head(width, 2 if i == 0 else 1, 1.0) for i, width in enumerate(widths)
         )
 
     def forward(self, rgb: Tensor, features: Sequence[Tensor]) -> list[Tensor]:
