@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 SCALES = 2  # resolutions of the pixels that are judged
 _FOLD = 2  # side of the squares of pixels that are unshuffled
-_SLOPE = 10.0  # of the scores of pixels, which differ little between photos and others
+_SLOPE = 3.0  # of the scores of pixels, which differ little between photos and others
 _GAIN = 8.0  # of the finest detail, which is faint beside the picture
 _WIDTHS = (40, 64, 64)
 

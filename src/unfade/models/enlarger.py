@@ -12,6 +12,7 @@ from unfade.models.blocks import ResBlock, UNet
 from unfade.models.stage1 import BANDS, CELL, detail_bands, gain_head, split, statistics, upsampled
 
 SCALE = 4
+_LARGEST = 0.25  # bound of the texture that is added to a pixel
 MARGIN = 64  # pixels of the small photo, a multiple of the stride: the result depends on no more
 
 
@@ -49,7 +50,7 @@ class _Texture(nn.Module):
         """Features (N, C, h, w) and the enlarged photo (N, 3, 4h, 4w) -> (N, 3, 4h, 4w)."""
         seen = F.pixel_unshuffle(enlarged - 0.5, SCALE)  # (N, 48, h, w)
         h = self.blocks(self.enter(torch.cat([features, seen], 1)))  # (N, C, h, w)
-        return F.pixel_shuffle(self.leave(h), SCALE)
+        return _LARGEST * F.pixel_shuffle(self.leave(h).float().tanh(), SCALE)
 
 
 class Enlarger(nn.Module):
@@ -104,7 +105,7 @@ class Enlarger(nn.Module):
         large = bicubic(out) + F.pixel_shuffle(residual, SCALE)
         if self.texture is None or fidelity == 1:
             return large
-        return large + (1 - fidelity) * self.texture(features, large).float()
+        return large + (1 - fidelity) * self.texture(features, large)
 
 
 def bicubic(lq: Tensor) -> Tensor:

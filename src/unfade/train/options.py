@@ -207,9 +207,9 @@ class TextureRecipe:
 
     Attributes:
         fidelity: at which the enlarger is trained: 0 adds all of the texture.
-        pixels, features, textures, adversarial: weights of the L1 between the pixels at the small
-            photo's resolution, of the distances between features and between textures
-            (`train.losses`), and of the discriminator's verdict.
+        pixels, features, textures, adversarial: weights of the L1 between pixels, of the distances
+            between features and between textures (`train.losses`), and of the discriminator's
+            verdict.
     """
 
     loop: LoopOptions = field(default_factory=LoopOptions)

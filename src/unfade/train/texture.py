@@ -102,9 +102,8 @@ class TextureTask:
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The losses of both sides, of which each sees its own alone.
 
-        The enlarger's is an L1 of the pixels as they were seen, four times smaller, distances of
-        features and of textures, and the hinge loss of the generator; the discriminator's is its
-        hinge loss (arXiv 1705.02894).
+        The enlarger's is an L1 of the pixels, distances of features and of textures, and the hinge
+        loss of the generator; the discriminator's is its hinge loss (arXiv 1705.02894).
         """
         both, recipe = cast(_Adversaries, model), self.recipe
         hq, discriminator = batch["hq"], both.discriminator
@@ -113,8 +112,7 @@ class TextureTask:
         features = encoder(made)
         with torch.no_grad():
             real_features = encoder(hq)
-        small, wanted = (F.avg_pool2d(x, SCALE) for x in (made, hq))  # (N, 3, S / 4, S / 4)
-        pixels = F.l1_loss(small, wanted)
+        pixels = F.l1_loss(made, hq)
         likeness = feature_distance(features, real_features)
         texture = texture_distance(features[:_TEXTURES], real_features[:_TEXTURES])
         discriminator.requires_grad_(False)
