@@ -25,11 +25,6 @@ def test_unet_keeps_the_size_at_multiples_of_its_stride(levels: int) -> None:
         )
 
 
-def test_unet_refuses_widths_and_blocks_that_do_not_match() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        UNet(3, 2, [8, 8, 8], [1, 1], norm=True)
-
-
 def test_unet_sees_every_pixel_around() -> None:
     torch.manual_seed(0)
     net = UNet(1, 1, [8, 8, 8, 8], [1, 1, 1, 1], norm=True).eval()
