@@ -158,16 +158,20 @@ def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
     assert any("input" in case.methods for case in kept)
 
 
-@pytest.mark.parametrize("name", ["start-noise", "one-step", "fresh-noise"])
-def test_sampling_is_swept_and_baselines_stand_apart(
-    bench: Bench, tiny_preset: Path, name: str
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [("start-noise", "strength"), ("one-step", "strength"), ("fresh-noise", "eta"),
+     ("self-condition", "self_condition"), ("steps", "steps")],
+)  # fmt: skip
+def test_sweeps_set_the_parameter_that_they_name(
+    photos: Path, tmp_path: Path, name: str, parameter: str
 ) -> None:
-    given = {"start-noise": "device=cpu,steps=1"}.get(name, "device=cpu")
-    run = bench(name, "input", f"tiny={tiny_preset}:{given}")
-    values = {row.value for row in run.rows if row.method == "tiny"}
-    assert None not in values and len(values) == 3
-    assert {row.value for row in run.rows if row.method == "input"} == {None}
-    assert (run.out / "plots" / f"{name}-curves.png").is_file()
+    cases = TABLES[name].build(photos, tmp_path / "work", True, 0)
+    swept = [case for case in cases if case.value is not None]
+    assert len({case.value for case in swept}) == 3 == len(swept) / (len(cases) - len(swept))
+    assert {case.parameter for case in swept} == {parameter}
+    assert all(getattr(case.options, parameter) == case.value for case in swept)
+    assert name != "one-step" or {case.options.steps for case in swept} == {1}
 
 
 def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) -> None:
@@ -179,6 +183,7 @@ def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) ->
         ["tiny", "50", "50"],
     ]
     assert all(float(row[3]) > 0 for row in rows)  # seconds
+    assert {row.value for row in run.rows if row.method == "input"} == {None}
     psnr = {
         (row.method, row.value, row.image): row.values["psnr"]
         for row in run.rows
