@@ -13,7 +13,6 @@ from skimage.metrics import peak_signal_noise_ratio
 from unfade.bench.cases import Case, Cost
 from unfade.bench.methods.base import Method
 from unfade.bench.methods.names import parse_methods
-from unfade.bench.methods.program import Program
 from unfade.bench.runner import Run, run_cases
 from unfade.errors import InputError, UnfadeError, UsageError
 from unfade.eval.rows import read_rows
@@ -178,15 +177,6 @@ def test_a_crash_is_recorded_and_the_others_go_on(
     assert not list((out / "results/table/Set-noise/broken").iterdir())
 
 
-def test_a_program_that_hangs_is_ended(
-    make_case: MakeCase, make_program: MakeProgram, out: Path
-) -> None:
-    program = Program("slow", make_program("time.sleep(60)"), timeout_s=1.0)
-    result = run([make_case()], [program, "input"], out)
-    assert "still running after 1 s" in result.failures[0].error
-    assert len(result.rows) == 3
-
-
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -216,16 +206,6 @@ def test_a_program_that_failed_is_run_again(
     flag.touch()
     result = run([make_case()], [method], out)
     assert len(result.rows) == 3 and result.failures == []
-
-
-def test_programs_are_timed_and_weighed(
-    make_case: MakeCase, make_program: MakeProgram, out: Path
-) -> None:
-    body = f"held = np.ones(200 << 20, np.uint8); time.sleep(0.3)\n{COPY}"
-    result = run([make_case(images=("a",))], [f"heavy={make_program(body)}"], out)
-    cost = result.costs["table", "Set-noise", "heavy"]
-    assert cost.seconds > 0.3
-    assert cost.peak_mib is not None and 200 < cost.peak_mib < 600
 
 
 def test_niqe_of_small_photos_is_missing_and_no_failure(make_case: MakeCase, out: Path) -> None:

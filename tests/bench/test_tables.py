@@ -22,7 +22,6 @@ from unfade.bench.tables import TABLES, base, in_order
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention_rate
-from unfade.bench.tables.user_paper_values import with_paper_values
 from unfade.bench.user_folders import USER_FOLDERS
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol
@@ -111,38 +110,11 @@ def test_a_table_ends_in_rows_tables_plots_and_a_report(bench: Bench) -> None:
     assert len(found.scenes) == 6 and "2 of 2 photos, crops of 64 x 64" in found.notes[0]
 
 
-def test_a_second_run_does_nothing_twice(bench: Bench) -> None:
-    result = bench("sr4", "lanczos")
-    (case,) = result.cases
-    path = result.result(case, "lanczos", "p0")
-    time = path.stat().st_mtime_ns
-    again = bench("sr4", "lanczos")
-    assert path.stat().st_mtime_ns == time and again.rows == result.rows
-
-
 def test_the_papers_rows_stand_beside_ours(bench: Bench) -> None:
     run = bench("sr4", "input", "StableSR=lanczos")
     rows = {row[0]: row[1:] for row in cells(section(run, "sr4"), "Beside the paper")}
     assert rows["StableSR"][1] == "32.08 / 23.26" and rows["StableSR"][0] != "not given"
     assert rows["Ours"][:2] == ["not given", "31.84"]
-
-
-def test_figures_of_a_file_stand_beside_ours_when_it_is_given(photos: Path, tmp_path: Path) -> None:
-    file = tmp_path / "printed.csv"
-    file.write_text(
-        "table,damage,system,metric,value,source\nalignment,sr4,SUPIR,alignment-lq,0.9,Table 1\n"
-        "alignment,sr4,input,lpips,0.123,Table 1\n",
-        "utf-8",
-    )
-    (table,) = with_paper_values([TABLES["alignment"]], file)
-    run = run_table(table, parse_methods(["input"]), photos, tmp_path / "out", quick=True)
-    found = section(run, "alignment")
-    (grid,) = (g for g in found.grids if g.title.startswith("Beside") and "sr4" in g.title)
-    rows = {row[0].text: [cell.text for cell in row[1:]] for row in grid.rows}
-    column = grid.columns.index("Alignment, degraded again (Eq. 15) ↑ printed") - 1
-    assert rows["SUPIR"][column - 1 : column + 1] == ["not given", "0.9"]
-    assert rows["input"][-2:] == ["not measured", "0.123"]
-    assert "SUPIR, Alignment, degraded again (Eq. 15) 0.9: Table 1" in grid.note
 
 
 @pytest.mark.parametrize("name", ["colorize", "steps", "inference-steps"])

@@ -76,7 +76,7 @@ def test_the_errors_say_what_to_do_and_leave_nothing(tmp_path: Path):
         assert caught.value.path == path
     with pytest.raises(OutputError, match="rename the photo"):
         write(tmp_path / ("x" * 300))
-    only(tmp_path)
+    only(tmp_path, "file")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are others there")

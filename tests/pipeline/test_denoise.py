@@ -63,14 +63,6 @@ def test_encode_tiles_blends_each_tiles_own_latent(make_pipeline: Make) -> None:
     torch.testing.assert_close(out, expected)
 
 
-def test_embed_prompts_embeds_the_negative_one_only_when_it_is_needed(make_pipeline: Make) -> None:
-    networks = make_pipeline().networks
-    text, negative = embed_prompts(networks, DiffusionSettings())
-    assert text.shape == (1, 8, 8) and negative is None
-    text, negative = embed_prompts(networks, DiffusionSettings(prompt="red"))
-    assert negative is not None and not torch.equal(text, negative)
-
-
 def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(
     make_pipeline: Make,
 ) -> None:
