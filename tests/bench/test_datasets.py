@@ -43,7 +43,6 @@ def test_div2k_is_found_when_its_folder_lies_in_data_and_stands_in_for_others(
     (found,) = find_datasets(tmp_path / "data", ["DIV2K"])
     assert found.name == "DIV2K" and len(found.pairs) == 100
     assert found.pairs[0].name == "0801" and found.pairs[0].lq is None
-    fill_div2k(place, "data")
     assert [d.name for d in find_datasets(tmp_path / "data", ["GOPRO"])] == ["DIV2K"]
 
 

@@ -82,9 +82,10 @@ def test_load_photos_refuses_a_missing_empty_or_packed_folder(
     make_shard("empty.tar", {"a.json": {"captions": []}})
     with pytest.raises(InputError, match="no photos"):
         load_photos(tmp_path)
-    (tmp_path / "shard-00.tar.gz").write_bytes(b"")
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "shard-00.tar.gz").write_bytes(b"")
     with pytest.raises(InputError, match=r"no photos.*unpack shard-00\.tar\.gz"):
-        load_photos(tmp_path)
+        load_photos(tmp_path / "packed")
 
 
 def test_load_photos_takes_label_maps_for_no_photos(

@@ -17,10 +17,10 @@ def test_load_stencils_reads_folders_and_shards(
     encode: Encode, tmp_path: Path, make_shard: MakeShard
 ) -> None:
     for i, name in enumerate(("hair/b.png", "hair/a.png", "dirt/deep/hair/c.png", "spots/a.png")):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(encode(i, 20, 30))
-    (tmp_path / "read.me").write_text("shapes")
-    found = load_stencils(tmp_path)
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(encode(i, 20, 30))
+    (tmp_path / "in" / "read.me").write_text("shapes")
+    found = load_stencils(tmp_path / "in")
     assert [s.kind for s in found] == ["hair", "hair", "hair", "spots"]
     assert [s.code for s in found] == [encode(i, 20, 30) for i in (2, 1, 0, 3)]
     assert all(s.decode().shape == (20, 30) for s in found)

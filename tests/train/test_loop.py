@@ -312,7 +312,7 @@ def test_train_starts_from_given_weights_and_refuses_those_of_another_network(
         torch.testing.assert_close(a, b)
     task = make_task("tone", steps=1)
     with pytest.raises(WeightsError, match="another shape to start from"):
-        train(task, task.recipe.loop, tmp_path, start=make_task("scratch").build())
+        train(task, task.recipe.loop, tmp_path / "other", start=make_task("scratch").build())
 
 
 def test_train_takes_a_network_that_cannot_forget_activations(
