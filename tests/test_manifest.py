@@ -55,8 +55,7 @@ def test_name_that_is_not_utf8_survives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "hello", "[]", "{}", "\xff", '{"unfade": "0.1.0"}', "[" * 100_000],
+    "text", ["", "hello", "[]", "{}", "\xff", '{"unfade": "0.1.0"}', "[" * 100_000]
 )
 def test_read_fails_when_it_is_no_manifest(tmp_path: Path, text: str) -> None:
     path = tmp_path / "print.json"

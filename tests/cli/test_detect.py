@@ -90,13 +90,6 @@ def test_mask_that_is_there_is_left_alone(
     assert read(tmp_path / "a.png").shape == (64, 80)
 
 
-def test_detector_of_sd21_needs_no_diffusion_model(make_photo: MakePhoto, tmp_path: Path) -> None:
-    path = make_photo("a.jpg")
-    assert detect(path, "-o", tmp_path / "sd21.png", "--preset", "sd21") == 0
-    assert detect(path, "-o", tmp_path / "compact.png") == 0
-    assert np.array_equal(read(tmp_path / "sd21.png"), read(tmp_path / "compact.png"))
-
-
 def test_exit_code_is_one_when_a_photo_is_bad(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:

@@ -82,19 +82,6 @@ def test_stem_may_be_shared_by_two_formats(make_photo: MakePhoto, tmp_path: Path
         ]  # fmt: skip
 
 
-def test_finished_photo_is_not_done_again(
-    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
-) -> None:
-    path, out = make_photo("a.png"), tmp_path / "out"
-    assert restore(path, "-o", out) == 0
-    stamp = (out / "a.png").stat().st_mtime_ns
-    assert restore(path, "-o", out) == 0
-    assert (out / "a.png").stat().st_mtime_ns == stamp
-    assert "(already done)" in capfd.readouterr().out
-    assert restore(path, "-o", out, "--overwrite") == 0
-    assert (out / "a.png").stat().st_mtime_ns > stamp
-
-
 def test_photo_is_done_again_when_something_changed(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:

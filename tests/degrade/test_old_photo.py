@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -119,14 +118,6 @@ def test_every_kind_of_damage_is_drawn_and_told(picture: MakeImage) -> None:
         d = old_photo(picture(40, 40), generator(0, "kinds", number), DAMAGED)
         seen |= {str(n["op"]): str(n["kind"]) for n in d.params if "kind" in n}
     assert seen == DAMAGE
-
-
-def test_damage_without_a_coverage_is_refused(
-    picture: MakeImage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.modules[visible.__module__], "_DAMAGE", {"burn": (1.0, "blobs")})
-    with pytest.raises(KeyError, match="burn"):
-        old_photo(picture(40, 40), generator(0, "burn", 0), DAMAGED)
 
 
 def test_shapes_of_real_damage_are_laid_on_photos(

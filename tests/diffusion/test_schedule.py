@@ -105,29 +105,6 @@ def test_steps_with_fresh_noise_are_those_of_diffusers(
     )
 
 
-def test_ddim_step_keeps_the_clean_estimate(pair: tuple[Tensor, Tensor]) -> None:
-    """Why IIDE asks for a fresh eps at t - 1: the old one gives the same estimate again."""
-    zt, eps = pair
-    schedule = Schedule.from_scheduler(scheduler_for("epsilon"))
-    t = torch.tensor([1, 49, 500, 999])
-    earlier = ddim_step(schedule, zt, eps, t, t - 1)
-    torch.testing.assert_close(
-        predict_z0(schedule, earlier, eps, t - 1),
-        predict_z0(schedule, zt, eps, t),
-        rtol=1e-4,
-        atol=1e-4,
-    )
-
-
-def test_schedule_treats_each_sample_by_its_own_timestep(pair: tuple[Tensor, Tensor]) -> None:
-    z0, eps = pair
-    schedule = Schedule.from_scheduler(scheduler_for("v_prediction"))
-    whole = q_sample(schedule, z0, eps, T)
-    for i in range(len(T)):
-        one = slice(i, i + 1)
-        assert torch.equal(whole[one], q_sample(schedule, z0[one], eps[one], T[one]))
-
-
 def test_schedule_refuses_a_model_that_predicts_the_sample() -> None:
     with pytest.raises(UsageError, match="predicts 'sample'"):
         Schedule.from_scheduler(scheduler_for("sample"))

@@ -21,12 +21,7 @@ def samples(
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    st.floats(0.5, 4),
-    st.floats(0.2, 3),
-    st.floats(0.5, 2),
-    st.integers(0, 1000),
-)
+@given(st.floats(0.5, 4), st.floats(0.2, 3), st.floats(0.5, 2), st.integers(0, 1000))
 def test_fit_recovers_the_parameters(shape: float, left: float, ratio: float, seed: int) -> None:
     right = left * ratio
     fit = fit_aggd(samples(shape, left, right, seed=seed)[None])

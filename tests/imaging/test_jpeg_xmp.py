@@ -209,10 +209,7 @@ def previews(kind: int) -> bytes:
 
 @pytest.mark.parametrize(("kind", "told"), [(0x10001, False), (0x10002, False), (0, True)])
 def test_second_pictures_are_told_of_unless_they_are_previews(
-    tmp_path: Path,
-    kind: int,
-    told: bool,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, kind: int, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "in.jpg").write_bytes(previews(kind))
     read_photo(tmp_path / "in.jpg")

@@ -242,12 +242,6 @@ def test_orientation_is_applied(
     assert read_photo(path).metadata.orientation == orientation
 
 
-def test_content_counts_not_the_suffix(picture: Array, encoded: Encode, tmp_path: Path):
-    path = saved(tmp_path / "a.jpg", encoded(Image.fromarray(picture), "PNG"))
-    same(path, picture)
-    assert read_photo(path).metadata.format == "PNG"
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
 def test_the_smallest_and_thinnest_photos(

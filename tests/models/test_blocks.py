@@ -3,13 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unfade.models.blocks import ResBlock, UNet
-
-
-@pytest.mark.parametrize("norm", [False, True])
-def test_res_block_keeps_the_shape(norm: bool) -> None:
-    x = torch.rand(2, 8, 12, 10)
-    assert ResBlock(8, norm=norm)(x).shape == x.shape
+from unfade.models.blocks import UNet
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4])

@@ -15,10 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
 from unfade.errors import OutputError, WeightsError
-from unfade.models.compact import (
-    build_controlnet,
-    build_scheduler,
-)
+from unfade.models.compact import build_controlnet, build_scheduler
 from unfade.models.folder import Base, load_base, load_part, load_scheduler, save_base, save_part
 
 

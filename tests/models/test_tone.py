@@ -6,14 +6,7 @@ import torch
 
 from unfade.degrade.tone import Tone
 from unfade.models.tensors import from_array
-from unfade.models.tone import (
-    MONOCHROME,
-    Levels,
-    ToneConfig,
-    ToneNet,
-    colour_residual,
-    correction,
-)
+from unfade.models.tone import MONOCHROME, Levels, ToneConfig, ToneNet, colour_residual, correction
 
 
 def thumbnails(count: int = 4) -> torch.Tensor:

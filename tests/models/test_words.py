@@ -3,14 +3,7 @@ from __future__ import annotations
 import pytest
 
 from unfade.colours import NAMES, WORDS
-from unfade.models.words import (
-    BEGIN,
-    NOUNS,
-    SYNONYMS,
-    Vocabulary,
-    learn_vocabulary,
-    split_words,
-)
+from unfade.models.words import BEGIN, NOUNS, SYNONYMS, Vocabulary, learn_vocabulary, split_words
 
 WORDS_LEARNT = learn_vocabulary(["A puppy's ball", "a puppy, a kite"], least=2, most=500)
 

@@ -7,14 +7,7 @@ import pytest
 import torch
 
 from unfade.diffusion.condition import encode
-from unfade.pipeline.denoise import (
-    Denoiser,
-    Plan,
-    denoise,
-    embed_prompts,
-    encode_tiles,
-    in_pixels,
-)
+from unfade.pipeline.denoise import Denoiser, Plan, denoise, embed_prompts, encode_tiles, in_pixels
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.image_source import TensorSource
 from unfade.pipeline.overlap import weight

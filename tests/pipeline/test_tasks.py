@@ -295,8 +295,7 @@ def test_damage_is_mended_before_a_photo_is_coloured(
 
 
 @pytest.mark.parametrize(
-    ("scale", "size"),
-    [(1, (40, 31)), (2.6, (104, 81)), (4, (160, 124)), (5, (200, 155))],
+    ("scale", "size"), [(1, (40, 31)), (2.6, (104, 81)), (4, (160, 124)), (5, (200, 155))]
 )
 def test_super_resolution_gives_the_size_asked_for(
     run: Run, make_photo: MakePhoto, scale: float, size: tuple[int, int]

@@ -101,9 +101,7 @@ def test_loss_reports_the_gain_over_the_fill(make_task: MakeTask) -> None:
     assert figures == pytest.approx({"sound_db": 0, "holes_db": 0}, abs=1e-4)
 
 
-def test_found_is_the_hole_of_all_that_reaches_the_threshold(
-    detector: ScratchDetector,
-) -> None:
+def test_found_is_the_hole_of_all_that_reaches_the_threshold(detector: ScratchDetector) -> None:
     lq = torch.full((3, 64, 64), 0.2)
     lq[0, 10:12, 10:50] = 1  # a sure scratch
     lq[0, 20:22, 10:50] = 0.69  # p = 0.80, its threshold is 0.6
