@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -210,11 +210,18 @@ def test_save_leaves_nothing_when_it_cannot_write(
     assert sorted(p.name for p in folder.iterdir()) == ["b.json", "b.png.json"]
 
 
-def test_function_restores_a_file(make_photo: MakePhoto, tmp_path: Path) -> None:
+def test_function_restores_a_file_with_its_options(
+    make_photo: MakePhoto, tmp_path: Path, plain_preset: Path
+) -> None:
     path, out = make_photo("a.png"), tmp_path / "b.png"
-    restored = unfade.restore(path, out, device="cpu")
+    given: dict[str, Any] = {"task": "super-resolution", "scale": 2.0, "strength": 0, "tile": 128}
+    restored = unfade.restore(path, out, preset=plain_preset, device="cpu", **given)
     assert np.array_equal(read_photo(out).native, restored.image.native)
-    assert json.loads(out.with_suffix(".json").read_text())["output"]["name"] == "b.png"
+    assert restored.image.native.shape == (128, 160, 3)
+    record = json.loads(out.with_suffix(".json").read_text())
+    assert record["output"]["name"] == "b.png"
+    assert {name: record["options"][name] for name in given} == given
+    assert record["options"]["preset"] == str(plain_preset)
     with pytest.raises(UsageError, match="the photo itself"):
         unfade.restore(path, path, device="cpu")
 
