@@ -9,7 +9,6 @@ import pytest
 from unfade.data.windows import (
     Pixels,
     ViewOptions,
-    Window,
     check_views,
     columns_of,
     draw_window,
@@ -65,12 +64,6 @@ def test_windows_reach_every_view_and_place_and_depend_on_the_number_alone() -> 
     assert {(w.y, w.x) for w in windows if w.view == 0} == {
         (y, x) for y in range(3) for x in range(5)
     }
-
-
-def test_window_lies_on_the_pixels_below_its_cells() -> None:
-    window = Window(photo=0, view=0, y=3, x=7, cells=2)
-    assert window.slices(8) == (slice(24, 40), slice(56, 72))
-    assert window.slices() == (slice(3, 5), slice(7, 9))
 
 
 @pytest.mark.parametrize(("sides", "size"), [([32], 40), ([32], 20), ([], 16)])

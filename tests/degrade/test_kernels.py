@@ -31,14 +31,6 @@ def test_kernels_are_odd_sum_to_one_and_look_alike_upside_down(
         np.testing.assert_allclose(kernel, kernel[::-1, ::-1], atol=1e-7)
 
 
-@settings(max_examples=20, deadline=None)
-@given(size=SIZES, sigma=SIGMAS, theta=ANGLES)
-def test_gaussian_has_all_symmetries_when_iso(size: int, sigma: float, theta: float) -> None:
-    kernel = kernels.gaussian(size, sigma, sigma, theta)
-    for other in (kernel.T, kernel[::-1], kernel[:, ::-1]):
-        np.testing.assert_allclose(kernel, other, atol=1e-6)
-
-
 def test_gaussian_is_that_of_scipy_and_long_along_theta() -> None:
     dot = np.zeros((31, 31))
     dot[15, 15] = 1

@@ -65,26 +65,6 @@ def test_kernel_distance_does_not_depend_on_its_blocks() -> None:
     assert kernel_distance(a, b) == pytest.approx(expected)
 
 
-def test_kernel_distance_is_unbiased_for_gaussians() -> None:
-    """In one dimension, E k(x, y) = 1 + 3 m n + 3 E x^2 E y^2 + E x^3 E y^3 for x, y apart."""
-
-    def moments(mean: float, spread: float) -> tuple[float, float, float]:
-        return mean, mean**2 + spread**2, mean**3 + 3 * mean * spread**2
-
-    def expected_kernel(p: tuple[float, ...], q: tuple[float, ...]) -> float:
-        return 1 + 3 * p[0] * q[0] + 3 * p[1] * q[1] + p[2] * q[2]
-
-    p, q = moments(0.2, 1.0), moments(0.5, 0.7)
-    expected = expected_kernel(p, p) + expected_kernel(q, q) - 2 * expected_kernel(p, q)
-    rng = np.random.default_rng(0)
-    drawn = [
-        kernel_distance(rng.normal(0.2, 1, (20, 1)), rng.normal(0.5, 0.7, (20, 1)))
-        for _ in range(6000)
-    ]
-    error = np.std(drawn) / np.sqrt(len(drawn))
-    assert abs(np.mean(drawn) - expected) < 4 * error < 0.5 * expected
-
-
 def test_standardised_features_have_unit_spread() -> None:
     reference = np.random.default_rng(0).normal(3, [1, 5, 0], (100, 3))
     out = standardised(reference, reference)

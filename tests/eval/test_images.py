@@ -5,7 +5,7 @@ import pytest
 from skimage.color import rgb2ycbcr
 
 from unfade.errors import InputError
-from unfade.eval.images import Protocol, gaussian_kernel, luma, separable, studio_luma
+from unfade.eval.images import Protocol, luma, separable, studio_luma
 
 
 def test_studio_luma_equals_scikit_image_and_luma_of_gray_the_gray(photo: np.ndarray) -> None:
@@ -22,12 +22,6 @@ def test_border_is_cropped_on_every_side_if_that_leaves_something(photo: np.ndar
         Protocol("rgb", 4).cropped(photo[:8])
     assert Protocol("y").view(photo).shape == (*photo.shape[:2], 1)
     assert Protocol("rgb").view(photo) is photo
-
-
-def test_kernel_sums_to_one_and_keeps_a_flat_plane() -> None:
-    kernel = gaussian_kernel(5, 1.5)
-    assert kernel.sum() == pytest.approx(1)
-    assert np.allclose(separable(np.full((20, 30), 0.3), kernel, kernel), 0.3)
 
 
 @pytest.mark.parametrize("taps", [3, 4])
