@@ -150,6 +150,15 @@ def test_detect_reports_growing_progress(first_stage: FirstStage, make_photo: Ma
     assert shares == sorted(shares) and shares[-1] == pytest.approx(1) and len(shares) > 2
 
 
+def test_reduced_photo_holds_the_means(make_photo: MakePhoto) -> None:
+    photo = make_photo(64, 96)
+    small = module._reduced(photo, 4)  # pyright: ignore[reportPrivateUsage]
+    expected = photo.native.reshape(16, 4, 24, 4, 3).mean((1, 3))
+    assert small.shape == (16, 24, 3)
+    assert np.abs(small - expected).max() <= 1
+    assert module._reduced(make_photo(65, 97), 4).shape == (17, 25, 3)  # pyright: ignore
+
+
 def _border(shape: tuple[int, int], rows: slice, cols: slice) -> np.ndarray:
     lost = np.zeros(shape, np.uint8)
     lost[rows, cols] = 200
