@@ -127,6 +127,18 @@ def tiny_compact() -> Base:
 
 
 @pytest.fixture(scope="session")
+def first_stage_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped first stage of old photos, and nothing else."""
+    from unfade.models.presets import FILES, weights_folder, write_manifest
+
+    folder = tmp_path_factory.mktemp("bare")
+    for name in FILES:
+        shutil.copy(weights_folder() / "compact" / name, folder)
+    write_manifest(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def plain_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped first stages of old photos and super-resolution, and no diffusion model."""
     from unfade.models.presets import ENLARGER, FILES, weights_folder, write_manifest

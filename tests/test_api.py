@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,17 +26,6 @@ def half_mask(path: Path, height: int = 64, width: int = 80) -> Path:
     mask[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5] = 255
     write_mask(path, mask)
     return path
-
-
-def test_restored_photo_has_the_size_and_depth_of_the_input(
-    restorer: Restorer, make_photo: MakePhoto
-) -> None:
-    out = restorer.restore(make_photo("a.png"))
-    assert out.image.native.shape == (64, 80, 3)
-    assert out.image.bit_depth == 8
-    assert out.mask is not None
-    assert out.mask.shape == (64, 80)
-    assert out.mask.dtype == np.uint8
 
 
 def test_manifest_says_what_was_done(restorer: Restorer, make_photo: MakePhoto) -> None:
@@ -95,6 +84,7 @@ def test_only_the_masked_part_changes_when_only_damage_is_mended(
     assert not changed[far].any()
     assert out.manifest["damaged"] == pytest.approx(100 / (64 * 80), abs=1e-6)
     assert out.manifest["options"]["mask_sha256"] == manifests.sha256_file(mask)
+    assert changed.any() and out.alignment == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("only_damage", [False, True])
@@ -109,11 +99,6 @@ def test_mask_that_was_found_and_its_file_give_the_same_bytes(
     automatic = restorer.restore(path, **options).image.native
     given = restorer.restore(path, mask=tmp_path / "mask.png", **options).image.native
     np.testing.assert_array_equal(automatic, given)
-
-
-def test_device_is_refused_when_there_is_none() -> None:
-    with pytest.raises(UsageError):
-        Restorer.from_pretrained("compact", device="nonsense")
 
 
 def test_progress_only_grows_and_ends_at_one(restorer: Restorer, make_photo: MakePhoto) -> None:
@@ -225,11 +210,18 @@ def test_save_leaves_nothing_when_it_cannot_write(
     assert sorted(p.name for p in folder.iterdir()) == ["b.json", "b.png.json"]
 
 
-def test_function_restores_a_file(make_photo: MakePhoto, tmp_path: Path) -> None:
+def test_function_restores_a_file_with_its_options(
+    make_photo: MakePhoto, tmp_path: Path, plain_preset: Path
+) -> None:
     path, out = make_photo("a.png"), tmp_path / "b.png"
-    restored = unfade.restore(path, out, device="cpu")
+    given: dict[str, Any] = {"task": "super-resolution", "scale": 2.0, "strength": 0, "tile": 128}
+    restored = unfade.restore(path, out, preset=plain_preset, device="cpu", **given)
     assert np.array_equal(read_photo(out).native, restored.image.native)
-    assert json.loads(out.with_suffix(".json").read_text())["output"]["name"] == "b.png"
+    assert restored.image.native.shape == (128, 160, 3)
+    record = json.loads(out.with_suffix(".json").read_text())
+    assert record["output"]["name"] == "b.png"
+    assert {name: record["options"][name] for name in given} == given
+    assert record["options"]["preset"] == str(plain_preset)
     with pytest.raises(UsageError, match="the photo itself"):
         unfade.restore(path, path, device="cpu")
 
@@ -256,16 +248,6 @@ def test_alignment_is_measured_and_recorded(
     assert everywhere is not None and small is not None
     assert everywhere.shape == (64, 80) and small.shape == (16, 20)
     assert everywhere.dtype == np.float32
-
-
-def test_alignment_is_one_where_only_the_damage_may_change(
-    restorer: Restorer, make_photo: MakePhoto, tmp_path: Path
-) -> None:
-    mask = half_mask(tmp_path / "mask.png")
-    photo = make_photo("a.png")
-    out = restorer.restore(photo, mask=mask, only_damage=True, tone=None)
-    assert (out.image.native != read_photo(photo).native).any()
-    assert out.alignment == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,6 @@ def test_values_are_read_when_all_are_given(tmp_path: Path) -> None:
 
 def test_defaults_hold_when_keys_are_left_out(tmp_path: Path) -> None:
     assert read(tmp_path, 'name = "a"') == Recipe("a")
-
-
-def test_whole_number_is_a_float_where_one_is_asked_for(tmp_path: Path) -> None:
     recipe = read(tmp_path, 'name = "a"\n[optimiser]\nlearning_rate = 1')
     assert type(recipe.optimiser.learning_rate) is float
 

@@ -65,13 +65,10 @@ def test_pillow_image_becomes_a_photo(mode: str, channels: int, alpha: bool) -> 
     assert (photo.alpha is not None) == alpha
 
 
-def test_pillow_image_keeps_16_bits() -> None:
+def test_pillow_image_keeps_16_bits_and_is_turned_upright() -> None:
     array = pixels(4, 5, dtype=np.uint16)
     photo = from_pillow(Image.fromarray(array), max_pixels=LIMIT)
     assert np.array_equal(photo.native[..., 0], array)
-
-
-def test_pillow_image_is_turned_upright() -> None:
     image = Image.fromarray(pixels(4, 5, 3))
     exif = image.getexif()
     exif[0x0112] = 6
@@ -81,17 +78,14 @@ def test_pillow_image_is_turned_upright() -> None:
     assert photo.native.shape == (5, 4, 3)
     assert photo.metadata.exif is not None
     assert b"Maker" in photo.metadata.exif
+    with pytest.raises(InputError, match="at most 1000"):
+        from_pillow(Image.new("L", (40, 50)), max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("mode", ["F", "I"])
 def test_pillow_image_is_refused_when_it_is_no_picture(mode: str) -> None:
     with pytest.raises(InputError):
         from_pillow(Image.new(mode, (4, 5)), max_pixels=LIMIT)
-
-
-def test_pillow_image_is_refused_when_it_is_too_large() -> None:
-    with pytest.raises(InputError, match="at most 1000"):
-        from_pillow(Image.new("L", (40, 50)), max_pixels=LIMIT)
 
 
 def test_fingerprint_tells_pixels_and_shape_apart() -> None:

@@ -24,13 +24,10 @@ def test_import_and_help_load_nothing_heavy_and_take_less_than_half_a_second() -
     assert heavy == [] and 0 < float(seconds) < 0.5
 
 
-def test_public_names_are_all_there() -> None:
+def test_public_names_are_all_there_and_no_other() -> None:
     for name in unfade.__all__:
         assert getattr(unfade, name) is not None
     assert set(unfade.__all__) <= set(dir(unfade))
-
-
-def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="restroe"):
         unfade.restroe  # type: ignore[attr-defined] # noqa: B018
 

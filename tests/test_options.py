@@ -109,13 +109,10 @@ def test_model_reaches_the_damage_of_old_photos_and_all_of_others() -> None:
     assert make(controlnet="net", reach="damage").within_damage
 
 
-def test_tone_is_mended_by_default_when_the_photo_is_old() -> None:
+def test_defaults_follow_the_task() -> None:
     assert make().mends_tone and not make(tone="keep").mends_tone
     assert not make(task="colorize").mends_tone
     assert make(task="colorize", tone="auto").mends_tone
-
-
-def test_no_damage_is_looked_for_when_a_photo_is_enlarged() -> None:
     assert make(**SR).search == "none" and make(task="colorize").search == "auto"
 
 

@@ -21,10 +21,6 @@ def test_warnings_are_heard_only_while_listened_to() -> None:
     logger.warning("later")
     assert said == ["a b"]
     assert logging.getLogger("unfade").handlers == before
-
-
-def test_listening_ends_with_an_error() -> None:
-    before = list(logging.getLogger("unfade").handlers)
     with pytest.raises(ValueError, match="x"), capture_warnings(PHOTO):
         raise ValueError("x")
     assert logging.getLogger("unfade").handlers == before

@@ -35,21 +35,8 @@ def scans(make_photo: MakePhoto, tmp_path: Path) -> Path:
 
 def test_results_are_those_of_restore(scans: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    assert (
-        run(
-            [
-                "restore",
-                str(scans),
-                "-o",
-                str(tmp_path / "plain"),
-                "--strength",
-                "0",
-                "--device",
-                "cpu",
-            ]
-        )
-        == 0
-    )
+    options = ["--strength", "0", "--device", "cpu"]
+    assert run(["restore", str(scans), "-o", str(tmp_path / "plain"), *options]) == 0
     summary = run_here(scans, tmp_path / "out")
     assert summary.counts == {"done": 4}
     assert photos(tmp_path / "out") == photos(tmp_path / "plain")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from unfade.bench.cases import Case
-from unfade.models.presets import FILES, weights_folder, write_manifest
 from unfade.options import RestoreOptions
 
 MakeCase = Callable[..., Case]
@@ -74,13 +72,3 @@ def make_program(tmp_path: Path) -> MakeProgram:
         return f"'{sys.executable}' '{script}' {{input}} {{output}}"
 
     return make
-
-
-@pytest.fixture(scope="session")
-def first_stage_preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped first stage, and nothing else."""
-    folder = tmp_path_factory.mktemp("bare")
-    for name in FILES:
-        shutil.copy(weights_folder() / "compact" / name, folder)
-    write_manifest(folder)
-    return folder

@@ -38,7 +38,7 @@ def test_outputs_are_matched_by_name_or_one_affix(
     assert " ".join(found[name].name for name in ("a", "b") if name in found) == expected
 
 
-def test_one_name_inside_another_is_no_match_of_it(tmp_path: Path) -> None:
+def test_sub_folders_and_whole_names_are_matched(tmp_path: Path) -> None:
     touch(tmp_path, "1_out.png", "10_out.png", "100_out.png")
     found = match_outputs(tmp_path, ["1", "10", "100"])
     assert {name: path.name for name, path in found.items()} == {
@@ -46,9 +46,6 @@ def test_one_name_inside_another_is_no_match_of_it(tmp_path: Path) -> None:
         "10": "10_out.png",
         "100": "100_out.png",
     }
-
-
-def test_sub_folders_are_part_of_a_name(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.png", "y/a.png")
     assert set(match_outputs(tmp_path, ["x/a", "y/a"])) == {"x/a", "y/a"}
 

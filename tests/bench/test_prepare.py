@@ -36,24 +36,18 @@ def test_a_folder_is_cut_to_crops_and_says_what_it_left_out(photos: Path) -> Non
     made = plan(open_folder(photos), quick=False, seed=0)
     assert made.side == prepare.FOLDER_SIDE and len(made.pairs) == 10
     assert "10 of 11 photos" in made.note and "1 with a shorter side are left out" in made.note
-
-
-def test_a_quick_plan_takes_few_photos_spread_evenly(photos: Path) -> None:
     made = plan(open_folder(photos), quick=True, seed=0)
     assert [pair.name for pair in made.pairs] == ["p1", "p3", "p6", "p8"]
     assert made.side == prepare.QUICK_SIDE
+    named = replace(open_folder(photos), name="DIV2K")
+    with pytest.raises(UsageError, match="expected 512 or more"):
+        plan(named, quick=False, seed=0)
 
 
 def test_photos_that_are_all_too_small_are_an_error(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((100, 300, 3), np.uint8))
     with pytest.raises(UsageError, match="a short side of 100 pixels, expected 256"):
         plan(open_folder(tmp_path), quick=False, seed=0)
-
-
-def test_a_small_photo_in_a_published_set_is_an_error(photos: Path) -> None:
-    named = replace(open_folder(photos), name="DIV2K")
-    with pytest.raises(UsageError, match="expected 512 or more"):
-        plan(named, quick=False, seed=0)
 
 
 def test_folders_hold_the_same_names_in_the_sizes_of_the_task(photos: Path, tmp_path: Path) -> None:

@@ -112,16 +112,9 @@ def test_means_are_over_images_and_the_best_is_marked(aggregate: Aggregate) -> N
     assert [row[2].text for row in grid.rows] == ["3"] * 4
     lower = grid.columns.index("NIQE ↓")
     assert [row[lower].kind for row in grid.rows] == ["number", "best"] * 2
-
-
-def test_a_method_on_fewer_images_says_so(run: Run) -> None:
-    first = next(row for row in run.rows if row.method == "ours <b>")
-    run.rows[run.rows.index(first)] = replace(first, values={"niqe": 1.0})
-    grid = means_grid(Aggregate(run, "sweep"), "T")
-    assert grid.rows[1][3].text.endswith("(2 of 3 images)")
-
-
-def test_differences_are_of_the_subject_image_by_image(aggregate: Aggregate) -> None:
+    (grid,) = cost_grid(aggregate)
+    assert [cell.text for cell in grid.rows[0]] == ["ours <b>", "4.00", "300", "4.00", "–"]
+    assert len(grid.rows) == 1
     (grid,) = difference_grid(aggregate)
     assert aggregate.subject == "ours <b>"
     psnr = [row for row in grid.rows if row[2].text == "PSNR (dB)"]
@@ -129,10 +122,11 @@ def test_differences_are_of_the_subject_image_by_image(aggregate: Aggregate) -> 
     assert [row[1].text for row in psnr] == ["input"] * 2
 
 
-def test_cost_is_for_a_megapixel(aggregate: Aggregate) -> None:
-    (grid,) = cost_grid(aggregate)
-    assert [cell.text for cell in grid.rows[0]] == ["ours <b>", "4.00", "300", "4.00", "–"]
-    assert len(grid.rows) == 1
+def test_a_method_on_fewer_images_says_so(run: Run) -> None:
+    first = next(row for row in run.rows if row.method == "ours <b>")
+    run.rows[run.rows.index(first)] = replace(first, values={"niqe": 1.0})
+    grid = means_grid(Aggregate(run, "sweep"), "T")
+    assert grid.rows[1][3].text.endswith("(2 of 3 images)")
 
 
 def test_printed_figures_stand_beside_ours_and_none_is_invented(aggregate: Aggregate) -> None:
@@ -162,15 +156,14 @@ def test_sets_of_photos_are_not_mixed_beside_the_paper(run: Run) -> None:
     assert ours == [32.0, 28.0]
 
 
-def test_curves_have_a_line_for_each_method(aggregate: Aggregate) -> None:
+def test_curves_have_a_line_for_each_method_and_scatters_a_panel_for_each_case(
+    aggregate: Aggregate,
+) -> None:
     (plot,) = curves(aggregate, "c", "level", ("psnr", "ssim"))
     (panel,) = plot.panels
     assert [line.label for line in panel.lines] == [*METHODS]
     assert panel.lines[1].x == [1.0, 5.0] and panel.lines[1].y == [32.0, 28.0]
     assert panel.lines[1].low is not None and panel.lines[1].low[0] == 31.0
-
-
-def test_a_scatter_has_a_panel_for_each_case(aggregate: Aggregate) -> None:
     (plot,) = scatter(aggregate, "s", "psnr", "niqe", "N")
     assert [panel.title for panel in plot.panels] == ["Set, blur, level 1", "Set, blur, level 5"]
     assert plot.panels[1].lines[0].x == [26.0] and plot.panels[1].lines[0].y == [10.0]
@@ -268,7 +261,9 @@ def test_a_page_asks_for_nothing_outside_itself(aggregate: Aggregate) -> None:
     assert len(jpegs) == sum(len(scene.pictures) for scene in section.scenes)
 
 
-def test_a_report_keeps_the_sections_of_other_tables(run: Run) -> None:
+def test_a_report_keeps_the_sections_of_other_tables_and_its_manifest_seed_and_options(
+    run: Run,
+) -> None:
     write_report(Section("b", "Second", "s", "r"), run, run.out, ["a", "b"])
     write_report(Section("a", "First", "s", "r"), run, run.out, ["a", "b"])
     write_report(Section("b", "Second again", "s", "r"), run, run.out, ["a", "b"])
@@ -276,9 +271,6 @@ def test_a_report_keeps_the_sections_of_other_tables(run: Run) -> None:
     assert text.index("## First") < text.index("## Second again") and "## Second\n" not in text
     manifest = json.loads((run.out / "bench.json").read_text("utf-8"))
     assert set(manifest["tables"]) == {"a", "b"} and manifest["versions"]["numpy"]
-
-
-def test_a_manifest_holds_seed_and_options_of_each_case(run: Run) -> None:
     write_report(Section("sweep", "S", "s", "r"), run, run.out, ["sweep"])
     own = json.loads((run.out / "bench.json").read_text("utf-8"))["tables"]["sweep"]
     case = own["cases"]["Set-blur-level=5"]

@@ -22,7 +22,6 @@ from unfade.bench.tables import TABLES, base, in_order
 from unfade.bench.tables.base import ORDER
 from unfade.bench.tables.experiments import swap_of
 from unfade.bench.tables.study import damaged_again, retention_rate
-from unfade.bench.tables.user_paper_values import with_paper_values
 from unfade.bench.user_folders import USER_FOLDERS
 from unfade.errors import UsageError
 from unfade.eval.images import Protocol
@@ -111,38 +110,11 @@ def test_a_table_ends_in_rows_tables_plots_and_a_report(bench: Bench) -> None:
     assert len(found.scenes) == 6 and "2 of 2 photos, crops of 64 x 64" in found.notes[0]
 
 
-def test_a_second_run_does_nothing_twice(bench: Bench) -> None:
-    result = bench("sr4", "lanczos")
-    (case,) = result.cases
-    path = result.result(case, "lanczos", "p0")
-    time = path.stat().st_mtime_ns
-    again = bench("sr4", "lanczos")
-    assert path.stat().st_mtime_ns == time and again.rows == result.rows
-
-
 def test_the_papers_rows_stand_beside_ours(bench: Bench) -> None:
     run = bench("sr4", "input", "StableSR=lanczos")
     rows = {row[0]: row[1:] for row in cells(section(run, "sr4"), "Beside the paper")}
     assert rows["StableSR"][1] == "32.08 / 23.26" and rows["StableSR"][0] != "not given"
     assert rows["Ours"][:2] == ["not given", "31.84"]
-
-
-def test_figures_of_a_file_stand_beside_ours_when_it_is_given(photos: Path, tmp_path: Path) -> None:
-    file = tmp_path / "printed.csv"
-    file.write_text(
-        "table,damage,system,metric,value,source\nalignment,sr4,SUPIR,alignment-lq,0.9,Table 1\n"
-        "alignment,sr4,input,lpips,0.123,Table 1\n",
-        "utf-8",
-    )
-    (table,) = with_paper_values([TABLES["alignment"]], file)
-    run = run_table(table, parse_methods(["input"]), photos, tmp_path / "out", quick=True)
-    found = section(run, "alignment")
-    (grid,) = (g for g in found.grids if g.title.startswith("Beside") and "sr4" in g.title)
-    rows = {row[0].text: [cell.text for cell in row[1:]] for row in grid.rows}
-    column = grid.columns.index("Alignment, degraded again (Eq. 15) ↑ printed") - 1
-    assert rows["SUPIR"][column - 1 : column + 1] == ["not given", "0.9"]
-    assert rows["input"][-2:] == ["not measured", "0.123"]
-    assert "SUPIR, Alignment, degraded again (Eq. 15) 0.9: Table 1" in grid.note
 
 
 @pytest.mark.parametrize("name", ["colorize", "steps", "inference-steps"])
@@ -158,16 +130,20 @@ def test_a_preset_without_diffusion_is_left_out_in_one_sentence(
     assert any("input" in case.methods for case in kept)
 
 
-@pytest.mark.parametrize("name", ["start-noise", "one-step", "fresh-noise"])
-def test_sampling_is_swept_and_baselines_stand_apart(
-    bench: Bench, tiny_preset: Path, name: str
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [("start-noise", "strength"), ("one-step", "strength"), ("fresh-noise", "eta"),
+     ("self-condition", "self_condition"), ("steps", "steps")],
+)  # fmt: skip
+def test_sweeps_set_the_parameter_that_they_name(
+    photos: Path, tmp_path: Path, name: str, parameter: str
 ) -> None:
-    given = {"start-noise": "device=cpu,steps=1"}.get(name, "device=cpu")
-    run = bench(name, "input", f"tiny={tiny_preset}:{given}")
-    values = {row.value for row in run.rows if row.method == "tiny"}
-    assert None not in values and len(values) == 3
-    assert {row.value for row in run.rows if row.method == "input"} == {None}
-    assert (run.out / "plots" / f"{name}-curves.png").is_file()
+    cases = TABLES[name].build(photos, tmp_path / "work", True, 0)
+    swept = [case for case in cases if case.value is not None]
+    assert len({case.value for case in swept}) == 3 == len(swept) / (len(cases) - len(swept))
+    assert {case.parameter for case in swept} == {parameter}
+    assert all(getattr(case.options, parameter) == case.value for case in swept)
+    assert name != "one-step" or {case.options.steps for case in swept} == {1}
 
 
 def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) -> None:
@@ -179,6 +155,7 @@ def test_sweeps_run_the_steps_that_they_name(bench: Bench, tiny_preset: Path) ->
         ["tiny", "50", "50"],
     ]
     assert all(float(row[3]) > 0 for row in rows)  # seconds
+    assert {row.value for row in run.rows if row.method == "input"} == {None}
     psnr = {
         (row.method, row.value, row.image): row.values["psnr"]
         for row in run.rows

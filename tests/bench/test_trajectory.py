@@ -78,11 +78,10 @@ def test_paper_mode_sees_the_enlarged_photo_itself(
     assert last.shape == (80, 104, 3) and np.abs(last - expected).max() < 4
 
 
-def test_a_step_that_is_not_on_the_way_is_an_error(method: Estimates, case: Case) -> None:
+def test_steps_are_told_apart_and_those_not_on_the_way_refused(
+    method: Estimates, case: Case
+) -> None:
     with pytest.raises(UsageError, match="step 4"):
         method.check([replace(case, value=4.0)])
-
-
-def test_steps_are_told_apart_in_what_results_depend_on(method: Estimates, case: Case) -> None:
     method.check([case])
     assert method.identity(case) != method.identity(replace(case, value=2.0))

@@ -100,10 +100,7 @@ def test_list_shows_every_table(capfd: Capture) -> None:
         ((), "no TABLE"),
         (("--out", "out"), "no TABLE"),
         (("sr4", "--data", "hq"), "no --out"),
-        (
-            ("sr4", "--data", "hq", "--out", "hq/a.png"),
-            "hq/a.png is a file",
-        ),
+        (("sr4", "--data", "hq", "--out", "hq/a.png"), "hq/a.png is a file"),
         (("sr4", "--data", "hq", "--out", "hq/bench"), "--out within hq"),
         (("own", "--lq", "lq", "--out", "lq"), "--out within lq"),
         (("nonsense", "--data", "hq", "--out", "out"), "the table 'nonsense'"),

@@ -37,39 +37,37 @@ def test_mask_is_an_8_bit_gray_png_named_after_the_stem(
         assert set(np.unique(mask)) <= {0, 255}
 
 
-def test_soft_mask_holds_probabilities(make_photo: MakePhoto, tmp_path: Path) -> None:
-    path = make_photo("a.jpg", height=128, width=128)
-    assert detect(path, "-o", tmp_path / "soft.png", "--soft") == 0
-    assert detect(path, "-o", tmp_path / "hard.png", "--threshold", "0.3") == 0
-    soft, hard = read(tmp_path / "soft.png"), read(tmp_path / "hard.png")
-    assert np.array_equal(hard == 255, soft >= np.ceil(0.3 * 255))
-
-
-def test_sensitivity_and_protection_shape_the_mask(make_photo: MakePhoto, tmp_path: Path) -> None:
+def test_sensitivity_threshold_and_protection_shape_the_mask(
+    make_photo: MakePhoto, tmp_path: Path
+) -> None:
     path = make_photo("a.png", height=128, width=160)
-    found: dict[str, np.ndarray] = {}
-    for name in ("low", "high"):
-        assert detect(path, "-o", tmp_path / f"{name}.png", "--sensitivity", name) == 0
-        found[name] = read(tmp_path / f"{name}.png")
-    assert 0 < (found["low"] > 0).sum() < (found["high"] > 0).sum()
+
+    def found(*given: str | Path) -> np.ndarray:
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}.png"
+        assert detect(path, "-o", out, *given) == 0
+        return read(out)
+
+    soft, hard = found("--soft"), found("--threshold", "0.3")
+    assert np.array_equal(hard == 255, soft >= np.ceil(0.3 * 255))
+    low, high = (found("--sensitivity", name) for name in ("low", "high"))
+    assert 0 < (low > 0).sum() < (high > 0).sum()
     protected = np.zeros((128, 160), np.uint8)
     protected[40:80] = 255
     cv2.imwrite(str(tmp_path / "keep.png"), protected)
-    given = ["--sensitivity", "high", "--protect", tmp_path / "keep.png"]
-    assert detect(path, "-o", tmp_path / "out.png", *given) == 0
-    np.testing.assert_array_equal(read(tmp_path / "out.png"), found["high"] & (255 - protected))
+    kept = found("--sensitivity", "high", "--protect", tmp_path / "keep.png")
+    np.testing.assert_array_equal(kept, high & (255 - protected))
 
 
 @pytest.mark.parametrize(
-    "given",
-    [["--sensitivity", "0.5"], ["--sensitivity", "low", "--threshold", "0.4"],
-     ["--protect", "nowhere.png"]],
+    ("out", "given"),
+    [("mask.jpg", []), ("mask.txt", []), ("out.png", ["--protect", "nowhere.png"]),
+     ("out.png", ["--sensitivity", "low", "--threshold", "0.4"])],
 )  # fmt: skip
-def test_exit_code_is_two_when_sensitivity_or_protection_make_no_sense(
-    make_photo: MakePhoto, tmp_path: Path, given: list[str]
+def test_exit_code_is_two_when_the_usage_is_wrong(
+    make_photo: MakePhoto, tmp_path: Path, out: str, given: list[str]
 ) -> None:
-    assert detect(make_photo("a.png"), "-o", tmp_path / "out.png", *given) == 2
-    assert not (tmp_path / "out.png").exists()
+    assert detect(make_photo("a.png"), "-o", tmp_path / out, *given) == 2
+    assert not (tmp_path / out).exists()
 
 
 def test_mask_that_protects_is_not_written_over(make_photo: MakePhoto, tmp_path: Path) -> None:
@@ -92,13 +90,6 @@ def test_mask_that_is_there_is_left_alone(
     assert read(tmp_path / "a.png").shape == (64, 80)
 
 
-def test_detector_of_sd21_needs_no_diffusion_model(make_photo: MakePhoto, tmp_path: Path) -> None:
-    path = make_photo("a.jpg")
-    assert detect(path, "-o", tmp_path / "sd21.png", "--preset", "sd21") == 0
-    assert detect(path, "-o", tmp_path / "compact.png") == 0
-    assert np.array_equal(read(tmp_path / "sd21.png"), read(tmp_path / "compact.png"))
-
-
 def test_exit_code_is_one_when_a_photo_is_bad(
     make_photo: MakePhoto, tmp_path: Path, capfd: Capture
 ) -> None:
@@ -108,13 +99,6 @@ def test_exit_code_is_one_when_a_photo_is_bad(
     data = json.loads(capfd.readouterr().out)
     assert [r["status"] for r in data["results"]] == ["failed", "done"]
     assert (tmp_path / "out" / "a.png").exists()
-
-
-@pytest.mark.parametrize("out", ["mask.jpg", "mask.txt"])
-def test_exit_code_is_two_when_the_mask_is_no_png(
-    make_photo: MakePhoto, tmp_path: Path, out: str
-) -> None:
-    assert detect(make_photo("a.jpg"), "-o", tmp_path / out) == 2
 
 
 def test_masks_are_told_apart_when_stems_are_shared(make_photo: MakePhoto, tmp_path: Path) -> None:

@@ -38,25 +38,20 @@ def test_a_run_killed_between_photo_and_manifest_goes_on(
     assert "already done" in capfd.readouterr().out
 
 
-def test_a_result_that_may_have_been_edited_is_not_replaced(
-    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
+@pytest.mark.parametrize("case", ["edited", "of another photo"])
+def test_a_result_that_may_not_be_ours_is_not_replaced(
+    make_photo: MakePhoto, tmp_path: Path, capfd: Capture, case: str
 ) -> None:
-    command = (make_photo("a.jpg"), "-o", tmp_path / "out")
-    assert restore(*command) == 0
-    (tmp_path / "out" / "a.json").unlink()
-    later = time.time() + 7200
-    os.utime(tmp_path / "out" / "a.jpg", (later, later))
-    assert restore(*command) == 1
+    path, out = make_photo("a.jpg"), tmp_path / "out"
+    assert restore(path, "-o", out) == 0
+    (out / "a.json").unlink()
+    if case == "edited":
+        later = time.time() + 7200
+        os.utime(out / "a.jpg", (later, later))
+    else:
+        path = make_photo("b/a.jpg", seed=3)
+    assert restore(path, "-o", out) == 1
     assert "a.jpg is a file that has no record of unfade's beside it" in capfd.readouterr().err
-
-
-def test_a_result_of_another_photo_is_not_replaced(
-    make_photo: MakePhoto, tmp_path: Path, capfd: Capture
-) -> None:
-    assert restore(make_photo("a.jpg"), "-o", tmp_path / "out") == 0
-    (tmp_path / "out" / "a.json").unlink()
-    assert restore(make_photo("b/a.jpg", seed=3), "-o", tmp_path / "out") == 1
-    assert "no record of unfade's beside it" in capfd.readouterr().err
 
 
 def test_quality_is_set_and_recorded(make_photo: MakePhoto, tmp_path: Path) -> None:

@@ -41,23 +41,35 @@ def own(path: Path) -> None:
     manifests.write(manifests.sidecar(path), values)  # type: ignore[arg-type]
 
 
-def test_folder_keeps_its_sub_folders(scans: Path) -> None:
-    assert pairs(["scans"], "out") == [
-        ("scans/a.jpg", "out/a.jpg"),
-        ("scans/b.PNG", "out/b.PNG"),
-        ("scans/sub/a.tif", "out/sub/a.tif"),
-        ("scans/sub/a[1].bmp", "out/sub/a[1].bmp"),
-        ("scans/sub/deep/c.webp", "out/sub/deep/c.webp"),
-    ]
-
-
-def test_folder_keeps_its_name_when_it_is_one_of_several(scans: Path) -> None:
-    assert pairs(["scans/sub", "scans/a.jpg"], "out") == [
-        ("scans/sub/a.tif", "out/sub/a.tif"),
-        ("scans/sub/a[1].bmp", "out/sub/a[1].bmp"),
-        ("scans/sub/deep/c.webp", "out/sub/deep/c.webp"),
-        ("scans/a.jpg", "out/a.jpg"),
-    ]
+@pytest.mark.parametrize(
+    ("inputs", "out", "outputs"),
+    [
+        # A folder keeps its sub-folders, and its name where it is one of several.
+        (["scans"], "out", "out/{a.jpg,b.PNG,sub/a.tif,sub/a[1].bmp,sub/deep/c.webp}"),
+        (["scans/sub", "scans/a.jpg"], "out",
+         "out/{sub/a.tif,sub/a[1].bmp,sub/deep/c.webp,a.jpg}"),
+        # A glob is expanded where the shell did not, and is a name where it exists.
+        (["scans/*.jpg"], "out", "out/{a.jpg}"),
+        (["scans/**/*.tif"], "out", "out/{sub/a.tif}"),
+        (["scans/*"], "out", "out/{a.jpg,b.PNG,sub/a.tif,sub/a[1].bmp,sub/deep/c.webp}"),
+        (["scans/sub/a[1].bmp"], "x.bmp", "x.bmp"),
+        # OUT is a file where it is a picture's name, and else a folder.
+        (["scans/a.jpg"], "x.tiff", "x.tiff"), (["scans/*.jpg"], "x.tiff", "x.tiff"),
+        (["scans/a.jpg"], "out", "out/{a.jpg}"), (["scans/a.jpg"], "out.v2/", "out.v2/{a.jpg}"),
+        (["scans/a.jpg"], "x.jpg/", "x.jpg/{a.jpg}"),
+        (["scans/sub/deep"], "of-1.2.2024", "of-1.2.2024/{c.webp}"),
+    ],
+)  # fmt: skip
+def test_results_have_the_places_of_their_photos(
+    scans: Path, inputs: list[str], out: str, outputs: str
+) -> None:
+    folder, _, names = outputs.partition("{")
+    expected = [folder + name for name in names.rstrip("}").split(",")] if names else [outputs]
+    found = pairs(inputs, out)
+    assert [output for _, output in found] == expected
+    if names:
+        base = "scans/sub/deep/" if inputs == ["scans/sub/deep"] else "scans/"
+        assert [source for source, _ in found] == [base + n for n in names.rstrip("}").split(",")]
 
 
 def test_out_below_the_folder_is_not_searched(scans: Path) -> None:
@@ -67,40 +79,11 @@ def test_out_below_the_folder_is_not_searched(scans: Path) -> None:
     assert not any("out/" in source for source, _ in pairs(["scans/**/*"], "scans/out"))
 
 
-def test_our_own_results_are_skipped_wherever_they_are(scans: Path) -> None:
+def test_own_results_are_skipped_unless_they_are_named(scans: Path) -> None:
     own(scans / "earlier" / "a.jpg")
     assert not any("earlier" in source for source, _ in pairs(["scans"], "out"))
-
-
-def test_our_own_result_is_taken_when_it_is_named(scans: Path) -> None:
     own(scans / "earlier" / "a.jpg")
     assert pairs(["scans/earlier/a.jpg"], "out") == [("scans/earlier/a.jpg", "out/a.jpg")]
-
-
-def test_glob_is_expanded_when_the_shell_did_not(scans: Path) -> None:
-    assert pairs(["scans/*.jpg"], "out") == [("scans/a.jpg", "out/a.jpg")]
-    assert pairs(["scans/**/*.tif"], "out") == [("scans/sub/a.tif", "out/sub/a.tif")]
-    assert len(pairs(["scans/*"], "out")) == 5
-
-
-def test_name_with_signs_of_a_glob_is_a_name_when_it_exists(scans: Path) -> None:
-    assert pairs(["scans/sub/a[1].bmp"], "x.bmp") == [("scans/sub/a[1].bmp", "x.bmp")]
-
-
-def test_file_is_written_when_out_is_a_picture(scans: Path) -> None:
-    assert pairs(["scans/a.jpg"], "x.tiff") == [("scans/a.jpg", "x.tiff")]
-    assert pairs(["scans/*.jpg"], "x.tiff") == [("scans/a.jpg", "x.tiff")]
-
-
-@pytest.mark.parametrize("out", ["out", "out.v2/", "x.jpg/"])
-def test_out_is_a_folder_when_it_has_no_suffix_or_ends_with_a_slash(scans: Path, out: str) -> None:
-    assert pairs(["scans/a.jpg"], out) == [("scans/a.jpg", out.rstrip("/") + "/a.jpg")]
-
-
-def test_out_is_a_folder_when_its_suffix_is_no_files_and_photos_are_several(scans: Path) -> None:
-    assert pairs(["scans/sub/deep"], "of-1.2.2024") == [
-        ("scans/sub/deep/c.webp", "of-1.2.2024/c.webp")
-    ]
 
 
 def test_out_is_a_folder_when_there_is_one(scans: Path) -> None:

@@ -32,9 +32,8 @@ def test_bar_is_shown_when_the_work_is_long(monkeypatch: pytest.MonkeyPatch) -> 
     assert "[red]print.jpg: mend" in run_bar(monkeypatch, terminal=True, seconds=20)
 
 
-def test_no_bar_is_shown_when_the_work_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_bar_is_shown_when_the_work_is_short_or_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert run_bar(monkeypatch, terminal=True, seconds=1) == ""
-
-
-def test_no_bar_is_shown_when_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_bar(monkeypatch, terminal=False, seconds=20) == ""

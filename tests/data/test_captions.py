@@ -52,16 +52,13 @@ def test_phrases_say_where_a_colour_is() -> None:
     assert "red on the left" in beside and "yellow on the right" in beside
 
 
-def test_phrases_follow_a_colour_word_when_the_picture_changes() -> None:
+def test_phrases_follow_the_colours_and_call_a_gray_picture_monochrome() -> None:
     scene = flat("gray", 60, 60)
     for colour in ("red", "blue"):
         scene[20:44, 20:44] = flat(colour)[0, 0]
         said = " ".join(many(scene))
         other = {"red": "blue", "blue": "red"}[colour]
         assert colour in said and other not in said
-
-
-def test_phrases_call_a_gray_picture_monochrome() -> None:
     ramp = np.repeat(np.linspace(0, 1, 50, dtype=np.float32)[None, :, None], 50, 0)
     said = set(many(np.ascontiguousarray(np.repeat(ramp, 3, 2))))
     assert said == {"a black and white photo", "gray and white", "monochrome"}

@@ -107,7 +107,7 @@ def test_plain_sample_is_the_middle_with_a_caption_that_names_colours(encode: En
     assert plain_sample(CleanPhoto("b", encode(2)), 64).prompt == ""
 
 
-def test_hints_are_the_chroma_below_them() -> None:
+def test_hints_are_the_chroma_below_them_and_the_first_lies_in_the_region() -> None:
     chroma = np.zeros((64, 64, 2), np.float32)
     chroma[:, :32], chroma[:, 32:] = (40, 20), (-20, -40)
     counts, right = list[float](), list[float]()
@@ -120,10 +120,6 @@ def test_hints_are_the_chroma_below_them() -> None:
         right.append((away < 25).mean())
     assert np.mean(right) > 0.8  # a stroke may go over the edge, as users' do
     assert min(counts) < 0.005 and max(counts) > 0.05
-
-
-def test_the_first_hint_lies_in_the_region() -> None:
-    chroma = np.zeros((64, 64, 2), np.float32)
     region = np.zeros((64, 64), np.float32)
     region[40:60, 40:60] = 1
     for seed in range(20):

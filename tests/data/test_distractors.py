@@ -20,16 +20,13 @@ def test_distract_is_pure_and_in_range(size: tuple[int, int]) -> None:
     assert changed < 30
 
 
-def test_distract_changes_over_a_quarter() -> None:
+def test_distract_changes_over_a_quarter_and_frames_reach_to_a_third() -> None:
     image = np.full((96, 96, 3), 0.5, np.float32)
     changed = [
         not np.array_equal(distract(image, np.random.default_rng(seed)), image)
         for seed in range(300)
     ]
     assert 0.2 < np.mean(changed) < 0.34
-
-
-def test_frames_reach_from_three_pixels_to_a_third_of_the_photo() -> None:
     widths = list[int]()
     for seed in range(60):
         image = np.full((120, 200, 3), 0.5, np.float32)

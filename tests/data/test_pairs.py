@@ -31,9 +31,16 @@ def test_photo_index_shows_every_photo_each_epoch(seed: int, count: int, epoch: 
     assert sorted(shown) == list(range(count))
 
 
-def test_photo_index_shuffles_anew_each_epoch() -> None:
+def test_photo_index_shows_all_in_a_new_order_each_epoch_and_crops_all_parts(
+    distinct: Callable[[], np.ndarray],
+) -> None:
     orders = {tuple(photo_index(0, e * 20 + i, 20) for i in range(20)) for e in range(6)}
     assert len(orders) == 6
+    seen = np.zeros(10, bool)
+    for seed in range(80):
+        out = crop(distinct(), np.random.default_rng(seed), 48)
+        seen[np.unique((out[..., 0] * 9.99).astype(int))] = True
+    assert seen.all()
 
 
 def test_old_photo_pair_depends_on_seed_and_number_alone(photos: list[CleanPhoto]) -> None:
@@ -85,14 +92,6 @@ def test_crop_gives_a_square_from_any_photo(size: tuple[int, int]) -> None:
         assert out.shape == (48, 48, 3) and out.dtype == np.float32
         assert out.flags.c_contiguous and out.min() >= 0 and out.max() <= 1
     np.testing.assert_array_equal(image, kept)
-
-
-def test_crop_shows_all_parts_of_a_photo(distinct: Callable[[], np.ndarray]) -> None:
-    seen = np.zeros(10, bool)
-    for seed in range(80):
-        out = crop(distinct(), np.random.default_rng(seed), 48)
-        seen[np.unique((out[..., 0] * 9.99).astype(int))] = True
-    assert seen.all()
 
 
 @settings(max_examples=150, deadline=None)

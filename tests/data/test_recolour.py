@@ -83,12 +83,9 @@ def test_recoloured_keeps_the_lightness_and_what_lies_outside() -> None:
     np.testing.assert_allclose(to_lab(to_rgb(out)), out, atol=1.5)  # sRGB has them all
 
 
-def test_recoloured_changes_nothing_without_a_region() -> None:
-    lab = to_lab(np.full((4, 4, 3), 0.5, np.float32))
-    np.testing.assert_array_equal(recoloured(lab, np.zeros((4, 4), np.float32), "red", rng()), lab)
-
-
-def test_a_faint_region_is_coloured_faintly() -> None:
+def test_recoloured_changes_by_the_share_of_its_region() -> None:
     lab = to_lab(np.full((6, 6, 3), 0.5, np.float32))
     full, half = (recoloured(lab, np.full((6, 6), m, np.float32), "blue", rng()) for m in (1, 0.5))
     np.testing.assert_allclose(half - lab, (full - lab) / 2, atol=1e-4)
+    lab = to_lab(np.full((4, 4, 3), 0.5, np.float32))
+    np.testing.assert_array_equal(recoloured(lab, np.zeros((4, 4), np.float32), "red", rng()), lab)

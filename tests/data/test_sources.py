@@ -72,7 +72,7 @@ def test_decode_refuses_what_is_no_picture(code: bytes) -> None:
         CleanPhoto("broken", code).decode()
 
 
-def test_load_photos_refuses_a_missing_or_empty_folder(
+def test_load_photos_refuses_a_missing_empty_or_packed_folder(
     make_shard: MakeShard, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="no such folder"):
@@ -82,6 +82,10 @@ def test_load_photos_refuses_a_missing_or_empty_folder(
     make_shard("empty.tar", {"a.json": {"captions": []}})
     with pytest.raises(InputError, match="no photos"):
         load_photos(tmp_path)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "shard-00.tar.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no photos.*unpack shard-00\.tar\.gz"):
+        load_photos(tmp_path / "packed")
 
 
 def test_load_photos_takes_label_maps_for_no_photos(
@@ -114,15 +118,12 @@ def test_load_photos_refuses_captions_that_are_no_json(
         load_photos(tmp_path)
 
 
-def test_hold_out_parts_photos_evenly() -> None:
+def test_hold_out_parts_photos_evenly_unless_they_are_few() -> None:
     photos = [CleanPhoto(f"{i:03}", b"") for i in range(100)]
     train, checked = hold_out(photos, 4)
     assert [p.key for p in checked] == ["012", "037", "062", "087"]
     assert sorted([*train, *checked], key=lambda p: p.key) == photos
     assert len(hold_out(photos)[1]) == 10  # a tenth at most
-
-
-def test_hold_out_keeps_all_when_photos_are_few() -> None:
     photos = [CleanPhoto(str(i), b"") for i in range(9)]
     assert hold_out(photos) == (photos, photos)
 
@@ -216,12 +217,6 @@ def test_captions_that_cannot_be_read_are_named(
     (tmp_path / "a.png").write_bytes(encode(1))
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=rf"{name}: got captions that cannot be read"):
-        load_photos(tmp_path)
-
-
-def test_a_folder_of_packed_photos_is_told_to_be_unpacked(tmp_path: Path) -> None:
-    (tmp_path / "shard-00.tar.gz").write_bytes(b"")
-    with pytest.raises(InputError, match=r"no photos.*unpack shard-00\.tar\.gz"):
         load_photos(tmp_path)
 
 

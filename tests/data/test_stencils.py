@@ -13,18 +13,17 @@ Encode = Callable[..., bytes]
 MakeShard = Callable[..., Path]
 
 
-def test_load_stencils_reads_folders(encode: Encode, tmp_path: Path) -> None:
+def test_load_stencils_reads_folders_and_shards(
+    encode: Encode, tmp_path: Path, make_shard: MakeShard
+) -> None:
     for i, name in enumerate(("hair/b.png", "hair/a.png", "dirt/deep/hair/c.png", "spots/a.png")):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(encode(i, 20, 30))
-    (tmp_path / "read.me").write_text("shapes")
-    found = load_stencils(tmp_path)
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(encode(i, 20, 30))
+    (tmp_path / "in" / "read.me").write_text("shapes")
+    found = load_stencils(tmp_path / "in")
     assert [s.kind for s in found] == ["hair", "hair", "hair", "spots"]
     assert [s.code for s in found] == [encode(i, 20, 30) for i in (2, 1, 0, 3)]
     assert all(s.decode().shape == (20, 30) for s in found)
-
-
-def test_load_stencils_reads_shards(make_shard: MakeShard, encode: Encode, tmp_path: Path) -> None:
     make_shard("b.tar", {"stain/2.png": encode(2), "hair/1.png": encode(1)})
     make_shard("a.tar", {"damage/dots/0.png": encode(0), "notes.txt": b"hello"})
     found = load_stencils(tmp_path)

@@ -9,7 +9,6 @@ import pytest
 from unfade.data.windows import (
     Pixels,
     ViewOptions,
-    Window,
     check_views,
     columns_of,
     draw_window,
@@ -26,14 +25,11 @@ def view_of(image: Image, view: int) -> Image:
     return make_view(scale_photo(image, VIEWS, view), VIEWS, view, 8)
 
 
-def test_views_have_the_sides_asked_for_on_whole_cells() -> None:
+def test_views_have_the_sides_asked_for_and_enlarge_up_to_the_smallest_alone() -> None:
     image = np.random.default_rng(0).random((60, 90, 3), dtype=np.float32)
     shapes = [view_of(image, v).shape[:2] for v in range(VIEWS.views)]
     assert shapes == [(32, 48), (48, 72)] * 2
     assert view_of(image.transpose(1, 0, 2).copy(), 0).shape == (48, 32, 3)
-
-
-def test_views_enlarge_a_photo_up_to_the_smallest_side_alone() -> None:
     small, medium = np.zeros((20, 30, 3), np.float32), np.zeros((40, 60, 3), np.float32)
     assert [view_of(small, v).shape[:2] for v in (0, 1)] == [(32, 48)] * 2
     assert [view_of(medium, v).shape[:2] for v in (0, 1)] == [(32, 48), (40, 56)]
@@ -68,12 +64,6 @@ def test_windows_reach_every_view_and_place_and_depend_on_the_number_alone() -> 
     assert {(w.y, w.x) for w in windows if w.view == 0} == {
         (y, x) for y in range(3) for x in range(5)
     }
-
-
-def test_window_lies_on_the_pixels_below_its_cells() -> None:
-    window = Window(photo=0, view=0, y=3, x=7, cells=2)
-    assert window.slices(8) == (slice(24, 40), slice(56, 72))
-    assert window.slices() == (slice(3, 5), slice(7, 9))
 
 
 @pytest.mark.parametrize(("sides", "size"), [([32], 40), ([32], 20), ([], 16)])

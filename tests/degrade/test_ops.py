@@ -72,7 +72,7 @@ def test_poisson_noise_grows_with_the_light(level: float) -> None:
     assert noise.var() == pytest.approx(0.004 * level, rel=0.1)
 
 
-def test_film_grain_is_strongest_in_the_midtones_and_gray() -> None:
+def test_film_grain_is_gray_strongest_in_the_midtones_and_small_on_one_pixel() -> None:
     deviations: list[float] = []
     for level in (0.1, 0.5, 0.9):
         flat = np.full((200, 200, 3), level, np.float32)
@@ -81,9 +81,6 @@ def test_film_grain_is_strongest_in_the_midtones_and_gray() -> None:
         deviations.append(float(noise.std()))
     assert deviations[1] == pytest.approx(0.03, rel=0.05)
     assert deviations[1] > 1.4 * max(deviations[0], deviations[2])
-
-
-def test_film_grain_stays_small_when_the_photo_is_one_pixel() -> None:
     dot = np.full((1, 1, 3), 0.5, np.float32)
     out = [ops.film_grain(dot, 0.02, 1.0, np.random.default_rng(i)) - dot for i in range(50)]
     assert float(np.abs(out).max()) < 0.1
@@ -116,18 +113,13 @@ def test_resize_gives_the_size_asked_for(
     assert out.min() >= 0 and out.max() <= 1
 
 
-def test_halftone_changes_nothing_when_its_amount_is_zero(picture: MakeImage) -> None:
-    np.testing.assert_array_equal(ops.halftone(picture(), 3.0, 0.3, 0.0), picture())
-
-
-def test_unsharp_mask_steepens_edges_and_leaves_even_parts() -> None:
+def test_unsharp_mask_steepens_edges_and_a_halftone_of_no_amount_changes_nothing(
+    picture: MakeImage,
+) -> None:
     edge = np.full((20, 40, 3), 0.3, np.float32)
     edge[:, 20:] = 0.6
     plain, sharp = (ops.unsharp_mask(edge, 1.0, amount) for amount in (0.0, 0.8))
     np.testing.assert_allclose(plain, edge, atol=1e-6)
     assert sharp[10, 20, 0] > 0.65 and sharp[10, 19, 0] < 0.25
     np.testing.assert_allclose(sharp[:, [5, 35]], edge[:, [5, 35]], atol=1e-4)
-
-
-def test_luma_weighs_white_as_one() -> None:
-    np.testing.assert_allclose(ops.luma(np.ones((2, 3, 3), np.float32)), 1, atol=1e-6)
+    np.testing.assert_array_equal(ops.halftone(picture(), 3.0, 0.3, 0.0), picture())

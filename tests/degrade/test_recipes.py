@@ -94,10 +94,15 @@ def test_the_joint_family_refuses_other_values(
         joint(picture(), generator(0, "j"), **values)
 
 
-def test_severity_finds_names_and_refuses_others() -> None:
+def test_severities_have_names_and_get_worse(picture: MakeImage) -> None:
     assert severity("light") is SEVERITIES["light"]
     with pytest.raises(UsageError, match=r"'awful'.*moderate.*noise"):
         severity("awful")
+    errors: list[float] = []
+    for name in ("light", "moderate", "heavy"):
+        pairs = [degrade(picture(), generator(0, "s", i), level=name) for i in range(25)]
+        errors.append(float(np.mean([np.square(d.lq - d.hq).mean() for d in pairs])))
+    assert errors == sorted(errors)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +118,3 @@ def test_degrade_refuses_unknown_names(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         degrade(picture(), generator(0, "r"), recipe, level=level, scale=scale)
-
-
-def test_severities_get_worse(picture: MakeImage) -> None:
-    errors: list[float] = []
-    for name in ("light", "moderate", "heavy"):
-        pairs = [degrade(picture(), generator(0, "s", i), level=name) for i in range(25)]
-        errors.append(float(np.mean([np.square(d.lq - d.hq).mean() for d in pairs])))
-    assert errors == sorted(errors)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.degrade.stencils import KINDS, Stencil, lay
+from unfade.degrade.stencils import Stencil, lay
 from unfade.degrade.types import Mask
 from unfade.errors import InputError
 
@@ -84,7 +84,3 @@ def test_lay_keeps_thin_lines_when_it_makes_them_small(hook: Stencil) -> None:
         return float(np.median([cover.max() for cover in covers]))
 
     assert strongest(300) > 0.7 and strongest(100) > 0.5
-
-
-def test_every_kind_of_shape_is_a_kind_of_damage() -> None:
-    assert set(KINDS.values()) == {"specks", "blobs", "hairs", "scratches", "stains"}

@@ -9,30 +9,25 @@ import pytest
 from unfade.degrade import strokes
 
 
-def test_wander_starts_where_it_should_and_keeps_its_step() -> None:
+def test_wander_keeps_its_step_and_is_straight_without_a_wiggle() -> None:
     points = strokes.wander(np.random.default_rng(0), (5.0, 7.0), 0.3, 100.0, 4.0, 0.1, kink=0.2)
     assert points.shape == (26, 2)
     np.testing.assert_array_equal(points[0], [5, 7])
     np.testing.assert_allclose(np.hypot(*np.diff(points, axis=0).T), 4.0)
-
-
-def test_wander_is_straight_when_it_does_not_wiggle() -> None:
     points = strokes.wander(np.random.default_rng(0), (0.0, 0.0), math.pi / 2, 50.0, 5.0, 0.0)
     np.testing.assert_allclose(points[:, 0], 0, atol=1e-9)
     np.testing.assert_allclose(points[-1], [0, 50], atol=1e-9)
 
 
-def test_branching_gets_thinner_with_every_generation() -> None:
+def test_branching_gets_thinner_with_every_generation_of_its_depth() -> None:
     rng = np.random.default_rng(1)
     found = strokes.branching(rng, (0.0, 0.0), 0.0, 300.0, 5.0, 8.0, 0.2, 2)
     assert len(found) > 5
     assert all(len(s.points) == len(s.widths) and s.widths.min() > 0 for s in found)
     means = [s.widths.mean() for s in found]
     assert max(means[1:]) < 1.3 * means[0] and np.mean(means[1:]) < means[0]
-
-
-def test_branching_has_one_stroke_when_its_depth_is_zero() -> None:
     assert len(strokes.branching(np.random.default_rng(0), (0.0, 0.0), 0, 99, 5, 2, 1.0, 0)) == 1
+    assert strokes.draw([], 3, 4).tolist() == np.zeros((3, 4)).tolist()
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0, 3.0, 12.0])
@@ -43,10 +38,6 @@ def test_draw_covers_length_times_width(width: float) -> None:
     assert mask.min() >= 0 and mask.max() <= 1
     column = float(mask[:, 50].sum())
     assert width <= column <= width + 0.8  # anti-aliasing adds to it
-
-
-def test_draw_is_empty_when_there_is_nothing_to_draw() -> None:
-    assert strokes.draw([], 3, 4).tolist() == np.zeros((3, 4)).tolist()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (64, 80)])

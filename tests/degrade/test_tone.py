@@ -70,14 +70,13 @@ def test_kinds_of_tone_do_nothing_when_the_amount_is_zero(picture: MakeImage, na
     np.testing.assert_allclose(out, picture(), atol=2e-4)
 
 
-def test_monochrome_leaves_no_colour_but_the_tint(picture: MakeImage) -> None:
+def test_monochrome_leaves_no_colour_but_the_tint_and_yellowing_takes_most_from_blue(
+    picture: MakeImage,
+) -> None:
     out = tone.monochrome(np.random.default_rng(0), 1.0, 0.0).apply(picture())
     np.testing.assert_allclose(out[..., 0], out[..., 2], atol=1e-4)
     sepia = tone.monochrome(np.random.default_rng(0), 1.0, 1.0).apply(picture())
     assert (sepia[..., 0] > sepia[..., 2] + 0.03).all()
-
-
-def test_yellowing_takes_most_from_blue() -> None:
     white = np.ones((1, 1, 3), np.float32)
     for seed in range(20):
         r, _, b = tone.yellowing(np.random.default_rng(seed), 1.0).apply(white)[0, 0]

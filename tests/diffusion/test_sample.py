@@ -45,7 +45,9 @@ def test_sample_is_diffusers_own_but_for_the_noise_left_at_the_end(schedule: Sch
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_sample_hands_on_the_running_estimate(schedule: Schedule) -> None:
+def test_sample_hands_on_the_running_estimate_and_changes_nothing_without_a_timestep(
+    schedule: Schedule,
+) -> None:
     seen: list[Tensor | None] = []
 
     def model(z: Tensor, t: Tensor, z0_hat: Tensor | None) -> Tensor:
@@ -55,9 +57,6 @@ def test_sample_hands_on_the_running_estimate(schedule: Schedule) -> None:
     out = sample(schedule, torch.randn(1, 4, 2, 2), [900, 500, 100], model)
     assert seen[0] is None and seen[1] is not None and seen[2] is not None
     torch.testing.assert_close(seen[2], out, rtol=1e-4, atol=1e-4)  # without noise it stays
-
-
-def test_sample_without_a_timestep_changes_nothing(schedule: Schedule) -> None:
     zt = torch.randn(1, 4, 2, 2)
     assert sample(schedule, zt, [], lambda z, t, z0_hat: z) is zt
 

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from unfade.eval.classical import (
-    classical,
-    denoised,
-    inpainted,
-    noise_level,
-    sharpened,
-    stretched,
-)
+from unfade.eval.classical import classical, denoised, inpainted, noise_level, sharpened, stretched
 
 
 def test_classical_fills_a_scratch_and_stretches_the_contrast() -> None:

@@ -73,16 +73,13 @@ def test_chroma_error_sees_colour_and_not_lightness(photo: np.ndarray) -> None:
     assert chroma_error(gray, photo) == pytest.approx(expected, rel=1e-3)
 
 
-def test_colourfulness_equals_the_formula() -> None:
+def test_colourfulness_equals_the_formula_and_is_zero_for_gray(photo: np.ndarray) -> None:
     halves = np.zeros((4, 4, 3), np.float32)
     halves[:, :2, 0], halves[:, 2:, 2] = 1, 1  # red beside blue
     # rg is 255 and 0, yb is 127.5 and -255
     spread = np.hypot(127.5, 191.25)
     expected = spread + 0.3 * np.hypot(127.5, -63.75)
     assert colourfulness(halves) == pytest.approx(expected)
-
-
-def test_colourfulness_is_zero_when_the_photo_is_gray(photo: np.ndarray) -> None:
     gray = np.repeat(photo[..., :1], 3, axis=2)
     assert colourfulness(gray) == pytest.approx(0, abs=1e-5)
     assert colourfulness(photo) > 20

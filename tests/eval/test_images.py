@@ -5,38 +5,23 @@ import pytest
 from skimage.color import rgb2ycbcr
 
 from unfade.errors import InputError
-from unfade.eval.images import Protocol, gaussian_kernel, luma, separable, studio_luma
+from unfade.eval.images import Protocol, luma, separable, studio_luma
 
 
-def test_studio_luma_equals_scikit_image(photo: np.ndarray) -> None:
+def test_studio_luma_equals_scikit_image_and_luma_of_gray_the_gray(photo: np.ndarray) -> None:
     expected = rgb2ycbcr(photo.astype(np.float64))[..., 0] / 255
     assert np.allclose(studio_luma(photo)[..., 0], expected, atol=2e-5)  # rounded coefficients
-
-
-def test_luma_of_gray_is_the_gray_itself() -> None:
     gray = np.repeat(np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5, 1), 3, axis=2)
     assert np.allclose(luma(gray), gray[..., 0])
 
 
-def test_border_is_cropped_on_every_side(photo: np.ndarray) -> None:
+def test_border_is_cropped_on_every_side_if_that_leaves_something(photo: np.ndarray) -> None:
     assert np.array_equal(Protocol("rgb", 4).cropped(photo), photo[4:-4, 4:-4])
     assert Protocol("rgb", 0).cropped(photo) is photo
-
-
-def test_crop_that_leaves_nothing_is_refused(photo: np.ndarray) -> None:
     with pytest.raises(InputError, match="narrower border"):
         Protocol("rgb", 4).cropped(photo[:8])
-
-
-def test_view_is_one_channel_in_luma(photo: np.ndarray) -> None:
     assert Protocol("y").view(photo).shape == (*photo.shape[:2], 1)
     assert Protocol("rgb").view(photo) is photo
-
-
-def test_kernel_sums_to_one_and_keeps_a_flat_plane() -> None:
-    kernel = gaussian_kernel(5, 1.5)
-    assert kernel.sum() == pytest.approx(1)
-    assert np.allclose(separable(np.full((20, 30), 0.3), kernel, kernel), 0.3)
 
 
 @pytest.mark.parametrize("taps", [3, 4])

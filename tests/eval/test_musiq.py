@@ -10,13 +10,12 @@ from unfade.eval import weights
 from unfade.eval.musiq import load_musiq
 
 
-def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_and_package_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
     with pytest.raises(WeightsError, match="NON-COMMERCIAL"):
         load_musiq()
-
-
-def test_missing_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
     monkeypatch.setitem(sys.modules, "pyiqa", None)  # as if it were not installed
     (tmp_path / "musiq").mkdir()

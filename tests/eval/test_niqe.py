@@ -42,12 +42,7 @@ def worse(photo: np.ndarray) -> dict[str, list[np.ndarray]]:
 def test_shipped_model_ranks_clean_before_damaged(photos: Photos, name: str, kind: str) -> None:
     model = load_niqe()
     values = [niqe(image, model) for image in worse(photos[name])[kind]]
-    assert values == sorted(values)
-
-
-@pytest.mark.parametrize("name", ["astronaut", "coffee", "cat"])
-def test_shipped_model_scores_clean_photos_low(photos: Photos, name: str) -> None:
-    assert 2 < niqe(photos[name], load_niqe()) < 6.5
+    assert values == sorted(values) and 2 < values[0] < 6.5
 
 
 @pytest.mark.parametrize("kind", ["blur", "noise"])
@@ -89,19 +84,20 @@ def test_fit_asks_for_more_when_there_are_too_few_blocks(photo: np.ndarray) -> N
         fit_niqe([photo[:96, :192], photo[:50]])
 
 
-@pytest.mark.parametrize("image", [np.full((200, 200, 3), 0.5, np.float32)])
-def test_score_is_refused_when_nothing_has_contrast(image: np.ndarray) -> None:
+def test_score_is_refused_when_nothing_has_contrast() -> None:
     with pytest.raises(InputError, match="leave this metric out"):
-        niqe(image, load_niqe())
+        niqe(np.full((200, 200, 3), 0.5, np.float32), load_niqe())
 
 
-def test_model_comes_back_from_its_file(own: NiqeModel, tmp_path: Path) -> None:
+def test_model_comes_back_from_its_file_which_is_an_npz(own: NiqeModel, tmp_path: Path) -> None:
     save_niqe(tmp_path / "a.npz", own)
     save_niqe(tmp_path / "b.npz", own)
     again = load_niqe(tmp_path / "a.npz")
     assert np.array_equal(again.mean, own.mean)
     assert np.array_equal(again.covariance, own.covariance)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with pytest.raises(UsageError, match=r"\.npz"):
+        save_niqe(tmp_path / "model.mat", own)
 
 
 def test_published_layouts_are_read(own: NiqeModel, tmp_path: Path) -> None:
@@ -126,8 +122,3 @@ def test_what_is_no_model_is_refused(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "small.npz", mu_pris_param=np.ones(3), cov_pris_param=np.ones((3, 3)))
     with pytest.raises(WeightsError, match="--fit-niqe"):
         load_niqe(tmp_path / name)
-
-
-def test_model_is_saved_as_npz_only(own: NiqeModel, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.npz"):
-        save_niqe(tmp_path / "model.mat", own)

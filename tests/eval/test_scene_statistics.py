@@ -83,14 +83,13 @@ def test_features_equal_a_transcription_block_by_block(photo: np.ndarray) -> Non
         assert found.sharpness[block] == pytest.approx(deviation[box].mean())
 
 
-def test_features_are_not_numbers_where_there_is_no_contrast(photo: np.ndarray) -> None:
+def test_features_are_not_numbers_without_contrast_and_refused_under_one_block(
+    photo: np.ndarray,
+) -> None:
     image = photo[:96, :192].copy()
     image[:, 90:] = 0.5
     found = scene_statistics(image)
     assert found.features.shape == (2, 36)
     assert np.isfinite(found.features[0]).all() and np.isnan(found.features[1]).any()
-
-
-def test_a_side_under_one_block_is_refused(photo: np.ndarray) -> None:
     with pytest.raises(InputError, match="at least 96"):
         scene_statistics(photo[:95])

@@ -20,10 +20,14 @@ def only(folder: Path, *names: str) -> None:
     assert sorted(p.name for p in folder.iterdir()) == sorted(names)
 
 
-def test_a_file_appears_whole(tmp_path: Path):
+def test_a_file_appears_whole_with_the_permissions_of_any_new_file(tmp_path: Path):
     write(tmp_path / "a.bin")
     assert (tmp_path / "a.bin").read_bytes() == b"new"
     only(tmp_path, "a.bin")
+    write(tmp_path / "a.bin")
+    (tmp_path / "b.bin").write_bytes(b"")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.bin", "b.bin")}
+    assert len(modes) == 1
 
 
 def test_an_old_file_is_replaced_and_keeps_its_permissions(tmp_path: Path):
@@ -33,13 +37,6 @@ def test_an_old_file_is_replaced_and_keeps_its_permissions(tmp_path: Path):
     write(path)
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path):
-    write(tmp_path / "a.bin")
-    (tmp_path / "b.bin").write_bytes(b"")
-    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.bin", "b.bin")}
-    assert len(modes) == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
@@ -67,7 +64,7 @@ def test_nothing_is_left_when_the_system_refuses(
     only(tmp_path)
 
 
-def test_the_errors_say_what_to_do(tmp_path: Path):
+def test_the_errors_say_what_to_do_and_leave_nothing(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
     for path, message in (
         (tmp_path / "none" / "a.bin", "no such folder.*create it first"),
@@ -77,12 +74,9 @@ def test_the_errors_say_what_to_do(tmp_path: Path):
         with pytest.raises(OutputError, match=message) as caught:
             write(path)
         assert caught.value.path == path
-
-
-def test_a_name_too_long_leaves_nothing(tmp_path: Path):
     with pytest.raises(OutputError, match="rename the photo"):
         write(tmp_path / ("x" * 300))
-    only(tmp_path)
+    only(tmp_path, "file")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are others there")

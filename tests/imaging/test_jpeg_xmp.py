@@ -183,11 +183,17 @@ def test_statements_about_data_that_is_left_out_are_removed_and_told(
     assert told in caplog.text and "left out" in caplog.text
 
 
-def test_an_ordinary_photo_is_not_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_content_credentials_are_told_of_and_an_ordinary_photo_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, encoded: Callable[..., bytes]
 ) -> None:
     read_photo(jpeg(tmp_path / "in.jpg", STANDARD + packet(""), behind=bytes(100)))
     assert not caplog.text
+    data = small_jpeg()
+    payload = b"JP" + bytes(6) + b"jumb....c2pa"
+    mark = b"\xff\xeb" + struct.pack(">H", len(payload) + 2) + payload
+    (tmp_path / "in.jpg").write_bytes(data[:2] + mark + data[2:])
+    read_photo(tmp_path / "in.jpg")
+    assert "Content Credentials" in caplog.text
 
 
 def previews(kind: int) -> bytes:
@@ -203,22 +209,8 @@ def previews(kind: int) -> bytes:
 
 @pytest.mark.parametrize(("kind", "told"), [(0x10001, False), (0x10002, False), (0, True)])
 def test_second_pictures_are_told_of_unless_they_are_previews(
-    tmp_path: Path,
-    kind: int,
-    told: bool,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, kind: int, told: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "in.jpg").write_bytes(previews(kind))
     read_photo(tmp_path / "in.jpg")
     assert ("another picture" in caplog.text) == told
-
-
-def test_content_credentials_are_told_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, encoded: Callable[..., bytes]
-) -> None:
-    data = small_jpeg()
-    payload = b"JP" + bytes(6) + b"jumb....c2pa"
-    mark = b"\xff\xeb" + struct.pack(">H", len(payload) + 2) + payload
-    (tmp_path / "in.jpg").write_bytes(data[:2] + mark + data[2:])
-    read_photo(tmp_path / "in.jpg")
-    assert "Content Credentials" in caplog.text

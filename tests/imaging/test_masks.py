@@ -11,8 +11,6 @@ from PIL import Image
 from unfade.errors import InputError, OutputError
 from unfade.imaging import read_mask, write_mask
 
-Array = NDArray[Any]
-
 
 @pytest.fixture
 def mask() -> NDArray[np.uint8]:
@@ -61,15 +59,12 @@ def test_a_mask_of_the_same_proportions_is_resized(
     assert found[size[0] // 2, size[1] // 2] == 255 and found[-1, 0] == 0
 
 
-def test_a_mask_of_other_proportions_is_refused(mask: NDArray[np.uint8], tmp_path: Path):
+def test_limits_and_proportions_hold_for_masks(mask: NDArray[np.uint8], tmp_path: Path):
     write_mask(tmp_path / "m.png", mask)
     for size in ((80, 60), (60, 78), (60, 60)):
         with pytest.raises(InputError, match=f"80 x 60.*{size[1]} x {size[0]}") as caught:
             read_mask(tmp_path / "m.png", size=size)
         assert caught.value.path == tmp_path / "m.png"
-
-
-def test_limits_hold_for_masks(mask: NDArray[np.uint8], tmp_path: Path):
     write_mask(tmp_path / "m.png", mask)
     with pytest.raises(InputError, match="at most"):
         read_mask(tmp_path / "m.png", size=None, max_pixels=100)

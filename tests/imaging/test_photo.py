@@ -55,20 +55,14 @@ def test_srgb_gives_the_region_as_floats_and_replicates_gray(picture: Array):
     assert (gray[..., 0] == gray[..., 2]).all()
 
 
-def test_put_rounds_half_up_and_clips():
+def test_put_rounds_half_up_clips_takes_luma_and_refuses_nan():
     target = photo(np.zeros((1, 4, 1), np.uint8))
     values = np.array([-1.0, 0.5 / 255, 1.49 / 255, 7.0], np.float32)
     target.put_srgb(ALL, ALL, np.repeat(values[None, :, None], 3, axis=2))
     assert target.native.ravel().tolist() == [0, 1, 1, 255]
-
-
-def test_put_into_gray_takes_rec709_luma():
     target = photo(np.zeros((1, 3, 1), np.uint8))
     target.put_srgb(ALL, ALL, np.eye(3, dtype=np.float32)[None])
     assert target.native.ravel().tolist() == [54, 182, 18]
-
-
-def test_put_refuses_nan_and_a_wrong_shape():
     target = photo(np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(ValueError, match="NaN"):
         target.put_srgb(ALL, ALL, np.full((2, 2, 3), np.nan, np.float32))
@@ -130,15 +124,14 @@ def test_keep_between_gray_and_colour_goes_through_srgb(picture: Array):
     np.testing.assert_array_equal(out.native, picture[..., :1].repeat(3, axis=2))
 
 
-def test_blank_keeps_depth_metadata_and_alpha(deep: Array, profiles: dict[str, bytes]):
+def test_blank_keeps_depth_metadata_and_alpha(
+    deep: Array, profiles: dict[str, bytes], picture: Array
+):
     before = photo(deep[..., :3], deep[..., 3], icc=profiles["adobe"])
     after = before.blank()
     assert after.native.shape == before.native.shape and not after.native.any()
     assert (after.bit_depth, after.gray, after.metadata) == (16, False, before.metadata)
     np.testing.assert_array_equal(after.alpha, before.alpha)
-
-
-def test_blank_of_another_size_resizes_alpha(picture: Array):
     before = photo(picture, np.full((48, 64), 200, np.uint8))
     after = before.blank(size=(96, 128))
     assert (after.height, after.width) == (96, 128)

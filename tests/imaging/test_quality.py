@@ -48,13 +48,12 @@ def test_result_has_the_quality_of_its_input_but_at_least_92(
     assert quality_of(tables(tmp_path / "b.jpg")) == 80
 
 
-def test_result_of_another_format_has_95(picture: NDArray[Any], tmp_path: Path) -> None:
+def test_result_of_another_format_has_95_and_a_gray_one_its_own(
+    picture: NDArray[Any], tmp_path: Path
+) -> None:
     Image.fromarray(picture).save(tmp_path / "a.png")
     write_photo(tmp_path / "b.jpg", read_photo(tmp_path / "a.png"))
     assert quality_of(tables(tmp_path / "b.jpg")) == 95
-
-
-def test_a_gray_photo_keeps_its_quality(tmp_path: Path) -> None:
     gray = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
     Image.fromarray(gray).save(tmp_path / "a.jpg", quality=94)
     write_photo(tmp_path / "b.jpg", read_photo(tmp_path / "a.jpg"))

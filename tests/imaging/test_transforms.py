@@ -11,7 +11,6 @@ from PIL import Image, ImageCms
 from unfade.imaging import icc, transforms
 from unfade.imaging.photo import quantise
 from unfade.imaging.transforms import (
-    GrayCurve,
     Lcms,
     MatrixShaper,
     SrgbPixels,
@@ -24,18 +23,6 @@ Array = NDArray[Any]
 
 def profiled(profile: bytes) -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(io.BytesIO(profile))
-
-
-def test_kind_of_transform_follows_the_profile(profiles: dict[str, bytes]):
-    assert isinstance(transform_for(None, 1), SrgbPixels)
-    assert isinstance(transform_for(None, 3), SrgbPixels)
-    assert isinstance(transform_for(None, 4), UncalibratedCmyk)
-    assert isinstance(transform_for(profiles["srgb"], 3), SrgbPixels)
-    assert isinstance(transform_for(profiles["adobe"], 3), MatrixShaper)
-    assert isinstance(transform_for(profiles["p3"], 3), MatrixShaper)
-    assert isinstance(transform_for(profiles["linear"], 3), MatrixShaper)
-    assert isinstance(transform_for(profiles["gray"], 1), GrayCurve)
-    assert isinstance(transform_for(profiles["cmyk"], 4), Lcms)
 
 
 @pytest.mark.parametrize("name", ["adobe", "p3", "linear"])

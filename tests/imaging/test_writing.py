@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -347,25 +346,16 @@ def test_a_turned_photo_is_written_upright(picture: Array, encoded: Encode, tmp_
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
-@pytest.mark.parametrize("error", ["full disk", "Ctrl-C"])
-def test_nothing_is_left_when_writing_fails(
-    suffix: str, error: str, picture: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_left_after_ctrl_c(
+    suffix: str, picture: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    class Failing(io.BufferedRandom):
+    class Stopped(io.BufferedRandom):
         def write(self, data: Any) -> int:
-            if error == "Ctrl-C":
-                raise KeyboardInterrupt
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise KeyboardInterrupt
 
-    def fdopen(descriptor: int, *_: object, **__: object) -> Failing:
-        return Failing(io.FileIO(descriptor, "w+b"))
-
-    monkeypatch.setattr(os, "fdopen", fdopen)
-    path = tmp_path / f"a{suffix}"
-    with pytest.raises(KeyboardInterrupt if error == "Ctrl-C" else OutputError) as caught:
-        write_photo(path, photo(picture))
-    if isinstance(caught.value, OutputError):
-        assert "no room left on the disk" in str(caught.value) and caught.value.path == path
+    monkeypatch.setattr(os, "fdopen", lambda fd, *_, **__: Stopped(io.FileIO(fd, "w+b")))
+    with pytest.raises(KeyboardInterrupt):
+        write_photo(tmp_path / f"a{suffix}", photo(picture))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,10 +30,6 @@ def merged(packet: bytes | None, new: str | None) -> str:
     return result.decode()
 
 
-def test_nothing_and_nothing_is_nothing():
-    assert xmp.merge(None, None, height=1, width=1) is None
-
-
 def test_a_new_packet_is_made_where_there_is_none():
     text = merged(None, NEW)
     assert text.startswith("<?xpacket begin=") and text.endswith('<?xpacket end="w"?>')
@@ -57,6 +53,7 @@ def test_what_is_no_longer_true_is_mended():
 def test_a_packet_without_any_need_of_change_is_kept_byte_for_byte():
     packet = merged(None, NEW).encode()
     assert xmp.merge(packet, None, height=3, width=5) == packet
+    assert xmp.merge(None, None, height=1, width=1) is None
 
 
 def test_merging_twice_leaves_one():

@@ -3,13 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unfade.models.blocks import ResBlock, UNet
-
-
-@pytest.mark.parametrize("norm", [False, True])
-def test_res_block_keeps_the_shape(norm: bool) -> None:
-    x = torch.rand(2, 8, 12, 10)
-    assert ResBlock(8, norm=norm)(x).shape == x.shape
+from unfade.models.blocks import UNet
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4])
@@ -23,11 +17,6 @@ def test_unet_keeps_the_size_at_multiples_of_its_stride(levels: int) -> None:
             2 * net.stride,
             3 * net.stride,
         )
-
-
-def test_unet_refuses_widths_and_blocks_that_do_not_match() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        UNet(3, 2, [8, 8, 8], [1, 1], norm=True)
 
 
 def test_unet_sees_every_pixel_around() -> None:

@@ -67,15 +67,14 @@ def test_every_level_is_trained(vae: AutoencoderKL) -> None:
     assert all(p.grad is not None and p.grad.any() for p in cfw.parameters())
 
 
-def test_cfw_comes_back_from_its_folder(vae: AutoencoderKL, tmp_path: Path) -> None:
+def test_cfw_comes_back_from_its_folder_and_fits_stable_diffusion(
+    vae: AutoencoderKL, tmp_path: Path, tiny_sd: Base
+) -> None:
     cfw = shaken(vae)
     save_part(tmp_path / "cfw", cfw)
     again = load_part(tmp_path / "cfw", Cfw)
     for key, value in cfw.state_dict().items():
         assert torch.equal(again.state_dict()[key], value.half().float())
-
-
-def test_cfw_fits_stable_diffusions_autoencoder(tiny_sd: Base) -> None:
     cfw = shaken(tiny_sd.vae)
     features = encoder_features(tiny_sd.vae, torch.rand(1, 3, 64, 64))
     z0 = torch.randn(1, 4, 8, 8)

@@ -45,7 +45,7 @@ def test_saved_weights_are_half_precision_and_readable_by_all(tiny: Tiny, tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["plain", "w.safetensors"]
 
 
-def test_load_model_refuses_another_kind(tiny: Tiny, tmp_path: Path) -> None:
+def test_load_model_refuses_missing_tensors_and_another_kind(tiny: Tiny, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_model(path, tiny("scratch"))  # pyright: ignore[reportArgumentType]
     with pytest.raises(WeightsError, match="ScratchDetector, expected weights of Stage1Net"):
@@ -53,6 +53,13 @@ def test_load_model_refuses_another_kind(tiny: Tiny, tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match="another program"):
         load_model(path, Stage1Net)
+    model = tiny("scratch")
+    tensors = {k: v.clone() for k, v in model.state_dict().items()}
+    del tensors["leave.bias"]
+    config = json.dumps(asdict(ScratchConfig(2, 4, [4, 4], [1, 1])))
+    save_file(tensors, tmp_path / "w", {"kind": "ScratchDetector", "config": config})
+    with pytest.raises(WeightsError, match="do not fit"):
+        load_model(tmp_path / "w", ScratchDetector)
 
 
 @pytest.mark.parametrize("length", [0, 4, 100, -1])
@@ -86,16 +93,6 @@ def test_load_model_refuses_a_configuration_that_does_not_fit(
     save_file(tensors, path, {"kind": "ScratchDetector", "config": config})
     with pytest.raises(WeightsError, match="do not fit"):
         load_model(path, ScratchDetector)
-
-
-def test_load_model_refuses_missing_tensors(tiny: Tiny, tmp_path: Path) -> None:
-    model = tiny("scratch")
-    tensors = {k: v.clone() for k, v in model.state_dict().items()}
-    del tensors["leave.bias"]
-    config = json.dumps(asdict(ScratchConfig(2, 4, [4, 4], [1, 1])))
-    save_file(tensors, tmp_path / "w", {"kind": "ScratchDetector", "config": config})
-    with pytest.raises(WeightsError, match="do not fit"):
-        load_model(tmp_path / "w", ScratchDetector)
 
 
 def test_load_model_refuses_a_detector_of_an_earlier_version(tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from unfade.models.checkpoint import load_model, save_model
 from unfade.models.enlarger import MARGIN, SCALE, Enlarger, EnlargerConfig, bicubic
 
 
@@ -14,10 +11,6 @@ def tiny() -> Enlarger:
     net = Enlarger(EnlargerConfig([8, 8], [1, 1], hidden=8)).eval()
     nn.init.normal_(net.net.leave.weight, std=0.1)
     return net
-
-
-def test_enlarger_has_at_most_three_million_parameters() -> None:
-    assert sum(p.numel() for p in Enlarger(EnlargerConfig()).parameters()) <= 3_000_000
 
 
 def test_enlarger_is_bicubic_interpolation_when_untrained() -> None:
@@ -48,11 +41,3 @@ def test_enlarger_looks_no_further_than_its_margin() -> None:
         change = (net(x) - net(changed)).abs()
     far = float(change[..., : SCALE * (96 - MARGIN)].amax())
     assert far < 1e-4 and float(change.amax()) > 0.1
-
-
-def test_enlarger_comes_back_when_saved(tmp_path: Path) -> None:
-    net = tiny().half().float()
-    save_model(tmp_path / "e.safetensors", net)
-    x = torch.rand(1, 3, 16, 16)
-    with torch.no_grad():
-        torch.testing.assert_close(load_model(tmp_path / "e.safetensors", Enlarger)(x), net(x))

@@ -15,31 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
 from unfade.errors import OutputError, WeightsError
-from unfade.models.compact import (
-    TextConfig,
-    UnetConfig,
-    VaeConfig,
-    build_controlnet,
-    build_scheduler,
-    build_text_encoder,
-    build_unet,
-    build_vae,
-)
+from unfade.models.compact import build_controlnet, build_scheduler
 from unfade.models.folder import Base, load_base, load_part, load_scheduler, save_base, save_part
-from unfade.models.vocabulary import build_tokenizer
-
-
-@pytest.fixture(scope="module")
-def tiny_compact() -> Base:
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer(["red"], length=6)
-    return Base(
-        build_vae(VaeConfig(1, [4, 8], latent_channels=4, groups=4)),
-        build_unet(UnetConfig([8, 16], [1, 2], latent_channels=4, text_width=8, groups=4)),
-        build_text_encoder(TextConfig(8, 1, 2, 6), len(tokenizer)),
-        tokenizer,
-        build_scheduler(),
-    )
 
 
 @pytest.fixture(params=["compact", "sd21"])

@@ -15,7 +15,6 @@ from unfade.models.inference import (
     fold_norms,
     inference,
     mixed,
-    reuse_freed_memory,
     to_device,
     weights_dtype,
 )
@@ -70,11 +69,6 @@ def test_placed_keeps_the_network(tiny: Tiny) -> None:
         before = model(x, m)
         moved = to_device(model, torch.device("cpu"))
         torch.testing.assert_close(moved(x, m), before)
-
-
-def test_reuse_freed_memory_can_be_called_anywhere() -> None:
-    reuse_freed_memory()
-    reuse_freed_memory()
 
 
 def test_weights_have_the_type_that_the_device_computes_fast(

@@ -27,26 +27,20 @@ def test_find_preset_takes_a_sealed_folder(folder: Path) -> None:
     assert all(len(digest) == 64 for digest in found.sha256.values())
 
 
-def test_find_preset_refuses_a_file_that_changed(folder: Path) -> None:
-    path = folder / "stage1.safetensors"
-    code = bytearray(path.read_bytes())
-    code[-1] ^= 1
-    path.write_bytes(code)
-    with pytest.raises(WeightsError, match=r"stage1\.safetensors: got sha256"):
-        presets.find_preset(folder)
-
-
-def test_find_preset_refuses_a_missing_file(folder: Path) -> None:
-    (folder / "tone.safetensors").unlink()
-    with pytest.raises(WeightsError, match=r"tone\.safetensors: got no such file"):
-        presets.find_preset(folder)
-
-
-def test_find_preset_refuses_a_file_that_is_not_listed(folder: Path) -> None:
-    listed = json.loads((folder / presets.MANIFEST).read_text())
-    del listed["sha256"]["scratch.safetensors"]
-    (folder / presets.MANIFEST).write_text(json.dumps(listed))
-    with pytest.raises(WeightsError, match=r"scratch\.safetensors"):
+@pytest.mark.parametrize("case", ["changed", "missing", "not listed"])
+def test_find_preset_refuses_files_that_are_not_those_of_the_list(folder: Path, case: str) -> None:
+    path, listed = folder / "stage1.safetensors", folder / presets.MANIFEST
+    if case == "changed":
+        code = path.read_bytes()
+        path.write_bytes(code[:-1] + bytes([code[-1] ^ 1]))
+    elif case == "missing":
+        path.unlink()
+    else:
+        values = json.loads(listed.read_text())
+        del values["sha256"][path.name]
+        listed.write_text(json.dumps(values))
+    told = {"changed": "got sha256", "missing": "got no such file", "not listed": ""}[case]
+    with pytest.raises(WeightsError, match=rf"stage1\.safetensors.*{told}"):
         presets.find_preset(folder)
 
 
@@ -112,23 +106,14 @@ def test_find_preset_refuses_defaults_that_make_no_sense(
     assert name in str(caught.value) and presets.MANIFEST in str(caught.value)
 
 
-def test_find_preset_refuses_an_unknown_name() -> None:
-    with pytest.raises(UsageError, match=r"'sparkling'.*compact"):
-        presets.find_preset("sparkling")
-
-
-def test_find_preset_says_so_when_shipped_weights_are_missing(
+def test_find_preset_refuses_an_unknown_name_and_missing_shipped_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    with pytest.raises(UsageError, match=r"'sparkling'.*compact"):
+        presets.find_preset("sparkling")
     monkeypatch.setattr(presets, "weights_folder", lambda: tmp_path / "none")
     with pytest.raises(WeightsError, match="install the package again"):
         presets.find_preset("compact")
-
-
-def test_diffusion_parts_are_those_that_a_base_model_has() -> None:
-    from unfade.models.folder import BASE_PARTS
-
-    assert (*BASE_PARTS, "controlnet") == presets.DIFFUSION_PARTS
 
 
 def test_manifest_lists_every_file_of_the_diffusion_model(tiny_preset: Path) -> None:

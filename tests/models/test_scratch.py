@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unfade.models.efficientnet import imagenet_weights
 from unfade.models.scratch import ScratchConfig, ScratchDetector
 
 TINY = ScratchConfig(2, 4, [4, 4], [1, 1])
@@ -16,21 +15,8 @@ def full() -> ScratchDetector:
     return ScratchDetector(ScratchConfig()).eval().requires_grad_(False)
 
 
-def test_scratch_detector_has_at_most_three_million_parameters(full: ScratchDetector) -> None:
-    assert 1_000_000 < sum(p.numel() for p in full.parameters()) <= 3_000_000
-    assert full.stride == 32 and 0 < full.config.threshold < 1
-
-
-@pytest.mark.parametrize("size", [(32, 32), (32, 96)])
-def test_scratch_detector_gives_two_classes_at_the_photos_size(
-    full: ScratchDetector, size: tuple[int, int]
-) -> None:
-    assert full(torch.rand(2, 3, *size)).shape == (2, 2, *size)
-
-
 @pytest.mark.parametrize(
-    ("config", "stride"),
-    [(TINY, 4), (ScratchConfig(3, 4, [4, 6, 8], [1, 0, 2]), 8)],
+    ("config", "stride"), [(TINY, 4), (ScratchConfig(3, 4, [4, 6, 8], [1, 0, 2]), 8)]
 )
 def test_fewer_stages_make_a_smaller_stride(config: ScratchConfig, stride: int) -> None:
     net = ScratchDetector(config).eval()
@@ -56,11 +42,3 @@ def test_the_answer_depends_on_single_pixels_and_on_what_is_far() -> None:
     assert (net(near) - plain)[..., 32:35, 32:35].abs().max() > 1e-4
     assert (net(far) - plain)[..., 32:34, 32:34].abs().max() > 1e-5
     assert not (net(near) - plain)[..., :4, :4].any()
-
-
-def test_the_encoder_takes_the_weights_of_imagenet() -> None:
-    net = ScratchDetector(TINY)
-    own = net.encoder.stem.conv.weight.clone()
-    net.encoder.load_imagenet()
-    assert not torch.equal(net.encoder.stem.conv.weight, own)
-    assert torch.equal(net.encoder.stem.conv.weight, imagenet_weights()["_conv_stem.weight"])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unfade import manifest as manifests
-from unfade.cli.main import run
 from unfade.errors import UsageError, WeightsError
-from unfade.imaging import read_photo
 from unfade.models.compact import build_controlnet
 from unfade.models.folder import Base, save_base
 from unfade.models.prediction import noise_likeness
 from unfade.models.single_file import load_controlnet_file, load_single_file
-from unfade.models.sources import find_controlnet
+from unfade.models.sources import find_base, find_controlnet
 
 LAYERS = 2  # layers_per_block of Stable Diffusion's networks
 RESNET = {
@@ -134,7 +130,7 @@ def write_single_file(path: Path, base: Base) -> None:
 def test_load_single_file_gives_every_weight_its_place(tiny_sd: Base, tmp_path: Path) -> None:
     path = tmp_path / "v2-1.safetensors"
     write_single_file(path, tiny_sd)
-    again = load_single_file(path)
+    again = find_base(path)
     for name in ("vae", "unet", "text_encoder"):
         ours, theirs = getattr(tiny_sd, name).state_dict(), getattr(again, name).state_dict()
         assert set(ours) == set(theirs)
@@ -327,21 +323,3 @@ def test_controlnet_file_gives_every_weight_its_place(
     theirs = find_controlnet(path).state_dict()
     assert set(theirs) == set(ours.state_dict())
     assert all(torch.equal(v, theirs[k]) for k, v in ours.state_dict().items())
-
-
-def test_single_files_restore_a_photo_from_the_command_line(
-    tiny_sd15: Base, make_photo: Callable[..., Path], tmp_path: Path
-) -> None:
-    base, tile = tmp_path / "base" / "v1-5.safetensors", tmp_path / "tile" / "tile.safetensors"
-    write_v1_file(base, tiny_sd15, {"modelspec.prediction_type": "epsilon"})
-    controlnet = build_controlnet(tiny_sd15.unet, widths=(4, 4, 8, 8))
-    controlnet.save_config(tile.parent)
-    state = controlnet.state_dict()
-    save_file({controlnet_name(k): v.contiguous() for k, v in state.items()}, tile)
-    photo, out = make_photo("a.png"), tmp_path / "out"
-    words = ["restore", str(photo), "-o", str(out), "--mask", "none", "--steps", "1"]
-    assert run([*words, "--device", "cpu", "--base", str(base), "--controlnet", str(tile)]) == 0
-    picture = read_photo(out / "a.png").native
-    assert picture.shape == (64, 80, 3) and (picture != read_photo(photo).native).mean() > 0.5
-    weights = manifests.read(out / "a.json")["weights"]
-    assert {"base/v1-5.safetensors", "controlnet/tile.safetensors"} <= set(weights)

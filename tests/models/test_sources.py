@@ -57,30 +57,24 @@ def test_find_base_reads_the_hub_at_the_pinned_revision(tiny_sd: Base, hub: Path
     assert find_base(f"a/b@{other}").downscale == 8
 
 
-def test_find_base_says_what_to_fetch_and_where_to_put_it(hub: Path) -> None:
+def test_find_base_says_what_to_fetch_and_asks_for_a_revision(hub: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as raised:
         find_base()
     text = str(raised.value)
     assert f"hf download {SD21_ID} --revision {SD21_REVISION} --local-dir sd21" in text
     assert "base='sd21'" in text and "\n" not in text
-
-
-def test_find_base_asks_for_a_revision(hub: Path) -> None:
     with pytest.raises(WeightsError, match="name the commit"):
         find_base("someone/model")
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"a \.safetensors file"):
+        find_base(path)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "/no/such/folder", "a/b/c", "model.ckpt", ""])
 def test_find_base_refuses_what_is_no_source(hub: Path, name: str) -> None:
     with pytest.raises(WeightsError):
         find_base(name or "some file")
-
-
-def test_find_base_refuses_a_pickled_checkpoint(hub: Path, tmp_path: Path) -> None:
-    path = tmp_path / "model.ckpt"
-    path.write_bytes(b"x")
-    with pytest.raises(WeightsError, match=r"a \.safetensors file"):
-        find_base(path)
 
 
 def test_find_controlnet_reads_its_own_folder_a_presets_and_the_hub(

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,13 +11,6 @@ from safetensors.torch import load_file, save_file
 from unfade.errors import OutputError, WeightsError
 from unfade.files import atomic
 from unfade.models import tensors
-
-
-def test_from_array_shares_memory() -> None:
-    array = np.zeros(3, np.float32)
-    tensor = tensors.from_array(array)
-    array[1] = 5
-    assert tensor.tolist() == [0, 5, 0]
 
 
 def test_tensors_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -6,14 +6,7 @@ import torch
 
 from unfade.degrade.tone import Tone
 from unfade.models.tensors import from_array
-from unfade.models.tone import (
-    MONOCHROME,
-    Levels,
-    ToneConfig,
-    ToneNet,
-    colour_residual,
-    correction,
-)
+from unfade.models.tone import MONOCHROME, Levels, ToneConfig, ToneNet, colour_residual, correction
 
 
 def thumbnails(count: int = 4) -> torch.Tensor:
@@ -101,11 +94,8 @@ def gated(bias: float) -> ToneNet:
     return net
 
 
-def test_correction_is_none_when_the_photo_has_not_faded() -> None:
+def test_correction_is_none_without_fading_and_leaves_colours_their_saturation() -> None:
     assert correction(gated(-5.0), thumbnails(1)) is None
-
-
-def test_correction_never_takes_colour_from_a_colour_photo() -> None:
     levels = correction(gated(5.0), thumbnails(1))
     assert levels is not None and levels.saturation.item() == 1.0
 

@@ -32,17 +32,14 @@ def test_tokenizer_comes_back_from_its_folder(tmp_path: Path) -> None:
     assert again(text).input_ids == tokenizer(text).input_ids and len(again) == len(tokenizer)
 
 
-def test_unknown_words_are_named_once_and_in_order() -> None:
+def test_unknown_words_are_named_once_and_in_order(tiny_sd: Base) -> None:
     tokenizer = build_tokenizer(["red", "cafe"], length=6)
     assert unknown_words(tokenizer, "Blimp, red CAFÉ zebra blimp") == ["blimp", "zebra"]
     assert unknown_words(tokenizer, "red") == [] and unknown_words(tokenizer, "") == []
-
-
-def test_a_tokenizer_of_word_pieces_knows_every_word(tiny_sd: Base) -> None:
     assert unknown_words(tiny_sd.tokenizer, "a red zebra, é 漢字") == []
 
 
-def test_words_beyond_are_those_that_are_cut_off() -> None:
+def test_words_beyond_are_those_that_are_cut_off(tiny_sd: Base) -> None:
     tokenizer = build_tokenizer(["a", "red", "dress"], length=6)
     text = "a red dress, green grass; a CAFÉ"  # four words fit beside begin and end
     assert words_beyond(tokenizer, text, 6) == ["grass", "a", "CAFÉ"]
@@ -50,9 +47,6 @@ def test_words_beyond_are_those_that_are_cut_off() -> None:
     assert len(kept) == 4
     assert words_beyond(tokenizer, "a red dress, green", 6) == []
     assert words_beyond(tokenizer, "", 6) == []
-
-
-def test_words_beyond_name_a_word_whole_when_it_is_cut_apart(tiny_sd: Base) -> None:
     # One token for "red", one for each other letter: "green" is cut after "gr".
     assert words_beyond(tiny_sd.tokenizer, "red green, red", 5) == ["green", "red"]
     assert words_beyond(tiny_sd.tokenizer, "red red red", 5) == []

@@ -3,14 +3,7 @@ from __future__ import annotations
 import pytest
 
 from unfade.colours import NAMES, WORDS
-from unfade.models.words import (
-    BEGIN,
-    NOUNS,
-    SYNONYMS,
-    Vocabulary,
-    learn_vocabulary,
-    split_words,
-)
+from unfade.models.words import BEGIN, NOUNS, SYNONYMS, Vocabulary, learn_vocabulary, split_words
 
 WORDS_LEARNT = learn_vocabulary(["A puppy's ball", "a puppy, a kite"], least=2, most=500)
 
@@ -49,9 +42,6 @@ def test_unknown_and_lost_words_are_named_once() -> None:
     found = known.encode("A red dress with a zorb, and a Zorb and glim: blue", 3)
     assert found.tokens == [BEGIN, 2, 3]
     assert found.unknown == ["zorb", "glim"] and found.lost == ["blue"]
-
-
-def test_the_null_text_is_one_token() -> None:
     known = Vocabulary(["red"])
     assert known.encode("", 8).tokens == known.encode("the a of", 8).tokens == [BEGIN]
     assert len(known) == 3

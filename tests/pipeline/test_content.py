@@ -30,15 +30,6 @@ def test_grid_has_a_place_for_every_cell(size: tuple[int, int], grid: tuple[int,
     assert found.shape == (*grid, 55) and found.dtype == np.float32
 
 
-def test_every_part_has_its_share_of_the_length() -> None:
-    photo = portrait()
-    found = content_features(photo)
-    parts = np.split(np.square(found), [9, 26, 35, 52], axis=2)
-    shares = [part.sum(2) for part in parts]
-    for share, expected in zip(shares, (0.5, 0.5, 0.5, 0.5, 1), strict=True):
-        assert np.allclose(share, expected, atol=1e-5)
-
-
 def test_flat_places_are_alike_whatever_their_brightness() -> None:
     assert least(flat(0.2, 0.2, 0.2), flat(0.9, 0.9, 0.9)) == pytest.approx(1, abs=1e-4)
 

@@ -7,14 +7,7 @@ import pytest
 import torch
 
 from unfade.diffusion.condition import encode
-from unfade.pipeline.denoise import (
-    Denoiser,
-    Plan,
-    denoise,
-    embed_prompts,
-    encode_tiles,
-    in_pixels,
-)
+from unfade.pipeline.denoise import Denoiser, Plan, denoise, embed_prompts, encode_tiles, in_pixels
 from unfade.pipeline.diffusion import RestorationPipeline
 from unfade.pipeline.image_source import TensorSource
 from unfade.pipeline.overlap import weight
@@ -61,14 +54,6 @@ def test_encode_tiles_blends_each_tiles_own_latent(make_pipeline: Make) -> None:
         expected[..., tiles[0][0].slice, tiles[0][1].slice] += weight(tiles[0]) * z
     out = encode_tiles(networks, picture, plan, lambda share: None)
     torch.testing.assert_close(out, expected)
-
-
-def test_embed_prompts_embeds_the_negative_one_only_when_it_is_needed(make_pipeline: Make) -> None:
-    networks = make_pipeline().networks
-    text, negative = embed_prompts(networks, DiffusionSettings())
-    assert text.shape == (1, 8, 8) and negative is None
-    text, negative = embed_prompts(networks, DiffusionSettings(prompt="red"))
-    assert negative is not None and not torch.equal(text, negative)
 
 
 def test_denoise_does_not_encode_the_photo_when_nothing_of_it_is_needed(

@@ -165,12 +165,6 @@ def _border(shape: tuple[int, int], rows: slice, cols: slice) -> np.ndarray:
     return lost
 
 
-def test_lost_border_is_taken_when_it_reaches_the_edge() -> None:
-    mask = np.zeros((100, 80), np.uint8)
-    _add_border(mask, _border((50, 40), slice(0, 6), slice(0, 10)), 2)
-    assert (mask[:10, :18] > 100).all() and not mask[20:].any()
-
-
 def test_lost_border_is_ignored_when_it_lies_inside_or_frames_the_photo() -> None:
     mask = np.zeros((50, 40), np.uint8)
     _add_border(mask, _border((50, 40), slice(20, 26), slice(10, 20)), 1)

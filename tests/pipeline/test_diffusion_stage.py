@@ -32,7 +32,7 @@ def test_model_acts_unless_the_strength_is_0(tiny_preset: Path) -> None:
     stage.require(RestoreOptions(task="colorize", fidelity=0.5))
 
 
-def test_missing_model_is_only_missed_when_it_is_asked_for(tiny_preset: Path) -> None:
+def test_missing_model_is_only_missed_when_it_or_a_part_is_asked_for(tiny_preset: Path) -> None:
     stage = DiffusionStage(DiffusionWeights.find(tiny_preset), CPU)
     bare = stage.weights.preset
     hashes = {k: v for k, v in bare.sha256.items() if k in bare.first_stage}
@@ -41,9 +41,6 @@ def test_missing_model_is_only_missed_when_it_is_asked_for(tiny_preset: Path) ->
     assert not stage.may_be_used(RestoreOptions())
     with pytest.raises(WeightsError, match="no vae/"):
         stage.require(RestoreOptions(strength=0.1))
-
-
-def test_parts_that_are_named_are_never_left_out_unsaid(tiny_preset: Path) -> None:
     bare = DiffusionStage(DiffusionWeights.find(tiny_preset), CPU).weights.preset
     hashes = {k: v for k, v in bare.sha256.items() if k in bare.first_stage}
     first_stage = type(bare)(bare.name, bare.folder, hashes)

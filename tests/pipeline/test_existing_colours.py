@@ -18,7 +18,6 @@ from unfade.options import RestoreOptions, Task
 from unfade.pipeline.tone import has_colours
 
 Levels = NDArray[np.float64]  # (H, W, 3), sRGB in 0..1
-_LUMA = (0.2126, 0.7152, 0.0722)
 
 
 def scene(saturation: float = 1.0) -> Levels:

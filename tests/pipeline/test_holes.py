@@ -18,14 +18,13 @@ def test_holes_do_not_depend_on_the_bands_they_are_made_in(make_mask: MakeMask) 
     np.testing.assert_array_equal(hole_map(mask, 0.5), np.rint(whole * 255))
 
 
-def test_weights_of_some_rows_are_those_of_the_whole(make_mask: MakeMask) -> None:
+def test_weights_are_one_in_the_damage_fade_to_zero_and_are_the_same_in_any_rows(
+    make_mask: MakeMask,
+) -> None:
     mask = make_mask(400, 90)
     whole = feather(inpainting_hole(mask, 0.5, 1), 1)
     for rows in (slice(0, 60), slice(190, 203), slice(395, 400)):
         np.testing.assert_array_equal(weight_rows(mask, 0.5, rows), whole[rows])
-
-
-def test_weights_are_one_in_the_damage_and_fade_to_zero(make_mask: MakeMask) -> None:
     mask = make_mask(100, 80)
     weight = weight_rows(mask, 0.5, slice(0, 100))
     assert (weight[mask > 0] == 1).all()

@@ -18,14 +18,13 @@ from unfade.pipeline.weights import DiffusionWeights
 CPU = torch.device("cpu")
 
 
-def test_preset_is_loaded_with_its_cfw(tiny_preset: Path) -> None:
+def test_preset_is_loaded_with_its_cfw_which_may_be_missing(
+    tiny_preset: Path, tmp_path: Path
+) -> None:
     networks = load_pipeline(DiffusionWeights.find(tiny_preset), CPU).networks
     assert networks.kind == ConditionKind("pixel", mask=True)
     assert networks.cfw is not None and networks.base.stride == 8
     assert not any(p.requires_grad for p in cast(Any, networks.controlnet).parameters())
-
-
-def test_cfw_may_be_missing(tiny_preset: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(tiny_preset, copy)
     shutil.rmtree(copy / "cfw")

@@ -103,16 +103,13 @@ def test_thin_stroke_is_coloured_when_all_around_it_is_alike(tmp_path: Path) -> 
     assert not after[92, 60:90, 1:].round(1).any()
 
 
-def test_later_region_counts_when_two_overlap(tmp_path: Path) -> None:
+def test_later_region_counts_and_variants_that_are_one_photo_stay_one(tmp_path: Path) -> None:
     before, mask = photo_of(np.full((100, 100), 120, np.uint8)), np.ones((100, 100), np.bool_)
     half = mask.copy()
     half[:, 50:] = False
     after = lab_of(coloured(before, tmp_path, (mask, "red"), (half, "blue")))
     np.testing.assert_allclose(after[50, 20, 1:], chroma_of("blue"), atol=1.5)
     np.testing.assert_allclose(after[50, 80, 1:], chroma_of("red"), atol=1.5)
-
-
-def test_variants_that_are_one_photo_stay_one(tmp_path: Path) -> None:
     photo = photo_of(np.full((40, 40), 120, np.uint8))
     cv2.imwrite(str(tmp_path / "m.png"), np.full((40, 40), 255, np.uint8))
     options = RestoreOptions(colour_regions=(ColourRegion(tmp_path / "m.png", "skin"),))

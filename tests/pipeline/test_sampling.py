@@ -86,7 +86,7 @@ def test_other_tasks_cannot_do_without_the_model(task: str) -> None:
     )
 
 
-def test_fidelity_is_the_presets_where_it_has_one_and_nothing_is_asked_for() -> None:
+def test_fidelity_is_the_presets_and_zero_for_colours_and_without_a_cfw() -> None:
     own, damage = Defaults(fidelity={"old-photo": 0.9}), Damage(1, 1, 1)
     assert sampling_parameters(RestoreOptions(), damage, cfw=True, defaults=own).fidelity == 0.9
     asked = RestoreOptions(fidelity=0.2)
@@ -95,15 +95,9 @@ def test_fidelity_is_the_presets_where_it_has_one_and_nothing_is_asked_for() -> 
     assert (
         sampling_parameters(large, damage, cfw=True, defaults=own).fidelity == sampling.MIN_FIDELITY
     )
-
-
-def test_fidelity_is_zero_when_colours_are_to_be_found() -> None:
     options = RestoreOptions(task="colorize")
     assert sampling_parameters(options, Damage(), cfw=True).fidelity == 0
     assert sampling_parameters(replace(options, fidelity=0.5), Damage(), cfw=True).fidelity == 0.5
-
-
-def test_fidelity_is_zero_when_there_is_no_cfw() -> None:
     assert sampling_parameters(RestoreOptions(), Damage(), cfw=False).fidelity == 0
 
 

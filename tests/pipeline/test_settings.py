@@ -19,15 +19,3 @@ from unfade.pipeline.settings import DiffusionSettings
 def test_settings_refuse_what_makes_no_sense(changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         DiffusionSettings(**changes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "guided"),
-    [
-        ({}, False), ({"guidance": 9.0}, False), ({"prompt": "red"}, True),
-        ({"prompt": "red", "guidance": 1}, False), ({"negative_prompt": "red"}, True),
-        ({"prompt": "red", "negative_prompt": "red"}, False),
-    ],
-)  # fmt: skip
-def test_settings_are_guided_when_two_texts_differ(changes: dict[str, Any], guided: bool) -> None:
-    assert DiffusionSettings(**changes).guided == guided

@@ -256,15 +256,14 @@ def test_share_that_is_done_grows_to_all_when_there_are_draws(
     assert seen == sorted(seen) and seen[-1] == pytest.approx(1)
 
 
-def test_colorize_keeps_the_luminance_of_a_toned_photo(run: Run, make_photo: MakePhoto) -> None:
+def test_colorize_sees_no_colours_and_keeps_the_luminance_of_a_toned_photo(
+    run: Run, make_photo: MakePhoto
+) -> None:
     photo = make_photo(depth=16)
     photo.native[..., 2] //= 2  # yellow
     (out,) = run(photo, np.zeros((64, 80), np.uint8), task="colorize")
     np.testing.assert_allclose(lab(out)[0], lab(photo)[0], atol=0.05)
     assert np.abs(lab(out)[1:] - lab(photo)[1:]).mean() > 1
-
-
-def test_colorize_sees_no_colours(run: Run, make_photo: MakePhoto) -> None:
     gray = make_photo(gray=True, depth=16)
     toned = gray.blank(gray=False)
     toned.native[...] = gray.native
@@ -296,8 +295,7 @@ def test_damage_is_mended_before_a_photo_is_coloured(
 
 
 @pytest.mark.parametrize(
-    ("scale", "size"),
-    [(1, (40, 31)), (2.6, (104, 81)), (4, (160, 124)), (5, (200, 155))],
+    ("scale", "size"), [(1, (40, 31)), (2.6, (104, 81)), (4, (160, 124)), (5, (200, 155))]
 )
 def test_super_resolution_gives_the_size_asked_for(
     run: Run, make_photo: MakePhoto, scale: float, size: tuple[int, int]
@@ -319,16 +317,13 @@ def test_super_resolution_takes_alpha_depth_and_metadata_along(
     assert out.metadata.dpi == (600, 300)
 
 
-def test_super_resolution_keeps_the_broad_colours(run: Run, make_photo: MakePhoto) -> None:
+def test_super_resolution_keeps_the_broad_colours_and_refuses_what_is_too_large(
+    run: Run, make_photo: MakePhoto
+) -> None:
     photo = make_photo(60, 60)
     (out,) = run(photo, task="super-resolution", scale=2)
     means = photo.native.mean((0, 1)), out.native.mean((0, 1))
     np.testing.assert_allclose(means[1], means[0], atol=12)
-
-
-def test_result_that_is_too_large_is_refused_before_any_work(
-    run: Run, make_photo: MakePhoto
-) -> None:
     with pytest.raises(InputError, match="smaller scale"):
         run(make_photo(), task="super-resolution", max_pixels=64 * 80)
 

@@ -16,25 +16,17 @@ MARGINS = st.integers(0, 200)
 
 @settings(max_examples=400, deadline=None)
 @given(length=LENGTHS, tile=TILES, margin=MARGINS)
-def test_kept_spans_part_the_axis(length: int, tile: int, margin: int) -> None:
+def test_kept_spans_part_the_axis_fit_the_limit_and_have_context(
+    length: int, tile: int, margin: int
+) -> None:
     found = spans(length, tile, margin, STRIDE)
     assert found[0].first == 0 and found[-1].last == length
     assert all(a.last == b.first for a, b in pairwise(found))
     assert all(s.first < s.last for s in found)
-
-
-@settings(max_examples=400, deadline=None)
-@given(length=LENGTHS, tile=TILES, margin=MARGINS)
-def test_tiles_start_at_the_stride_and_fit_the_limit(length: int, tile: int, margin: int) -> None:
     for span in spans(length, tile, margin, STRIDE):
         assert span.start % STRIDE == 0
         assert 0 <= span.start <= span.first < span.last <= span.stop <= length
         assert span.stop - span.start <= tile
-
-
-@settings(max_examples=400, deadline=None)
-@given(length=LENGTHS, tile=TILES, margin=MARGINS)
-def test_kept_spans_have_context(length: int, tile: int, margin: int) -> None:
     context = min(margin, (tile - STRIDE) // 2) // STRIDE * STRIDE
     for span in spans(length, tile, margin, STRIDE):
         assert span.start == 0 or span.first - span.start >= context
@@ -77,12 +69,9 @@ def test_tiles_keep_every_pixel_once(height: int, width: int, tile: int) -> None
     assert shares == sorted(shares) and shares[-1] == 1
 
 
-def test_regions_of_a_tile_scale_with_the_plane() -> None:
+def test_regions_of_a_tile_scale_with_the_plane_and_bands_meet() -> None:
     part = Tile(Span(16, 64, 32, 48), Span(0, 40, 0, 40))
     assert part.core_at(4) == (slice(128, 192), slice(0, 160))
     assert part.inner_at(4) == (slice(64, 128), slice(0, 160))
-
-
-def test_bands_meet_and_cover_all_rows() -> None:
     assert list(bands(7, 3)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert list(bands(3, 3)) == [slice(0, 3)]

@@ -46,7 +46,9 @@ def test_thumbnail_leaves_out_masked_pixels(make_photo: MakePhoto, size: tuple[i
     assert (thumbnail(photo, None, 0.5) - expected).abs().max() > 0.4
 
 
-def test_thumbnail_fills_a_lost_corner_from_nearby(make_photo: MakePhoto) -> None:
+def test_thumbnail_fills_what_is_masked_from_nearby_or_keeps_what_it_sees(
+    make_photo: MakePhoto,
+) -> None:
     photo = make_photo(128, 128)
     photo.native[:] = 40
     photo.native[:64] = 200  # light above, dark below
@@ -55,9 +57,6 @@ def test_thumbnail_fills_a_lost_corner_from_nearby(make_photo: MakePhoto) -> Non
     photo.native[mask > 0] = 0
     small = thumbnail(photo, mask, 0.5)
     assert small[0, :, :19, :19].min() > 0.6
-
-
-def test_thumbnail_keeps_what_it_sees_when_all_is_masked(make_photo: MakePhoto) -> None:
     photo = make_photo(64, 64)
     everything = np.full((64, 64), 255, np.uint8)
     torch.testing.assert_close(thumbnail(photo, everything, 0.5), thumbnail(photo, None, 0.5))

@@ -57,13 +57,12 @@ def test_enlarge_does_not_depend_on_the_tiles(
     assert off.max() <= 1 and (off > 0).mean() < 0.01
 
 
-def test_enlarge_keeps_the_print_size(upscaler: Upscaler, make_photo: MakePhoto) -> None:
+def test_enlarge_keeps_the_print_size_and_twice_is_the_means_of_four_times(
+    upscaler: Upscaler, make_photo: MakePhoto
+) -> None:
     photo = make_photo(20, 20)
     photo = replace(photo, metadata=replace(photo.metadata, dpi=(300.0, 300.0)))
     assert upscaler.enlarge(photo, 2, progress=ignore).metadata.dpi == (600, 600)
-
-
-def test_twice_is_the_means_of_four_times(upscaler: Upscaler, make_photo: MakePhoto) -> None:
     photo = make_photo(24, 32)
     twice, four = (
         upscaler.enlarge_once(photo, step, progress=ignore).native.astype(float) for step in (2, 4)

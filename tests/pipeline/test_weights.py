@@ -7,21 +7,10 @@ import pytest
 
 from unfade.errors import WeightsError
 from unfade.manifest import sha256_file
-from unfade.models.presets import CFW, DIFFUSION_PARTS, FILES, write_manifest
+from unfade.models.presets import CFW, DIFFUSION_PARTS, FILES
 from unfade.models.sd15 import SD15_ID, SD15_REVISION
 from unfade.models.sd21 import SD21_ID, SD21_REVISION
 from unfade.pipeline.weights import DiffusionWeights
-
-
-@pytest.fixture
-def bare(tiny_preset: Path, tmp_path: Path) -> Path:
-    """A preset without a diffusion model."""
-    folder = tmp_path / "bare"
-    folder.mkdir()
-    for name in FILES:
-        shutil.copy(tiny_preset / name, folder)
-    write_manifest(folder)
-    return folder
 
 
 def test_preset_with_all_parts_is_complete(tiny_preset: Path) -> None:
@@ -31,7 +20,10 @@ def test_preset_with_all_parts_is_complete(tiny_preset: Path) -> None:
     assert set(found.hashes) == set(found.preset.sha256) - set(FILES)
 
 
-def test_missing_model_is_told_with_the_way_out(bare: Path, tiny_preset: Path) -> None:
+def test_missing_model_is_told_with_the_way_out(
+    first_stage_preset: Path, tiny_preset: Path
+) -> None:
+    bare = first_stage_preset
     found = DiffusionWeights.find(bare)
     assert found.missing == list(DIFFUSION_PARTS) and found.cfw is None and found.hashes == {}
     with pytest.raises(WeightsError, match=r"no vae/.*preset='sd21' base=") as raised:
@@ -78,13 +70,6 @@ def test_parts_from_elsewhere_take_the_place_of_the_presets(
     assert found.hashes == {"base": f"{SD15_ID}@{SD15_REVISION}", "prediction": "epsilon"}
 
 
-def test_base_in_a_single_file_is_told_by_its_hash(tiny_preset: Path, tmp_path: Path) -> None:
-    path = tmp_path / "sd.safetensors"
-    path.write_bytes(b"x")
-    found = DiffusionWeights.find(tiny_preset, base=path)
-    assert found.hashes["base/sd.safetensors"] == sha256_file(path)
-
-
 def test_files_of_a_base_are_told_by_their_hashes(tiny_preset: Path, tmp_path: Path) -> None:
     found = DiffusionWeights.find("sd21", base=tiny_preset, controlnet=tiny_preset)
     name = "unet/diffusion_pytorch_model.safetensors"
@@ -94,6 +79,10 @@ def test_files_of_a_base_are_told_by_their_hashes(tiny_preset: Path, tmp_path: P
     pickled.write_bytes(b"x")
     found = DiffusionWeights.find("sd21", base=tiny_preset, controlnet=tmp_path)
     assert found.hashes[f"controlnet/{pickled.name}"] == sha256_file(pickled)
+    path = tmp_path / "sd.safetensors"
+    path.write_bytes(b"x")
+    found = DiffusionWeights.find(tiny_preset, base=path)
+    assert found.hashes["base/sd.safetensors"] == sha256_file(path)
 
 
 def test_only_what_is_loaded_is_checked(tiny_preset: Path, tmp_path: Path) -> None:

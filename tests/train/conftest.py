@@ -21,13 +21,7 @@ from unfade.models.scratch import ScratchConfig, ScratchDetector
 from unfade.models.stage1 import Stage1Config
 from unfade.models.tone import ToneConfig
 from unfade.train.colour import ColourTask
-from unfade.train.options import (
-    ColourRecipe,
-    LoopOptions,
-    ScratchRecipe,
-    Stage1Recipe,
-    ToneRecipe,
-)
+from unfade.train.options import ColourRecipe, LoopOptions, ScratchRecipe, Stage1Recipe, ToneRecipe
 from unfade.train.scratch import ScratchTask
 from unfade.train.stage1 import Stage1Task
 from unfade.train.tone import ToneTask

@@ -66,6 +66,7 @@ def test_samples_are_what_the_network_takes(make_task: MakeTask) -> None:
         8,
         8,
     )
+    assert not torch.equal(task.sample("validation", 0)["light"], task.sample("train", 0)["light"])
 
 
 def test_loss_is_least_for_the_true_chroma(make_task: MakeTask) -> None:
@@ -161,11 +162,6 @@ def test_colourfulness_and_distance_have_their_formula() -> None:
     assert colourfulness(chroma) == pytest.approx(10 + 0.37 * 20)
     assert colourfulness(torch.zeros(2, 3, 3)) == 0
     assert chroma_distance(chroma, torch.zeros(2, 1, 4)) == pytest.approx(500**0.5)
-
-
-def test_numbers_of_held_out_samples_are_free(make_task: MakeTask) -> None:
-    task = make_task("colour")
-    assert not torch.equal(task.sample("validation", 0)["light"], task.sample("train", 0)["light"])
 
 
 def test_recipe_refuses_what_makes_no_sense(photos: list[CleanPhoto]) -> None:

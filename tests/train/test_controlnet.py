@@ -38,24 +38,19 @@ class Plain(ControlnetTask):
         return F.mse_loss(out.float(), batch["noise"]), {}
 
 
-def test_training_is_plain_bit_for_bit_when_every_sample_keeps_its_photo(
+def test_training_is_plain_bit_for_bit_where_samples_keep_their_photo_and_other_where_they_swap(
     make_diffusion_task: MakeTask, tmp_path: Path
 ) -> None:
-    task = make_diffusion_task("controlnet", p_iide=1.0)
-    train(task, task.recipe.loop, tmp_path / "iide")
-    task.__class__ = Plain
-    train(task, task.recipe.loop, tmp_path / "plain")
-    one, other = (load_file(tmp_path / n / "state.safetensors") for n in ("iide", "plain"))
-    assert all(torch.equal(one[k], other[k]) for k in one | other)
-
-
-def test_training_differs_when_samples_swap(make_diffusion_task: MakeTask, tmp_path: Path) -> None:
-    states: list[dict[str, torch.Tensor]] = []
-    for p_iide in (1.0, 0.0):
+    for name, p_iide in (("iide", 1.0), ("plain", 1.0), ("swap", 0.0)):
         task = make_diffusion_task("controlnet", p_iide=p_iide)
-        train(task, task.recipe.loop, tmp_path / str(p_iide))
-        states.append(load_file(tmp_path / str(p_iide) / "state.safetensors"))
-    assert any(not torch.equal(states[0][k], states[1][k]) for k in states[0])
+        if name == "plain":
+            task.__class__ = Plain
+        train(task, task.recipe.loop, tmp_path / name)
+    iide, plain, swap = (
+        load_file(tmp_path / n / "state.safetensors") for n in ("iide", "plain", "swap")
+    )
+    assert all(torch.equal(iide[k], plain[k]) for k in iide | plain)
+    assert any(not torch.equal(iide[k], swap[k]) for k in iide)
 
 
 @pytest.mark.parametrize("space", ["pixel", "latent"])
@@ -178,20 +173,16 @@ def test_validate_and_export_give_pictures_and_weights_that_load(
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)  # fp16 on disk
 
 
-def test_task_refuses_a_p_iide_that_is_no_probability(make_diffusion_task: MakeTask) -> None:
-    with pytest.raises(UsageError, match="p_iide"):
-        make_diffusion_task("controlnet", p_iide=1.5)
-    with pytest.raises(UsageError, match="late"):
-        make_diffusion_task("controlnet", late=-0.1)
-    with pytest.raises(UsageError, match="early"):
-        make_diffusion_task("controlnet", early=2.0)
-    with pytest.raises(UsageError, match="draws"):
-        make_diffusion_task("controlnet", draws=0)
-
-
-def test_task_refuses_widths_that_do_not_reach_the_latent(make_diffusion_task: MakeTask) -> None:
-    with pytest.raises(UsageError, match=r"widths = \[4, 8\], expected 3"):
-        make_diffusion_task("controlnet", widths=[4, 8])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [("p_iide", 1.5, "p_iide"), ("late", -0.1, "late"), ("early", 2.0, "early"),
+     ("draws", 0, "draws"), ("widths", [4, 8], r"widths = \[4, 8\], expected 3")],
+)  # fmt: skip
+def test_task_refuses_what_makes_no_sense(
+    make_diffusion_task: MakeTask, name: str, value: Any, told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        make_diffusion_task("controlnet", **{name: value})
 
 
 def test_gradients_reach_every_weight_when_samples_swap_in_bf16(

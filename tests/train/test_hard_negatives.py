@@ -43,9 +43,16 @@ def test_mining_finds_the_place_of_the_alarm(
     assert 0 <= negative.y < 1 and 0 <= negative.x < 1
 
 
-def test_mining_finds_the_larger_of_two_alarms(detector: ScratchDetector, tmp_path: Path) -> None:
+def test_mining_finds_the_larger_of_two_alarms_and_searches_small_photos(
+    detector: ScratchDetector, tmp_path: Path
+) -> None:
     [negative] = mine_hard_negatives(detector, [photo((30, 30, 5), (90, 120, 11))], 1.0, tmp_path)
     assert (negative.y * 121, negative.x * 157) == pytest.approx((90, 120), abs=4)
+    photos = [photo((0, 0, 9), height=1, width=1), photo((2, 30, 5), height=5, width=40)]
+    found = mine_hard_negatives(detector, photos, 1.0, tmp_path)
+    assert {negative.photo for negative in found} == {0, 1}
+    wide = next(negative for negative in found if negative.photo == 1)
+    assert wide.x * 40 == pytest.approx(30, abs=4)
 
 
 def test_strongest_false_alarms_come_first_and_at_their_share(
@@ -62,14 +69,6 @@ def test_photos_without_an_alarm_are_left_out(detector: ScratchDetector, tmp_pat
     faint = photo((60, 80, 101), red=160)  # a logit of -2.4 in half of the picture
     found = mine_hard_negatives(detector, [photo(), faint, photo((60, 80, 5))], 1.0, tmp_path)
     assert [negative.photo for negative in found] == [2]
-
-
-def test_small_photos_are_searched(detector: ScratchDetector, tmp_path: Path) -> None:
-    photos = [photo((0, 0, 9), height=1, width=1), photo((2, 30, 5), height=5, width=40)]
-    found = mine_hard_negatives(detector, photos, 1.0, tmp_path)
-    assert {negative.photo for negative in found} == {0, 1}
-    wide = next(negative for negative in found if negative.photo == 1)
-    assert wide.x * 40 == pytest.approx(30, abs=4)
 
 
 def test_hard_negatives_are_cached_for_the_next_run(

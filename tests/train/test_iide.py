@@ -96,15 +96,6 @@ def test_swap_changes_the_chosen_samples_alone(
         assert found.min() >= 0 and found.max() <= 1
 
 
-def test_swap_hands_back_the_conditions_when_none_is_chosen(
-    base: Base, schedule: Schedule, make_controlnet: MakeControlnet
-) -> None:
-    batch = noised(KINDS[0])
-    none = torch.zeros(4, dtype=torch.bool)
-    found = swap_conditions(base, schedule, make_controlnet(), KINDS[0], batch, none)
-    assert found is batch.condition
-
-
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_swap_costs_two_passes_of_the_chosen_samples(
     base: Base, schedule: Schedule, make_controlnet: MakeControlnet, count: int

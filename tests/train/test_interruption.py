@@ -5,9 +5,8 @@ import signal
 import threading
 
 import pytest
-from torch import nn
 
-from unfade.train.interruption import is_small, step_boundary
+from unfade.train.interruption import step_boundary
 
 
 def press() -> None:
@@ -25,13 +24,10 @@ def test_the_step_is_finished_when_ctrl_c_is_pressed_in_it() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_second_ctrl_c_ends_the_step() -> None:
+def test_ctrl_c_acts_at_once_the_second_time_or_where_no_checkpoint_would_be_written() -> None:
     with pytest.raises(KeyboardInterrupt), step_boundary(True):
         press()
         press()
-
-
-def test_ctrl_c_acts_at_once_where_no_checkpoint_would_be_written() -> None:
     with pytest.raises(KeyboardInterrupt), step_boundary(False):
         press()
 
@@ -47,8 +43,3 @@ def test_other_threads_leave_ctrl_c_alone() -> None:
     thread.start()
     thread.join()
     assert found == [False]
-
-
-def test_a_training_is_small_up_to_sixteen_million_parameters() -> None:
-    assert is_small(nn.Linear(1000, 1000))
-    assert not is_small(nn.Linear(4096, 4097, device="meta"))

@@ -43,15 +43,12 @@ phrases = false
 """
 
 
-def test_accelerator_is_one_process_when_started_alone() -> None:
+def test_accelerator_is_one_process_and_says_what_to_install_when_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     group = accelerator()
     assert group.num_processes == 1 and group.is_main_process
     assert accelerator().device == group.device
-
-
-def test_accelerator_says_what_to_install_when_it_is_missing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(UsageError, match=r"pip install '\.\[train\]'"):
         accelerator()

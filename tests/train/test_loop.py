@@ -188,12 +188,6 @@ def test_attention_and_layout_change_nothing_but_the_speed(
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_train_writes_curves_for_tensorboard(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    train(Line(), LINE, tmp_path)
-    assert list((tmp_path / "tensorboard").glob("events*"))
-
-
 def test_train_differs_when_the_seed_does(make_task: MakeTask, tmp_path: Path) -> None:
     run(make_task("tone"), tmp_path / "a", steps=2)
     run(make_task("tone", seed=1), tmp_path / "b", steps=2)
@@ -307,19 +301,18 @@ def test_train_does_nothing_more_when_all_steps_are_done(
     assert (tmp_path / "state.safetensors").read_bytes() == before
 
 
-def test_train_starts_from_given_weights(make_task: MakeTask, tmp_path: Path) -> None:
+def test_train_starts_from_given_weights_and_refuses_those_of_another_network(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
     task = make_task("tone", steps=1, rate=0.0)
     torch.manual_seed(123)
     start = task.build()
     end = train(task, task.recipe.loop, tmp_path, start=start)
     for a, b in zip(start.parameters(), end.parameters(), strict=True):
         torch.testing.assert_close(a, b)
-
-
-def test_train_refuses_to_start_from_another_network(make_task: MakeTask, tmp_path: Path) -> None:
     task = make_task("tone", steps=1)
     with pytest.raises(WeightsError, match="another shape to start from"):
-        train(task, task.recipe.loop, tmp_path, start=make_task("scratch").build())
+        train(task, task.recipe.loop, tmp_path / "other", start=make_task("scratch").build())
 
 
 def test_train_takes_a_network_that_cannot_forget_activations(

@@ -61,14 +61,12 @@ def test_net2net_copies_when_the_shape_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [replace(SCRATCH, widths=[8, 16]), ScratchConfig(3, 4, [8, 12, 12], [1, 1, 1])]
-)
-def test_net2net_refuses_another_shape(other: ScratchConfig) -> None:
+    ("made", "start"),
+    [(replace(SCRATCH, widths=[8, 16]), SCRATCH), (SCRATCH, replace(SCRATCH, blocks=[2, 1])),
+     (ScratchConfig(3, 4, [8, 12, 12], [1, 1, 1]), SCRATCH)],
+)  # fmt: skip
+def test_net2net_refuses_another_shape_and_a_deeper_start(
+    made: ScratchConfig, start: ScratchConfig
+) -> None:
     with pytest.raises(WeightsError, match="another shape"):
-        net2net(ScratchDetector(other), ScratchDetector(SCRATCH))
-
-
-def test_net2net_refuses_a_deeper_start() -> None:
-    deep = ScratchDetector(replace(SCRATCH, blocks=[2, 1]))
-    with pytest.raises(WeightsError, match="another shape"):
-        net2net(ScratchDetector(SCRATCH), deep)
+        net2net(ScratchDetector(made), ScratchDetector(start))

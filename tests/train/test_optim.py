@@ -44,16 +44,12 @@ def test_the_encoder_has_groups_of_its_own_when_its_rate_is_another() -> None:
     assert sorted(everything) == sorted(id(p) for p in net.parameters())
 
 
-def test_all_parameters_share_their_groups_when_the_rates_are_alike() -> None:
+def test_all_parameters_share_their_groups_when_the_rates_are_alike_or_the_encoder_frozen() -> None:
     net = detector()
     groups = build_optimizer(net, LoopOptions()).param_groups
     assert [g["factor"] for g in groups] == [1.0, 1.0]
     matrices = [p for p in net.parameters() if p.ndim > 1]
     assert all(a is b for a, b in zip(groups[0]["params"], matrices, strict=True))
-
-
-def test_a_frozen_encoder_has_no_group() -> None:
-    net = detector()
     net.encoder.requires_grad_(False)
     groups = build_optimizer(net, LoopOptions(encoder_rate=0.4)).param_groups
     assert [g["factor"] for g in groups] == [1.0, 1.0]

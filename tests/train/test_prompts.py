@@ -17,13 +17,10 @@ def test_tokenizer_knows_frequent_words_and_all_colour_phrases() -> None:
     assert unknown_words(tokenizer, "a zebra") == ["zebra"]
 
 
-def test_tokens_are_padded_and_cut_to_one_length(base: Base) -> None:
+def test_tokens_have_one_length_and_tell_prompts_apart(base: Base) -> None:
     short, long = (tokenize(base.tokenizer, p, 8) for p in ("", "red " * 50))
     assert short.shape == long.shape == (8,) and short.dtype == torch.int64
     assert not torch.equal(short, long)
-
-
-def test_encode_tokens_tells_prompts_apart(base: Base) -> None:
     prompts = ("", "red top", "blue top")
     tokens = torch.stack([tokenize(base.tokenizer, p, 8) for p in prompts])
     with torch.no_grad():

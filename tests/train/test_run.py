@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from unfade.data.sources import CleanPhoto
 from unfade.degrade.stencils import Stencil
-from unfade.errors import InputError, UsageError
+from unfade.errors import UsageError
 from unfade.models.checkpoint import load_model
 from unfade.models.tone import ToneNet
 from unfade.train.run import train_task
@@ -168,15 +168,6 @@ def test_training_takes_shapes_of_real_damage(
     with_, without = hard("with", 0.0, damage=damage), hard("without", 0.0)
     one, other = load_file(with_), load_file(without)
     assert any(not torch.equal(one[k], other[k]) for k in one)
-
-
-def test_shapes_of_an_unknown_kind_are_refused_before_anything_is_written(
-    hard: Callable[..., Path], tmp_path: Path, damage: Path
-) -> None:
-    (damage / "hair").rename(damage / "moustache")
-    with pytest.raises(InputError, match=r"kind 'moustache'.*hair"):
-        hard("run", 0.0, damage=damage)
-    assert not (tmp_path / "run").exists()
 
 
 SMALL = """

@@ -18,9 +18,6 @@ def test_write_sample_grid_lays_pictures_out_in_rows(tmp_path: Path) -> None:
     assert sheet is not None and sheet.shape == (8, 10, 3)
     assert sheet[0, 0].tolist() == [0, 0, 255] and sheet[0, 9].tolist() == [255, 255, 255]
     assert sheet[7, 9].tolist() == [0, 0, 255]
-
-
-def test_write_comparison_grid_puts_two_photos_in_a_line(tmp_path: Path) -> None:
     lq, out, hq = (torch.full((5, 3, 4, 4), v) for v in (0.0, 0.5, 1.0))
     write_comparison_grid(tmp_path / "s.png", lq, out, hq)
     sheet = cv2.imread(str(tmp_path / "s.png"))

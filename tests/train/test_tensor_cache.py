@@ -31,7 +31,7 @@ def counting(made: list[int]) -> Make:
     return make
 
 
-def test_parts_are_what_was_made(tmp_path: Path) -> None:
+def test_parts_are_what_was_made_and_nothing_is_made_twice(tmp_path: Path) -> None:
     made: list[int] = []
     done: list[int] = []
     found = TensorCache(tmp_path / "c", 5, counting(made), progress=done.append)
@@ -41,9 +41,6 @@ def test_parts_are_what_was_made(tmp_path: Path) -> None:
         expected = next(counting([])(range(item, item + 1)))
         assert torch.equal(found.slices(item, "rows")[:, 1:3], expected["rows"][:, 1:3])
         assert torch.equal(found.slices(item, "half")[:], expected["half"])
-
-
-def test_nothing_is_made_twice(tmp_path: Path) -> None:
     TensorCache(tmp_path, 5, counting([]))
     made: list[int] = []
     done: list[int] = []

@@ -46,15 +46,14 @@ def test_draw_gives_each_of_a_photos_own_captions(base: Base, tmp_path: Path) ->
         assert drawn == set(range(len(clean.captions)))
 
 
-def test_draw_gives_the_null_text_when_no_photo_has_a_caption(base: Base, tmp_path: Path) -> None:
+def test_draw_gives_the_null_text_without_captions_and_depends_on_the_generator_alone(
+    base: Base, tmp_path: Path
+) -> None:
     found = store(tmp_path, base, [captioned(), captioned()])
     assert torch.equal(found.null, embedded(base, "")[0])
     for photo in (0, 1):
         text = found.draw(photo, np.random.default_rng(0))
         torch.testing.assert_close(text, found.null, rtol=0, atol=5e-3)
-
-
-def test_draw_depends_on_the_generator_alone(base: Base, tmp_path: Path) -> None:
     photos = [captioned("a", "dog", "ball", "red", "grass", "on")]
     found = store(tmp_path, base, photos)
     copy = pickle.loads(pickle.dumps(found))  # as data workers get it

@@ -12,7 +12,9 @@ from unfade.train.tone import pale_photos
 MakeTask = Callable[..., Any]
 
 
-def test_sample_is_a_pair_of_thumbnails(make_task: MakeTask) -> None:
+def test_samples_are_pairs_of_thumbnails_and_clean_as_often_as_the_recipe_says(
+    make_task: MakeTask,
+) -> None:
     task = make_task("tone")
     mono, faded = set[float](), set[bool]()
     for number in range(60):
@@ -25,10 +27,6 @@ def test_sample_is_a_pair_of_thumbnails(make_task: MakeTask) -> None:
         if sample["mono"] > 0:
             assert (sample["hq"][0] - sample["hq"][2]).abs().max() < 1e-6
     assert mono == {0.0, 1.0} and faded == {False, True}
-
-
-def test_samples_are_clean_as_often_as_the_recipe_says(make_task: MakeTask) -> None:
-    task = make_task("tone")
     samples = [task.sample("train", n) for n in range(150)]
     faded = np.mean([float((s["lq"] - s["hq"]).abs().mean() > 0.012) for s in samples])
     assert 0.3 < faded < 1 - task.recipe.clean + 0.1

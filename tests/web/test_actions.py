@@ -93,34 +93,6 @@ def test_mask_is_used_as_it_was_painted(
     assert (before[:20, :19] != after[:20, :19]).any()
 
 
-@pytest.mark.usefixtures("same_moment")
-def test_colours_are_laid_on_as_the_command_line_does(
-    desk: AppContext,
-    make_photo: MakePhoto,
-    upload: Upload,
-    edit_of: Edit,
-    layer_of: Callable[..., str],
-    tmp_path: Path,
-) -> None:
-    photo = make_photo("a.png", height=72, width=1300)
-    opened = actions.open_photo(desk, upload(photo))
-    tints = np.zeros(masks.preview_size(72, 1300), np.uint8)
-    tints[10:40, 100:300], tints[20:60, 600:900] = 1, 3
-    edit = edit_of(opened, painted=False) | {
-        "tints": layer_of(tints), "colours": ["red", "blue", "#40a060"], "sensitivity": "normal",
-    }  # fmt: skip
-    made = actions.restore(desk, opened, Settings(), edit, quiet)
-    regions = [path for path in made.masks if "colour" in path.name]
-    assert [path.name for path in regions] == ["a-colour-1.png", "a-colour-2.png"]
-    out, given = tmp_path / "out" / "a.png", ["--device", "cpu"]
-    for path, colour in zip(regions, ("red", "#40a060"), strict=True):
-        given += ["--colour-region", f"{path}={colour}"]
-    assert run(["restore", str(photo), "-o", str(out), *given]) == 0
-    assert made.photos[0].read_bytes() == out.read_bytes()
-    command = json.loads(made.manifest_paths[0].read_text("utf-8"))["command"]
-    assert "--colour-region a-colour-1.png=red --colour-region 'a-colour-2.png=#40a060'" in command
-
-
 @pytest.mark.parametrize(
     ("more", "told"),
     [*(({"colours": colours}, "colour") for colours in ("red", ["red"] * 41, ["reddish"])),
@@ -180,7 +152,7 @@ def test_light_damage_is_mended_without_the_diffusion_model(
 
 
 @pytest.mark.usefixtures("same_moment")
-def test_what_is_protected_stays_as_the_command_line_keeps_it(
+def test_colours_and_what_is_protected_are_those_of_the_command_line(
     desk: AppContext,
     make_photo: MakePhoto,
     upload: Upload,
@@ -190,32 +162,35 @@ def test_what_is_protected_stays_as_the_command_line_keeps_it(
 ) -> None:
     photo = make_photo("a.png", height=72, width=1300)
     opened = actions.open_photo(desk, upload(photo))
-    edits = np.zeros(masks.preview_size(72, 1300), np.uint8)
+    edits, tints = np.zeros((2, *masks.preview_size(72, 1300)), np.uint8)
     edits[20:40, 200:500] = masks.PROTECT  # across the scratch, which lies at 325..433
-    edit = edit_of(opened, painted=False) | {"layer": layer_of(edits)}
+    tints[10:40, 20:150], tints[20:60, 600:900] = 1, 3
+    edit = edit_of(opened, painted=False) | {
+        "layer": layer_of(edits), "tints": layer_of(tints), "colours": ["red", "blue", "#40a060"],
+    }  # fmt: skip
     made = actions.restore(desk, opened, Settings(), edit, quiet)
-    mask, protect = made.masks
-    assert protect.name == "a-protect-1.png"
-    white = read_mask(protect, size=(72, 1300)) == 255
+    paths = {path.name: path for path in made.masks}
+    protect, *regions = names = ["a-protect-1.png", "a-colour-1.png", "a-colour-2.png"]
+    assert len(paths) == 4 and set(names) < set(paths)
+    mask, white = (
+        read_mask(paths[name], size=(72, 1300)) == 255 for name in (made.masks[0].name, protect)
+    )
     assert white.mean() == pytest.approx(20 * 300 / edits.size, rel=0.05)
-    assert not read_mask(mask, size=(72, 1300))[white].any()
+    assert not mask[white].any()
     before, after = read_photo(photo).native, read_photo(made.photos[0]).native
     np.testing.assert_array_equal(after[white], before[white])
     assert (after[~white] != before[~white]).mean() > 0.1
     out, given = tmp_path / "out" / "a.png", ["--sensitivity", "high", "--device", "cpu"]
-    given += ["--protect", str(protect)]
+    given += ["--protect", str(paths[protect])]
+    for name, colour in zip(regions, ("red", "#40a060"), strict=True):
+        given += ["--colour-region", f"{paths[name]}={colour}"]
     assert run(["restore", str(photo), "-o", str(out), *given]) == 0
     assert made.photos[0].read_bytes() == out.read_bytes()
     manifest = json.loads(made.manifest_paths[0].read_text("utf-8"))
-    assert manifest["options"]["protect"] == ["a-protect-1.png"]
-    assert " --sensitivity high --protect a-protect-1.png " in manifest["command"]
-
-
-def test_photo_with_too_many_pixels_is_refused(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload
-) -> None:
-    with pytest.raises(InputError, match="megapixels, expected at most 4"):
-        actions.open_photo(desk, upload(make_photo("a.png", height=2001, width=2000)))
+    assert manifest["options"]["protect"] == [protect]
+    command = manifest["command"]
+    assert " --sensitivity high " in command and f" --protect {protect} " in command
+    assert f"--colour-region {regions[0]}=red --colour-region '{regions[1]}=#40a060'" in command
 
 
 def test_diffusion_is_refused_when_there_is_none(
@@ -253,22 +228,6 @@ def test_nothing_redrawn_is_no_mistake(task: Task) -> None:
     settings = Settings(task=task, automatic=False, strength=0)
     options = settings.options(mask="auto", max_pixels=10**8, diffuses=True)
     assert options.strength == 0 and not options.asks_diffusion
-
-
-def test_gray_photo_is_coloured_by_the_shipped_weights(
-    desk: AppContext, make_photo: MakePhoto, upload: Upload, edit_of: Edit
-) -> None:
-    opened = actions.open_photo(desk, upload(make_photo("a.png")))
-    new = Settings(task="colorize", existing_colours="replace")
-    for settings in (new, replace(new, automatic=False)):
-        made = actions.restore(desk, opened, settings, edit_of(opened), quiet)
-        manifest = json.loads(made.manifest_paths[0].read_text("utf-8"))
-        if settings.automatic:  # the first stage for colours
-            assert manifest["diffusion"] is None and manifest["colours"]["saturation"] > 0
-        else:
-            taken = manifest["diffusion"]
-            assert (taken["strength"], taken["steps"]) == (settings.strength, settings.steps)
-            assert taken["fidelity"] == 0  # what is faithful to gray has no colours
 
 
 def test_zip_holds_all_results_of_each_photo(

@@ -21,9 +21,6 @@ def test_layer_comes_back_as_it_was_painted(layer_of: Layer) -> None:
     read = masks.read_edits(layer_of(edits), (20, 30))
     assert read is not None
     np.testing.assert_array_equal(read, edits)
-
-
-def test_nothing_is_read_when_nothing_was_painted(layer_of: Layer) -> None:
     assert masks.read_edits("", (20, 30)) is None
     assert masks.read_edits(layer_of(np.zeros((20, 30), np.uint8)), (20, 30)) is None
 

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 
-from unfade.api import Restorer
 from unfade.imaging import read_photo
 from unfade.pipeline.first_stage import FirstStage
 from unfade.web.session import AppContext
@@ -161,23 +160,6 @@ def _is_mended_and_then_enlarged(page: Any, steps: Any, photo: Path, folder: Pat
     assert larger.shape[0] == 4 * mended.shape[0]
     far = [np.abs(small.astype(int) - one).mean() for one in (mended, read_photo(photo).native)]
     assert far[0] < 0.5 * far[1]  # it is the mended photo that was enlarged
-
-
-def test_two_visitors_get_their_own_photos(
-    visit: Visit, steps: Any, make_photo: MakePhoto, restorer: Restorer, tmp_path: Path
-) -> None:
-    photos = [make_photo(f"{name}.png", seed=i) for i, name in enumerate(("ann", "bob"))]
-    pages = [visit(), visit()]
-    for page, photo in zip(pages, photos, strict=True):
-        steps.choose(page, photo)
-    for page in pages:
-        page.click("#uf-restore")
-    for page, photo in zip(pages, photos, strict=True):
-        page.wait_for_selector("#uf-progress >> text=Done.")
-        assert photo.stem in page.inner_text("#uf-files")
-        kept = steps.download(page, "restored.png", tmp_path / photo.stem)
-        expected = restorer.restore(photo).image.native
-        np.testing.assert_array_equal(read_photo(kept).native, expected)
 
 
 def test_broken_and_too_large_files_are_told_in_sentences(

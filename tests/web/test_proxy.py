@@ -11,7 +11,6 @@ import pytest
 from unfade.web.session import AppContext
 
 MakePhoto = Callable[..., Path]
-Visit = Callable[..., Any]
 
 pytestmark = pytest.mark.slow
 

@@ -57,3 +57,5 @@ def test_who_waits_is_told_what_comes_first_and_too_many_are_refused(
         go.set()
         assert "event: complete" in other.get(outcome).text
     bob.wait_for_selector("#uf-progress >> text=Done.")
+    bob.wait_for_selector("#uf-files a[download='bob-restored.png']")  # all have their own
+    assert (bob.inner_text(".uf-name"), eve.inner_text(".uf-name")) == ("bob.png", "eve.png")

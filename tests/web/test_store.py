@@ -27,7 +27,9 @@ def test_upload_is_adopted_under_its_name(own: Store) -> None:
     assert kept != given and kept.name == "print.jpg" and kept.read_text("utf-8") == "abc"
 
 
-def test_adopt_refuses_when_the_path_leads_out(own: Store, tmp_path: Path) -> None:
+def test_adopt_refuses_paths_that_lead_out_and_files_that_are_too_large(
+    own: Store, tmp_path: Path
+) -> None:
     secret = put(tmp_path, "secret.txt")
     inside = own.folder()
     (inside / "link.jpg").symlink_to(secret)
@@ -36,9 +38,6 @@ def test_adopt_refuses_when_the_path_leads_out(own: Store, tmp_path: Path) -> No
                  own.root / "folder" / "secret.txt", inside, inside / "none.jpg"):  # fmt: skip
         with pytest.raises(InputError, match="not uploaded here"):
             own.adopt(path, max_bytes=10)
-
-
-def test_adopt_refuses_when_the_file_is_too_large(own: Store) -> None:
     with pytest.raises(InputError, match=r"print\.jpg: got .* MB, expected at most"):
         own.adopt(put(own.folder(), "print.jpg", "abcd"), max_bytes=3)
 

@@ -3,12 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from unfade.bench.cases import Case
-from unfade.bench.methods.in_process import pixels, resized, restore_each, with_pixels
+from unfade.bench.methods.in_process import pixels, restore_each, with_pixels
 from unfade.errors import InputError
 from unfade.imaging import read_photo
 
@@ -31,9 +30,3 @@ def test_each_image_is_restored_and_measured(
     assert (cost.images, cost.parameters) == (2, 7)
     assert cost.megapixels == pytest.approx(2 * 48 * 48 / 1e6)
     assert cost.seconds > 0 and cost.peak_mib is not None and cost.peak_mib > 50
-
-
-def test_only_other_sizes_are_resized() -> None:
-    image = np.random.default_rng(0).random((8, 6, 3), np.float32)
-    assert resized(image, (8, 6), cv2.INTER_CUBIC) is image
-    assert resized(image, (16, 12), cv2.INTER_CUBIC).shape == (16, 12, 3)

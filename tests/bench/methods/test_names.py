@@ -81,13 +81,10 @@ def test_what_is_no_method_is_refused(text: str) -> None:
         one(text)
 
 
-def test_the_refusal_names_what_there_is() -> None:
+def test_what_is_no_method_names_what_there_is() -> None:
     with pytest.raises(UsageError) as caught:
         one("lancsoz")
     assert all(name in str(caught.value) for name in BUILT_IN)
     assert "compact" in BUILT_IN
-
-
-def test_the_timeout_is_the_programs() -> None:
     program = one("x=run {input} {output}")
     assert isinstance(program, Program) and program.timeout_s == 7

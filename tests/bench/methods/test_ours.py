@@ -127,28 +127,19 @@ def test_a_first_run_is_not_timed(
 
 
 def test_a_missing_diffusion_model_is_told_before_anything_runs(
-    make_case: MakeCase, tmp_path: Path, tiny_preset: Path
+    make_case: MakeCase, first_stage_preset: Path
 ) -> None:
-    import shutil
-
-    from unfade.models.presets import FILES, write_manifest
-
-    first = tmp_path / "first"
-    first.mkdir()
-    for name in FILES:
-        shutil.copy(tiny_preset / name, first)
-    write_manifest(first)
+    first = str(first_stage_preset)
     with pytest.raises(WeightsError, match="controlnet"):
-        Preset("x", {"strength": 1, "preset": str(first)}).check([make_case()])
-    Preset("x", {"preset": str(first)}).check([make_case()])
+        Preset("x", {"strength": 1, "preset": first}).check([make_case()])
+    Preset("x", {"preset": first}).check([make_case()])
 
 
-def test_options_that_do_not_fit_the_case_are_told(make_case: MakeCase) -> None:
+def test_options_that_do_not_fit_the_case_are_told_and_paper_mode_takes_part(
+    make_case: MakeCase,
+) -> None:
     with pytest.raises(UsageError, match="scale"):
         Preset("x", {"scale": 2}).check([make_case()])
-
-
-def test_paper_mode_takes_part_where_a_case_fixes_the_strength(make_case: MakeCase) -> None:
     case = make_case(options=RestoreOptions(task="colorize", strength=1.0, prompt="a red hat"))
     options = Preset("x", {"paper": True}).options(case)
     assert (options.paper, options.strength, options.prompt) == (True, "auto", "a red hat")

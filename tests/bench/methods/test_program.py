@@ -31,6 +31,7 @@ def test_results_are_put_in_their_places(
     body = "cv2.imwrite(str(target / (path.stem + '_out.jpg')), image)"
     cost, outputs = restore(Program("x", make_program(body)), case, tmp_path)
     assert (cost.images, cost.parameters) == (2, None)
+    assert cost.seconds > 0 and cost.peak_mib is not None and cost.peak_mib > 10
     assert cost.megapixels == pytest.approx(2 * 48 * 48 / 1e6)
     assert cv2.imread(str(outputs / "sub/b.png")).shape == (48, 48, 3)  # pyright: ignore
     assert (outputs / "a.png").read_bytes().startswith(b"\x89PNG")
@@ -69,14 +70,16 @@ def test_scale_and_seed_are_the_cases(make_case: MakeCase) -> None:
     ("body", "words"),
     [
         ("pass", "a folder without photos"),
+        ("time.sleep(60)", "still running after 4 s"),
         ("cv2.imwrite(str(target / f'{len(path.name) * 7}.png'), image)", "results called 35.png"),
     ],
 )
-def test_outputs_that_belong_to_no_input_are_told(
+def test_no_output_in_time_and_outputs_that_belong_to_no_input_are_told(
     make_case: MakeCase, make_program: Callable[[str], str], tmp_path: Path, body: str, words: str
 ) -> None:
+    program = Program("x", make_program(body), timeout_s=4 if "sleep" in body else 60)
     with pytest.raises(MethodError) as caught:
-        restore(Program("x", make_program(body)), make_case(), tmp_path)
+        restore(program, make_case(), tmp_path)
     assert words in str(caught.value)
 
 

@@ -23,15 +23,12 @@ def test_both_streams_go_into_the_log(tmp_path: Path) -> None:
     assert log.read_text().count("to stdout\nto stderr\n") == 2
 
 
-def test_memory_of_children_counts(tmp_path: Path) -> None:
+def test_memory_of_children_counts_and_our_own_does_not(tmp_path: Path) -> None:
     child = "import time; held = bytearray(150 << 20); time.sleep(1)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     usage = run_program(python(code), tmp_path / "log", timeout_s=None)
     assert usage.peak_mib is not None and 150 < usage.peak_mib < 400
     assert usage.seconds > 1
-
-
-def test_our_own_memory_does_not_count(tmp_path: Path) -> None:
     held = bytearray(300 << 20)
     usage = run_program(python("import time; time.sleep(0.5)"), tmp_path / "log", timeout_s=None)
     assert usage.peak_mib is not None and usage.peak_mib < 100
