@@ -18,6 +18,8 @@ from unfade.models.colouriser import (
     chroma_spread,
     padded,
     pooled_region_colours,
+    prompt_share,
+    restraint,
     soft_bins,
 )
 
@@ -110,6 +112,34 @@ def test_certainty_is_high_where_the_colours_agree() -> None:
     assert values[0] > 0.95 and values[1] > 0.65 and values[2] < 0.25
     spreads = [float(chroma_spread(x, CENTRES).mean()) for x in (sure, gray, split)]
     assert spreads[0] < 10 and spreads[1] < 10 and spreads[2] == pytest.approx(57, abs=3)
+
+
+def test_unsure_cells_keep_less_chroma() -> None:
+    centres = torch.tensor(bin_centres())
+    wanted = torch.tensor([[20.0, -50.0], [-10.0, 50.0]])
+    blue, yellow = (int((centres - c).norm(dim=1).argmin()) for c in wanted)
+    logits = torch.zeros(1, len(centres), 4, 40)
+    logits[:, blue] = 20
+    logits[:, yellow, :, 20:] = 20  # to the right, blue and yellow are as likely
+    share = restraint(logits, centres, 0.55, 0.8)
+    assert share.shape == (1, 1, 4, 40) and float(share[..., :14].min()) == 1
+    assert float(share[..., 26:].max()) < 0.3
+    steps = share[0, 0, 0].diff()
+    assert float(steps.max()) <= 1e-6  # it falls without an edge
+    assert float(steps.abs().max()) < 0.15
+
+
+def test_a_prompt_acts_where_it_changes_most() -> None:
+    torch.manual_seed(0)
+    null = torch.randn(2, 260, 8, 60)
+    prompted = null + 0.2 * torch.randn_like(null)
+    prompted[:, 7, :, 40:] += 9  # what the prompt names
+    share = prompt_share(prompted, null, 0.8)
+    assert float(share[..., 50:].min()) > 0.9 and float(share[..., :30].max()) < 0.05
+    alone = torch.cat(
+        [prompt_share(p[None], n[None], 0.8) for p, n in zip(prompted, null, strict=True)]
+    )
+    torch.testing.assert_close(share, alone)
 
 
 def test_the_prior_is_where_training_starts_and_what_weights_come_from() -> None:

@@ -121,6 +121,21 @@ def test_settings_change_the_colours(painter: PhotoColouriser) -> None:
     torch.testing.assert_close(cold[:, 110, 80], torch.tensor([60.0, 40]), atol=1, rtol=0)
 
 
+def test_doubt_and_focus_calm_what_is_unsure_and_what_the_prompt_does_not_name(
+    painter: PhotoColouriser,
+) -> None:
+    photo = halves(512, 512)
+    plain = colours(painter, photo)
+    calm = colours(painter, photo, settings=ColourSettings(doubtful=0.55, certain=0.8))
+    torch.testing.assert_close(calm[:, 20, 80], plain[:, 20, 80], atol=0.5, rtol=0)
+    assert calm[:, 500, 80].norm() < 0.5 * plain[:, 500, 80].norm()  # red or green
+    told = colours(painter, photo, "red", settings=ColourSettings(focus=0.8))
+    torch.testing.assert_close(told[:, 20, 80], plain[:, 20, 80], atol=0.5, rtol=0)
+    torch.testing.assert_close(
+        told[:, 500, 80], colours(painter, photo, "red")[:, 500, 80], atol=0.5, rtol=0
+    )
+
+
 def test_liveliness_prefers_rare_colours() -> None:
     net = Painter(CONFIG).eval()
     shares = torch.ones(260)
@@ -206,7 +221,15 @@ def test_network_sees_every_photo_at_about_one_size(
 
 
 @pytest.mark.parametrize(
-    "values", [{"saturation": 3}, {"liveliness": -0.1}, {"temperature": 0}, {"guidance": 40}]
+    "values",
+    [
+        {"saturation": 3},
+        {"liveliness": -0.1},
+        {"temperature": 0},
+        {"guidance": 40},
+        {"focus": 2},
+        {"certain": 0.5, "doubtful": 0.6},
+    ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(values))):

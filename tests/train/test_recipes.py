@@ -31,7 +31,7 @@ RECIPES = {
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
     "enlarger_second": EnlargerRecipe,
-    "colour": ColourRecipe, "colour_first": ColourRecipe,
+    "colour": ColourRecipe, "colour_first": ColourRecipe, "colour_second": ColourRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "prior_first": PriorRecipe,
     "controlnet": ControlnetRecipe, "controlnet_first": ControlnetRecipe,

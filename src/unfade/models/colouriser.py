@@ -33,6 +33,8 @@ _SCALE = 110.0  # of a and b, where they go into the network
 _GRID = 10  # of the bins, in units of a and b (arXiv 1603.08511, 2.1)
 _SIGMA = 5.0  # of the soft encoding (the same)
 _UNIFORM = 0.5  # share of the uniform distribution in the one that weights come from (the same)
+_LARGEST_CHANGE = 0.97  # quantile of the cells: the largest change that a prompt makes
+_AROUND = 11  # cells, the side of the square that the shares of chroma are smoothed over
 _REGION_CHANNELS = 3  # channels
 
 
@@ -49,8 +51,9 @@ class ColouriserConfig:
         length: words of a prompt, the one that begins it included.
         words: the vocabulary (`models.words`); training learns it.
         side: short side in pixels that photos are coloured at.
-        saturation, liveliness, temperature, guidance: how chroma is best taken from what the
-            network finds (`pipeline.colourise.ColourSettings`), chosen when it was trained.
+        saturation, liveliness, temperature, guidance, focus, doubtful, certain: how chroma is best
+            taken from what the network finds (`pipeline.colourise.ColourSettings`), chosen when it
+            was trained.
     """
 
     stages: int = 6
@@ -65,6 +68,9 @@ class ColouriserConfig:
     liveliness: float = 0.0
     temperature: float = 1.0
     guidance: float = 1.0
+    focus: float = 0.0
+    doubtful: float = 0.0
+    certain: float = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -281,6 +287,40 @@ def annealed_mean(logits: Tensor, centres: Tensor, temperature: float = 1.0) -> 
     """
     p = (logits.float() / temperature).softmax(1)
     return torch.einsum("nqhw,qc->nchw", p, centres)
+
+
+def restraint(logits: Tensor, centres: Tensor, least: float, full: float) -> Tensor:
+    """The share of its chroma that each cell keeps, (N, 1, H, W) in 0..1.
+
+    Args:
+        least: certainty up to which a cell keeps none.
+        full: certainty from which it keeps all; more than `least`.
+    """
+    share = ((certainty(logits, centres) - least) / (full - least)).clamp(0, 1)
+    return _smoothed(share)
+
+
+def _smoothed(cells: Tensor) -> Tensor:
+    """Means over the cells around each: no blotches within an object."""
+    return F.avg_pool2d(cells, _AROUND, 1, _AROUND // 2, count_include_pad=False)
+
+
+def prompt_share(prompted: Tensor, null: Tensor, least: float) -> Tensor:
+    """The share of the prompt's effect that each cell gets, (N, 1, H, W) in 0..1.
+
+    A prompt names things, and changes the distribution where they are; what it changes a little
+    elsewhere would tint the whole photo. The change is the Kullback-Leibler divergence.
+
+    Args:
+        prompted, null: logits (N, Q, H, W) with the prompt and without.
+        least: share of the largest change from which a cell gets all of the effect, above 0.
+    """
+    p, q = prompted.log_softmax(1), null.log_softmax(1)
+    change = (p.exp() * (p - q)).sum(1, keepdim=True)  # (N, 1, H, W), nats
+    change = _smoothed(F.avg_pool2d(change, 3, 1, 1, count_include_pad=False))
+    largest = torch.quantile(change.flatten(1), _LARGEST_CHANGE, dim=1)[:, None, None, None]
+    share = (change / (least * largest).clamp(min=1e-6)).clamp(0, 1)
+    return share.square() * (3 - 2 * share)
 
 
 def certainty(logits: Tensor, centres: Tensor) -> Tensor:

@@ -31,6 +31,8 @@ from unfade.models.colouriser import (
     certainty,
     chroma_spread,
     padded,
+    prompt_share,
+    restraint,
 )
 from unfade.models.inference import inference, to_device
 from unfade.models.tensors import from_array
@@ -68,6 +70,10 @@ class ColourSettings:
             mode. The mean is paler the less certain the network is.
         guidance: scale of classifier-free guidance by the prompt (arXiv 2207.12598): 1 is the
             conditional prediction, 0 ignores the prompt.
+        focus: share, 0..1, of the largest change by the prompt from which a cell follows the prompt
+            in full (`models.colouriser.prompt_share`); 0 lets all cells follow it.
+        doubtful, certain: 0..1, the certainty up to which a cell gets no chroma, and from which it
+            gets all of it (`models.colouriser.restraint`); twice 0 gives it to all cells.
         seed: of the variants.
     """
 
@@ -75,17 +81,24 @@ class ColourSettings:
     liveliness: float = 0.0
     temperature: float = 1.0
     guidance: float = 1.0
+    focus: float = 0.0
+    doubtful: float = 0.0
+    certain: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         limits = {
             "saturation": (0.0, 2.0), "liveliness": (0.0, 1.0), "temperature": (0.01, 10.0),
-            "guidance": (0.0, 20.0),
+            "guidance": (0.0, 20.0), "focus": (0.0, 1.0), "doubtful": (0.0, 1.0),
+            "certain": (0.0, 1.0),
         }  # fmt: skip
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"{name} {value:g}", f"{low:g} to {high:g}", "change it")
+        if self.certain <= self.doubtful and self.certain > 0:
+            got = f"certain {self.certain:g}"
+            raise UsageError(got, f"more than doubtful, {self.doubtful:g}", "change one of them")
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,9 @@ class PhotoColouriser:
             liveliness=defaults.liveliness,
             temperature=defaults.temperature,
             guidance=defaults.guidance if options.guidance is None else min(20.0, options.guidance),
+            focus=defaults.focus,
+            doubtful=defaults.doubtful,
+            certain=defaults.certain,
             seed=options.seed,
         )
 
@@ -176,6 +192,8 @@ class PhotoColouriser:
             inputs = self._add_point(inputs, settings, rng)
         logits = self._logits(inputs, settings)
         chroma = settings.saturation * annealed_mean(logits, self._centres, settings.temperature)
+        if settings.certain > 0:
+            chroma = chroma * restraint(logits, self._centres, settings.doubtful, settings.certain)
         weight = certainty(logits, self._centres).square().clamp(min=_MIN_WEIGHT)
         cells = F.avg_pool2d(100 * inputs.light, CELL)  # (1, 1, h / 4, w / 4)
         chroma, weight, cells = (x.cpu() for x in (chroma, weight, cells))
@@ -198,11 +216,13 @@ class PhotoColouriser:
         """(1, Q, h / 4, w / 4), with guidance and liveliness."""
         with inference(self._device):
             logits = self._network(inputs.light, inputs.region_colours, inputs.tokens).float()
-            if settings.guidance != 1 and bool((inputs.tokens[:, 1:] != 0).any()):
+            steered = settings.guidance != 1 or settings.focus > 0
+            if steered and bool((inputs.tokens[:, 1:] != 0).any()):
                 null_tokens = inputs.tokens.clone()
                 null_tokens[:, 1:] = 0
                 null = self._network(inputs.light, inputs.region_colours, null_tokens).float()
-                logits = null + settings.guidance * (logits - null)
+                share = prompt_share(logits, null, settings.focus) if settings.focus > 0 else 1.0
+                logits = null + settings.guidance * share * (logits - null)
             weights = self._network.bin_weights(settings.liveliness)
             return logits + weights.log()[None, :, None, None]
 
