@@ -14,6 +14,7 @@ from unfade.train.options import (
     EnlargerRecipe,
     ScratchRecipe,
     Stage1Recipe,
+    TextureRecipe,
     ToneRecipe,
 )
 from unfade.train.prior import PriorRecipe
@@ -30,7 +31,7 @@ RECIPES = {
     "stage1_third": Stage1Recipe, "stage1_fourth": Stage1Recipe, "stage1_fifth": Stage1Recipe,
     "stage1_sixth": Stage1Recipe, "stage1_seventh": Stage1Recipe, "stage1_eighth": Stage1Recipe,
     "tone": ToneRecipe, "enlarger": EnlargerRecipe, "enlarger_first": EnlargerRecipe,
-    "enlarger_second": EnlargerRecipe,
+    "enlarger_second": EnlargerRecipe, "texture": TextureRecipe,
     "colour": ColourRecipe, "colour_first": ColourRecipe, "colour_second": ColourRecipe,
     "vae": VaeRecipe, "vae_decoder": VaeRecipe,
     "prior": PriorRecipe, "prior_first": PriorRecipe,

@@ -34,20 +34,23 @@ class EnlargerConfig:
 
 
 class _Texture(nn.Module):
-    """The detail that a regression network averages away, from its features and its result."""
+    """The detail that a regression network averages away, from its features and its result.
+
+    It changes the luminance alone: invented colour would be seen as speckle.
+    """
 
     def __init__(self, features: int, blocks: int) -> None:
         super().__init__()
         pixels = 3 * SCALE**2
         self.enter = nn.Conv2d(features + pixels, features, 3, padding=1)
         self.blocks = nn.Sequential(*(ResBlock(features, norm=False) for _ in range(blocks)))
-        self.leave = nn.Conv2d(features, pixels, 3, padding=1)
+        self.leave = nn.Conv2d(features, SCALE**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         if self.leave.bias is not None:
             nn.init.zeros_(self.leave.bias)
 
     def forward(self, features: Tensor, enlarged: Tensor) -> Tensor:
-        """Features (N, C, h, w) and the enlarged photo (N, 3, 4h, 4w) -> (N, 3, 4h, 4w)."""
+        """Features (N, C, h, w) and the enlarged photo (N, 3, 4h, 4w) -> (N, 1, 4h, 4w)."""
         seen = F.pixel_unshuffle(enlarged - 0.5, SCALE)  # (N, 48, h, w)
         h = self.blocks(self.enter(torch.cat([features, seen], 1)))  # (N, C, h, w)
         return _LARGEST * F.pixel_shuffle(self.leave(h).float().tanh(), SCALE)
