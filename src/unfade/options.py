@@ -102,8 +102,8 @@ class RestoreOptions:
         fidelity: 0..1, the weight w of controllable feature wrapping (StableSR, arXiv 2305.07015);
             "auto": the preset's own, else by the damage measured. That is 0 for colorize, which
             keeps the luminance anyway: more takes its colours away. Of super-resolution without
-            the diffusion model: 1, which "auto" is, adds no texture, and 0 all that the enlarger
-            invents.
+            the diffusion model, where the enlarger has a branch for texture (`train.texture`; the
+            one that ships has none): 1, which "auto" is, adds none of it, and 0 all.
         posterior_mean: 0..1, the share of the posterior mean in the result; at 1 one step is run,
             which gives that mean. "auto" as for fidelity.
         vae_residual: 0..1, the share of the photo's reconstruction error of the autoencoder that is

@@ -325,9 +325,9 @@ def sampling_options(command: F) -> F:
             default="auto",
             show_default=True,
             metavar="auto|F",
-            help="0..1, how close to the photo the result stays; 1 = closest. Enlarging: less adds "
-            "sharp texture that is invented, 0.3 a good deal of it; auto adds none. With the "
-            "diffusion model: the weight of controllable feature wrapping; auto is the preset's "
+            help="0..1, how close to the photo the result stays; 1 = closest. Enlarging, with "
+            "weights that have a branch for it (those that ship have none): less adds invented "
+            "texture. With the diffusion model: the weight of controllable feature wrapping; auto is the preset's "
             "own, else the less damage, the more; 0 where it colours.",
         ),
         click.option(

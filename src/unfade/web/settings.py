@@ -12,7 +12,7 @@ from unfade.errors import UsageError
 from unfade.options import ExistingColours, RestoreOptions, Sensitivity, Task
 
 #: Upper limits of the settings of one restoration, on the page and in the HTTP API.
-SHARP_FIDELITY = 0.3  # of an enlarged photo with texture
+SHARP_FIDELITY = 0.5  # of an enlarged photo with texture
 MAXIMA = {"steps": 100, "variants": 4, "scale": 8}
 MAX_CHARACTERS = 2000  # of a prompt
 _LARGEST = 1e15
