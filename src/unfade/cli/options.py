@@ -327,8 +327,8 @@ def sampling_options(command: F) -> F:
             metavar="auto|F",
             help="0..1, how close to the photo the result stays; 1 = closest. Enlarging, with "
             "weights that have a branch for it (those that ship have none): less adds invented "
-            "texture. With the diffusion model: the weight of controllable feature wrapping; auto is the preset's "
-            "own, else the less damage, the more; 0 where it colours.",
+            "texture. With the diffusion model: the weight of controllable feature wrapping; auto "
+            "is the preset's own, else the less damage, the more; 0 where it colours.",
         ),
         click.option(
             "--posterior-mean",
