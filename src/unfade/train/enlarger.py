@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from unfade.data.enlarging import small_pair
+from unfade.data.enlarging import SmallOptions, small_pair
 from unfade.data.pairs import check_size, large_photos
 from unfade.data.sources import CleanPhoto
 from unfade.models.enlarger import SCALE, Enlarger, bicubic
@@ -41,6 +41,18 @@ def enlarging_loss(out: Tensor, target: Tensor) -> Tensor:
     return 0.05 * pixel + 0.05 * spectral_l1(out, target)
 
 
+def batch_pair(
+    photos: Sequence[CleanPhoto], large: Sequence[int], seed: int, options: SmallOptions,
+    split: Split, index: int,
+) -> Batch:  # fmt: skip
+    """A pair of `data.enlarging`: the lq (3, S / 4, S / 4) and hq (3, S, S)."""
+    lq, hq = small_pair(photos, seed, random_index(split, index), options, SCALE, large)
+    return {
+        "lq": from_array(lq).permute(2, 0, 1).contiguous(),
+        "hq": from_array(hq).permute(2, 0, 1).contiguous(),
+    }
+
+
 class EnlargerTask:
     """Pairs of `data.enlarging`. UsageError if crops do not fit the network."""
 
@@ -55,14 +67,8 @@ class EnlargerTask:
 
     def sample(self, split: Split, index: int) -> Batch:
         """The lq (3, S / 4, S / 4) and hq (3, S, S)."""
-        seed, options = self.recipe.loop.seed, self.recipe.pairs
-        lq, hq = small_pair(
-            self.photos, seed, random_index(split, index), options, SCALE, self.large
-        )
-        return {
-            "lq": from_array(lq).permute(2, 0, 1).contiguous(),
-            "hq": from_array(hq).permute(2, 0, 1).contiguous(),
-        }
+        recipe = self.recipe
+        return batch_pair(self.photos, self.large, recipe.loop.seed, recipe.pairs, split, index)
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """`enlarging_loss` with its share of 1 - SSIM; the gain over bicubic interpolation, dB."""

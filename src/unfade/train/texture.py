@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unfade.data.enlarging import small_pair
 from unfade.data.pairs import check_size, large_photos
 from unfade.data.sources import CleanPhoto
 from unfade.errors import UsageError
@@ -23,12 +22,12 @@ from unfade.models.checkpoint import load_model, save_model
 from unfade.models.discriminator import SCALES, Discriminator
 from unfade.models.enlarger import SCALE, Enlarger
 from unfade.models.stage1 import CELL
-from unfade.models.tensors import from_array
+from unfade.train.enlarger import batch_pair
 from unfade.train.losses import feature_distance, imagenet_encoder, texture_distance
 from unfade.train.net2net import net2net
 from unfade.train.options import TextureRecipe
 from unfade.train.sample_grid import mean_psnr, write_sample_grid
-from unfade.train.task import Batch, Split, random_index
+from unfade.train.task import Batch, Split
 
 _GRID_SAMPLES = 16
 _TEXTURES = 3  # resolutions of the features whose textures are compared
@@ -90,14 +89,8 @@ class TextureTask:
 
     def sample(self, split: Split, index: int) -> Batch:
         """The lq (3, S / 4, S / 4) and hq (3, S, S)."""
-        seed, options = self.recipe.loop.seed, self.recipe.pairs
-        lq, hq = small_pair(
-            self.photos, seed, random_index(split, index), options, SCALE, self.large
-        )
-        return {
-            "lq": from_array(lq).permute(2, 0, 1).contiguous(),
-            "hq": from_array(hq).permute(2, 0, 1).contiguous(),
-        }
+        recipe = self.recipe
+        return batch_pair(self.photos, self.large, recipe.loop.seed, recipe.pairs, split, index)
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The losses of both sides, of which each sees its own alone.
